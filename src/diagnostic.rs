@@ -1,0 +1,75 @@
+//! A mistake to show: message, labelled places, notes and a hint. Data only; `cli/render` draws it.
+
+use std::path::PathBuf;
+
+/// A byte range of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+/// A place that a diagnostic points at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The file, as the user would name it (relative to the project).
+    pub file: PathBuf,
+    /// The bytes to underline.
+    pub span: Span,
+    /// What to say beside them; may be empty.
+    pub text: String,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Nothing runs.
+    Error,
+    /// Said, and gone on.
+    Warning,
+}
+
+/// One mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in one line without a full stop.
+    pub message: String,
+    /// Where; the first is the primary place. Empty where there is no place.
+    pub labels: Vec<Label>,
+    /// Why, one line each.
+    pub notes: Vec<String>,
+    /// What to do about it, or the nearest name.
+    pub hint: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error without a place yet.
+    pub fn error(message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, message: message.into(), labels: vec![], notes: vec![], hint: None }
+    }
+
+    /// Adds a place.
+    #[must_use]
+    pub fn at(mut self, file: impl Into<PathBuf>, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { file: file.into(), span, text: text.into() });
+        self
+    }
+
+    /// Adds a reason.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}

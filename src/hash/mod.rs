@@ -1,0 +1,5 @@
+//! Hashing: digests, canonical encoding, and files and trees with a memo of what was hashed before.
+
+mod digest;
+
+pub use digest::{ActionKey, Digest};

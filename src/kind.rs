@@ -1,0 +1,163 @@
+//! What the engine knows of a built-in stage kind: the port between the engine and the catalog.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::hash::Digest;
+
+/// A built-in stage kind. The engine knows no kind by name; `catalog.rs` supplies them.
+pub trait Kind: Send + Sync {
+    /// The name in `uses:`.
+    fn name(&self) -> &str;
+    /// One sentence on what it does.
+    fn summary(&self) -> &str;
+    /// The declared inputs.
+    fn inputs(&self) -> Vec<Port>;
+    /// The declared outputs.
+    fn outputs(&self) -> Vec<OutputPort>;
+    /// Checks `with:` and returns it with every default filled in.
+    ///
+    /// # Errors
+    /// The first mistake, with the path to it.
+    fn check(&self, with: &Value) -> Result<Value, ParamError>;
+    /// A text that changes when the code that decides the outputs changes.
+    fn fingerprint(&self) -> &str;
+    /// Resolves a document input to its canonical bytes; `None` where the input is read as plain bytes.
+    fn document(&self, input: &str, path: &Path) -> Option<Result<Document, DocumentError>>;
+    /// Output digests pinned by the parameters; `None` if the kind is not a fixed-output one.
+    fn fixed(&self, params: &Value) -> Option<BTreeMap<String, Digest>>;
+    /// Runs the stage in this process; only a worker calls it.
+    ///
+    /// # Errors
+    /// If the stage fails.
+    fn run(&self, job: &Job, events: &(dyn Fn(Event) + Sync)) -> anyhow::Result<()>;
+}
+
+/// The kinds that `uses:` may name.
+pub type Catalog = BTreeMap<String, Arc<dyn Kind>>;
+
+/// A named input.
+#[derive(Clone, Debug)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub doc: String,
+    /// How many artifacts it takes.
+    pub arity: Arity,
+}
+
+/// How many artifacts an input takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arity {
+    /// Exactly one.
+    One,
+    /// None or one.
+    Optional,
+    /// One or more.
+    Many,
+}
+
+/// A named output.
+#[derive(Clone, Debug)]
+pub struct OutputPort {
+    /// Its name.
+    pub name: String,
+    /// The file name it has unless the pipeline says otherwise.
+    pub file: String,
+    /// What Kiln may do with it.
+    pub role: Role,
+    /// What it holds.
+    pub doc: String,
+}
+
+/// What Kiln may do with an output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Keep it.
+    #[default]
+    Data,
+    /// Read the numbers of a JSON file into the run record.
+    Metrics,
+    /// Show it as a figure.
+    Figure,
+}
+
+/// A resolved document: canonical bytes, and the files that were read.
+#[derive(Debug)]
+pub struct Document {
+    /// What is keyed and handed to the stage.
+    pub bytes: Vec<u8>,
+    /// Every file that was read.
+    pub sources: Vec<PathBuf>,
+}
+
+/// A mistake in a document.
+#[derive(Debug)]
+pub struct DocumentError {
+    /// The file.
+    pub file: PathBuf,
+    /// Line and column from 1.
+    pub at: Option<(usize, usize)>,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it.
+    pub hint: Option<String>,
+}
+
+/// A mistake in `with:`.
+#[derive(Debug)]
+pub struct ParamError {
+    /// The path to the offending value.
+    pub path: Vec<String>,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it.
+    pub hint: Option<String>,
+}
+
+/// What a worker is asked to do: the first line on its standard input, as JSON.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// The kind.
+    pub uses: String,
+    /// Canonical parameters.
+    pub params: Value,
+    /// Input name -> (matrix coordinates, path).
+    pub inputs: BTreeMap<String, Vec<(String, PathBuf)>>,
+    /// Output name -> path.
+    pub outputs: BTreeMap<String, PathBuf>,
+    /// Threads it may use.
+    pub threads: usize,
+    /// `auto`, `cpu` or `cuda:N`.
+    pub device: String,
+    /// The project's root, for the local sources of fixed-output stages.
+    pub project: PathBuf,
+}
+
+/// What a worker tells while it runs: lines on its standard output, as JSON.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum Event {
+    /// `done` of `total` units are finished.
+    Progress {
+        /// Finished units.
+        done: u64,
+        /// All units.
+        total: u64,
+        /// What a unit is.
+        unit: String,
+        /// What else to show.
+        detail: String,
+    },
+    /// A line for the log.
+    Message {
+        /// The line.
+        text: String,
+    },
+}

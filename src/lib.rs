@@ -1,0 +1,12 @@
+//! Kiln: declarative, incremental pipelines whose stages are keyed by content.
+
+pub mod action;
+pub mod catalog;
+pub mod compare;
+pub mod diagnostic;
+pub mod engine;
+pub mod hash;
+pub mod kind;
+pub mod pipeline;
+pub mod record;
+pub mod store;

@@ -1,0 +1,157 @@
+//! A pipeline ready to run: stages expanded to variants, every reference resolved, every parameter checked.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use petgraph::graph::DiGraph;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::diagnostic::Span;
+use crate::kind::{Kind, Role};
+
+/// A stage's index in [`Pipeline::stages`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StageId(pub usize);
+
+/// A pipeline ready to run.
+pub struct Pipeline {
+    /// The project: the folder of the pipeline file. Absolute. Every other path here is relative to it.
+    pub root: PathBuf,
+    /// The pipeline file, as given.
+    pub file: PathBuf,
+    /// The profile, if one was asked for.
+    pub profile: Option<String>,
+    /// The parameters in force: `params`, then the profile's, then `--set`.
+    pub params: Value,
+    /// Every variant, in topological order; declaration order among equals.
+    pub stages: Vec<Stage>,
+    /// Node weights are the stages; an edge goes from producer to consumer.
+    pub graph: DiGraph<StageId, ()>,
+}
+
+/// A stage's name: `train`, or `train[model=5]` for a variant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StageName {
+    /// The key under `stages:`.
+    pub stage: String,
+    /// Matrix coordinates in the order of the axes: `[("model", "5")]`; empty without a matrix.
+    pub variant: Vec<(String, String)>,
+}
+
+impl fmt::Display for StageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.stage)?;
+        if !self.variant.is_empty() {
+            write!(f, "[{}]", coordinates(&self.variant))?;
+        }
+        Ok(())
+    }
+}
+
+/// `model=5,seed=1`.
+pub fn coordinates(variant: &[(String, String)]) -> String {
+    variant.iter().map(|(axis, value)| format!("{axis}={value}")).collect::<Vec<_>>().join(",")
+}
+
+/// One node of the DAG.
+pub struct Stage {
+    /// Its name.
+    pub name: StageName,
+    /// What it runs.
+    pub body: Body,
+    /// Environment variables: all that a command sees beside `PATH`, `HOME` and `TMPDIR`.
+    pub env: BTreeMap<String, String>,
+    /// Its inputs by name.
+    pub inputs: BTreeMap<String, Vec<Input>>,
+    /// Its outputs by name.
+    pub outputs: BTreeMap<String, Output>,
+    /// What it may use.
+    pub resources: Resources,
+    /// When to give up.
+    pub timeout: Option<Duration>,
+    /// How often to try again after a failure.
+    pub retries: u32,
+    /// Where its name stands in the pipeline file.
+    pub span: Span,
+}
+
+/// What a stage runs.
+pub enum Body {
+    /// A built-in kind with checked, canonical parameters.
+    Uses {
+        /// The kind.
+        kind: Arc<dyn Kind>,
+        /// Its parameters, defaults filled in.
+        params: Value,
+    },
+    /// A user's command.
+    Run(Command),
+}
+
+/// A user's command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Command {
+    /// Program and arguments, started without a shell.
+    Argv(Vec<String>),
+    /// A script for `sh -eu -c`. Interpolated values are not spliced in: each became an environment variable in
+    /// `Stage::env`, and the script holds `"$NAME"` in its place, so that a value cannot become code.
+    Shell(String),
+}
+
+/// One artifact of an input.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Matrix coordinates of the variant it comes from (`model=5`); empty where there are none. Part of the key where
+    /// the input takes many.
+    pub label: String,
+    /// Where it comes from.
+    pub from: From,
+    /// Where it is named in the pipeline file.
+    pub span: Span,
+}
+
+/// Where an input comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum From {
+    /// A raw file or folder of the project, relative to its root.
+    Source(PathBuf),
+    /// An output of another stage.
+    Output {
+        /// The producer.
+        stage: StageId,
+        /// The name of the output.
+        output: String,
+    },
+}
+
+/// A declared output.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Where it is materialised, relative to the root.
+    pub path: PathBuf,
+    /// What Kiln may do with it.
+    pub role: Role,
+}
+
+/// What a stage may use; never part of its key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Resources {
+    /// CPUs it occupies and threads it may start.
+    pub cpus: usize,
+    /// GPUs it occupies.
+    pub gpu: usize,
+    /// `auto`, `cpu` or `cuda:N`.
+    pub device: String,
+}
+
+impl Default for Resources {
+    fn default() -> Self {
+        Self { cpus: 1, gpu: 0, device: "auto".into() }
+    }
+}

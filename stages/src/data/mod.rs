@@ -1,0 +1,6 @@
+//! TODO: data.
+
+use crate::kind::Kind;
+
+/// The kinds of this module.
+pub const KINDS: &[&Kind] = &[];

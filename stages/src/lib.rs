@@ -1,0 +1,21 @@
+//! The built-in stage kinds of Kiln: plain functions over files and typed parameters.
+//!
+//! Nothing here knows the engine, reads a clock or the environment, or draws unseeded randomness. `kind.rs` says what
+//! a stage kind is; `artifact/` the files that pass between them; the rest is one module a concern, in the order of a
+//! study: `data/` (fetch, import, describe, normalise, split), `ops/`, `model/` and `train/` (networks), `analysis/`
+//! (embeddings, clusters, projections), `visualise/` (figures).
+
+pub mod analysis;
+pub mod artifact;
+pub mod data;
+pub mod kind;
+pub mod model;
+pub mod ops;
+pub mod rng;
+pub mod train;
+pub mod visualise;
+
+/// Every built-in kind.
+pub fn kinds() -> impl Iterator<Item = &'static kind::Kind> {
+    [data::KINDS, train::KINDS, analysis::KINDS, visualise::KINDS].into_iter().flatten().copied()
+}
