@@ -1,3 +1,7 @@
-//! The `kiln` binary.
+//! The `kiln` command.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,20 @@
+# Recipes for people who work on Kiln. `just` lists them.
+
+_default:
+    @just --list
+
+# What a change must pass.
+check:
+    .ci/run
+
+# The study on the committed sample.
+study *ARGS:
+    cargo run --release -- run pipeline.yaml {{ARGS}}
+
+# The study on all 70,000 images.
+study-full *ARGS:
+    cargo run --release -- run pipeline.yaml --profile full {{ARGS}}
+
+# The tests of the engine alone, without the built-in stages.
+test-engine:
+    cargo test --package kiln --no-default-features

@@ -1,0 +1,59 @@
+//! `kiln compare`.
+
+use std::path::Path;
+
+use kiln::compare::{self, CompareError};
+use kiln::record::RunRecord;
+use kiln::store::Store;
+
+use super::args::{Compare, Place};
+use super::{Stop, project, render};
+
+pub(crate) fn compare(place: &Place, args: &Compare) -> Result<u8, Stop> {
+    let root = project::root(&place.file)?;
+    let store = project::store(place, &root)?;
+    if let Some(name) = &args.within {
+        let run = find(&store, name, &root)?;
+        let table = compare::within(&run, None).and_then(|table| table.select(&args.columns, args.sort.as_deref()));
+        let table = table.map_err(usage)?;
+        if args.json {
+            render::json(&table)?;
+        } else {
+            render::variants(&table, args.markdown);
+        }
+        return Ok(0);
+    }
+    let runs = records(&store, &args.runs, &root)?;
+    let comparison = compare::diff(&runs).select(&args.columns).map_err(usage)?;
+    if args.json {
+        render::json(&comparison)?;
+    } else {
+        render::comparison(&comparison, args.markdown);
+    }
+    Ok(0)
+}
+
+/// The runs asked for; one alone is compared with the last; none means the last two.
+fn records(store: &Store, names: &[String], root: &Path) -> Result<Vec<RunRecord>, Stop> {
+    match names {
+        [] => {
+            let runs = store.runs(Some(root))?;
+            if runs.len() < 2 {
+                let text = format!("there are {} runs to compare, of two\nhint: `kiln run` makes one", runs.len());
+                return Err(Stop::Usage(text));
+            }
+            runs[..2].iter().rev().map(|run| find(store, &run.id, root)).collect()
+        }
+        [one] => ["latest", one].into_iter().rev().map(|name| find(store, name, root)).collect(),
+        several => several.iter().map(|name| find(store, name, root)).collect(),
+    }
+}
+
+fn find(store: &Store, name: &str, root: &Path) -> Result<RunRecord, Stop> {
+    store.find_run(name, Some(root)).map_err(|e| Stop::Usage(e.to_string()))
+}
+
+fn usage(error: CompareError) -> Stop {
+    let hint = error.hint().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+    Stop::Usage(format!("{error}{hint}"))
+}

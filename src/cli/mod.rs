@@ -1,0 +1,84 @@
+//! The command line: reads arguments, calls the engine, hands what there is to say to `render`.
+
+mod args;
+mod compare;
+mod graph;
+mod kinds;
+mod project;
+mod render;
+mod run;
+mod runs;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use kiln::catalog;
+
+use args::{Cli, Command};
+
+/// Why a command ended early.
+pub(crate) enum Stop {
+    /// The pipeline has mistakes; nothing ran.
+    Mistakes(Vec<kiln::diagnostic::Diagnostic>),
+    /// Something asked for does not exist or cannot be had.
+    Usage(String),
+    /// Anything else.
+    Error(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// A stage failed, or a gate did.
+pub(crate) const EXIT_FAILED: u8 = 1;
+/// The command line or the pipeline is wrong.
+pub(crate) const EXIT_USAGE: u8 = 2;
+/// Stopped by the user.
+pub(crate) const EXIT_INTERRUPTED: u8 = 130;
+
+/// Runs the command that the arguments name.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_env("KILN_LOG"))
+        .with_writer(std::io::stderr)
+        .with_ansi(render::colour(cli.place.color))
+        .init();
+    let result = match &cli.command {
+        Command::Run(args) => run::run(&cli.place, args),
+        Command::Compare(args) => compare::compare(&cli.place, args),
+        Command::Runs(args) => runs::runs(&cli.place, args),
+        Command::Graph(args) => graph::graph(&cli.place, args),
+        Command::Kinds(args) => kinds::kinds(args),
+        Command::Worker => return worker(),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(Stop::Mistakes(mistakes)) => {
+            render::mistakes(&mistakes, render::colour(cli.place.color));
+            ExitCode::from(EXIT_USAGE)
+        }
+        Err(Stop::Usage(text)) => {
+            render::error(&text);
+            ExitCode::from(EXIT_USAGE)
+        }
+        Err(Stop::Error(error)) => {
+            render::error(&format!("{error:#}"));
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+/// The worker's standard error is the stage's log.
+fn worker() -> ExitCode {
+    match kiln::engine::serve(&catalog::catalog()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            render::error(&format!("{error:#}"));
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The one decision: given its final inputs, is a stage up to date, restorable, or to be executed, and why.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+use serde_json::json;
+
+use super::sources::Sources;
+use crate::action::{self, Manifest};
+use crate::hash::{ActionKey, Artifact, Digest, Memo};
+use crate::kind::Arity;
+use crate::pipeline::{Body, From, Input, Pipeline, Stage, StageId};
+use crate::store::{ActionResult, Store};
+
+/// What is to be done with a stage.
+pub(super) struct Decision {
+    /// The key of its action.
+    pub(super) key: ActionKey,
+    /// The key's preimage.
+    pub(super) manifest: Manifest,
+    /// The canonical bytes of its document inputs, by input name and position.
+    pub(super) documents: BTreeMap<(String, usize), Vec<u8>>,
+    /// What to do.
+    pub(super) verdict: Verdict,
+}
+
+/// Up to date, restorable, or neither.
+pub(super) enum Verdict {
+    /// Every output is in place.
+    UpToDate(ActionResult),
+    /// The store has the result; these outputs are missing or differ.
+    Restore(ActionResult, Vec<PathBuf>),
+    /// The store has no usable result.
+    Execute(Missing),
+}
+
+/// Why the store has no usable result.
+pub(super) enum Missing {
+    /// No result under this key.
+    Result,
+    /// The artifact of this output is gone from the store.
+    Artifact(String),
+    /// It was asked for.
+    Forced,
+}
+
+/// Everything a decision looks at.
+pub(super) struct Deciding<'a> {
+    pub(super) pipeline: &'a Pipeline,
+    pub(super) store: &'a Store,
+    pub(super) memo: &'a Memo,
+    pub(super) sources: &'a Sources,
+}
+
+impl Deciding<'_> {
+    /// Decides a stage. `outputs` gives the artifact of a producer's output.
+    ///
+    /// # Errors
+    /// If an input cannot be read.
+    pub(super) fn decide(
+        &self,
+        id: StageId,
+        force: bool,
+        outputs: &dyn Fn(StageId, &str) -> Option<Artifact>,
+    ) -> Result<Decision, String> {
+        let stage = &self.pipeline.stages[id.0];
+        let mut documents = BTreeMap::new();
+        let mut inputs = BTreeMap::new();
+        for (name, items) in &stage.inputs {
+            let mut digests = Vec::with_capacity(items.len());
+            for (position, item) in items.iter().enumerate() {
+                let (digest, executable) = match self.document(stage, name, item)? {
+                    Some(bytes) => {
+                        let digest = Digest(*blake3::hash(&bytes).as_bytes());
+                        documents.insert((name.clone(), position), bytes);
+                        (digest, false)
+                    }
+                    None => {
+                        let artifact = self.artifact(item, outputs)?;
+                        (artifact.digest, artifact.executable && matches!(stage.body, Body::Run(_)))
+                    }
+                };
+                digests.push(action::Input { label: self.label(stage, name, item), digest, executable });
+            }
+            inputs.insert(name.clone(), digests);
+        }
+        let manifest = manifest(stage, inputs);
+        let key = manifest.key();
+        let verdict = if force { Verdict::Execute(Missing::Forced) } else { self.verdict(stage, &key) };
+        Ok(Decision { key, manifest, documents, verdict })
+    }
+
+    /// Whether the store has a result for the key and the outputs are in place. Asked again once a lock is held, since
+    /// another process may have published meanwhile.
+    pub(super) fn verdict(&self, stage: &Stage, key: &ActionKey) -> Verdict {
+        let Some(result) = self.store.result(key).or_else(|| self.pinned(stage)) else {
+            return Verdict::Execute(Missing::Result);
+        };
+        let astray: Vec<PathBuf> = stage
+            .outputs
+            .iter()
+            .filter(|(name, output)| {
+                let there = self.memo.artifact(&self.pipeline.root.join(&output.path));
+                !matches!((there, result.outputs.get(*name)), (Ok(Some(a)), Some(b)) if a == *b)
+            })
+            .map(|(_, output)| output.path.clone())
+            .collect();
+        if astray.is_empty() {
+            return Verdict::UpToDate(result);
+        }
+        // Only what must be put in place has to be in the store.
+        for (name, output) in &stage.outputs {
+            let needed = astray.contains(&output.path);
+            if needed && !result.outputs.get(name).is_some_and(|artifact| self.store.has(artifact)) {
+                return Verdict::Execute(Missing::Artifact(name.clone()));
+            }
+        }
+        Verdict::Restore(result, astray)
+    }
+
+    /// The result of a fixed-output stage whose pinned contents the store already has, from wherever they came.
+    fn pinned(&self, stage: &Stage) -> Option<ActionResult> {
+        let Body::Uses { kind, params } = &stage.body else { return None };
+        let mut outputs = BTreeMap::new();
+        for (name, digest) in kind.fixed(params)? {
+            let bytes = std::fs::metadata(self.store.blob_path(&digest)).ok()?.len();
+            outputs.insert(name, Artifact { digest, tree: false, bytes, executable: false });
+        }
+        let created = jiff::Timestamp::UNIX_EPOCH;
+        Some(ActionResult { outputs, metrics: BTreeMap::new(), seconds: 0.0, created, host: String::new() })
+    }
+
+    fn document(&self, stage: &Stage, name: &str, item: &Input) -> Result<Option<Vec<u8>>, String> {
+        let Body::Uses { kind, .. } = &stage.body else { return Ok(None) };
+        let From::Source(path) = &item.from else { return Ok(None) };
+        match kind.document(name, &self.pipeline.root.join(path)) {
+            None => Ok(None),
+            Some(Ok(document)) => Ok(Some(document.bytes)),
+            Some(Err(e)) => Err(format!("{}: {}", e.file.display(), e.message)),
+        }
+    }
+
+    fn artifact(
+        &self,
+        item: &Input,
+        outputs: &dyn Fn(StageId, &str) -> Option<Artifact>,
+    ) -> Result<Artifact, String> {
+        match &item.from {
+            From::Source(path) => self.sources.get(path),
+            From::Output { stage, output } => outputs(*stage, output)
+                .ok_or_else(|| format!("{} has no output `{output}`", self.pipeline.stages[stage.0].name)),
+        }
+    }
+
+    /// What a stage sees of an input beside its contents: a command sees the path, a kind the matrix coordinates of
+    /// what it gathers.
+    fn label(&self, stage: &Stage, name: &str, item: &Input) -> String {
+        match &stage.body {
+            Body::Run(_) => input_path(self.pipeline, item).display().to_string(),
+            Body::Uses { kind, .. } => {
+                let gathers = kind.inputs().iter().any(|p| p.name == name && p.arity == Arity::Many);
+                if gathers { item.label.clone() } else { String::new() }
+            }
+        }
+    }
+}
+
+/// Where an input lies in the project.
+pub(super) fn input_path(pipeline: &Pipeline, item: &Input) -> PathBuf {
+    match &item.from {
+        From::Source(path) => path.clone(),
+        From::Output { stage, output } => pipeline.stages[stage.0].outputs[output].path.clone(),
+    }
+}
+
+/// Looks at every output of the given stages, in parallel, so that deciding finds them in the memo.
+pub(super) fn warm(pipeline: &Pipeline, stages: &[StageId], memo: &Memo) {
+    stages.par_iter().for_each(|id| {
+        for output in pipeline.stages[id.0].outputs.values() {
+            // A failure is met again, and told, when the stage is decided.
+            let _ = memo.artifact(&pipeline.root.join(&output.path));
+        }
+    });
+}
+
+fn manifest(stage: &Stage, inputs: BTreeMap<String, Vec<action::Input>>) -> Manifest {
+    let mut manifest = match &stage.body {
+        Body::Run(command) => Manifest::run(command.clone(), stage.env.clone()),
+        Body::Uses { kind, params } => match kind.fixed(params) {
+            // What is pinned decides the outputs; where the bytes are looked for does not.
+            Some(pinned) => Manifest::uses(kind.name(), "fixed-output", json!(pinned)),
+            None => Manifest::uses(kind.name(), kind.fingerprint(), params.clone()),
+        },
+    };
+    let seen = matches!(stage.body, Body::Run(_));
+    let outputs = stage.outputs.iter().map(|(name, output)| {
+        let path = seen.then(|| output.path.display().to_string());
+        (name.clone(), action::Output { path, role: output.role })
+    });
+    manifest.outputs = outputs.collect();
+    manifest.inputs = inputs;
+    manifest
+}

@@ -1,0 +1,352 @@
+//! One execution of a stage: a scratch directory, a worker process, captured outputs, a published result.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::decide::{Decision, input_path};
+use super::interrupt::Interrupt;
+use super::metrics;
+use super::process::{self, Ending};
+use super::sources::Sources;
+use crate::hash::{Artifact, Memo};
+use crate::kind::{Event, Job, Role};
+use crate::pipeline::{self, Body, From, Input, Pipeline, Stage};
+use crate::store::{ActionResult, Place, Store, StoreError};
+
+/// What an execution needs to know.
+pub(super) struct Execution<'a> {
+    pub(super) pipeline: &'a Pipeline,
+    pub(super) store: &'a Store,
+    pub(super) memo: &'a Memo,
+    pub(super) sources: &'a Sources,
+    pub(super) stage: &'a Stage,
+    pub(super) decision: &'a Decision,
+    /// Producers' artifacts, by input name, in order; `None` for documents.
+    pub(super) inputs: BTreeMap<String, Vec<Option<Artifact>>>,
+    /// Threads the stage may use.
+    pub(super) threads: usize,
+    /// The program that runs built-in kinds: Kiln itself.
+    pub(super) worker: &'a Path,
+    pub(super) log: &'a Path,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) events: &'a (dyn Fn(Event) + Sync),
+}
+
+/// Why an execution gave no result.
+pub(super) enum Failure {
+    /// The stage, or something around it, failed.
+    Failed(String),
+    /// The user asked to stop.
+    Interrupted,
+}
+
+impl<E: std::error::Error> std::convert::From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self::Failed(text)
+    }
+}
+
+impl Execution<'_> {
+    /// Executes the stage, again after a failure as often as it allows.
+    pub(super) fn execute(&self) -> Result<ActionResult, Failure> {
+        let mut attempt = 0;
+        loop {
+            match self.attempt() {
+                Err(Failure::Failed(why)) if attempt < self.stage.retries && !self.interrupt.is_set() => {
+                    attempt += 1;
+                    let summary = why.lines().next().unwrap_or_default().to_owned();
+                    let text = format!("{summary}; attempt {} of {}", attempt + 1, self.stage.retries + 1);
+                    (self.events)(Event::Message { text });
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn attempt(&self) -> Result<ActionResult, Failure> {
+        let began = Instant::now();
+        let scratch = self.store.scratch(&self.stage.name.stage)?;
+        let produced = match &self.stage.body {
+            Body::Uses { kind, params } => {
+                let job = self.job(kind.name(), params.clone(), scratch.path())?;
+                let written = job.outputs.clone();
+                self.run_kind(&job)?;
+                written
+            }
+            Body::Run(command) => self.run_command(command, scratch.path())?,
+        };
+        self.sources_unchanged()?;
+        let seconds = began.elapsed().as_secs_f64();
+        self.capture(produced, seconds)
+    }
+
+    fn job(&self, uses: &str, params: serde_json::Value, scratch: &Path) -> Result<Job, Failure> {
+        let mut inputs = BTreeMap::new();
+        for (name, items) in &self.stage.inputs {
+            let mut paths = Vec::new();
+            for (position, item) in items.iter().enumerate() {
+                let file = input_path(self.pipeline, item);
+                let file = file.file_name().unwrap_or_default();
+                let path = scratch.join("inputs").join(name).join(position.to_string()).join(file);
+                fs::create_dir_all(path.parent().unwrap_or(scratch))?;
+                match self.decision.documents.get(&(name.clone(), position)) {
+                    Some(bytes) => fs::write(&path, bytes)?,
+                    None => self.place(name, position, item, &path, Place::Link)?,
+                }
+                paths.push((item.label.clone(), path));
+            }
+            inputs.insert(name.clone(), paths);
+        }
+        let mut outputs = BTreeMap::new();
+        for (name, output) in &self.stage.outputs {
+            let path = scratch.join("outputs").join(name).join(output.path.file_name().unwrap_or_default());
+            fs::create_dir_all(path.parent().unwrap_or(scratch))?;
+            outputs.insert(name.clone(), path);
+        }
+        Ok(Job {
+            uses: uses.to_owned(),
+            params,
+            inputs,
+            outputs,
+            threads: self.threads,
+            device: self.stage.resources.device.clone(),
+            project: self.pipeline.root.clone(),
+        })
+    }
+
+    /// Puts an input into the scratch directory.
+    fn place(&self, name: &str, position: usize, item: &Input, path: &Path, how: Place) -> Result<(), Failure> {
+        if let From::Source(source) = &item.from {
+            return Ok(place_source(&self.pipeline.root.join(source), path, how)?);
+        }
+        let artifact = self.inputs.get(name).and_then(|items| items.get(position)).and_then(Option::as_ref);
+        let artifact = artifact.ok_or_else(|| Failure::Failed(format!("input `{name}` was never produced")))?;
+        if !self.store.has(artifact) {
+            self.adopt(artifact, &input_path(self.pipeline, item))?;
+        }
+        Ok(self.store.materialise(artifact, path, how)?)
+    }
+
+    /// Brings an artifact that is in place in the project, but no longer in the store, back into the store.
+    fn adopt(&self, artifact: &Artifact, path: &Path) -> Result<(), Failure> {
+        let scratch = self.store.scratch("adopt")?;
+        let copy = scratch.path().join("artifact");
+        place_source(&self.pipeline.root.join(path), &copy, Place::Copy)?;
+        let found = self.store.capture(&copy)?;
+        if found != *artifact {
+            return Err(Failure::Failed(format!("{} was changed while the run was under way; run again", path.display())));
+        }
+        Ok(())
+    }
+
+    fn run_kind(&self, job: &Job) -> Result<(), Failure> {
+        let mut command = Command::new(self.worker);
+        command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(self.open_log()?);
+        // Stages read no environment; these bound the thread pools of the libraries under them.
+        command.env("RAYON_NUM_THREADS", job.threads.to_string()).env("CANDLE_NUM_THREADS", "1");
+        let mut child = process::spawn(&mut command).map_err(|e| cannot_start(self.worker.as_os_str(), &e))?;
+        let mut stdin = child.stdin.take().ok_or_else(|| Failure::Failed("the worker has no standard input".into()))?;
+        let stdout = child.stdout.take().ok_or_else(|| Failure::Failed("the worker has no standard output".into()))?;
+        let mut line = serde_json::to_vec(job)?;
+        line.push(b'\n');
+        // A worker that is already gone says why by its exit status.
+        let _ = stdin.write_all(&line);
+        let ending = std::thread::scope(|scope| {
+            scope.spawn(|| self.relay(BufReader::new(stdout)));
+            process::wait(&mut child, self.stage.timeout, self.interrupt)
+        })?;
+        drop(stdin);
+        self.judge(ending)
+    }
+
+    /// Passes a worker's events on; whatever else it prints goes to the log.
+    fn relay(&self, lines: impl BufRead) {
+        let Ok(mut log) = self.open_log() else { return };
+        for line in lines.lines().map_while(Result::ok) {
+            match serde_json::from_str::<Event>(&line) {
+                Ok(event) => {
+                    if let Event::Message { text } = &event {
+                        let _ = writeln!(log, "{text}");
+                    }
+                    (self.events)(event);
+                }
+                Err(_) => {
+                    let _ = writeln!(log, "{line}");
+                }
+            }
+        }
+    }
+
+    /// Runs a user's command in the scratch directory, where its inputs lie at their project paths.
+    fn run_command(&self, body: &pipeline::Command, scratch: &Path) -> Result<BTreeMap<String, PathBuf>, Failure> {
+        let (home, work) = (scratch.join("home"), scratch.join("project"));
+        fs::create_dir_all(&home)?;
+        fs::create_dir_all(&work)?;
+        for (name, items) in &self.stage.inputs {
+            for (position, item) in items.iter().enumerate() {
+                let path = work.join(input_path(self.pipeline, item));
+                // The same file may be named under two inputs.
+                if path.exists() {
+                    continue;
+                }
+                fs::create_dir_all(path.parent().unwrap_or(&work))?;
+                self.place(name, position, item, &path, Place::Copy)?;
+            }
+        }
+        let mut outputs = BTreeMap::new();
+        for (name, output) in &self.stage.outputs {
+            let path = work.join(&output.path);
+            fs::create_dir_all(path.parent().unwrap_or(&work))?;
+            outputs.insert(name.clone(), path);
+        }
+        let mut command = match body {
+            pipeline::Command::Shell(script) => {
+                let mut command = Command::new("/bin/sh");
+                command.args(["-eu", "-c", script]);
+                command
+            }
+            pipeline::Command::Argv(argv) => {
+                let (program, arguments) =
+                    argv.split_first().ok_or_else(|| Failure::Failed("the command is empty".into()))?;
+                let mut command = Command::new(program);
+                command.args(arguments);
+                command
+            }
+        };
+        command.current_dir(&work).stdin(Stdio::null()).stdout(self.open_log()?).stderr(self.open_log()?);
+        command.env_clear().env("HOME", &home).env("TMPDIR", &home);
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        command.envs(&self.stage.env);
+        process::die_with_parent(&mut command);
+        let program = command.get_program().to_owned();
+        let mut child = process::spawn(&mut command).map_err(|e| cannot_start(&program, &e))?;
+        let ending = process::wait(&mut child, self.stage.timeout, self.interrupt)?;
+        self.judge(ending)?;
+        Ok(outputs)
+    }
+
+    fn judge(&self, ending: Ending) -> Result<(), Failure> {
+        match ending {
+            Ending::Exited(status) if status.success() => Ok(()),
+            Ending::Exited(status) => Err(Failure::Failed(format!("{status}{}", self.tail()))),
+            Ending::TimedOut => {
+                let limit = self.stage.timeout.map_or_else(String::new, |t| format!(" of {}", seconds(t)));
+                Err(Failure::Failed(format!("stopped at its timeout{limit}{}", self.tail())))
+            }
+            Ending::Interrupted => Err(Failure::Interrupted),
+        }
+    }
+
+    fn open_log(&self) -> Result<File, Failure> {
+        if let Some(folder) = self.log.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        Ok(File::options().create(true).append(true).open(self.log)?)
+    }
+
+    /// The end of the log, for a failure's message.
+    fn tail(&self) -> String {
+        let lines = super::tail::last_lines(self.log, TAIL_LINES);
+        lines.into_iter().map(|line| format!("\n{line}")).collect()
+    }
+
+    /// A result must not be filed under a content that the stage did not read.
+    fn sources_unchanged(&self) -> Result<(), Failure> {
+        for item in self.stage.inputs.values().flatten() {
+            let From::Source(path) = &item.from else { continue };
+            if Sources::look(self.pipeline, path, self.memo) != self.sources.get(path) {
+                let text = format!("{} was changed while the stage was running; run again", path.display());
+                return Err(Failure::Failed(text));
+            }
+        }
+        Ok(())
+    }
+
+    fn capture(&self, produced: BTreeMap<String, PathBuf>, seconds: f64) -> Result<ActionResult, Failure> {
+        let (mut outputs, mut numbers) = (BTreeMap::new(), BTreeMap::new());
+        let missing: Vec<String> = produced
+            .iter()
+            .filter(|(_, path)| fs::symlink_metadata(path).is_err())
+            .map(|(name, _)| format!("`{name}` ({})", self.stage.outputs[name].path.display()))
+            .collect();
+        if !missing.is_empty() {
+            let text = format!("the stage ended well but did not write its output {}{}", missing.join(", "), self.tail());
+            return Err(Failure::Failed(text));
+        }
+        let metric_outputs = self.stage.outputs.iter().filter(|(_, output)| output.role == Role::Metrics);
+        let several = metric_outputs.clone().count() > 1;
+        for (name, _) in metric_outputs {
+            let prefix = if several { format!("{name}.") } else { String::new() };
+            let found = metrics::read(&produced[name]).map_err(|e| Failure::Failed(format!("output `{name}`: {e}")))?;
+            numbers.extend(found.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
+        }
+        for (name, path) in &produced {
+            outputs.insert(name.clone(), self.store.capture(path)?);
+        }
+        if let Body::Uses { kind, params } = &self.stage.body {
+            for (name, pinned) in kind.fixed(params).unwrap_or_default() {
+                let found = outputs.get(&name).map(|a: &Artifact| a.digest);
+                if found != Some(pinned) {
+                    let found = found.map_or_else(|| "nothing".into(), |d| d.to_string());
+                    let text = format!("output `{name}` has the wrong contents\nexpected {pinned}\nfound    {found}");
+                    return Err(Failure::Failed(text));
+                }
+            }
+        }
+        Ok(ActionResult {
+            outputs,
+            metrics: numbers,
+            seconds,
+            created: jiff::Timestamp::now(),
+            host: super::host_name(),
+        })
+    }
+}
+
+const TAIL_LINES: usize = 12;
+
+fn cannot_start(program: &std::ffi::OsStr, error: &std::io::Error) -> Failure {
+    let hint = match error.kind() {
+        std::io::ErrorKind::NotFound => "; is it installed, and on PATH?",
+        _ => "",
+    };
+    Failure::Failed(format!("cannot start {}: {error}{hint}", program.display()))
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}
+
+/// Puts a raw file or folder into a scratch directory.
+fn place_source(source: &Path, path: &Path, how: Place) -> std::io::Result<()> {
+    if matches!(how, Place::Link) {
+        return std::os::unix::fs::symlink(source, path);
+    }
+    if !source.is_dir() {
+        return reflink_copy::reflink_or_copy(source, path).map(|_| ());
+    }
+    fs::create_dir_all(path)?;
+    for entry in fs::read_dir(source)? {
+        let entry = entry?;
+        place_source(&entry.path(), &path.join(entry.file_name()), Place::Copy)?;
+    }
+    Ok(())
+}
+
+/// Whether a failure to materialise means that the stage must be executed again.
+pub(super) fn is_damage(error: &StoreError) -> bool {
+    matches!(error, StoreError::Damaged { .. } | StoreError::Missing { .. })
+}

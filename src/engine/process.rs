@@ -1,0 +1,86 @@
+//! Child processes: started in a group of their own, waited for without spinning, stopped with everything they started.
+
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use super::interrupt::Interrupt;
+
+/// How a child ended.
+pub(super) enum Ending {
+    /// By itself.
+    Exited(ExitStatus),
+    /// Stopped because its time was up.
+    TimedOut,
+    /// Stopped because the user asked to stop.
+    Interrupted,
+}
+
+/// How long a child may take to leave after SIGTERM before it is killed.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How often the interrupt flag is looked at while a child runs.
+const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+/// Starts a child in a process group of its own, so that a Ctrl-C on the terminal reaches Kiln alone.
+///
+/// # Errors
+/// If it cannot be started.
+pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
+    command.process_group(0).spawn()
+}
+
+/// Makes the kernel kill the child when Kiln dies, however it dies. For commands that know nothing of Kiln.
+pub(super) fn die_with_parent(command: &mut Command) {
+    // SAFETY: between fork and exec the closure makes one system call and allocates nothing.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+            Ok(())
+        });
+    }
+}
+
+/// Waits for a child. If its time runs out or the user interrupts, the whole group is asked to leave, then killed.
+///
+/// # Errors
+/// If the operating system refuses to watch the child.
+pub(super) fn wait(child: &mut Child, timeout: Option<Duration>, interrupt: &Interrupt) -> io::Result<Ending> {
+    let group = Pid::from_child(child);
+    let watch = rustix::process::pidfd_open(group, PidfdFlags::empty())?;
+    let deadline = timeout.map(|t| Instant::now() + t);
+    let mut stopping: Option<(Ending, Instant)> = None;
+    loop {
+        let mut fds = [PollFd::new(&watch, PollFlags::IN)];
+        match rustix::event::poll(&mut fds, Some(&TICK)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) => break,
+            Err(e) => return Err(e.into()),
+        }
+        if let Some((_, since)) = &stopping {
+            if since.elapsed() > GRACE {
+                // A group that is already gone needs no killing.
+                let _ = rustix::process::kill_process_group(group, Signal::KILL);
+            }
+            continue;
+        }
+        let ending = if interrupt.is_set() {
+            Ending::Interrupted
+        } else if deadline.is_some_and(|d| Instant::now() >= d) {
+            Ending::TimedOut
+        } else {
+            continue;
+        };
+        let _ = rustix::process::kill_process_group(group, Signal::TERM);
+        stopping = Some((ending, Instant::now()));
+    }
+    // What the child left running in its group would write into a scratch directory that is no longer its own. The
+    // child has not been reaped yet, so its number cannot have been given to another group.
+    let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    let status = child.wait()?;
+    Ok(stopping.map_or(Ending::Exited(status), |(ending, _)| ending))
+}

@@ -1,0 +1,182 @@
+//! One stage on its own thread: under the lock of its action, restored or executed, published, put in place.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use super::decide::{Deciding, Decision, Verdict};
+use super::execute::{Execution, Failure, is_damage};
+use super::interrupt::Interrupt;
+use super::run::Message;
+use crate::hash::Artifact;
+use crate::kind::Event;
+use crate::pipeline::{Stage, StageId};
+use crate::record::{Outcome, RunId};
+use crate::store::{ActionLock, ActionResult, Place, Published};
+
+/// A stage to restore or execute.
+pub(super) struct Task<'a> {
+    pub(super) deciding: &'a Deciding<'a>,
+    pub(super) id: StageId,
+    pub(super) decision: Decision,
+    pub(super) inputs: BTreeMap<String, Vec<Option<Artifact>>>,
+    pub(super) threads: usize,
+    pub(super) worker: &'a Path,
+    pub(super) run: &'a RunId,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) sender: Sender<Message>,
+}
+
+/// How a task ended.
+pub(super) struct Finished {
+    /// The outcome and the result; or why it failed; or nothing if it was interrupted.
+    pub(super) end: Result<(Outcome, ActionResult), Option<String>>,
+    /// Reasons that came up on the way.
+    pub(super) reasons: Vec<String>,
+    /// The log, if the stage was executed.
+    pub(super) log: Option<PathBuf>,
+}
+
+impl Task<'_> {
+    /// Runs the task and sends its end.
+    pub(super) fn run(self) {
+        let mut reasons = Vec::new();
+        let mut log = None;
+        let end = self.settle(&mut reasons, &mut log).map_err(|failure| match failure {
+            Failure::Failed(why) => Some(why),
+            Failure::Interrupted => None,
+        });
+        // Nobody listens any more only if the run itself is gone.
+        let _ = self.sender.send(Message::Finished(self.id, Finished { end, reasons, log }));
+    }
+
+    fn settle(
+        &self,
+        reasons: &mut Vec<String>,
+        log: &mut Option<PathBuf>,
+    ) -> Result<(Outcome, ActionResult), Failure> {
+        let stage = &self.deciding.pipeline.stages[self.id.0];
+        if let Verdict::Restore(result, astray) = &self.decision.verdict {
+            match self.put_in_place(stage, result, astray) {
+                Ok(()) => return Ok((Outcome::Restored, result.clone())),
+                Err(Damage::Other(failure)) => return Err(failure),
+                Err(Damage::Blob(why)) => reasons.push(why),
+            }
+        }
+        let lock = self.lock(stage)?;
+        // Another Kiln may have published the result while this one waited for the lock.
+        let forced = matches!(self.decision.verdict, Verdict::Execute(super::decide::Missing::Forced));
+        if !forced {
+            let outputs = || stage.outputs.values().map(|o| o.path.clone()).collect::<Vec<_>>();
+            let found = match self.deciding.verdict(stage, &self.decision.key) {
+                Verdict::UpToDate(result) => Some((result, Vec::new())),
+                Verdict::Restore(result, _) => Some((result, outputs())),
+                Verdict::Execute(_) => None,
+            };
+            if let Some((result, astray)) = found {
+                match self.put_in_place(stage, &result, &astray) {
+                    Ok(()) => return Ok((Outcome::Restored, result)),
+                    Err(Damage::Other(failure)) => return Err(failure),
+                    Err(Damage::Blob(why)) => reasons.push(why),
+                }
+            }
+        }
+        let log = log.insert(self.deciding.store.log_path(self.run, &stage.name.to_string())?);
+        let result = self.execute(stage, log, reasons)?;
+        drop(lock);
+        let everything: Vec<PathBuf> = stage.outputs.values().map(|o| o.path.clone()).collect();
+        match self.put_in_place(stage, &result, &everything) {
+            Ok(()) => Ok((Outcome::Executed, result)),
+            Err(Damage::Blob(why)) => Err(Failure::Failed(why)),
+            Err(Damage::Other(failure)) => Err(failure),
+        }
+    }
+
+    /// Waits until no other process executes the same action.
+    fn lock(&self, stage: &Stage) -> Result<ActionLock, Failure> {
+        let mut told = false;
+        loop {
+            if let Some(lock) = self.deciding.store.try_lock_action(&self.decision.key)? {
+                return Ok(lock);
+            }
+            if self.interrupt.is_set() {
+                return Err(Failure::Interrupted);
+            }
+            if !told {
+                let text = format!("{}: waiting for another Kiln that executes it now", stage.name);
+                let _ = self.sender.send(Message::Note(text));
+                told = true;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn execute(&self, stage: &Stage, log: &Path, reasons: &mut Vec<String>) -> Result<ActionResult, Failure> {
+        // An event that nobody hears is no loss.
+        let events = |event: Event| drop(self.sender.send(Message::Event(self.id, event)));
+        let execution = Execution {
+            pipeline: self.deciding.pipeline,
+            store: self.deciding.store,
+            memo: self.deciding.memo,
+            sources: self.deciding.sources,
+            stage,
+            decision: &self.decision,
+            inputs: self.inputs.clone(),
+            threads: self.threads,
+            worker: self.worker,
+            log,
+            interrupt: self.interrupt,
+            events: &events,
+        };
+        let result = execution.execute()?;
+        match self.deciding.store.publish(&self.decision.key, &self.decision.manifest, &result)? {
+            Published::Conflict(existing) => {
+                // The same key with other outputs: the stage is not deterministic. The first result stands.
+                let text = conflict(stage, &existing, &result);
+                let _ = self.sender.send(Message::Note(text.clone()));
+                reasons.push(text);
+                let existing = *existing;
+                let whole = existing.outputs.values().all(|artifact| self.deciding.store.has(artifact));
+                if whole {
+                    return Ok(existing);
+                }
+                self.deciding.store.replace(&self.decision.key, &self.decision.manifest, &result)?;
+                Ok(result)
+            }
+            _ => Ok(result),
+        }
+    }
+
+    fn put_in_place(&self, stage: &Stage, result: &ActionResult, paths: &[PathBuf]) -> Result<(), Damage> {
+        for (name, output) in stage.outputs.iter().filter(|(_, output)| paths.contains(&output.path)) {
+            let Some(artifact) = result.outputs.get(name) else {
+                return Err(Damage::Blob(format!("its recorded result lacks output `{name}`")));
+            };
+            let path = self.deciding.pipeline.root.join(&output.path);
+            self.deciding.store.materialise(artifact, &path, Place::Copy).map_err(|e| {
+                if is_damage(&e) { Damage::Blob(format!("output `{name}`: {e}")) } else { Damage::Other(e.into()) }
+            })?;
+            self.deciding.memo.record(&path, artifact);
+        }
+        Ok(())
+    }
+}
+
+/// Why outputs could not be put in place.
+enum Damage {
+    /// The store's copy is damaged: the stage must be executed.
+    Blob(String),
+    /// Anything else.
+    Other(Failure),
+}
+
+fn conflict(stage: &Stage, kept: &ActionResult, found: &ActionResult) -> String {
+    let differing = found.outputs.iter().filter(|(name, artifact)| kept.outputs.get(*name) != Some(artifact));
+    let lines = differing.map(|(name, artifact)| {
+        let before = kept.outputs.get(name).map_or_else(|| "nothing".into(), |a| a.digest.to_string());
+        format!("output `{name}` was {before} and is now {}", artifact.digest)
+    });
+    let lines: Vec<String> = lines.collect();
+    format!("{} is not deterministic: {}; the first result is kept", stage.name, lines.join("; "))
+}

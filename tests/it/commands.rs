@@ -1,0 +1,134 @@
+//! Command stages: what they see, what is kept of them, and how they fail.
+
+use crate::project::Project;
+
+fn failing(pipeline: &str) -> (Project, crate::project::Ran) {
+    let project = Project::new(pipeline);
+    let ran = project.kiln(&["run", "--json"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    (project, ran)
+}
+
+#[test]
+fn an_undeclared_file_is_not_there() {
+    let (_, ran) = failing(
+        "version: 1\nstages:\n  peek:\n    run: cat secret.txt > out/x.txt\n    outputs: {x: out/x.txt}\n",
+    );
+    assert_eq!(ran.record().outcome("peek"), "failed");
+    assert!(ran.stderr.contains("secret.txt"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_missing_output_is_named() {
+    let (_, ran) = failing("version: 1\nstages:\n  lazy:\n    run: echo hello\n    outputs: {x: out/x.txt}\n");
+    let error = ran.record().stage("lazy")["error"].as_str().expect("an error").to_owned();
+    assert!(error.contains("did not write its output `x` (out/x.txt)"), "{error}");
+    assert!(error.contains("hello"), "the log's end: {error}");
+}
+
+#[test]
+fn only_declared_outputs_are_kept_and_the_environment_is_declared() {
+    let project = Project::new(
+        "version: 1\nstages:\n  list:\n    run: env | cut -d= -f1 | sort > out/env.txt; echo litter > litter.txt\n    \
+         env: {GREETING: hello}\n    outputs: {names: out/env.txt}\n",
+    );
+    let mut command = project.command(&["run"]);
+    assert!(command.env("SECRET", "1").status().expect("start kiln").success());
+    let names = project.read("out/env.txt");
+    let names: Vec<&str> = names.lines().filter(|n| !["PWD", "SHLVL", "_", "OLDPWD"].contains(n)).collect();
+    assert_eq!(names, ["GREETING", "HOME", "PATH", "TMPDIR"]);
+    assert!(!project.root().join("litter.txt").exists());
+}
+
+#[test]
+fn a_value_cannot_become_code() {
+    let project = Project::new(
+        "version: 1\nparams: {name: \"x; touch pwned; echo $(id)\"}\nstages:\n  say:\n    \
+         run: echo ${params.name} > out/said.txt; ls > out/files.txt\n    outputs: {said: out/said.txt, files: out/files.txt}\n",
+    );
+    project.run(&[]);
+    assert_eq!(project.read("out/said.txt"), "x; touch pwned; echo $(id)\n");
+    assert!(!project.read("out/files.txt").contains("pwned"));
+}
+
+#[test]
+fn argv_needs_no_shell() {
+    let project = Project::new(
+        "version: 1\nstages:\n  copy:\n    run: [cp, in.txt, \"${outputs.copy}\"]\n    \
+         inputs: {text: in.txt}\n    outputs: {copy: out/copy of it.txt}\n",
+    );
+    project.write("in.txt", "bytes\n").run(&[]);
+    assert_eq!(project.read("out/copy of it.txt"), "bytes\n");
+}
+
+#[test]
+fn folders_are_inputs_and_outputs() {
+    let project = Project::new(
+        "version: 1\nstages:\n  split:\n    run: mkdir out/parts; for f in notes/*; do cp $f out/parts/; done\n    \
+         inputs: {notes: notes}\n    outputs: {parts: out/parts}\n  \
+         count:\n    run: ls out/parts | wc -l | tr -d ' ' > out/count.txt\n    \
+         inputs: {parts: {from: split.parts}}\n    outputs: {count: out/count.txt}\n",
+    );
+    project.write("notes/a.md", "a").write("notes/b.md", "b").run(&[]);
+    assert_eq!(project.read("out/count.txt"), "2\n");
+    let record = project.write("notes/c.md", "c").run(&[]);
+    assert_eq!(record.with("executed"), ["count", "split"]);
+    assert_eq!(project.read("out/count.txt"), "3\n");
+    std::fs::remove_file(project.root().join("out/parts/a.md")).expect("remove");
+    assert_eq!(project.run(&[]).with("restored"), ["split"]);
+    assert_eq!(project.read("out/parts/a.md"), "a");
+}
+
+#[test]
+fn metrics_of_a_command_enter_the_record() {
+    let project = Project::new(
+        "version: 1\nstages:\n  score:\n    run: \"echo '{\\\"accuracy\\\": 0.5, \\\"by\\\": {\\\"a\\\": 1}}' > out/m.json\"\n    \
+         outputs: {scores: {path: out/m.json, role: metrics}}\n",
+    );
+    let record = project.run(&[]);
+    assert_eq!(record.stage("score")["metrics"], serde_json::json!({"accuracy": 0.5, "by.a": 1.0}));
+}
+
+#[test]
+fn a_timeout_stops_the_command_and_all_it_started() {
+    let (project, ran) = failing(
+        "version: 1\nstages:\n  hang:\n    run: sleep 60 & sleep 60\n    timeout: 300ms\n    outputs: {x: out/x.txt}\n",
+    );
+    let record = ran.record();
+    let error = record.stage("hang")["error"].as_str().expect("an error");
+    assert!(error.contains("timeout of 0.3 s"), "{error}");
+    assert!(!project.root().join("out/x.txt").exists());
+}
+
+#[test]
+fn a_retry_gives_a_second_chance() {
+    // Scratch directories are fresh, so the flag lies outside of them.
+    let flag = tempfile::tempdir().expect("a temporary folder");
+    let flag = flag.path().join("tried");
+    let project = Project::new(&format!(
+        "version: 1\nstages:\n  flaky:\n    run: test -e {flag} || {{ touch {flag}; exit 3; }}; echo ok > out/x.txt\n    \
+         retries: 1\n    outputs: {{x: out/x.txt}}\n",
+        flag = flag.display()
+    ));
+    assert_eq!(project.run(&[]).outcome("flaky"), "executed");
+}
+
+#[test]
+fn a_failure_skips_what_needs_it_and_keep_going_does_the_rest() {
+    let pipeline = "\
+version: 1
+stages:
+  bad: {run: \"echo broken >&2; exit 3\", outputs: {x: out/bad.txt}}
+  after: {run: cp out/bad.txt out/after.txt, inputs: {x: {from: bad.x}}, outputs: {x: out/after.txt}}
+  good: {run: echo good > out/good.txt, outputs: {x: out/good.txt}}
+  better: {run: cp out/good.txt out/better.txt, inputs: {x: {from: good.x}}, outputs: {x: out/better.txt}}
+";
+    let project = Project::new(pipeline);
+    let ran = project.kiln(&["run", "--json", "--keep-going"]);
+    assert_eq!(ran.code, Some(1));
+    let record = ran.record();
+    assert_eq!(record.0["status"], "failed");
+    assert_eq!((record.outcome("bad"), record.outcome("after")), ("failed", "skipped"));
+    assert_eq!(record.with("executed"), ["better", "good"]);
+    assert!(ran.stderr.contains("broken") && ran.stderr.contains("exit status: 3"), "{}", ran.stderr);
+}

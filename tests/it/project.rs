@@ -1,0 +1,140 @@
+//! A throw-away project: files, a pipeline, and runs of the real binary in it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder with a pipeline in it.
+pub(crate) struct Project {
+    folder: TempDir,
+    cache: Option<PathBuf>,
+}
+
+/// What one call of the binary did.
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Project {
+    /// A project whose pipeline file is `pipeline`.
+    pub(crate) fn new(pipeline: &str) -> Self {
+        let project = Self { folder: tempfile::tempdir().expect("a temporary folder"), cache: None };
+        project.write("pipeline.yaml", pipeline);
+        project
+    }
+
+    /// The same, with a cache of its own choosing.
+    pub(crate) fn with_cache(pipeline: &str, cache: &Path) -> Self {
+        Self { cache: Some(cache.to_owned()), ..Self::new(pipeline) }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn write(&self, path: &str, text: &str) -> &Self {
+        let path = self.root().join(path);
+        std::fs::create_dir_all(path.parent().expect("a path in the project")).expect("create folder");
+        std::fs::write(path, text).expect("write file");
+        self
+    }
+
+    pub(crate) fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+
+    /// Replaces text in a file, which must be there exactly once.
+    pub(crate) fn edit(&self, path: &str, from: &str, to: &str) -> &Self {
+        let text = self.read(path);
+        assert_eq!(text.matches(from).count(), 1, "`{from}` in {path}");
+        self.write(path, &text.replace(from, to))
+    }
+
+    /// A call of the binary, ready to be started.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kiln"));
+        command.current_dir(self.root()).args(args).env_remove("KILN_CACHE").env_remove("KILN_LOG");
+        if let Some(cache) = &self.cache {
+            command.arg("--cache").arg(cache);
+        }
+        command
+    }
+
+    pub(crate) fn kiln(&self, args: &[&str]) -> Ran {
+        Ran::from(self.command(args).output().expect("start kiln"))
+    }
+
+    /// `kiln run --json` with more arguments; the run must succeed.
+    pub(crate) fn run(&self, args: &[&str]) -> Record {
+        let ran = self.kiln(&[&["run", "--json"], args].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran.record()
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).expect("UTF-8 on standard output"),
+            stderr: String::from_utf8(output.stderr).expect("UTF-8 on standard error"),
+        }
+    }
+}
+
+impl Ran {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}\n{}", self.stdout, self.stderr))
+    }
+
+    pub(crate) fn record(&self) -> Record {
+        Record(self.json())
+    }
+}
+
+/// A run record, as `run --json` prints it.
+pub(crate) struct Record(pub(crate) Value);
+
+impl Record {
+    pub(crate) fn stage(&self, name: &str) -> &Value {
+        let stages = self.0["stages"].as_array().expect("stages");
+        stages.iter().find(|s| s["name"] == name).unwrap_or_else(|| panic!("no stage {name} in {}", self.0))
+    }
+
+    pub(crate) fn outcome(&self, name: &str) -> &str {
+        self.stage(name)["outcome"].as_str().expect("an outcome")
+    }
+
+    pub(crate) fn reasons(&self, name: &str) -> String {
+        let reasons = self.stage(name)["reasons"].as_array().expect("reasons");
+        reasons.iter().map(|r| r.as_str().expect("text")).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The names of the stages with an outcome, sorted.
+    pub(crate) fn with(&self, outcome: &str) -> Vec<String> {
+        let stages = self.0["stages"].as_array().expect("stages").iter();
+        let mut names: Vec<String> = stages
+            .filter(|s| s["outcome"] == outcome)
+            .map(|s| s["name"].as_str().expect("a name").to_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Every output's digest by `stage.output`.
+    pub(crate) fn digests(&self) -> BTreeMap<String, String> {
+        let mut digests = BTreeMap::new();
+        for stage in self.0["stages"].as_array().expect("stages") {
+            for (name, output) in stage["outputs"].as_object().expect("outputs") {
+                let key = format!("{}.{name}", stage["name"].as_str().expect("a name"));
+                digests.insert(key, output["digest"].as_str().expect("a digest").to_owned());
+            }
+        }
+        digests
+    }
+}

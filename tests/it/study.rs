@@ -1,0 +1,130 @@
+//! The built-in stages on the committed sample of Fashion-MNIST, in small.
+
+use std::path::Path;
+
+use crate::project::{Project, Record};
+
+/// The shipped study's first stages, and two networks so small that a run takes seconds.
+const SMALL: &str = "\
+version: 1
+params:
+  files:
+    images: {digest: 823845a89ee060646d8840bfd79d7b39a4365fc5c8606eadc784a1c272e4f7f4, sources: [data/images.gz]}
+    labels: {digest: 6636cb7a73c4fdca9833ddeba2d2c8c503f989f703f8c9e800e661b6880f679d, sources: [data/labels.gz]}
+stages:
+  fetch:
+    uses: fetch
+    matrix: {file: \"${params.files}\"}
+    with: {digest: \"${matrix.file.digest}\", sources: \"${matrix.file.sources}\", unpack: gzip}
+  import:
+    uses: import
+    inputs:
+      images: {from: \"fetch[file=images].file\"}
+      labels: {from: \"fetch[file=labels].file\"}
+  normalise:
+    uses: normalise
+    inputs: {train: {from: import.dataset}, test: {from: import.dataset}}
+  split:
+    uses: split
+    inputs: {data: {from: normalise.train}}
+    with: {seed: 1}
+  train:
+    uses: train
+    matrix: {model: [plain, dropout]}
+    inputs:
+      data: {from: normalise.train}
+      split: {from: split.split}
+      model: models/${matrix.model}.yaml
+    with: {epochs: 1, seed: 1}
+  evaluate:
+    uses: evaluate
+    matrix: {from: train}
+    inputs: {model: {from: train.model}, data: {from: normalise.test}}
+";
+
+const PLAIN: &str = "\
+name: Plain
+layers:
+  - {name: pool1, type: max_pool, size: 4}
+  - {name: flatten, type: flatten}
+  - {name: hidden, type: dense, units: 16, activation: relu}
+  - {name: output, type: dense}
+optimiser: {type: adam}
+";
+
+fn small() -> Project {
+    let project = Project::new(SMALL);
+    project.write("models/plain.yaml", PLAIN);
+    let dropout = PLAIN.replace("  - {name: output", "  - {name: drop, type: dropout, rate: 0.2}\n  - {name: output");
+    project.write("models/dropout.yaml", &dropout);
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
+    std::fs::create_dir(project.root().join("data")).expect("create folder");
+    for (from, to) in [("t10k-images-idx3-ubyte.gz", "images.gz"), ("t10k-labels-idx1-ubyte.gz", "labels.gz")] {
+        std::fs::copy(sample.join(from), project.root().join("data").join(to)).expect("copy the sample");
+    }
+    project
+}
+
+fn accuracy(record: &Record, model: &str) -> f64 {
+    record.stage(&format!("evaluate[model={model}]"))["metrics"]["accuracy"].as_f64().expect("an accuracy")
+}
+
+#[test]
+fn a_network_learns_and_only_what_changed_is_trained_again() {
+    let project = small();
+    let first = project.run(&[]);
+    assert!(accuracy(&first, "plain") > 0.5, "chance is 0.1: {}", accuracy(&first, "plain"));
+    assert_eq!(project.run(&[]).with("executed"), Vec::<String>::new());
+
+    // One network's dropout: that variant and what depends on it.
+    let second = project.edit("models/dropout.yaml", "rate: 0.2", "rate: 0.3").run(&[]);
+    assert_eq!(second.with("executed"), ["evaluate[model=dropout]", "train[model=dropout]"]);
+
+    // A comment is not a change of the network.
+    project.write("models/plain.yaml", &format!("# the plain one\n{PLAIN}"));
+    assert_eq!(project.run(&[]).with("executed"), Vec::<String>::new());
+}
+
+#[test]
+fn the_same_bits_for_any_number_of_threads() {
+    let one = small();
+    let digests = |record: Record| record.digests().get("train[model=dropout].model").cloned().expect("a model");
+    let alone = digests(one.run(&["train[model=dropout]", "--jobs", "1"]));
+    let two = small();
+    two.edit("pipeline.yaml", "with: {epochs: 1, seed: 1}", "with: {epochs: 1, seed: 1}\n    resources: {cpus: 2}");
+    let together = digests(two.run(&["train[model=dropout]", "--jobs", "2"]));
+    assert_eq!(alone, together);
+}
+
+#[test]
+fn a_pinned_file_is_asked_for_once_whatever_its_source() {
+    let project = small();
+    project.run(&["split"]);
+    std::fs::remove_dir_all(project.root().join("data")).expect("remove the sources");
+    std::fs::remove_dir_all(project.root().join("out")).expect("remove the outputs");
+    project.write("pipeline.yaml", &SMALL.replace("data/images.gz", "elsewhere/images.gz"));
+    let record = project.run(&["split"]);
+    assert_eq!(record.with("executed"), Vec::<String>::new());
+}
+
+#[test]
+fn a_wrong_digest_shows_both() {
+    let project = small();
+    let wrong = "0".repeat(64);
+    project.edit("pipeline.yaml", "823845a89ee060646d8840bfd79d7b39a4365fc5c8606eadc784a1c272e4f7f4", &wrong);
+    let ran = project.kiln(&["run"]);
+    assert_eq!(ran.code, Some(1));
+    for text in [wrong.as_str(), "823845a89ee060646d8840bfd79d7b39a4365fc5c8606eadc784a1c272e4f7f4", "data/images.gz"] {
+        assert!(ran.stderr.contains(text), "`{text}` in {}", ran.stderr);
+    }
+}
+
+#[test]
+fn mistakes_in_a_model_are_told_before_anything_runs() {
+    let project = small();
+    project.edit("models/plain.yaml", "units: 16", "unit: 16");
+    let ran = project.kiln(&["run"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("models/plain.yaml:5") && ran.stderr.contains("unit"), "{}", ran.stderr);
+    assert!(!project.root().join("out").exists());
+}
