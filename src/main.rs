@@ -1,3 +1,5 @@
 //! The `kiln` binary.
 
+mod cli;
+
 fn main() {}

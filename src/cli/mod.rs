@@ -1,0 +1,5 @@
+//! The command line.
+
+// Until the commands call it.
+#[allow(dead_code)]
+mod render;
