@@ -42,7 +42,7 @@ pub(crate) trait Reporter: Send {
 pub(crate) fn reporter() -> Box<dyn Reporter> {
     let look = Look::stderr();
     if look.terminal {
-        Box::new(progress::Progress::new(look, indicatif::ProgressDrawTarget::stderr()))
+        Box::new(progress::Progress::new(look, indicatif::ProgressDrawTarget::stderr(), io::stderr()))
     } else {
         Box::new(plain::Plain::new(look, io::stderr()))
     }

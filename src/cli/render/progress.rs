@@ -1,6 +1,7 @@
 //! What a run does, as bars on a terminal: one for the whole run, and a line for each stage that is running.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -21,15 +22,16 @@ const PATIENCE: Duration = Duration::from_millis(300);
 const LINES: usize = 12;
 
 /// Draws bars. Events only note what happened; a thread draws, so that ten thousand stages cost no more than ten.
-pub(crate) struct Progress {
+pub(crate) struct Progress<W> {
     look: Look,
+    out: W,
     screen: Arc<Mutex<Screen>>,
     painter: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
-impl Progress {
-    /// Draws to `target`.
-    pub(crate) fn new(look: Look, target: ProgressDrawTarget) -> Self {
+impl<W> Progress<W> {
+    /// Draws bars to `target`, and writes the summary to `out` once they are gone.
+    pub(crate) fn new(look: Look, target: ProgressDrawTarget, out: W) -> Self {
         let screen = Arc::new(Mutex::new(Screen::new(look, target)));
         let (stop, stopped) = mpsc::channel();
         let drawn = Arc::clone(&screen);
@@ -39,7 +41,7 @@ impl Progress {
             }
         });
         // Without a thread to spare there are only the lines that events print.
-        Self { look, screen, painter: painter.ok().map(|handle| (stop, handle)) }
+        Self { look, out, screen, painter: painter.ok().map(|handle| (stop, handle)) }
     }
 
     fn screen(&self) -> MutexGuard<'_, Screen> {
@@ -55,7 +57,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl<W> Drop for Progress<W> {
     fn drop(&mut self) {
         self.close();
     }
@@ -66,7 +68,7 @@ fn lock(screen: &Mutex<Screen>) -> MutexGuard<'_, Screen> {
     screen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Reporter for Progress {
+impl<W: Write + Send> Reporter for Progress<W> {
     fn run_started(&mut self, total: usize) {
         let screen = self.screen();
         screen.overall.set_length(total as u64);
@@ -111,7 +113,8 @@ impl Reporter for Progress {
     fn run_finished(&mut self, record: &RunRecord) {
         self.close();
         let text = summary::summary(record, &self.look);
-        self.screen().print(text.trim_end());
+        // Not through the bars, which would pad each line to the width of the terminal.
+        let _ = self.out.write_all(text.as_bytes());
     }
 }
 
@@ -128,7 +131,7 @@ impl Screen {
     fn new(look: Look, target: ProgressDrawTarget) -> Self {
         let bars = MultiProgress::with_draw_target(target);
         let overall = bars.add(ProgressBar::new(0));
-        overall.set_style(style("{bar:24} {pos}/{len} {msg}"));
+        overall.set_style(style("{bar:24} {pos}/{len} {wide_msg}"));
         Self { look, bars, overall, counts: Counts::default(), running: BTreeMap::new() }
     }
 
@@ -200,9 +203,9 @@ impl Running {
                     far.total.saturating_sub(far.done),
                 );
                 let left = left.map(|left| left.saturating_sub(now.duration_since(far.at)));
-                ("  {prefix} {bar:16} {msg}", left.map(|left| format!(" ETA {}", whole(left))).unwrap_or_default())
+                ("  {prefix} {bar:16} {wide_msg}", left.map(|left| format!(" ETA {}", whole(left))).unwrap_or_default())
             }
-            None => ("  {prefix} {spinner} {msg}", format!(" {}", whole(elapsed))),
+            None => ("  {prefix} {spinner} {wide_msg}", format!(" {}", whole(elapsed))),
         };
         bar.set_style(style(template));
         bar.set_prefix(look.bold(name));
@@ -342,7 +345,9 @@ mod tests {
     #[test]
     fn finished_stages_and_the_summary_stay_on_the_screen() {
         let tape = Tape::default();
-        let mut progress = Progress::new(Look::default(), ProgressDrawTarget::term_like(Box::new(tape.clone())));
+        let mut out = Vec::new();
+        let target = ProgressDrawTarget::term_like(Box::new(tape.clone()));
+        let mut progress = Progress::new(Look::default(), target, &mut out);
         let stages = vec![stage("a").executed(1.0, "never run before").record(), stage("b").record()];
         progress.run_started(2);
         progress.note("waiting for another kiln");
@@ -350,15 +355,12 @@ mod tests {
         progress.stage_message("a", "hello");
         stages.iter().for_each(|record| progress.stage_finished(record));
         progress.run_finished(&run("kqzvbnme", stages));
+        drop(progress);
         let text = tape.text();
-        for line in [
-            "kiln: waiting for another kiln",
-            "a: hello",
-            "a: executed in 1.0 s",
-            "run kqzvbnme: 1 executed, 1 up to date",
-        ] {
+        for line in ["kiln: waiting for another kiln", "a: hello", "a: executed in 1.0 s"] {
             assert!(text.contains(line), "{line:?} is missing in {text}");
         }
         assert!(!text.contains("b:"), "{text}");
+        assert_eq!(String::from_utf8(out).unwrap(), "run kqzvbnme: 1 executed, 1 up to date in 12.5 s\n");
     }
 }
