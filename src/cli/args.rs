@@ -23,9 +23,6 @@ pub(crate) struct Place {
     /// The cache; several checkouts may share one [default: `cache` beside the pipeline file].
     #[arg(long, global = true, value_name = "DIR", env = "KILN_CACHE")]
     pub(crate) cache: Option<PathBuf>,
-    /// When to use colour.
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub(crate) color: clap::ColorChoice,
 }
 
 #[derive(Debug, Subcommand)]
@@ -94,9 +91,12 @@ pub(crate) struct Compare {
     /// Show only these columns (globs).
     #[arg(long, value_name = "GLOB")]
     pub(crate) columns: Vec<String>,
-    /// Sort variants by a column.
-    #[arg(long, value_name = "COLUMN")]
+    /// Sort variants by a column; `-accuracy` for the highest first.
+    #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
     pub(crate) sort: Option<String>,
+    /// Show every number, the per-class ones too.
+    #[arg(long)]
+    pub(crate) all: bool,
     /// As JSON.
     #[arg(long, conflicts_with = "markdown")]
     pub(crate) json: bool,
@@ -119,6 +119,9 @@ pub(crate) struct Graph {
     /// How to draw it.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: GraphFormat,
+    /// A node for every variant, where they would be folded into one.
+    #[arg(long)]
+    pub(crate) whole: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]

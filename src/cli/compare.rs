@@ -7,11 +7,14 @@ use kiln::record::RunRecord;
 use kiln::store::Store;
 
 use super::args::{Compare, Place};
+use super::render::look::Look;
 use super::{Stop, project, render};
 
 pub(crate) fn compare(place: &Place, args: &Compare) -> Result<u8, Stop> {
     let root = project::root(&place.file)?;
     let store = project::store(place, &root)?;
+    // Who names columns wants to see them.
+    let all = args.all || !args.columns.is_empty();
     if let Some(name) = &args.within {
         let run = find(&store, name, &root)?;
         let table = compare::within(&run, None).and_then(|table| table.select(&args.columns, args.sort.as_deref()));
@@ -19,7 +22,10 @@ pub(crate) fn compare(place: &Place, args: &Compare) -> Result<u8, Stop> {
         if args.json {
             render::json(&table)?;
         } else {
-            render::variants(&table, args.markdown);
+            render::data(&match args.markdown {
+                true => render::compare::variants_markdown(&table, all),
+                false => render::compare::variants_text(&table, all, &Look::stdout()),
+            })?;
         }
         return Ok(0);
     }
@@ -28,7 +34,10 @@ pub(crate) fn compare(place: &Place, args: &Compare) -> Result<u8, Stop> {
     if args.json {
         render::json(&comparison)?;
     } else {
-        render::comparison(&comparison, args.markdown);
+        render::data(&match args.markdown {
+            true => render::compare::comparison_markdown(&comparison, all),
+            false => render::compare::comparison_text(&comparison, all, &Look::stdout()),
+        })?;
     }
     Ok(0)
 }

@@ -2,16 +2,28 @@
 
 use std::collections::BTreeSet;
 
-use super::args::{Graph, Place};
+use kiln::pipeline::StageId;
+use petgraph::Direction;
+
+use super::args::{Graph, GraphFormat, Place};
 use super::{Stop, project, render};
 
 pub(crate) fn graph(place: &Place, args: &Graph) -> Result<u8, Stop> {
     let pipeline = project::load(&place.file, &args.select)?;
-    let name = |id: kiln::pipeline::StageId| pipeline.stages[id.0].name.clone();
-    let nodes = pipeline.graph.node_indices().map(|node| {
-        let producers: BTreeSet<_> = pipeline.graph.neighbors_directed(node, petgraph::Direction::Incoming).collect();
-        (name(pipeline.graph[node]), producers.into_iter().map(|p| name(pipeline.graph[p])).collect::<Vec<_>>())
-    });
-    render::graph(&nodes.collect::<Vec<_>>(), args.format);
+    let name = |id: StageId| pipeline.stages[id.0].name.to_string();
+    let pairs: Vec<(String, Vec<String>)> = pipeline
+        .graph
+        .node_indices()
+        .map(|node| {
+            let producers = pipeline.graph.neighbors_directed(node, Direction::Incoming);
+            let producers: BTreeSet<StageId> = producers.map(|p| pipeline.graph[p]).collect();
+            (name(pipeline.graph[node]), producers.into_iter().map(name).collect())
+        })
+        .collect();
+    render::data(&match args.format {
+        GraphFormat::Text => render::graph::text(&pairs),
+        GraphFormat::Dot => render::graph::dot(&pairs, args.whole),
+        GraphFormat::Mermaid => render::graph::mermaid(&pairs, args.whole),
+    })?;
     Ok(0)
 }

@@ -8,9 +8,9 @@ use super::{Stop, render};
 pub(crate) fn kinds(args: &Kinds) -> Result<u8, Stop> {
     let catalog = catalog();
     match &args.kind {
-        None => render::kinds(catalog.values().map(|k| (k.name(), k.summary()))),
+        None => render::data(&render::kinds::list(catalog.values().map(AsRef::as_ref)))?,
         Some(name) => match catalog.get(name) {
-            Some(kind) => render::kind(kind.as_ref()),
+            Some(kind) => render::data(&render::kinds::one(kind.as_ref()))?,
             None => {
                 let names = catalog.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
                 return Err(Stop::Usage(format!("there is no stage kind `{name}`; there are {names}")));

@@ -45,7 +45,7 @@ pub(crate) fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_env("KILN_LOG"))
         .with_writer(std::io::stderr)
-        .with_ansi(render::colour(cli.place.color))
+        .with_ansi(render::look::Look::stderr().colour)
         .init();
     let result = match &cli.command {
         Command::Run(args) => run::run(&cli.place, args),
@@ -58,7 +58,7 @@ pub(crate) fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(Stop::Mistakes(mistakes)) => {
-            render::mistakes(&mistakes, render::colour(cli.place.color));
+            render::mistakes(&mistakes);
             ExitCode::from(EXIT_USAGE)
         }
         Err(Stop::Usage(text)) => {

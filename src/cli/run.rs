@@ -19,7 +19,7 @@ pub(crate) fn run(place: &Place, args: &Run) -> Result<u8, Stop> {
     if args.dry_run {
         let plan = engine::plan(&pipeline, &store, &stages, &force);
         store.memo().save()?;
-        render::plan(&plan);
+        render::data(&render::list::plan(&plan))?;
         return Ok(if plan.iter().any(|p| p.step == Step::Fail) { EXIT_FAILED } else { 0 });
     }
     let options = Options {
@@ -32,7 +32,7 @@ pub(crate) fn run(place: &Place, args: &Run) -> Result<u8, Stop> {
     };
     let interrupt = Interrupt::listen()?;
     let mut reporter: Box<dyn Reporter> =
-        if args.quiet { Box::new(Silent) } else { render::reporter(render::colour(place.color)) };
+        if args.quiet { Box::new(Silent) } else { render::reporter() };
     let record = engine::run(&pipeline, &store, &options, &interrupt, reporter.as_mut())?;
     drop(reporter);
     if args.json {

@@ -1,6 +1,7 @@
 //! `kiln runs`.
 
 use super::args::{Place, Runs};
+use super::render::look::Look;
 use super::{Stop, project, render};
 
 pub(crate) fn runs(place: &Place, args: &Runs) -> Result<u8, Stop> {
@@ -8,8 +9,10 @@ pub(crate) fn runs(place: &Place, args: &Runs) -> Result<u8, Stop> {
     let runs = project::store(place, &root)?.runs(Some(&root))?;
     if args.json {
         render::json(&runs)?;
+    } else if runs.is_empty() {
+        render::talk("no runs yet: `kiln run` makes the first\n");
     } else {
-        render::runs(&runs);
+        render::data(&render::list::runs(&runs, &Look::stdout()))?;
     }
     Ok(0)
 }

@@ -3,44 +3,49 @@
 use kiln::engine::{Planned, Step};
 use kiln::store::RunSummary;
 
-use super::table;
+use super::look::Look;
+use super::table::{Grid, Side};
 
 /// A line a run, newest first.
-pub(crate) fn runs(runs: &[RunSummary]) {
-    if runs.is_empty() {
-        eprintln!("no runs yet: `kiln run` makes the first");
-        return;
-    }
-    let rows = runs.iter().map(|run| {
+pub(crate) fn runs(runs: &[RunSummary], look: &Look) -> String {
+    let columns = [
+        ("run", Side::Left),
+        ("started", Side::Left),
+        ("status", Side::Left),
+        ("seconds", Side::Right),
+        ("profile", Side::Left),
+        ("stages", Side::Left),
+    ];
+    let mut grid = Grid::new(1, columns);
+    for run in runs {
         let outcomes: Vec<String> = run.outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
-        vec![
+        grid.row([
             run.id.clone(),
             run.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            serde_json::to_value(run.status).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default(),
-            format!("{:.1} s", run.seconds),
+            run.status.to_string(),
+            format!("{:.1}", run.seconds),
             run.profile.clone().unwrap_or_default(),
             outcomes.join(", "),
-        ]
-    });
-    println!("{}", table::text(&["run", "started", "status", "took", "profile", "stages"], rows));
+        ]);
+    }
+    grid.text(look)
 }
 
 /// A line a stage that would not be left alone, and how many would be.
-pub(crate) fn plan(plan: &[Planned]) {
+pub(crate) fn plan(plan: &[Planned]) -> String {
     let width = plan.iter().map(|p| p.name.len()).max().unwrap_or(0);
-    let mut up_to_date = 0;
+    let mut text = String::new();
     for planned in plan {
         let step = match planned.step {
-            Step::UpToDate => {
-                up_to_date += 1;
-                continue;
-            }
+            Step::UpToDate => continue,
             Step::Restore => "restore",
             Step::Execute => "execute",
             Step::Depends(_) => "perhaps",
             Step::Fail => "fail",
         };
-        println!("{step:8} {:width$}  {}", planned.name, planned.reasons.join("; "));
+        text.push_str(&format!("{step:8} {:width$}  {}\n", planned.name, planned.reasons.join("; ")));
     }
-    println!("{up_to_date} of {} stages are up to date", plan.len());
+    let up_to_date = plan.iter().filter(|p| p.step == Step::UpToDate).count();
+    text.push_str(&format!("{up_to_date} of {} stages are up to date\n", plan.len()));
+    text
 }

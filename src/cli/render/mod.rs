@@ -1,62 +1,73 @@
-//! Everything that prints. Standard output is data, standard error is talk; both read well without colour.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the one place that may print")]
+//! Everything a person sees on the terminal: text from data, and the only place that writes to stdout and stderr.
 
-mod compare;
+pub(crate) mod compare;
 mod diagnostic;
-mod graph;
-mod kinds;
-mod list;
+pub(crate) mod graph;
+pub(crate) mod kinds;
+pub(crate) mod list;
+pub(crate) mod look;
+mod names;
+mod number;
 mod plain;
 mod progress;
-mod summary;
-mod table;
+pub(crate) mod summary;
+pub(crate) mod table;
 
-use std::io::{IsTerminal as _, Write as _};
+#[cfg(test)]
+#[path = "../../../tests/support/records.rs"]
+mod records;
+
+use std::io::{self, Write};
 use std::path::Path;
 
 use kiln::diagnostic::Diagnostic;
 use kiln::engine::Reporter;
 use serde::Serialize;
 
-pub(crate) use compare::{comparison, variants};
-pub(crate) use graph::graph;
-pub(crate) use kinds::{kind, kinds};
-pub(crate) use list::{plan, runs};
+use look::Look;
 
-/// Whether to use colour on standard error: as asked, else on a terminal unless NO_COLOR is set (no-color.org).
-pub(crate) fn colour(choice: clap::ColorChoice) -> bool {
-    match choice {
-        clap::ColorChoice::Always => true,
-        clap::ColorChoice::Never => false,
-        clap::ColorChoice::Auto => {
-            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-        }
+/// The reporter for standard error as it is: bars on a terminal, lines elsewhere.
+pub(crate) fn reporter() -> Box<dyn Reporter> {
+    let look = Look::stderr();
+    if look.terminal {
+        Box::new(progress::Progress::new(look, indicatif::ProgressDrawTarget::stderr(), io::stderr()))
+    } else {
+        Box::new(plain::Plain::new(look, io::stderr()))
     }
 }
 
+/// Writes data to standard output. A reader that has gone away (`kiln compare | head`) is no error.
+///
+/// # Errors
+/// If it cannot be written for another reason, such as a full disk.
+pub(crate) fn data(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Writes talk to standard error; there is nobody to tell if that fails.
+pub(crate) fn talk(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Writes a value to standard output as JSON.
+///
+/// # Errors
+/// If it cannot be written.
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    Ok(data(&format!("{}\n", serde_json::to_string_pretty(value)?))?)
+}
+
 /// Shows the mistakes of a pipeline.
-pub(crate) fn mistakes(mistakes: &[Diagnostic], colour: bool) {
+pub(crate) fn mistakes(mistakes: &[Diagnostic]) {
     let read = |path: &Path| std::fs::read_to_string(path).ok();
-    eprint!("{}", diagnostic::diagnostic(mistakes, &read, colour));
+    talk(&diagnostic::diagnostic(mistakes, &read, Look::stderr().colour));
 }
 
 /// Says what went wrong.
 pub(crate) fn error(text: &str) {
-    eprintln!("error: {text}");
-}
-
-/// Prints a value as JSON.
-///
-/// # Errors
-/// If standard output is closed.
-pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value)?;
-    writeln!(out)?;
-    Ok(())
-}
-
-/// Progress bars on a terminal, plain lines elsewhere.
-pub(crate) fn reporter(colour: bool) -> Box<dyn Reporter> {
-    if std::io::stderr().is_terminal() { Box::new(progress::Progress::new(colour)) } else { Box::new(plain::Plain::new()) }
+    talk(&format!("{} {text}\n", Look::stderr().red("error:")));
 }

@@ -1,0 +1,325 @@
+//! Comparisons and tables of variants, as text for a terminal and as Markdown.
+
+use std::collections::HashMap;
+
+use kiln::compare::{Change, Column, Comparison, Counts, MetricRow, RunSummary, StageDiff, VariantRow, VariantTable};
+use kiln::record::{Outcome, RunStatus};
+use serde_json::Value;
+
+use super::look::Look;
+use super::names::collapsed;
+use super::number::{self, Precision, SECONDS};
+use super::summary;
+use super::table::{Grid, Side, escaped};
+
+/// So many rows of a table are shown unless all are asked for.
+const ROWS: usize = 100;
+/// So many characters of a parameter's value, or of a reason, are shown.
+const VALUE: usize = 60;
+/// What stands for a missing value.
+const NONE: &str = "-";
+
+/// Text for a terminal. `all` shows what did not change, too, and every number.
+pub(crate) fn comparison_text(comparison: &Comparison, all: bool, look: &Look) -> String {
+    as_text(&comparison_sections(comparison, all), look)
+}
+
+/// Markdown, for a pull request or a report.
+pub(crate) fn comparison_markdown(comparison: &Comparison, all: bool) -> String {
+    as_markdown(&comparison_sections(comparison, all))
+}
+
+/// Text for a terminal. `all` shows the numbers that are nested under a key, too.
+pub(crate) fn variants_text(table: &VariantTable, all: bool, look: &Look) -> String {
+    as_text(&[variants(table, all)], look)
+}
+
+/// Markdown, for a pull request or a report.
+pub(crate) fn variants_markdown(table: &VariantTable, all: bool) -> String {
+    as_markdown(&[variants(table, all)])
+}
+
+/// A titled table with remarks under it.
+struct Section {
+    title: String,
+    grid: Grid,
+    notes: Vec<String>,
+}
+
+fn as_text(sections: &[Section], look: &Look) -> String {
+    let mut blocks = Vec::new();
+    for section in sections {
+        let mut block = format!("{}\n", look.bold(&section.title));
+        if !section.grid.is_empty() {
+            block += &section.grid.text(look);
+        }
+        section.notes.iter().for_each(|note| block += &format!("{}\n", look.dim(note)));
+        blocks.push(block);
+    }
+    blocks.join("\n")
+}
+
+fn as_markdown(sections: &[Section]) -> String {
+    let mut blocks = Vec::new();
+    for section in sections {
+        blocks.push(format!("### {}\n", escaped(&section.title)));
+        if !section.grid.is_empty() {
+            blocks.push(section.grid.markdown());
+        }
+        blocks.extend(section.notes.iter().map(|note| format!("{}\n", escaped(note))));
+    }
+    blocks.join("\n")
+}
+
+fn comparison_sections(comparison: &Comparison, all: bool) -> Vec<Section> {
+    vec![
+        runs(&comparison.runs),
+        parameters(comparison, all),
+        stages(&comparison.stages, all),
+        metrics(&comparison.metrics, &comparison.runs, all),
+    ]
+}
+
+fn runs(runs: &[RunSummary]) -> Section {
+    let titles = [
+        ("run", Side::Left),
+        ("started", Side::Left),
+        ("status", Side::Left),
+        ("seconds", Side::Right),
+        ("stages", Side::Left),
+        ("options", Side::Left),
+    ];
+    let mut grid = Grid::new(1, titles).wrapping(5);
+    for run in runs {
+        let options = run.profile.iter().map(|profile| format!("--profile {profile}"));
+        let options = options.chain(run.set.iter().map(|set| format!("--set {set}"))).collect::<Vec<_>>().join(" ");
+        let started = run.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+        grid.row([
+            run.id.clone(),
+            started,
+            status(run.status).to_owned(),
+            SECONDS.show(run.seconds),
+            counted(&run.counts),
+            options,
+        ]);
+    }
+    Section { title: "runs".into(), grid, notes: vec![] }
+}
+
+fn status(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Ok => "ok",
+        RunStatus::Failed => "failed",
+        RunStatus::Interrupted => "interrupted",
+    }
+}
+
+fn counted(counts: &Counts) -> String {
+    summary::counted(counts).join(", ")
+}
+
+fn run_columns(runs: &[RunSummary], side: Side) -> impl Iterator<Item = (String, Side)> {
+    runs.iter().map(move |run| (run.id.clone(), side))
+}
+
+/// Changed parameters of the pipeline and of its stages; variants with the same change share a row.
+fn parameters(comparison: &Comparison, all: bool) -> Section {
+    let head = [("of".to_owned(), Side::Left), ("parameter".to_owned(), Side::Left)];
+    let mut grid = Grid::new(2, head.into_iter().chain(run_columns(&comparison.runs, Side::Left)));
+    let cells = |change: &Change| {
+        let values = change.values.iter().map(|value| value.as_ref().map_or(NONE.to_owned(), shown_value));
+        std::iter::once(change.path.clone()).chain(values).collect::<Vec<_>>()
+    };
+    let mut rows: Vec<(String, Vec<String>)> =
+        comparison.params.iter().map(|change| ("pipeline".to_owned(), cells(change))).collect();
+    let in_all = comparison.stages.iter().filter(|stage| stage.outcomes.iter().all(Option::is_some));
+    let changes = in_all.flat_map(|stage| stage.params.iter().map(move |change| (stage, change)));
+    rows.extend(merged(changes.map(|(stage, change)| (stage, cells(change)))));
+    let notes = cut(&mut rows, all);
+    rows.into_iter().for_each(|(of, cells)| grid.row(std::iter::once(of).chain(cells)));
+    let title = if grid.is_empty() { "no parameter changed" } else { "parameters that changed" };
+    Section { title: title.into(), grid, notes }
+}
+
+fn shown_value(value: &Value) -> String {
+    shortened(&value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+}
+
+fn shortened(text: &str) -> String {
+    console::truncate_str(text, VALUE, "...").into_owned()
+}
+
+/// Rows with the same stage and the same cells become one, named after all its variants; in order of first appearance.
+fn merged<'a>(rows: impl Iterator<Item = (&'a StageDiff, Vec<String>)>) -> Vec<(String, Vec<String>)> {
+    let mut groups: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
+    let mut places: HashMap<(&str, Vec<String>), usize> = HashMap::new();
+    for (stage, cells) in rows {
+        let place = *places.entry((&stage.stage, cells.clone())).or_insert_with(|| {
+            groups.push((vec![], cells));
+            groups.len() - 1
+        });
+        groups[place].0.push(&stage.name);
+    }
+    groups.into_iter().map(|(names, cells)| (collapsed(&names), cells)).collect()
+}
+
+fn cut<T>(rows: &mut Vec<T>, all: bool) -> Vec<String> {
+    let more = rows.len().saturating_sub(ROWS);
+    if all || more == 0 {
+        return vec![];
+    }
+    rows.truncate(ROWS);
+    vec![format!("and {more} more")]
+}
+
+/// What became of the stages in the last run, and what of them differs from the others.
+fn stages(stages: &[StageDiff], all: bool) -> Section {
+    let titles = ["stage", "outcome", "key", "outputs", "why"].map(|title| (title, Side::Left));
+    let mut grid = Grid::new(1, titles).wrapping(4);
+    let told = stages.iter().filter(|stage| all || !stage.unchanged());
+    let mut rows = merged(told.map(|stage| (stage, stage_cells(stage))));
+    let mut notes = cut(&mut rows, all);
+    rows.into_iter().for_each(|(name, cells)| grid.row(std::iter::once(name).chain(cells)));
+    let unchanged = if all { 0 } else { stages.iter().filter(|stage| stage.unchanged()).count() };
+    if unchanged > 0 {
+        notes.push(format!("{} up to date with nothing changed", number::count(unchanged, "stage")));
+    }
+    Section { title: "stages of the last run".into(), grid, notes }
+}
+
+fn stage_cells(stage: &StageDiff) -> Vec<String> {
+    let outcome = stage.outcome().map_or("gone".to_owned(), |outcome| match outcome {
+        Outcome::UpToDate => "up to date".to_owned(),
+        outcome => outcome.to_string(),
+    });
+    let key = match stage.key_changed {
+        Some(true) => "changed",
+        Some(false) => "same",
+        None => NONE,
+    };
+    vec![outcome, key.to_owned(), outputs(stage), why(stage)]
+}
+
+fn outputs(stage: &StageDiff) -> String {
+    let done = |o: &Option<Outcome>| matches!(o, Some(Outcome::Executed | Outcome::UpToDate | Outcome::Restored));
+    if !stage.outcomes.iter().all(done) {
+        return NONE.to_owned();
+    }
+    match &stage.outputs[..] {
+        [] => "same".to_owned(),
+        changed => format!("changed: {}", changed.iter().map(|o| o.name.as_str()).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+fn why(stage: &StageDiff) -> String {
+    if let Some(error) = &stage.error {
+        return shortened(error.lines().next().unwrap_or_default());
+    }
+    let earlier = stage.outcomes.split_last().is_some_and(|(_, earlier)| earlier.iter().any(Option::is_some));
+    match (stage.outcome(), earlier) {
+        (None, _) => "the last run has no such stage".to_owned(),
+        (Some(_), false) => "no earlier run has it".to_owned(),
+        (Some(Outcome::UpToDate), _) => String::new(),
+        _ => stage.reasons.iter().take(3).map(|reason| shortened(reason)).collect::<Vec<_>>().join("; "),
+    }
+}
+
+/// Numbers in every run; those that look the same to the last digit shown are counted only.
+fn metrics(rows: &[MetricRow], runs: &[RunSummary], all: bool) -> Section {
+    let head = [("stage".to_owned(), Side::Left), ("metric".to_owned(), Side::Left)];
+    let head = head.into_iter().chain(run_columns(runs, Side::Right));
+    let mut grid = Grid::new(2, head.chain([("delta".to_owned(), Side::Right)]));
+    let precisions = precisions(rows.iter().map(|row| (row.metric.as_str(), row.values.iter().copied().flatten())));
+    let mut told = Vec::new();
+    let (mut same, mut details) = (0, 0);
+    for row in rows {
+        let precision = precisions[row.metric.as_str()];
+        let values: Vec<String> =
+            row.values.iter().map(|value| value.map_or(NONE.to_owned(), |v| precision.show(v))).collect();
+        let delta = row.delta.map_or(NONE.to_owned(), |delta| precision.delta(delta));
+        let moved = delta != "=" || values.windows(2).any(|pair| pair[0] != pair[1]);
+        if !all && !moved {
+            same += 1;
+        } else if !all && row.detail() {
+            details += 1;
+        } else {
+            told.push(
+                [row.stage.clone(), row.metric.clone()].into_iter().chain(values).chain([delta]).collect::<Vec<_>>(),
+            );
+        }
+    }
+    let mut notes = cut(&mut told, all);
+    told.into_iter().for_each(|cells| grid.row(cells));
+    if details > 0 {
+        notes.push(format!("{} of single classes or components changed, too", number::count(details, "number")));
+    }
+    if same > 0 {
+        notes.push(format!("{} the same", number::count(same, "number")));
+    }
+    let title = if grid.is_empty() { "no metric changed" } else { "metrics" };
+    Section { title: title.into(), grid, notes }
+}
+
+/// One precision for each metric (or column), over all its values.
+fn precisions<'a, I: IntoIterator<Item = f64>>(
+    named: impl Iterator<Item = (&'a str, I)>,
+) -> HashMap<&'a str, Precision> {
+    let mut values: HashMap<&str, Vec<f64>> = HashMap::new();
+    for (name, own) in named {
+        values.entry(name).or_default().extend(own);
+    }
+    values.into_iter().map(|(name, values)| (name, Precision::of(values))).collect()
+}
+
+fn variants(table: &VariantTable, all: bool) -> Section {
+    let columns: Vec<&Column> = table.columns.iter().filter(|column| all || !column.detail).collect();
+    // A state is worth a column only where something is not as it should be.
+    let amiss = table.rows.iter().any(|row| state(row).is_some());
+    let head =
+        table.axes.iter().map(|axis| (axis.clone(), if numeric(table, axis) { Side::Right } else { Side::Left }));
+    let head = head.chain(amiss.then(|| ("state".to_owned(), Side::Left)));
+    let keys = table.axes.len() + usize::from(amiss);
+    let mut grid = Grid::new(keys, head.chain(columns.iter().map(|column| (column.label.clone(), Side::Right))));
+    let values = |column: &Column| {
+        table.rows.iter().filter_map(|row| row.values.get(&column.label).copied()).collect::<Vec<_>>()
+    };
+    let precision = |column: &Column| if column.metric.is_some() { Precision::of(values(column)) } else { SECONDS };
+    let precisions: Vec<Precision> = columns.iter().map(|column| precision(column)).collect();
+    for row in &table.rows {
+        let axes = table.axes.iter().map(|axis| row.variant.get(axis).cloned().unwrap_or_default());
+        let state = amiss.then(|| state(row).unwrap_or_default());
+        let numbers = columns.iter().zip(&precisions).map(|(column, precision)| {
+            row.values.get(&column.label).map_or(NONE.to_owned(), |value| precision.show(*value))
+        });
+        grid.row(axes.chain(state).chain(numbers));
+    }
+    let mut notes = Vec::new();
+    let hidden = table.columns.len() - columns.len();
+    if hidden > 0 {
+        notes.push(format!("{} left out", number::count(hidden, "more column")));
+    }
+    if !table.others.is_empty() {
+        notes.push(format!("stages with other variants: {}", table.others.join(", ")));
+    }
+    let title = match &table.axes[..] {
+        _ if table.rows.is_empty() => format!("run {} has no variants", table.run.id),
+        [] => format!("run {}", table.run.id),
+        axes => format!("run {} by {}", table.run.id, axes.join(", ")),
+    };
+    Section { title, grid, notes }
+}
+
+fn numeric(table: &VariantTable, axis: &str) -> bool {
+    table.rows.iter().all(|row| row.variant.get(axis).is_some_and(|value| value.parse::<f64>().is_ok()))
+}
+
+/// `train failed`: the first stage of a row that has no result.
+fn state(row: &VariantRow) -> Option<String> {
+    let worst = |outcome: Outcome| row.outcomes.iter().find(|(_, o)| **o == outcome);
+    let (stage, outcome) = worst(Outcome::Failed).or_else(|| worst(Outcome::Skipped))?;
+    Some(format!("{stage} {outcome}"))
+}
+
+#[cfg(test)]
+#[path = "compare_tests.rs"]
+mod tests;

@@ -1,0 +1,66 @@
+//! Many variants under one short name: `train[model=1..7] (7)`.
+
+/// The part of a name before its coordinates: `train` of `train[model=5]`.
+pub(crate) fn base(name: &str) -> &str {
+    name.split_once('[').map_or(name, |(base, _)| base)
+}
+
+/// One label for variants of one stage, with their number if there are several.
+pub(crate) fn collapsed(names: &[&str]) -> String {
+    let [first, _, ..] = names else {
+        return names.first().map(|&name| name.to_owned()).unwrap_or_default();
+    };
+    let axes: Vec<Vec<(&str, &str)>> = names.iter().map(|name| coordinates(name)).collect();
+    let shape: Vec<&str> = axes[0].iter().map(|(axis, _)| *axis).collect();
+    let alike = axes.iter().all(|pairs| pairs.iter().map(|(axis, _)| *axis).eq(shape.iter().copied()));
+    let inner = if alike && !shape.is_empty() {
+        let of = |i: usize| values(axes.iter().map(|pairs| pairs[i].1).collect());
+        shape.iter().enumerate().map(|(i, axis)| format!("{axis}={}", of(i))).collect::<Vec<_>>().join(",")
+    } else {
+        "*".to_owned()
+    };
+    format!("{}[{inner}] ({})", base(first), names.len())
+}
+
+fn coordinates(name: &str) -> Vec<(&str, &str)> {
+    let inner = name.split_once('[').map_or("", |(_, rest)| rest.strip_suffix(']').unwrap_or(rest));
+    inner.split(',').filter_map(|pair| pair.split_once('=')).collect()
+}
+
+/// `1..7` for whole numbers without a gap, `a|b|c` for a few values, `a|b|...` for many.
+fn values(all: Vec<&str>) -> String {
+    let mut distinct: Vec<&str> = Vec::new();
+    for value in all {
+        if !distinct.contains(&value) {
+            distinct.push(value);
+        }
+    }
+    let numbers: Option<Vec<i64>> = distinct.iter().map(|value| value.parse().ok()).collect();
+    if let Some(mut numbers) = numbers.filter(|numbers| numbers.len() > 2) {
+        numbers.sort_unstable();
+        let (low, high) = (numbers[0], numbers[numbers.len() - 1]);
+        if numbers.windows(2).all(|pair| pair[0].checked_add(1) == Some(pair[1])) {
+            return format!("{low}..{high}");
+        }
+    }
+    const SHOWN: usize = 4;
+    let more = if distinct.len() > SHOWN { "|..." } else { "" };
+    distinct.truncate(SHOWN);
+    format!("{}{more}", distinct.join("|"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variants_collapse_to_their_values() {
+        assert_eq!(collapsed(&["train"]), "train");
+        assert_eq!(collapsed(&["train[model=5]"]), "train[model=5]");
+        assert_eq!(collapsed(&["train[model=2]", "train[model=1]", "train[model=3]"]), "train[model=1..3] (3)");
+        assert_eq!(collapsed(&["t[m=1,s=a]", "t[m=1,s=b]", "t[m=3,s=a]", "t[m=3,s=b]"]), "t[m=1|3,s=a|b] (4)");
+        let many: Vec<String> = (0..9).map(|i| format!("t[x=v{i}]")).collect();
+        assert_eq!(collapsed(&many.iter().map(String::as_str).collect::<Vec<_>>()), "t[x=v0|v1|v2|v3|...] (9)");
+        assert_eq!(collapsed(&["t[a=1]", "t[b=1]"]), "t[*] (2)");
+    }
+}

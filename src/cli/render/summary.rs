@@ -1,0 +1,253 @@
+//! The end of a run in a few lines: how the stages fared, what failed and why, and where the results are.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use kiln::compare::Counts;
+use kiln::kind::Role;
+use kiln::record::{Outcome, RunRecord, RunStatus, StageRecord};
+
+use super::look::{Look, one_line};
+use super::number::{self, Precision};
+
+/// So many failed stages are told in full, and so many lines of each log.
+const FAILURES: usize = 10;
+const LOG_LINES: usize = 10;
+/// So much is read from the end of a log.
+const LOG_BYTES: u64 = 16 << 10;
+/// So many metrics files and so many figures are listed.
+const FILES: usize = 20;
+/// So many numbers stand beside a metrics file.
+const NUMBERS: usize = 4;
+
+/// The end of `run`, for standard error. Reads the last lines of the logs of failed stages.
+pub(crate) fn summary(run: &RunRecord, look: &Look) -> String {
+    let counts = Counts::of(&run.stages);
+    let mut text = failures(run, look);
+    let _ = writeln!(text, "{}: {} in {}", headline(run, look), fared(&counts), number::duration(run.seconds));
+    if counts.executed + counts.restored > 0 {
+        text += &results(run, look);
+    } else if let Some((files, folder)) = unchanged(run) {
+        let _ = writeln!(text, "{} of metrics and figures under {}", number::count(files, "file"), folder.display());
+    }
+    text
+}
+
+/// `3 executed`, `38 up to date`: what there is of each outcome.
+pub(super) fn counted(counts: &Counts) -> Vec<String> {
+    let all = [
+        (counts.executed, "executed"),
+        (counts.restored, "restored"),
+        (counts.up_to_date, "up to date"),
+        (counts.failed, "failed"),
+        (counts.skipped, "skipped"),
+    ];
+    all.into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| format!("{} {what}", Precision::Whole.show(n as f64)))
+        .collect()
+}
+
+fn fared(counts: &Counts) -> String {
+    if counts.total() == 0 { "no stages".to_owned() } else { counted(counts).join(", ") }
+}
+
+fn headline(run: &RunRecord, look: &Look) -> String {
+    match run.status {
+        RunStatus::Ok => look.green(&format!("run {}", run.id)),
+        RunStatus::Failed => look.red(&format!("run {} failed", run.id)),
+        RunStatus::Interrupted => look.yellow(&format!("run {} was interrupted", run.id)),
+    }
+}
+
+fn failures(run: &RunRecord, look: &Look) -> String {
+    let failed: Vec<&StageRecord> = run.stages.iter().filter(|stage| stage.outcome == Outcome::Failed).collect();
+    let mut text = String::new();
+    for stage in failed.iter().take(FAILURES) {
+        let _ = writeln!(text, "{}", look.red(&format!("{} failed", stage.name)));
+        for line in stage.error.as_deref().unwrap_or_default().lines() {
+            let _ = writeln!(text, "  {}", one_line(line));
+        }
+        if let Some(log) = &stage.log {
+            let _ = writeln!(text, "  log: {}", log.display());
+            for line in tail(&run.project.join(log)).unwrap_or_default() {
+                let _ = writeln!(text, "  | {line}");
+            }
+        }
+    }
+    if failed.len() > FAILURES {
+        let _ = writeln!(text, "{} failed", number::count(failed.len() - FAILURES, "more stage"));
+    }
+    text
+}
+
+/// The last lines of a log; the log may be huge and hold anything.
+fn tail(log: &Path) -> io::Result<Vec<String>> {
+    let mut file = File::open(log)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(LOG_BYTES)))?;
+    let mut bytes = Vec::new();
+    file.take(LOG_BYTES).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<String> = text.lines().map(one_line).filter(|line| !line.is_empty()).collect();
+    Ok(lines[lines.len().saturating_sub(LOG_LINES)..].to_vec())
+}
+
+/// The outputs of `role`, with the stage that has them.
+fn outputs(run: &RunRecord, role: Role) -> impl Iterator<Item = (&StageRecord, &Path)> {
+    let done =
+        |stage: &&StageRecord| matches!(stage.outcome, Outcome::Executed | Outcome::UpToDate | Outcome::Restored);
+    run.stages.iter().filter(done).flat_map(move |stage| {
+        stage
+            .outputs
+            .values()
+            .filter(move |output| output.role == role)
+            .map(move |output| (stage, output.path.as_path()))
+    })
+}
+
+fn results(run: &RunRecord, look: &Look) -> String {
+    let metrics: Vec<(String, String)> =
+        outputs(run, Role::Metrics).map(|(stage, path)| (path.display().to_string(), numbers(stage))).collect();
+    let figures: Vec<(String, String)> = figures(run).into_iter().map(|path| (path, String::new())).collect();
+    section("metrics", &metrics, look) + &section("figures", &figures, look)
+}
+
+fn section(title: &str, lines: &[(String, String)], look: &Look) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let shown = &lines[..lines.len().min(FILES)];
+    let width = shown.iter().map(|(path, _)| console::measure_text_width(path)).max().unwrap_or(0);
+    let mut text = format!("{}\n", look.bold(title));
+    for (path, rest) in shown {
+        let pad = " ".repeat(width - console::measure_text_width(path));
+        let _ = writeln!(text, "{}", format!("  {path}{pad}  {rest}").trim_end());
+    }
+    if lines.len() > FILES {
+        let _ = writeln!(text, "  and {} more", lines.len() - FILES);
+    }
+    text
+}
+
+/// The first few numbers of a stage; those nested under a key only if it has no others.
+fn numbers(stage: &StageRecord) -> String {
+    let (nested, plain): (Vec<_>, Vec<_>) = stage.metrics.iter().partition(|(name, _)| name.contains('.'));
+    let chosen = if plain.is_empty() { nested } else { plain };
+    let show = |(name, value): (&String, &f64)| format!("{name} {}", Precision::of([*value]).show(*value));
+    chosen.into_iter().filter(|(_, value)| value.is_finite()).take(NUMBERS).map(show).collect::<Vec<_>>().join("  ")
+}
+
+/// Figures in the order of the run, one line for the formats of one figure: `out/accuracy/figure.{png,svg}`.
+fn figures(run: &RunRecord) -> Vec<String> {
+    let mut order: Vec<PathBuf> = Vec::new();
+    let mut formats: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+    for (_, path) in outputs(run, Role::Figure) {
+        let stem = path.with_extension("");
+        let extension = path.extension().unwrap_or_default().to_string_lossy().into_owned();
+        let known = formats.entry(stem.clone()).or_insert_with(|| {
+            order.push(stem);
+            vec![]
+        });
+        known.push(extension);
+    }
+    let show = |stem: PathBuf| {
+        let stem_text = stem.display();
+        match &formats[&stem][..] {
+            [one] if one.is_empty() => stem_text.to_string(),
+            [one] => format!("{stem_text}.{one}"),
+            several => format!("{stem_text}.{{{}}}", several.join(",")),
+        }
+    };
+    order.into_iter().map(show).collect()
+}
+
+/// How many metrics files and figures there are, and the folder that holds them all.
+fn unchanged(run: &RunRecord) -> Option<(usize, PathBuf)> {
+    let paths: Vec<&Path> =
+        outputs(run, Role::Metrics).chain(outputs(run, Role::Figure)).map(|(_, path)| path).collect();
+    let mut folder = paths.first()?.parent()?.to_path_buf();
+    while !paths.iter().all(|path| path.starts_with(&folder)) {
+        folder.pop();
+    }
+    let shown = if folder.as_os_str().is_empty() { run.project.clone() } else { folder };
+    Some((paths.len(), shown))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::records::{run, stage};
+    use super::*;
+
+    fn evaluated(model: u32) -> super::super::records::Builder {
+        let folder = format!("out/evaluate/{model}");
+        stage(&format!("evaluate[model={model}]"))
+            .output("metrics", &format!("{folder}/metrics.json"), Role::Metrics, 1)
+            .output("predictions", &format!("{folder}/predictions.csv"), Role::Data, 2)
+            .metric("accuracy", 0.97321)
+            .metric("loss", 0.1234)
+            .metric("macro.f1", 0.9)
+            .metric("images", 1000.0)
+    }
+
+    #[test]
+    fn it_says_where_metrics_and_figures_are() {
+        let figure = stage("accuracy")
+            .executed(1.0, "input metrics changed")
+            .output("png", "out/accuracy/figure.png", Role::Figure, 3)
+            .output("svg", "out/accuracy/figure.svg", Role::Figure, 4);
+        let text = summary(
+            &run("kqzvbnme", vec![evaluated(1).record(), evaluated(12).record(), figure.record()]),
+            &Look::default(),
+        );
+        let expected = "\
+run kqzvbnme: 1 executed, 2 up to date in 12.5 s
+metrics
+  out/evaluate/1/metrics.json   accuracy 0.9732  images 1,000  loss 0.1234
+  out/evaluate/12/metrics.json  accuracy 0.9732  images 1,000  loss 0.1234
+figures
+  out/accuracy/figure.{png,svg}
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn where_nothing_was_done_it_is_brief() {
+        let text = summary(&run("kqzvbnme", vec![evaluated(1).record(), evaluated(2).record()]), &Look::default());
+        assert_eq!(text, "run kqzvbnme: 2 up to date in 12.5 s\n2 files of metrics and figures under out/evaluate\n");
+        assert_eq!(summary(&run("kqzvbnme", vec![]), &Look::default()), "run kqzvbnme: no stages in 12.5 s\n");
+    }
+
+    #[test]
+    fn a_failure_shows_its_error_and_the_end_of_its_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log: Vec<u8> = (0..5000).flat_map(|i| format!("line {i}\n").into_bytes()).collect();
+        log.extend(b"\x1b[31mbad\xff thing\x1b[0m\n\n");
+        std::fs::write(folder.path().join("train.log"), log).unwrap();
+        let failed = stage("train[model=5]").failed("exit status 3\nwhile training", "train.log").record();
+        let missing = stage("other").failed("killed", "gone.log").record();
+        let mut record =
+            run("kqzvbnme", vec![failed, missing, stage("s").outcome(Outcome::Skipped, "train failed").record()]);
+        record.project = folder.path().to_owned();
+        let text = summary(&record, &Look::default());
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines[..5],
+            ["train[model=5] failed", "  exit status 3", "  while training", "  log: train.log", "  | line 4991"]
+        );
+        assert_eq!(lines[13..17], ["  | bad\u{fffd} thing", "other failed", "  killed", "  log: gone.log"]);
+        assert_eq!(lines[17..], ["run kqzvbnme failed: 2 failed, 1 skipped in 12.5 s"]);
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let stages = (0..50).map(|i| evaluated(i).executed(1.0, "").record()).collect();
+        let text = summary(&run("kqzvbnme", stages), &Look::default());
+        assert!(text.ends_with("  and 30 more\n"), "{text}");
+        let failed = (0..15).map(|i| stage(&format!("s{i}")).failed("no", "none").record()).collect();
+        assert!(summary(&run("kqzvbnme", failed), &Look::default()).contains("5 more stages failed\n"));
+    }
+}

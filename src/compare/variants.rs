@@ -1,0 +1,277 @@
+//! The variants of one run side by side: a row a combination of matrix values, a column a number.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::diff::finite;
+use super::{CompareError, RunSummary, VERSION, columns};
+use crate::record::{Outcome, RunRecord, StageRecord};
+
+/// The variants of one run side by side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VariantTable {
+    /// The version of this format: 1.
+    pub version: u32,
+    /// The run.
+    pub run: RunSummary,
+    /// The matrix axes that tell the rows apart; empty for a stage without a matrix.
+    pub axes: Vec<String>,
+    /// The stages that the rows join, in topological order.
+    pub stages: Vec<String>,
+    /// Stages with a matrix that these rows leave out because they vary over other axes.
+    pub others: Vec<String>,
+    /// The columns: metrics of the last stage first, then of those before it; seconds at the end.
+    pub columns: Vec<Column>,
+    /// One row a combination of matrix values, in the order of the run.
+    pub rows: Vec<VariantRow>,
+}
+
+/// One number that every row may have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name in [`VariantRow::values`]: the metric, with its stage in front where two stages have such a metric, or
+    /// `train seconds`.
+    pub label: String,
+    /// The stage it comes from.
+    pub stage: String,
+    /// The metric; `None` for the seconds of the execution that made the stage's outputs.
+    pub metric: Option<String>,
+    /// Whether a table leaves it out unless it is asked for.
+    pub detail: bool,
+}
+
+/// One combination of matrix values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VariantRow {
+    /// Axis -> value.
+    pub variant: BTreeMap<String, String>,
+    /// Stage -> what became of it.
+    pub outcomes: BTreeMap<String, Outcome>,
+    /// Column label -> number; a missing number has no entry.
+    pub values: BTreeMap<String, f64>,
+}
+
+/// Sets the variants of `run` side by side.
+///
+/// Stages that vary over the same axes share rows: `train[model=5]` and `evaluate[model=5]` make the row `model=5`.
+/// Without `stage`, the axes that most stages with metrics vary over are taken; with it, that stage alone.
+///
+/// # Errors
+/// If the run has no such stage. A run without variants gives a table without rows.
+pub fn within(run: &RunRecord, stage: Option<&str>) -> Result<VariantTable, CompareError> {
+    let groups = groups(run);
+    let axes = match stage {
+        None => busiest(&groups),
+        Some(name) => Some(axes_of(run, name)?),
+    };
+    let mut members: Vec<(&str, Vec<&StageRecord>)> =
+        axes.as_ref().and_then(|axes| groups.get(axes)).cloned().unwrap_or_default();
+    members.retain(|(name, _)| stage.is_none_or(|wanted| wanted == *name));
+    let joined: Vec<String> = members.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let others =
+        order(run).into_iter().filter(|(name, record)| !record.variant.is_empty() && !joined.iter().any(|j| j == name));
+    let others = others.map(|(name, _)| name.to_owned()).collect();
+    let columns = columns_of(&members, stage.is_some());
+    let rows = rows_of(run, &members, &columns);
+    let axes = axes.unwrap_or_default();
+    Ok(VariantTable { version: VERSION, run: RunSummary::from(run), axes, stages: joined, others, columns, rows })
+}
+
+impl VariantTable {
+    /// Keeps the columns that match one of `globs`, in the order of the globs, details included, and sorts the rows.
+    ///
+    /// A glob is held against the label (`train seconds`), the metric (`loss`) and both joined (`evaluate.loss`,
+    /// `train.seconds`). No globs keep all. `sort` is a label or an axis; a `-` in front puts the highest first. Rows
+    /// without the number come last; numbers sort as numbers.
+    ///
+    /// # Errors
+    /// If a glob or `sort` names nothing.
+    pub fn select(mut self, globs: &[String], sort: Option<&str>) -> Result<Self, CompareError> {
+        // Sorting goes first: the column to sort by need not be kept.
+        if let Some(sort) = sort {
+            self.sort(sort)?;
+        }
+        if globs.is_empty() {
+            return Ok(self);
+        }
+        let mut kept: Vec<Column> = Vec::new();
+        for glob in globs {
+            let hits: Vec<&Column> = self.columns.iter().filter(|column| column.answers(glob)).collect();
+            if hits.is_empty() {
+                return Err(self.unknown(glob));
+            }
+            for column in hits {
+                if !kept.iter().any(|k| k.label == column.label) {
+                    kept.push(Column { detail: false, ..column.clone() });
+                }
+            }
+        }
+        let labels: BTreeSet<&String> = kept.iter().map(|column| &column.label).collect();
+        for row in &mut self.rows {
+            row.values.retain(|label, _| labels.contains(label));
+        }
+        self.columns = kept;
+        Ok(self)
+    }
+
+    fn sort(&mut self, by: &str) -> Result<(), CompareError> {
+        let (name, descending) = by.strip_prefix('-').map_or((by, false), |name| (name, true));
+        if self.axes.iter().any(|axis| axis == name) {
+            self.rows.sort_by(|a, b| {
+                let order = natural(&a.variant[name], &b.variant[name]);
+                if descending { order.reverse() } else { order }
+            });
+            return Ok(());
+        }
+        let column =
+            self.columns.iter().find(|c| c.label == name).or_else(|| self.columns.iter().find(|c| c.answers(name)));
+        let label = column.ok_or_else(|| self.unknown(name))?.label.clone();
+        self.rows.sort_by(|a, b| match (a.values.get(&label), b.values.get(&label)) {
+            (Some(a), Some(b)) if descending => b.total_cmp(a),
+            (Some(a), Some(b)) => a.total_cmp(b),
+            (a, b) => b.is_some().cmp(&a.is_some()),
+        });
+        Ok(())
+    }
+
+    fn unknown(&self, pattern: &str) -> CompareError {
+        let known = self.axes.iter().cloned().chain(self.columns.iter().map(|column| column.label.clone())).collect();
+        CompareError::UnknownColumn { pattern: pattern.to_owned(), known }
+    }
+}
+
+impl Column {
+    fn answers(&self, glob: &str) -> bool {
+        let measure = self.metric.as_deref().unwrap_or("seconds");
+        columns::matches(glob, &self.label)
+            || (self.metric.is_some() && columns::matches(glob, measure))
+            || columns::matches(glob, &format!("{}.{measure}", self.stage))
+    }
+}
+
+/// Stages (and their records) by the axes they vary over; in topological order within a group.
+type Groups<'a> = BTreeMap<Vec<String>, Vec<(&'a str, Vec<&'a StageRecord>)>>;
+
+fn groups(run: &RunRecord) -> Groups<'_> {
+    let mut groups = Groups::new();
+    let mut places: HashMap<&str, (Vec<String>, usize)> = HashMap::new();
+    for record in &run.stages {
+        let (axes, place) = places.entry(&record.stage).or_insert_with(|| {
+            let axes: Vec<String> = record.variant.keys().cloned().collect();
+            let members = groups.entry(axes.clone()).or_default();
+            members.push((&record.stage, Vec::new()));
+            (axes, members.len() - 1)
+        });
+        if let Some(members) = groups.get_mut(axes) {
+            members[*place].1.push(record);
+        }
+    }
+    groups
+}
+
+/// The first record of every stage, in topological order.
+fn order(run: &RunRecord) -> Vec<(&str, &StageRecord)> {
+    let mut seen = BTreeSet::new();
+    run.stages.iter().filter(|r| seen.insert(&r.stage)).map(|record| (record.stage.as_str(), record)).collect()
+}
+
+/// The axes that most stages with metrics vary over; among equals those with most rows.
+fn busiest(groups: &Groups<'_>) -> Option<Vec<String>> {
+    let weight = |members: &[(&str, Vec<&StageRecord>)]| {
+        let measured = members.iter().filter(|(_, records)| measured(records)).count();
+        (measured, members.iter().map(|(_, records)| records.len()).max())
+    };
+    let with_axes = groups.iter().filter(|(axes, _)| !axes.is_empty());
+    with_axes.max_by_key(|(_, members)| weight(members)).map(|(axes, _)| axes.clone())
+}
+
+fn axes_of(run: &RunRecord, stage: &str) -> Result<Vec<String>, CompareError> {
+    let stages = order(run);
+    let record = stages.iter().find(|(name, _)| *name == stage).map(|(_, record)| record);
+    record.map(|record| record.variant.keys().cloned().collect()).ok_or_else(|| CompareError::UnknownStage {
+        run: run.id.clone(),
+        stage: stage.to_owned(),
+        known: stages.into_iter().map(|(name, _)| name.to_owned()).collect(),
+    })
+}
+
+fn measured(records: &[&StageRecord]) -> bool {
+    records.iter().any(|record| !record.metrics.is_empty())
+}
+
+fn columns_of(members: &[(&str, Vec<&StageRecord>)], named: bool) -> Vec<Column> {
+    let mut columns = Vec::new();
+    for (stage, records) in members.iter().rev() {
+        let metrics: BTreeSet<&String> = records.iter().flat_map(|record| record.metrics.keys()).collect();
+        let (details, plain): (Vec<&String>, Vec<&String>) =
+            metrics.into_iter().partition(|metric| columns::nested(metric));
+        columns.extend(plain.into_iter().chain(details).map(|metric| Column {
+            label: metric.clone(),
+            stage: (*stage).to_owned(),
+            metric: Some(metric.clone()),
+            detail: columns::nested(metric),
+        }));
+    }
+    // Seconds of stages that measure nothing (figures and the like) would only widen the table.
+    let any = members.iter().any(|(_, records)| measured(records));
+    for (stage, _) in members.iter().filter(|(_, records)| named || !any || measured(records)) {
+        let label = format!("{stage} seconds");
+        columns.push(Column { label, stage: (*stage).to_owned(), metric: None, detail: false });
+    }
+    qualify(&mut columns);
+    columns
+}
+
+/// Puts the stage in front of labels that two columns share.
+fn qualify(columns: &mut [Column]) {
+    let mut uses: HashMap<String, usize> = HashMap::new();
+    for column in columns.iter() {
+        *uses.entry(column.label.clone()).or_default() += 1;
+    }
+    for column in columns.iter_mut().filter(|column| uses[&column.label] > 1) {
+        if let Some(metric) = &column.metric {
+            column.label = format!("{} {metric}", column.stage);
+        }
+    }
+}
+
+fn rows_of(run: &RunRecord, members: &[(&str, Vec<&StageRecord>)], columns: &[Column]) -> Vec<VariantRow> {
+    let mut rows: Vec<VariantRow> = Vec::new();
+    let mut places: HashMap<&BTreeMap<String, String>, usize> = HashMap::new();
+    let mut of_stage: HashMap<&str, Vec<&Column>> = HashMap::new();
+    for column in columns {
+        of_stage.entry(&column.stage).or_default().push(column);
+    }
+    for record in run.stages.iter().filter(|record| members.iter().any(|(name, _)| *name == record.stage)) {
+        let place = *places.entry(&record.variant).or_insert_with(|| {
+            rows.push(VariantRow {
+                variant: record.variant.clone(),
+                outcomes: BTreeMap::new(),
+                values: BTreeMap::new(),
+            });
+            rows.len() - 1
+        });
+        let row = &mut rows[place];
+        row.outcomes.insert(record.stage.clone(), record.outcome);
+        for column in of_stage.get(record.stage.as_str()).into_iter().flatten() {
+            let value = match &column.metric {
+                Some(metric) => record.metrics.get(metric).copied(),
+                None => record.executed_seconds,
+            };
+            if let Some(value) = value.and_then(finite) {
+                row.values.insert(column.label.clone(), value);
+            }
+        }
+    }
+    rows
+}
+
+/// Numbers by value and before texts, texts by their characters.
+fn natural(a: &str, b: &str) -> Ordering {
+    match (a.parse::<f64>(), b.parse::<f64>()) {
+        (Ok(x), Ok(y)) => x.total_cmp(&y).then_with(|| a.cmp(b)),
+        (x, y) => y.is_ok().cmp(&x.is_ok()).then_with(|| a.cmp(b)),
+    }
+}
