@@ -1,5 +1,42 @@
 //! From `pipeline.yaml` to a DAG of checked stages.
+//!
+//! [`load`] goes through these steps, one file each: the text becomes a tree of placed values (`source`, by way of
+//! `parse` and `positions`), the tree a typed spec (`decode`, `spec`); parameters are settled (`params`), matrices
+//! expanded (`matrix`) and with them stages (`expand`); inputs are followed to their producers (`inputs`,
+//! `reference`), bodies filled in (`bodies`, `with`, `command`, `shell`), paths checked (`check`, `documents`), and
+//! the whole is put in order (`graph`). Mistakes are collected along the way (`mistake`) and told together.
 
+mod bodies;
+mod check;
+mod command;
+mod decode;
+mod disk;
+mod documents;
+mod duration;
+mod expand;
+mod graph;
+mod inputs;
+mod interpolate;
+mod load;
+mod matrix;
+mod mistake;
+mod name;
+mod node;
+mod params;
+mod parse;
+mod paths;
+mod positions;
+mod reference;
+mod select;
+mod settings;
+mod shell;
+mod source;
+mod spec;
 mod stage;
+mod suggest;
+mod template;
+mod with;
 
+pub use load::{Overrides, load};
+pub use select::select;
 pub use stage::{Body, Command, From, Input, Output, Pipeline, Resources, Stage, StageId, StageName, coordinates};

@@ -1,0 +1,79 @@
+//! What each variant runs: its checked parameters, or its command with values and paths filled in.
+
+use std::collections::BTreeMap;
+
+use super::command;
+use super::expand::World;
+use super::inputs::Inputs;
+use super::interpolate::{Files, Scope};
+use super::mistake::Mistakes;
+use super::settings::{self, Settings};
+use super::spec::{BodySpec, StageSpec};
+use super::stage::{Body, From};
+use super::with;
+
+/// What a variant runs, and how.
+pub(super) struct Running {
+    /// What it runs; `None` if that was a mistake.
+    pub(super) body: Option<Body>,
+    /// Its environment.
+    pub(super) env: BTreeMap<String, String>,
+    /// Resources, timeout, retries.
+    pub(super) settings: Settings,
+}
+
+/// Works out what a variant runs.
+pub(super) fn running(world: &World<'_>, id: usize, inputs: &Inputs, mistakes: &mut Mistakes<'_>) -> Running {
+    let draft = world.drafts[id];
+    let (plan, _) = world.plan(draft);
+    let spec = &plan.spec;
+    let mut scope = world.scope(draft);
+    let settings = settings::read(&spec.resources, spec.timeout, spec.retries, &scope, mistakes);
+    if !matches!(spec.body, Some(BodySpec::Uses { .. })) && uses_names(spec) {
+        scope.files = Some(files(world, id, inputs));
+    }
+    let env = command::environment(&spec.env, &scope, mistakes);
+    let good = env.is_some();
+    let mut env = env.unwrap_or_default();
+    let body = body(spec, plan.kind.as_ref(), &scope, &mut env, mistakes).filter(|_| good);
+    Running { body, env, settings }
+}
+
+fn body(
+    spec: &StageSpec<'_>,
+    kind: Option<&std::sync::Arc<dyn crate::kind::Kind>>,
+    scope: &Scope<'_>,
+    env: &mut BTreeMap<String, String>,
+    mistakes: &mut Mistakes<'_>,
+) -> Option<Body> {
+    match spec.body? {
+        BodySpec::Uses { .. } => {
+            let kind = kind?;
+            let params = with::check(kind.as_ref(), spec, scope, mistakes)?;
+            Some(Body::Uses { kind: kind.clone(), params })
+        }
+        BodySpec::Argv(items) => command::argv(items, scope, mistakes).map(Body::Run),
+        BodySpec::Shell { script, place } => command::script(script, place, scope, env, mistakes).map(Body::Run),
+    }
+}
+
+/// Whether a command uses any `${...}`: only then its paths are put together.
+fn uses_names(spec: &StageSpec<'_>) -> bool {
+    let in_body = match spec.body {
+        Some(BodySpec::Shell { script, .. }) => script.contains("${"),
+        Some(BodySpec::Argv(items)) => items.iter().any(|n| n.text().is_some_and(|t| t.contains("${"))),
+        _ => false,
+    };
+    in_body || spec.env.iter().any(|e| e.node.text().is_some_and(|t| t.contains("${")))
+}
+
+fn files<'w>(world: &'w World<'_>, id: usize, inputs: &'w Inputs) -> Files<'w> {
+    let path = |from: &'w From| match from {
+        From::Source(path) => path.to_str(),
+        From::Output { stage, output } => world.outputs[stage.0].get(output).and_then(|o| o.path.to_str()),
+    };
+    Files {
+        inputs: inputs.iter().map(|(n, all)| (n.as_str(), all.iter().filter_map(|i| path(&i.from)).collect())).collect(),
+        outputs: world.outputs[id].iter().filter_map(|(n, o)| Some((n.as_str(), o.path.to_str()?))).collect(),
+    }
+}

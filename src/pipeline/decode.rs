@@ -1,0 +1,318 @@
+//! From the YAML tree to the typed spec; every mistake of form is collected on the way.
+
+use std::collections::HashSet;
+
+use crate::kind::Role;
+
+use super::mistake::{Mistake, Mistakes};
+use super::name;
+use super::node::{Content, Entry, Node, Place};
+use super::spec::{BodySpec, InputSpec, ItemSpec, MatrixSpec, OutputSpec, Profile, Spec, StageSpec};
+use super::suggest;
+
+/// Reads a pipeline.
+pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<'n> {
+    let mut spec = Spec { params: None, profiles: vec![], stages: vec![] };
+    if matches!(root.content, Content::Null) {
+        mistakes.add(
+            Mistake::new("the pipeline file is empty")
+                .hint("it needs `version: 1` and `stages:`, and may have `params:` and `profiles:`"),
+        );
+        return spec;
+    }
+    let entries = fields(root, "the pipeline", &["version", "params", "profiles", "stages"], mistakes);
+    if !matches!(root.content, Content::Map(_)) {
+        return spec;
+    }
+    version(get(entries, "version"), mistakes);
+    spec.params = get(entries, "params").and_then(|e| mapping_node(e, mistakes));
+    for entry in get(entries, "profiles").map_or(&[][..], |e| mapping(e, mistakes)) {
+        let what = format!("profile `{}`", entry.key);
+        let inner = fields(&entry.node, &what, &["params"], mistakes);
+        let params = get(inner, "params").and_then(|e| mapping_node(e, mistakes));
+        spec.profiles.push(Profile { name: &entry.key, params });
+    }
+    match get(entries, "stages") {
+        None => mistakes.add(Mistake::new("the pipeline has no `stages:`").at(root.place, "")),
+        Some(entry) => {
+            // A name that stands twice was told of when the file was read; the second is passed over.
+            let mut seen = HashSet::new();
+            for entry in mapping(entry, mistakes) {
+                if seen.insert(&entry.key) {
+                    spec.stages.push(stage(entry, mistakes));
+                }
+            }
+        }
+    }
+    spec
+}
+
+fn version(entry: Option<&Entry>, mistakes: &mut Mistakes<'_>) {
+    let Some(entry) = entry else {
+        mistakes.add(Mistake::new("the pipeline does not say its `version`").hint("begin the file with `version: 1`"));
+        return;
+    };
+    if !matches!(&entry.node.content, Content::Number(n) if n.as_u64() == Some(1)) {
+        mistakes.add(Mistake::new("this Kiln reads `version: 1` only").at(entry.node.place, "").hint("write `version: 1`"));
+    }
+}
+
+const STAGE: &[&str] =
+    &["uses", "run", "inputs", "outputs", "with", "matrix", "env", "resources", "timeout", "retries"];
+
+fn stage<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> StageSpec<'n> {
+    named("stage name", &entry.key, entry.place, true, mistakes);
+    let what = format!("stage `{}`", entry.key);
+    let entries = if matches!(entry.node.content, Content::Null) {
+        &[]
+    } else {
+        fields(&entry.node, &what, STAGE, mistakes)
+    };
+    let each = |key: &str, mistakes: &mut Mistakes<'_>| get(entries, key).map_or(&[][..], |e| mapping(e, mistakes));
+    let stage = StageSpec {
+        name: &entry.key,
+        place: entry.place,
+        body: body(entry, entries, mistakes),
+        inputs: each("inputs", mistakes).iter().map(|e| input(e, mistakes)).collect(),
+        outputs: each("outputs", mistakes).iter().filter_map(|e| output(e, mistakes)).collect(),
+        with: get(entries, "with"),
+        matrix: get(entries, "matrix").map(|e| matrix(e, mistakes)),
+        env: each("env", mistakes).iter().inspect(|e| variable(e, mistakes)).collect(),
+        resources: match get(entries, "resources") {
+            Some(e) => fields(&e.node, "`resources`", &["cpus", "gpu", "device"], mistakes).iter().collect(),
+            None => vec![],
+        },
+        timeout: get(entries, "timeout").map(|e| &e.node),
+        retries: get(entries, "retries").map(|e| &e.node),
+    };
+    match (get(entries, "run"), get(entries, "uses")) {
+        (Some(run), None) => {
+            if let Some(with) = stage.with {
+                mistakes.add(
+                    Mistake::new(format!("{what} runs a command, which takes no `with`"))
+                        .at(with.place, "")
+                        .hint("write the values into `run` or `env`, for example as `${params.name}`"),
+                );
+            }
+            if stage.outputs.is_empty() && !matches!(get(entries, "outputs"), Some(e) if !is_empty(&e.node)) {
+                mistakes.add(
+                    Mistake::new(format!("{what} declares no outputs"))
+                        .at(run.place, "a command has to say what it writes")
+                        .hint("add `outputs: {name: path}`"),
+                );
+            }
+        }
+        (None, Some(_)) => {
+            if let Some(env) = get(entries, "env") {
+                mistakes.add(
+                    Mistake::new(format!("{what} uses a built-in kind, which reads no environment"))
+                        .at(env.place, "")
+                        .hint("`env` is for stages with `run`; a kind takes its parameters from `with`"),
+                );
+            }
+        }
+        _ => {}
+    }
+    stage
+}
+
+fn is_empty(node: &Node) -> bool {
+    matches!(&node.content, Content::Null) || matches!(&node.content, Content::Map(entries) if entries.is_empty())
+}
+
+fn body<'n>(stage: &Entry, entries: &'n [Entry], mistakes: &mut Mistakes<'_>) -> Option<BodySpec<'n>> {
+    match (get(entries, "uses"), get(entries, "run")) {
+        (None, None) => {
+            mistakes.add(
+                Mistake::new(format!("stage `{}` does nothing", stage.key))
+                    .at(stage.place, "")
+                    .hint("give it `uses:` (a built-in kind) or `run:` (a command)"),
+            );
+            None
+        }
+        (Some(uses), Some(run)) => {
+            mistakes.add(
+                Mistake::new(format!("stage `{}` has both `uses` and `run`", stage.key))
+                    .at(run.place, "")
+                    .at(uses.place, "")
+                    .hint("keep one of the two"),
+            );
+            None
+        }
+        (Some(uses), None) => match uses.node.text() {
+            Some(kind) => Some(BodySpec::Uses { kind, place: uses.node.place }),
+            None => wrong(&uses.node, "`uses`", "the name of a kind", mistakes),
+        },
+        (None, Some(run)) => match &run.node.content {
+            Content::Text(script) if !script.trim().is_empty() => {
+                Some(BodySpec::Shell { script, place: run.node.place })
+            }
+            Content::List(argv) if !argv.is_empty() => Some(BodySpec::Argv(argv)),
+            Content::Text(_) | Content::List(_) | Content::Null => {
+                mistakes.add(Mistake::new("`run` is empty").at(run.place, ""));
+                None
+            }
+            _ => wrong(&run.node, "`run`", "a shell script, or a list of the program and its arguments", mistakes),
+        },
+    }
+}
+
+fn input<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> InputSpec<'n> {
+    named("input name", &entry.key, entry.place, false, mistakes);
+    let mut items = Vec::new();
+    match &entry.node.content {
+        Content::List(list) => items.extend(list.iter().filter_map(|node| item(node, mistakes))),
+        Content::Null => {
+            mistakes.add(Mistake::new(format!("input `{}` is empty", entry.key)).at(entry.place, "").hint(
+                "give it a path, or a reference to an output: `{from: stage.output}`",
+            ));
+        }
+        _ => items.extend(item(&entry.node, mistakes)),
+    }
+    InputSpec { name: &entry.key, place: entry.place, items }
+}
+
+fn item<'n>(node: &'n Node, mistakes: &mut Mistakes<'_>) -> Option<ItemSpec<'n>> {
+    match &node.content {
+        Content::Text(_) => Some(ItemSpec::Path(node)),
+        Content::Map(_) => {
+            let entries = fields(node, "an input", &["from"], mistakes);
+            match get(entries, "from") {
+                Some(from) if from.node.text().is_some() => Some(ItemSpec::From(&from.node)),
+                Some(from) => wrong(&from.node, "`from`", "a reference such as `stage.output`", mistakes),
+                None if entries.is_empty() => wrong(node, "an input", "a path, or `{from: stage.output}`", mistakes),
+                None => None,
+            }
+        }
+        _ => wrong(node, "an input", "a path, or `{from: stage.output}`", mistakes),
+    }
+}
+
+fn output<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> Option<OutputSpec<'n>> {
+    named("output name", &entry.key, entry.place, false, mistakes);
+    let mut output = OutputSpec { name: &entry.key, place: entry.place, path: None, role: None };
+    match &entry.node.content {
+        Content::Text(_) => output.path = Some(&entry.node),
+        Content::Map(_) => {
+            let entries = fields(&entry.node, "an output", &["path", "role"], mistakes);
+            if let Some(path) = get(entries, "path") {
+                match path.node.text() {
+                    Some(_) => output.path = Some(&path.node),
+                    None => return wrong(&path.node, "`path`", "a path", mistakes),
+                }
+            }
+            if let Some(role) = get(entries, "role") {
+                output.role = self::role(&role.node, mistakes);
+            }
+        }
+        _ => return wrong(&entry.node, &format!("output `{}`", entry.key), "a path, or `{path: ..., role: ...}`", mistakes),
+    }
+    Some(output)
+}
+
+fn role(node: &Node, mistakes: &mut Mistakes<'_>) -> Option<Role> {
+    match node.text() {
+        Some("data") => Some(Role::Data),
+        Some("metrics") => Some(Role::Metrics),
+        Some("figure") => Some(Role::Figure),
+        Some(other) => {
+            let hint = mistakes
+                .nearest(other, ["data", "metrics", "figure"])
+                .unwrap_or_else(|| "a role is `data`, `metrics` or `figure`".into());
+            mistakes.add(Mistake::new(format!("unknown role `{other}`")).at(node.place, "").hint(hint));
+            None
+        }
+        None => wrong(node, "`role`", "`data`, `metrics` or `figure`", mistakes),
+    }
+}
+
+fn matrix<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> MatrixSpec<'n> {
+    let mut spec = MatrixSpec::default();
+    for entry in mapping(entry, mistakes) {
+        match entry.key.as_str() {
+            "from" => match entry.node.text() {
+                Some(stage) => spec.from = Some((stage, entry.node.place)),
+                None => {
+                    let _: Option<()> = wrong(&entry.node, "`from`", "the name of a stage", mistakes);
+                }
+            },
+            "exclude" | "include" => match &entry.node.content {
+                Content::List(list) if entry.key == "exclude" => spec.exclude.extend(list),
+                Content::List(list) => spec.include.extend(list),
+                _ => {
+                    let what = format!("`{}`", entry.key);
+                    let _: Option<()> = wrong(&entry.node, &what, "a list of combinations", mistakes);
+                }
+            },
+            axis => {
+                named("axis name", axis, entry.place, false, mistakes);
+                spec.axes.push(entry);
+            }
+        }
+    }
+    spec
+}
+
+fn variable(entry: &Entry, mistakes: &mut Mistakes<'_>) {
+    let key = entry.key.as_str();
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if !key.chars().all(word) || key.is_empty() || key.starts_with(|c: char| c.is_ascii_digit()) {
+        mistakes.add(
+            Mistake::new(format!("`{key}` cannot be the name of an environment variable"))
+                .at(entry.place, "letters, digits and `_` only, and no digit first"),
+        );
+    } else if key.starts_with(super::command::PREFIX) {
+        mistakes.add(
+            Mistake::new(format!("`{key}` is reserved"))
+                .at(entry.place, "Kiln hands the values of `${...}` to the script under such names"),
+        );
+    }
+}
+
+/// The entries of a mapping whose keys are fixed; anything else in it is a mistake.
+fn fields<'n>(node: &'n Node, what: &str, known: &[&str], mistakes: &mut Mistakes<'_>) -> &'n [Entry] {
+    let Content::Map(entries) = &node.content else {
+        let _: Option<()> = wrong(node, what, "a mapping", mistakes);
+        return &[];
+    };
+    for entry in entries.iter().filter(|e| !known.contains(&e.key.as_str())) {
+        let hint = mistakes
+            .nearest(&entry.key, known.iter().copied())
+            .unwrap_or_else(|| format!("known here: {}", suggest::list_all(known)));
+        mistakes.add(Mistake::new(format!("unknown key `{}` in {what}", entry.key)).at(entry.place, "").hint(hint));
+    }
+    entries
+}
+
+/// The entries under a key that has to hold a mapping; absent or empty is none.
+fn mapping<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> &'n [Entry] {
+    match &entry.node.content {
+        Content::Map(entries) => entries,
+        Content::Null => &[],
+        _ => {
+            let _: Option<()> = wrong(&entry.node, &format!("`{}`", entry.key), "a mapping", mistakes);
+            &[]
+        }
+    }
+}
+
+fn mapping_node<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> Option<&'n Node> {
+    mapping(entry, mistakes);
+    matches!(entry.node.content, Content::Map(_)).then_some(&entry.node)
+}
+
+fn get<'n>(entries: &'n [Entry], key: &str) -> Option<&'n Entry> {
+    entries.iter().find(|e| e.key == key)
+}
+
+fn named(what: &str, name: &str, place: Place, dots: bool, mistakes: &mut Mistakes<'_>) {
+    if let Some(fault) = name::fault(name, dots) {
+        mistakes.add(Mistake::new(format!("`{name}` cannot be a {what}")).at(place, fault));
+    }
+}
+
+fn wrong<T>(node: &Node, what: &str, wanted: &str, mistakes: &mut Mistakes<'_>) -> Option<T> {
+    let found = node.what();
+    mistakes.add(Mistake::new(format!("{what} has to be {wanted}")).at(node.place, format!("this is {found}")));
+    None
+}

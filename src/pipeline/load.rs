@@ -1,0 +1,215 @@
+//! The one way in: a pipeline file and overrides become a [`Pipeline`], or every mistake in it.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use crate::diagnostic::{Diagnostic, Span};
+use crate::kind::Catalog;
+
+use super::bodies::{self, Running};
+use super::check;
+use super::decode;
+use super::disk::Disk;
+use super::documents;
+use super::expand::World;
+use super::graph;
+use super::inputs::{self, Inputs};
+use super::mistake::{Mistake, Mistakes, Texts};
+use super::node::Place;
+use super::params;
+use super::source;
+use super::stage::{From, Pipeline, Stage, StageId};
+
+/// The largest pipeline file that is read, in bytes.
+const LARGEST: u64 = 256 << 20;
+
+/// What the command line changes.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// The profile to lay over the parameters.
+    pub profile: Option<String>,
+    /// Parameters to set, in order: `params.epochs=3` or `epochs=3`. The value is YAML; the parameter has to exist.
+    pub set: Vec<String>,
+}
+
+/// Reads a pipeline and checks everything that can be checked before anything runs.
+///
+/// The project is the folder of the file; diagnostics name files relative to it.
+///
+/// # Errors
+/// All mistakes that were found, in the order of the file.
+pub fn load(file: &Path, catalog: &Catalog, overrides: &Overrides) -> Result<Pipeline, Vec<Diagnostic>> {
+    let (root, text) = read(file).map_err(|d| vec![d])?;
+    let name = PathBuf::from(file.file_name().unwrap_or_default());
+    let mut mistakes = Mistakes::new(Texts { file: &name, text: &text, set: &overrides.set });
+    let pipeline = expand(file, root, &name, &text, catalog, overrides, &mut mistakes);
+    match pipeline {
+        Some(pipeline) if mistakes.is_empty() => Ok(pipeline),
+        _ => Err(mistakes.finish()),
+    }
+}
+
+fn read(file: &Path) -> Result<(PathBuf, String), Diagnostic> {
+    let cannot = |why: &dyn std::fmt::Display| Diagnostic::error(format!("cannot read `{}`: {why}", file.display()));
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let metadata = fs::metadata(file).map_err(|e| {
+        cannot(&e).hint("a pipeline is a YAML file at the root of the project, usually `pipeline.yaml`")
+    })?;
+    if !metadata.is_file() {
+        return Err(cannot(&"it is not a file"));
+    }
+    if metadata.len() > LARGEST {
+        return Err(cannot(&format!("it is larger than {} MiB", LARGEST >> 20)));
+    }
+    let bytes = fs::read(file).map_err(|e| cannot(&e))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        let line = e.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
+        cannot(&"it is not UTF-8").note(format!("byte {at}, on line {line}, begins no character"))
+    })?;
+    let root = folder.canonicalize().map_err(|e| cannot(&e))?;
+    Ok((root, text))
+}
+
+fn expand(
+    file: &Path,
+    root: PathBuf,
+    name: &Path,
+    text: &str,
+    catalog: &Catalog,
+    overrides: &Overrides,
+    mistakes: &mut Mistakes<'_>,
+) -> Option<Pipeline> {
+    let tree = source::tree(text, 0, 0, mistakes)?;
+    let spec = decode::pipeline(&tree, mistakes);
+    let params = params::resolve(&spec, overrides, mistakes);
+    let world = World::new(spec, params, catalog, &name.to_string_lossy(), mistakes);
+    let written = check::outputs(&world, mistakes);
+    let (inputs, sources) = inputs::resolve(&world, &written, mistakes);
+    let running: Vec<Running> =
+        inputs.iter().enumerate().map(|(id, inputs)| bodies::running(&world, id, inputs, mistakes)).collect();
+    let mut disk = Disk::new(&root);
+    check::links(&world, &mut disk, mistakes);
+    let good = check::sources(&world, &sources, &written, &mut disk, mistakes);
+    let present = sources.iter().zip(good).filter(|(_, good)| *good).map(|(source, _)| source);
+    documents::check(&world, present, &root, mistakes);
+    let edges = edges(&inputs);
+    let order = match graph::order(&edges) {
+        Ok(order) => order,
+        Err(cycles) => {
+            let mut told = HashSet::new();
+            for cycle in cycles {
+                let stages: Vec<usize> = cycle.iter().map(|id| world.drafts[*id].plan).collect();
+                // The variants of a matrix go round together; one of them tells it.
+                if told.insert(stages) {
+                    mistakes.add(ring(&world, &inputs, &cycle));
+                }
+            }
+            return None;
+        }
+    };
+    if !mistakes.is_empty() {
+        return None;
+    }
+    let (stages, graph) = assemble(&world, order, inputs, running, &edges)?;
+    Some(Pipeline {
+        root,
+        file: file.to_owned(),
+        profile: overrides.profile.clone(),
+        params: world.params.tree.json(),
+        stages,
+        graph,
+    })
+}
+
+/// Who needs whom, each pair once.
+fn edges(inputs: &[Inputs]) -> DiGraph<usize, ()> {
+    let mut graph = DiGraph::with_capacity(inputs.len(), inputs.len());
+    for id in 0..inputs.len() {
+        graph.add_node(id);
+    }
+    for (id, inputs) in inputs.iter().enumerate() {
+        let mut producers: Vec<usize> = inputs.values().flatten().filter_map(producer).collect();
+        producers.sort_unstable();
+        producers.dedup();
+        for producer in producers {
+            graph.add_edge(NodeIndex::new(producer), NodeIndex::new(id), ());
+        }
+    }
+    graph
+}
+
+fn producer(input: &super::stage::Input) -> Option<usize> {
+    match &input.from {
+        From::Output { stage, .. } => Some(stage.0),
+        From::Source(_) => None,
+    }
+}
+
+/// `a -> b -> a`, each arrow where it is written.
+fn ring(world: &World<'_>, inputs: &[Inputs], cycle: &[usize]) -> Mistake {
+    let names: Vec<String> = cycle.iter().chain(&cycle[..1]).map(|id| world.name(*id).to_string()).collect();
+    let shown = match names.len() {
+        n if n > 12 => format!("{} -> ... ({} more) -> {}", names[..6].join(" -> "), n - 9, names[n - 3..].join(" -> ")),
+        _ => names.join(" -> "),
+    };
+    let mut mistake = Mistake::new("stages depend on each other in a ring");
+    for (i, &id) in cycle.iter().enumerate().take(8) {
+        let before = cycle[(i + cycle.len() - 1) % cycle.len()];
+        if let Some(input) = inputs[id].values().flatten().find(|input| producer(input) == Some(before)) {
+            let place = Place { origin: 0, start: input.span.start as u32, end: input.span.end as u32 };
+            mistake = mistake.at(place, format!("`{}` needs `{}`", world.name(id), world.name(before)));
+        }
+    }
+    mistake.note(format!("{shown} (an arrow leads from a stage to one that needs it)"))
+}
+
+/// Puts the variants in their order and renames producers accordingly.
+fn assemble(
+    world: &World<'_>,
+    order: Vec<usize>,
+    inputs: Vec<Inputs>,
+    running: Vec<Running>,
+    edges: &DiGraph<usize, ()>,
+) -> Option<(Vec<Stage>, DiGraph<StageId, ()>)> {
+    let mut position = vec![0; order.len()];
+    for (new, old) in order.iter().enumerate() {
+        position[*old] = new;
+    }
+    let mut graph = DiGraph::with_capacity(order.len(), edges.edge_count());
+    for new in 0..order.len() {
+        graph.add_node(StageId(new));
+    }
+    let mut parts: Vec<Option<(Inputs, Running)>> = inputs.into_iter().zip(running).map(Some).collect();
+    let mut stages = Vec::with_capacity(order.len());
+    for old in order {
+        let (mut inputs, running) = parts[old].take()?;
+        for input in inputs.values_mut().flatten() {
+            if let From::Output { stage, .. } = &mut input.from {
+                stage.0 = position[stage.0];
+            }
+        }
+        for producer in edges.neighbors_directed(NodeIndex::new(old), petgraph::Direction::Incoming) {
+            graph.add_edge(NodeIndex::new(position[producer.index()]), NodeIndex::new(position[old]), ());
+        }
+        let place = world.plan(world.drafts[old]).0.spec.place;
+        stages.push(Stage {
+            name: world.name(old),
+            body: running.body?,
+            env: running.env,
+            inputs,
+            outputs: world.outputs[old].clone(),
+            resources: running.settings.resources,
+            timeout: running.settings.timeout,
+            retries: running.settings.retries,
+            span: Span { start: place.start as usize, end: place.end as usize },
+        });
+    }
+    Some((stages, graph))
+}

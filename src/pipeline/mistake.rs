@@ -1,0 +1,176 @@
+//! What is wrong with a pipeline while it is being loaded: mistakes are collected here and become diagnostics.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::{Diagnostic, Label, Span};
+
+use super::node::Place;
+
+/// A place, or one `${...}` within it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Spot {
+    /// The key or value.
+    pub(super) place: Place,
+    /// Which `${` of the value, from 0.
+    pub(super) usage: Option<usize>,
+}
+
+impl From<Place> for Spot {
+    fn from(place: Place) -> Self {
+        Self { place, usage: None }
+    }
+}
+
+/// One mistake, not yet tied to a text.
+#[derive(Clone, Debug)]
+pub(super) struct Mistake {
+    message: String,
+    spots: Vec<(Spot, String)>,
+    notes: Vec<String>,
+    hint: Option<String>,
+}
+
+impl Mistake {
+    /// A mistake without a place.
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), spots: vec![], notes: vec![], hint: None }
+    }
+
+    /// Adds a place.
+    #[must_use]
+    pub(super) fn at(mut self, spot: impl Into<Spot>, text: impl Into<String>) -> Self {
+        self.spots.push((spot.into(), text.into()));
+        self
+    }
+
+    /// Adds a reason.
+    #[must_use]
+    pub(super) fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds what to do about it, if there is something.
+    #[must_use]
+    pub(super) fn maybe_hint(mut self, hint: Option<String>) -> Self {
+        self.hint = hint.or(self.hint);
+        self
+    }
+}
+
+/// The texts that places point into.
+pub(super) struct Texts<'a> {
+    /// The pipeline file, relative to the project.
+    pub(super) file: &'a Path,
+    /// What it holds.
+    pub(super) text: &'a str,
+    /// The `--set` arguments.
+    pub(super) set: &'a [String],
+}
+
+impl Texts<'_> {
+    fn get(&self, origin: u16) -> (PathBuf, &str) {
+        match origin {
+            0 => (self.file.to_owned(), self.text),
+            n => {
+                let argument = self.set.get(usize::from(n) - 1).map_or("", String::as_str);
+                (PathBuf::from(format!("--set {argument}")), argument)
+            }
+        }
+    }
+
+    /// The label of a spot. What spans several lines is cut to its first.
+    fn label(&self, spot: Spot, text: String) -> Label {
+        let (file, source) = self.get(spot.place.origin);
+        let mut span = Span { start: spot.place.start as usize, end: spot.place.end as usize };
+        if let Some(within) = source.get(span.start..span.end) {
+            if let Some(found) = spot.usage.and_then(|n| usage(within, n)) {
+                span = Span { start: span.start + found.start, end: span.start + found.end };
+            } else {
+                span.end = span.start + within.lines().next().map_or(0, |line| line.trim_end().len());
+            }
+        }
+        Label { file, span, text }
+    }
+}
+
+/// The n-th `${...}` as it is written in the source of a value.
+fn usage(source: &str, n: usize) -> Option<Span> {
+    let start = source.match_indices("${").nth(n)?.0;
+    let rest = &source[start..];
+    let end = rest.find('}').map_or_else(|| rest.lines().next().map_or(0, str::len), |i| i + 1);
+    Some(Span { start, end: start + end })
+}
+
+/// The mistakes found so far. The same mistake at the same place is told once: a matrix would repeat it per variant.
+pub(super) struct Mistakes<'a> {
+    texts: Texts<'a>,
+    list: Vec<Diagnostic>,
+    seen: HashSet<(String, Option<Spot>)>,
+    effort: Cell<usize>,
+}
+
+impl<'a> Mistakes<'a> {
+    /// None yet.
+    pub(super) fn new(texts: Texts<'a>) -> Self {
+        Self { texts, list: vec![], seen: HashSet::new(), effort: Cell::new(0) }
+    }
+
+    /// Takes a mistake in.
+    pub(super) fn add(&mut self, mistake: Mistake) {
+        let first = mistake.spots.first().map(|(spot, _)| *spot);
+        if !self.seen.insert((mistake.message.clone(), first)) {
+            return;
+        }
+        let mut diagnostic = Diagnostic::error(mistake.message);
+        diagnostic.labels =
+            mistake.spots.into_iter().map(|(spot, text)| self.texts.label(spot, text)).collect();
+        diagnostic.notes = mistake.notes;
+        diagnostic.hint = mistake.hint;
+        self.list.push(diagnostic);
+    }
+
+    /// Takes in a mistake that lies in another file.
+    pub(super) fn add_foreign(&mut self, diagnostic: Diagnostic) {
+        if !self.list.contains(&diagnostic) {
+            self.list.push(diagnostic);
+        }
+    }
+
+    /// The label that a spot would have.
+    pub(super) fn label(&self, spot: impl Into<Spot>, text: impl Into<String>) -> Label {
+        self.texts.label(spot.into(), text.into())
+    }
+
+    /// `did you mean ...?`, if a name is near. Gives up once it has compared very many names, so that a file with
+    /// thousands of mistakes is still refused quickly.
+    pub(super) fn nearest<'n>(&self, name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<String> {
+        const ENOUGH: usize = 200_000;
+        if self.effort.get() > ENOUGH {
+            return None;
+        }
+        let counted = names.into_iter().inspect(|_| self.effort.set(self.effort.get() + 1));
+        super::suggest::nearest(name, counted.take(ENOUGH)).map(|name| format!("did you mean `{name}`?"))
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// All of them, in the order of the pipeline file; what has no place comes first, other files last.
+    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+        let file = self.texts.file;
+        self.list.sort_by_key(|d| d.labels.first().map(|l| (l.file != file, l.span)));
+        self.list
+    }
+}

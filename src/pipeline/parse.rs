@@ -1,0 +1,170 @@
+//! YAML text to a tree of values. The only file that names serde_yaml, which is no longer developed.
+
+use std::cell::Cell;
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
+
+use super::node::{Content, Entry, Node, Place};
+
+/// A text that is not the YAML we take.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// What is wrong.
+    pub(super) message: String,
+    /// Line and column from 1, in characters.
+    pub(super) at: Option<(usize, usize)>,
+    /// What the parser was in the middle of, and where that began.
+    pub(super) within: Option<(String, (usize, usize))>,
+}
+
+/// Reads a text as one YAML document. Places are not filled in, and keys may repeat: `positions` sees to both.
+///
+/// # Errors
+/// If the text is not YAML, holds several documents, a tag, a number that JSON cannot hold, or aliases that blow up.
+pub(super) fn tree(text: &str) -> Result<Node, Fault> {
+    // Without aliases a text has fewer values than bytes, so only aliases can run into this.
+    let budget = Cell::new(text.len() + 1_000_000);
+    let seed = Tree { budget: &budget };
+    seed.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|e| fault(&e))
+}
+
+/// Takes serde_yaml's sentence apart: `WHAT at line 1 column 2, while parsing THIS at line 3 column 4`.
+fn fault(error: &serde_yaml::Error) -> Fault {
+    let text = error.to_string();
+    let at = error.location().map(|l| (l.line(), l.column()));
+    let (what, context) = text.split_once(", while ").unwrap_or((&text, ""));
+    let what = what.split_once(" at line ").map_or(what, |(before, _)| before);
+    // serde_yaml puts the path of keys in front of our own messages; the place says it better.
+    let what = what.rsplit_once(PREFIX).map_or(what, |(_, own)| own);
+    let within = context.split_once(" at line ").and_then(|(what, rest)| {
+        let (line, column) = rest.split_once(" column ")?;
+        Some((format!("while {what}"), (line.parse().ok()?, column.parse().ok()?)))
+    });
+    Fault { message: what.to_owned(), at, within }
+}
+
+/// Marks the messages that are ours within serde_yaml's.
+const PREFIX: &str = "\u{1}";
+
+fn refuse<E: de::Error>(message: impl fmt::Display) -> E {
+    E::custom(format!("{PREFIX}{message}"))
+}
+
+/// Builds a [`Node`] and counts what it builds.
+#[derive(Clone, Copy)]
+struct Tree<'b> {
+    budget: &'b Cell<usize>,
+}
+
+impl<'de> DeserializeSeed<'de> for Tree<'_> {
+    type Value = Node;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Tree<'_> {
+    fn node<E: de::Error>(self, content: Content) -> Result<Node, E> {
+        self.spend(1)?;
+        Ok(Node::new(content))
+    }
+
+    fn spend<E: de::Error>(self, values: usize) -> Result<(), E> {
+        match self.budget.get().checked_sub(values) {
+            Some(left) => {
+                self.budget.set(left);
+                Ok(())
+            }
+            None => Err(refuse("the aliases in this file repeat more than a million values")),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Tree<'_> {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a YAML value")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Node, E> {
+        self.node(Content::Null)
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Node, E> {
+        self.node(Content::Bool(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Node, E> {
+        self.node(Content::Number(value.into()))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Node, E> {
+        self.node(Content::Number(value.into()))
+    }
+
+    fn visit_u128<E: de::Error>(self, value: u128) -> Result<Node, E> {
+        Err(refuse(format!("the number {value} does not fit in 64 bits; quote it if it is text")))
+    }
+
+    fn visit_i128<E: de::Error>(self, value: i128) -> Result<Node, E> {
+        Err(refuse(format!("the number {value} does not fit in 64 bits; quote it if it is text")))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Node, E> {
+        match Number::from_f64(value) {
+            Some(number) => self.node(Content::Number(number)),
+            None => Err(refuse("a number has to be finite; quote it if it is text")),
+        }
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Node, E> {
+        self.spend(value.len() / 32)?;
+        self.node(Content::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element_seed(self)? {
+            items.push(item);
+        }
+        self.node(Content::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(key) = access.next_key_seed(Key)? {
+            let node = access.next_value_seed(self)?;
+            entries.push(Entry { key, place: Place::default(), node });
+        }
+        self.node(Content::Map(entries))
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, _: A) -> Result<Node, A::Error> {
+        Err(refuse("tags such as `!name` have no meaning in a pipeline"))
+    }
+}
+
+/// Reads a key as the text it is written as.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = String;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a plain text as the key")
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<String, E> {
+        Ok(value.to_owned())
+    }
+}

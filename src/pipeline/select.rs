@@ -1,0 +1,136 @@
+//! Targets of the command line: `train`, `train[model=5]`, `eval*` to stages and all they need.
+
+use std::collections::BTreeSet;
+
+use petgraph::Direction;
+use petgraph::graph::NodeIndex;
+
+use crate::diagnostic::Diagnostic;
+
+use super::stage::{Pipeline, StageId, StageName};
+use super::suggest;
+
+/// The stages that targets name, with their ancestors; all stages if there are no targets.
+///
+/// A target is a stage's name, or a pattern with `*` and `?`; in brackets it may fix axes: `train[model=5]`,
+/// `train[model=1*,seed=*]`. An axis that is not fixed may have any value.
+///
+/// # Errors
+/// A diagnostic for each target that names nothing.
+pub fn select(pipeline: &Pipeline, targets: &[String]) -> Result<BTreeSet<StageId>, Vec<Diagnostic>> {
+    if targets.is_empty() {
+        return Ok((0..pipeline.stages.len()).map(StageId).collect());
+    }
+    let mut chosen = BTreeSet::new();
+    let mut faults = Vec::new();
+    for target in targets {
+        match named(pipeline, target) {
+            Ok(found) => chosen.extend(found),
+            Err(diagnostic) => faults.push(diagnostic),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let mut open: Vec<StageId> = chosen.iter().copied().collect();
+    while let Some(stage) = open.pop() {
+        for producer in pipeline.graph.neighbors_directed(NodeIndex::new(stage.0), Direction::Incoming) {
+            if chosen.insert(StageId(producer.index())) {
+                open.push(StageId(producer.index()));
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+fn named(pipeline: &Pipeline, target: &str) -> Result<Vec<StageId>, Diagnostic> {
+    let target = target.trim();
+    let (name, coordinates) = parse(target).ok_or_else(|| {
+        Diagnostic::error(format!("`{target}` is no target")).hint("write `stage`, `stage[axis=value]` or `eval*`")
+    })?;
+    let stages = || pipeline.stages.iter().enumerate().filter(|(_, s)| matches(name, &s.name.stage));
+    let found: Vec<StageId> =
+        stages().filter(|(_, s)| fits(&coordinates, &s.name)).map(|(i, _)| StageId(i)).collect();
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let fault = Diagnostic::error(format!("no stage `{target}`"));
+    let variants: Vec<String> = stages().map(|(_, s)| s.name.to_string()).collect();
+    Err(match variants.is_empty() {
+        true => {
+            let names: BTreeSet<&str> = pipeline.stages.iter().map(|s| s.name.stage.as_str()).collect();
+            match suggest::nearest(name, names.iter().copied()) {
+                Some(near) => fault.hint(format!("did you mean `{near}`?")),
+                None => fault.hint(format!("the stages: {}", suggest::list(names))),
+            }
+        }
+        false => match suggest::nearest(target, variants.iter().map(String::as_str)) {
+            Some(near) => fault.hint(format!("did you mean `{near}`?")),
+            None => fault.hint(format!("its variants: {}", suggest::list(variants.iter().map(String::as_str)))),
+        },
+    })
+}
+
+/// The pattern of the name, and of each axis that is fixed.
+fn parse(target: &str) -> Option<(&str, Vec<(&str, &str)>)> {
+    let Some((name, rest)) = target.split_once('[') else {
+        return (!target.is_empty()).then_some((target, vec![]));
+    };
+    let inner = rest.strip_suffix(']').filter(|_| !name.is_empty())?;
+    let mut coordinates = Vec::new();
+    for item in inner.split(',').map(str::trim).filter(|item| *item != "*") {
+        let (axis, label) = item.split_once('=')?;
+        coordinates.push((axis.trim(), label.trim()));
+    }
+    Some((name, coordinates))
+}
+
+fn fits(coordinates: &[(&str, &str)], name: &StageName) -> bool {
+    coordinates.iter().all(|(axis, pattern)| name.variant.iter().any(|(a, label)| a == axis && matches(pattern, label)))
+}
+
+/// Whether a text fits a pattern in which `*` stands for any letters and `?` for one. Linear but for the stars.
+fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        if pattern.get(p) == Some(&'*') {
+            star = Some((p, t));
+            p += 1;
+        } else if pattern.get(p).is_some_and(|c| *c == '?' || *c == text[t]) {
+            p += 1;
+            t += 1;
+        } else if let Some((at, from)) = star {
+            star = Some((at, from + 1));
+            p = at + 1;
+            t = from + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        for (pattern, text) in [("train", "train"), ("t*", "train"), ("*a*n", "train"), ("tr?in", "train"), ("*", "")] {
+            assert!(matches(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [("train", "trains"), ("t*x", "train"), ("?", ""), ("tr?in", "trin")] {
+            assert!(!matches(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn targets_with_axes() {
+        assert_eq!(parse("a[b=1,*]"), Some(("a", vec![("b", "1")])));
+        assert_eq!(parse("a[b=1"), None);
+        assert_eq!(parse("[b=1]"), None);
+        assert_eq!(parse("a[b]"), None);
+    }
+}

@@ -1,0 +1,93 @@
+//! Text to a placed tree: the YAML is read for its values and for its positions, and what is no YAML is explained.
+
+use super::mistake::{Mistake, Mistakes};
+use super::node::{Node, Place};
+use super::{parse, positions};
+
+/// Reads a YAML text that begins `base` bytes into the text with number `origin`.
+pub(super) fn tree(text: &str, origin: u16, base: u32, mistakes: &mut Mistakes<'_>) -> Option<Node> {
+    // The two looks at the text take equally long, and a large pipeline is read on every run: take them side by side.
+    let (tree, marks) = if text.len() > 10_000 {
+        std::thread::scope(|scope| {
+            let marks = scope.spawn(|| positions::scan(text, base));
+            (parse::tree(text), marks.join().ok())
+        })
+    } else {
+        (parse::tree(text), Some(positions::scan(text, base)))
+    };
+    let mut node = match tree {
+        Ok(node) => node,
+        Err(fault) => {
+            mistakes.add(explain(fault, text, origin, base));
+            return None;
+        }
+    };
+    let marks = match marks {
+        Some(Ok(marks)) => marks,
+        Some(Err(fault)) => {
+            let place = Place { origin, start: fault.at, end: fault.at + 1 };
+            mistakes.add(Mistake::new(format!("this is not YAML: {}", fault.message)).at(place, ""));
+            return None;
+        }
+        None => {
+            mistakes.add(Mistake::new("this YAML cannot be read"));
+            return None;
+        }
+    };
+    marks.place(&mut node, origin, &mut |first, entry| {
+        mistakes.add(if entry.key == "<<" {
+            merge_key(entry.place)
+        } else {
+            Mistake::new(format!("`{}` stands here twice", entry.key)).at(entry.place, "").at(first, "first here")
+        });
+    });
+    Some(node)
+}
+
+/// YAML's merge key, which we do not take.
+pub(super) fn merge_key(place: Place) -> Mistake {
+    Mistake::new("`<<` merges nothing here").at(place, "").hint("share values through `params`, a `matrix` or a profile")
+}
+
+/// A parser's complaint with a place, and a hint where it is a slip that pipelines invite.
+fn explain(fault: parse::Fault, text: &str, origin: u16, base: u32) -> Mistake {
+    let mut mistake = Mistake::new(format!("this is not YAML: {}", fault.message));
+    if fault.message.contains("do") && fault.at.is_none() && fault.message.contains("more than one document") {
+        return Mistake::new("the pipeline file holds more than one YAML document")
+            .hint("remove the line `---` and what follows it");
+    }
+    let Some((line, column)) = fault.at else {
+        return mistake;
+    };
+    let at = offset(text, line, column);
+    let width = text[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
+    let place = |at: usize, width: usize| Place {
+        origin,
+        start: base + at as u32,
+        end: base + (at + width) as u32,
+    };
+    mistake = mistake.at(place(at, width), "");
+    if let Some((what, (line, column))) = fault.within {
+        let began = offset(text, line, column);
+        if began != at {
+            mistake = mistake.at(place(began, 1.min(text.len() - began)), what);
+        }
+    }
+    let here = &text[at..];
+    if here.starts_with('\t') {
+        mistake.hint("YAML is indented with spaces; this is a tab")
+    } else if here.starts_with('{') && text[..at].ends_with('$') {
+        mistake.hint("within `{...}` or `[...]` an interpolation has to be quoted: \"${...}\"")
+    } else if here.starts_with('[') {
+        mistake.hint("within `{...}` a text with `[` in it has to be quoted: \"stage[*].output\"")
+    } else {
+        mistake
+    }
+}
+
+/// The byte of a line and column, both from 1, the column in characters.
+pub(super) fn offset(text: &str, line: usize, column: usize) -> usize {
+    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let within = text[start..].char_indices().nth(column.saturating_sub(1)).map_or(text.len() - start, |(i, _)| i);
+    start + within
+}

@@ -1,0 +1,104 @@
+//! What a pipeline file says, typed but not yet expanded: scalars may still hold `${...}`.
+
+use crate::kind::Role;
+
+use super::node::{Entry, Node, Place};
+
+/// A pipeline file.
+pub(super) struct Spec<'n> {
+    /// `params:`; a mapping.
+    pub(super) params: Option<&'n Node>,
+    /// `profiles:`.
+    pub(super) profiles: Vec<Profile<'n>>,
+    /// `stages:`, as declared.
+    pub(super) stages: Vec<StageSpec<'n>>,
+}
+
+/// A profile.
+pub(super) struct Profile<'n> {
+    /// Its name.
+    pub(super) name: &'n str,
+    /// What it lays over `params:`; a mapping.
+    pub(super) params: Option<&'n Node>,
+}
+
+/// A stage as declared.
+pub(super) struct StageSpec<'n> {
+    /// Its name.
+    pub(super) name: &'n str,
+    /// Where the name stands.
+    pub(super) place: Place,
+    /// What it runs; `None` if that was a mistake.
+    pub(super) body: Option<BodySpec<'n>>,
+    /// `inputs:`.
+    pub(super) inputs: Vec<InputSpec<'n>>,
+    /// `outputs:`.
+    pub(super) outputs: Vec<OutputSpec<'n>>,
+    /// `with:`.
+    pub(super) with: Option<&'n Entry>,
+    /// `matrix:`.
+    pub(super) matrix: Option<MatrixSpec<'n>>,
+    /// `env:`.
+    pub(super) env: Vec<&'n Entry>,
+    /// `resources:`.
+    pub(super) resources: Vec<&'n Entry>,
+    /// `timeout:`.
+    pub(super) timeout: Option<&'n Node>,
+    /// `retries:`.
+    pub(super) retries: Option<&'n Node>,
+}
+
+/// What a stage runs.
+#[derive(Clone, Copy)]
+pub(super) enum BodySpec<'n> {
+    /// A built-in kind.
+    Uses { kind: &'n str, place: Place },
+    /// A script for the shell.
+    Shell { script: &'n str, place: Place },
+    /// A program and its arguments.
+    Argv(&'n [Node]),
+}
+
+/// An input as declared.
+pub(super) struct InputSpec<'n> {
+    /// Its name.
+    pub(super) name: &'n str,
+    /// Where the name stands.
+    pub(super) place: Place,
+    /// What it takes, in order.
+    pub(super) items: Vec<ItemSpec<'n>>,
+}
+
+/// One thing an input takes.
+#[derive(Clone, Copy)]
+pub(super) enum ItemSpec<'n> {
+    /// A file or folder.
+    Path(&'n Node),
+    /// `{from: ...}`.
+    From(&'n Node),
+}
+
+/// An output as declared.
+pub(super) struct OutputSpec<'n> {
+    /// Its name.
+    pub(super) name: &'n str,
+    /// Where the name stands.
+    pub(super) place: Place,
+    /// Its path, if the pipeline says one.
+    pub(super) path: Option<&'n Node>,
+    /// Its role, if the pipeline says one.
+    pub(super) role: Option<Role>,
+}
+
+/// `matrix:`.
+#[derive(Default)]
+pub(super) struct MatrixSpec<'n> {
+    /// The stage whose axes are followed, and where it is named.
+    pub(super) from: Option<(&'n str, Place)>,
+    /// Its own axes.
+    pub(super) axes: Vec<&'n Entry>,
+    /// Combinations to leave out.
+    pub(super) exclude: Vec<&'n Node>,
+    /// Combinations to add.
+    pub(super) include: Vec<&'n Node>,
+}

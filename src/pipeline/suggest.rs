@@ -1,0 +1,58 @@
+//! The name that was probably meant.
+
+/// The candidate nearest to a name, if one is near: a third of its letters may differ, or only the case.
+pub(super) fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let length = name.chars().count();
+    // Beyond this it is no slip of a finger, and the comparison is quadratic.
+    if length > 200 {
+        return None;
+    }
+    let allowed = (length / 3).max(1);
+    candidates
+        .into_iter()
+        .filter(|c| c.len().abs_diff(name.len()) <= allowed * 4 && *c != name)
+        .map(|c| (if c.eq_ignore_ascii_case(name) { 0 } else { strsim::osa_distance(name, c) }, c))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, c)| c)
+}
+
+/// Names for a message: `a`, `b` and `c`, shortened if there are many.
+pub(super) fn list<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    const SHOWN: usize = 8;
+    let names: Vec<&str> = names.into_iter().take(SHOWN + 1).collect();
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|n| format!("`{n}`")).collect();
+    match (shown.as_slice(), names.len() > SHOWN) {
+        ([], _) => "none".to_owned(),
+        (shown, true) => format!("{}, ...", shown.join(", ")),
+        ([one], false) => one.clone(),
+        ([head @ .., last], false) => format!("{} and {last}", head.join(", ")),
+    }
+}
+
+/// All names for a message, however many.
+pub(super) fn list_all(names: &[&str]) -> String {
+    names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_mended_and_a_different_word_is_not() {
+        let names = ["train", "evaluate", "split"];
+        assert_eq!(nearest("tarin", names), Some("train"));
+        assert_eq!(nearest("Evaluate", names), Some("evaluate"));
+        assert_eq!(nearest("fetch", names), None);
+        assert_eq!(nearest("train", names), None);
+    }
+
+    #[test]
+    fn names_are_listed_as_in_a_sentence() {
+        assert_eq!(list([]), "none");
+        assert_eq!(list(["a"]), "`a`");
+        assert_eq!(list(["a", "b", "c"]), "`a`, `b` and `c`");
+        assert!(list(["x"; 20]).ends_with("`x`, ..."));
+    }
+}

@@ -1,0 +1,107 @@
+//! `with:` against a kind's typed parameters; a mistake found there is shown where its value is written.
+
+use serde_json::{Map, Value};
+
+use crate::kind::{Kind, ParamError};
+
+use super::interpolate::{Found, Scope};
+use super::mistake::{Mistake, Mistakes, Spot};
+use super::node::{Content, Entry, Place};
+use super::spec::StageSpec;
+use super::template;
+
+/// The canonical parameters of one variant.
+pub(super) fn check(
+    kind: &dyn Kind,
+    spec: &StageSpec<'_>,
+    scope: &Scope<'_>,
+    mistakes: &mut Mistakes<'_>,
+) -> Option<Value> {
+    let with = match spec.with {
+        None => Value::Object(Map::new()),
+        Some(entry) if matches!(entry.node.content, Content::Null) => Value::Object(Map::new()),
+        Some(entry) => scope.value(&entry.node, mistakes)?,
+    };
+    match kind.check(&with) {
+        Ok(params) => Some(params),
+        Err(error) => {
+            mistakes.add(scope.blame(explain(&error, kind.name(), spec, scope, mistakes)));
+            None
+        }
+    }
+}
+
+fn explain(
+    error: &ParamError,
+    kind: &str,
+    spec: &StageSpec<'_>,
+    scope: &Scope<'_>,
+    mistakes: &Mistakes<'_>,
+) -> Mistake {
+    let name = error.path.join(".");
+    let what = if name.is_empty() { "`with`".to_owned() } else { format!("`with.{name}`") };
+    let mut mistake = Mistake::new(format!("{what} of kind `{kind}`: {}", error.message));
+    let hint = error.hint.clone().or_else(|| nearest_field(&error.message, mistakes));
+    mistake = match spec.with {
+        None => mistake.at(spec.place, "this stage has no `with`"),
+        Some(entry) => {
+            let unknown = error.message.starts_with("unknown field");
+            let (spot, definition) = locate(entry, &error.path, unknown, scope, mistakes);
+            let mistake = mistake.at(spot, "");
+            match definition {
+                Some(place) => mistake.at(place, "the value comes from here"),
+                None => mistake,
+            }
+        }
+    };
+    mistake.maybe_hint(hint)
+}
+
+/// Where the value at a path is written: its place in `with`, and where it is defined if that is through `${...}`.
+fn locate(
+    entry: &Entry,
+    path: &[String],
+    key: bool,
+    scope: &Scope<'_>,
+    mistakes: &Mistakes<'_>,
+) -> (Spot, Option<Place>) {
+    let (mut node, mut name) = (&entry.node, entry.place);
+    let mut usage: Option<Spot> = None;
+    for i in 0..=path.len() {
+        if usage.is_none()
+            && let Some(only) = node.text().and_then(template::whole)
+            && let Ok(Found::Value(value)) = scope.find(only, mistakes)
+        {
+            usage = Some(Spot { place: node.place, usage: Some(only.nth) });
+            (node, name) = (value, value.place);
+        }
+        let Some(segment) = path.get(i) else { break };
+        (node, name) = match &node.content {
+            Content::Map(entries) => match entries.iter().find(|e| e.key == *segment) {
+                Some(e) => (&e.node, e.place),
+                None => break,
+            },
+            Content::List(items) => match segment.parse::<usize>().ok().and_then(|i| items.get(i)) {
+                Some(item) => (item, item.place),
+                None => break,
+            },
+            _ => break,
+        };
+    }
+    // A mapping is shown by its key: what is wrong with it is rarely its first line.
+    let place = if key || matches!(node.content, Content::Map(_)) { name } else { node.place };
+    match usage {
+        Some(spot) => (spot, Some(place)),
+        None => (place.into(), None),
+    }
+}
+
+/// serde names what it would have known: "unknown field `epoch`, expected one of `epochs`, `seed`".
+fn nearest_field(message: &str, mistakes: &Mistakes<'_>) -> Option<String> {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    match quoted.split_first() {
+        Some((unknown, known)) if message.starts_with("unknown ") => mistakes.nearest(unknown, known.iter().copied()),
+        _ => None,
+    }
+}
+
