@@ -17,7 +17,9 @@ pub fn device(name: &str) -> anyhow::Result<Device> {
                 bail!("there is no device `{name}`: it is `auto`, `cpu` or `cuda:N`");
             };
             if !cfg!(feature = "cuda") {
-                bail!("device `{name}` was asked for, but this build of Kiln has no CUDA (build it with `--features cuda`)");
+                bail!(
+                    "device `{name}` was asked for, but this build of Kiln has no CUDA (build it with `--features cuda`)"
+                );
             }
             Device::new_cuda(ordinal).with_context(|| format!("cannot use device `{name}`"))
         }

@@ -198,7 +198,8 @@ fn name_inner(layers: &mut Node) -> Result<(), DocumentError> {
             for (i, item) in items.iter_mut().enumerate() {
                 if matches!(item.data, Data::Mapping(_)) && item.get("name").is_none() {
                     let prefix = if branched { format!("{block}_{}", branch + 1) } else { block.clone() };
-                    let name = Node { place: item.place.clone(), data: Data::Scalar(format!("{prefix}_{}", i + 1).into()) };
+                    let name =
+                        Node { place: item.place.clone(), data: Data::Scalar(format!("{prefix}_{}", i + 1).into()) };
                     item.set(Key { text: "name".into(), place: item.place.clone() }, name);
                 }
             }

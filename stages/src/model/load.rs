@@ -90,7 +90,9 @@ fn check_structure(layers: &[Layer], list: &Node, places: &HashMap<String, Place
         let place = &places[&layer.name];
         match &layer.kind {
             LayerKind::Dense(d) if d.units.is_none() => {
-                return Err(place.error(format!("layer `{}` needs `units` (only the last layer may leave it out)", layer.name)));
+                return Err(
+                    place.error(format!("layer `{}` needs `units` (only the last layer may leave it out)", layer.name))
+                );
             }
             LayerKind::Dense(d) if d.activation == Activation::Softmax => {
                 return Err(place.error(format!("layer `{}`: softmax belongs on the last layer", layer.name)));
@@ -243,7 +245,7 @@ pub(super) fn unknown(key: &Key, what: &str, known: &[&str]) -> DocumentError {
 }
 
 /// A hint with the nearest name, or with all names where none is near.
-pub(super) fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     let names: Vec<&str> = names.collect();
     let best = names.iter().map(|n| (strsim::jaro_winkler(wrong, n), n)).max_by(|a, b| a.0.total_cmp(&b.0))?;
     Some(match best {

@@ -156,7 +156,7 @@ impl Network {
             LayerKind::Flatten(_) => x.flatten_from(1),
             LayerKind::Dense(dense) => {
                 let (weight, bias, sink) = self.pair(step, pass);
-                ops::dense(&x, weight, Some(bias), dense.activation == Activation::Relu, sink)
+                ops::dense(&x, &weight, Some(&bias), dense.activation == Activation::Relu, sink)
             }
             LayerKind::Dropout(dropout) => match pass.training {
                 Some(training) if dropout.rate > 0.0 => {
@@ -192,11 +192,14 @@ impl Network {
         }
     }
 
-    /// Kernel (or scale), bias and sink of a layer.
-    fn pair<'a>(&'a self, step: &Step, pass: &Pass<'a>) -> (&'a Tensor, &'a Tensor, Option<&'a GradSink>) {
+    /// Kernel (or scale), bias and sink of a layer. Outside training they are detached, so that no graph is kept.
+    fn pair<'a>(&self, step: &Step, pass: &Pass<'a>) -> (Tensor, Tensor, Option<&'a GradSink>) {
         let at = step.parameters.start;
-        let sink = pass.training.and_then(|t| t.sinks[at].as_ref());
-        (self.weights[at].as_tensor(), self.weights[at + 1].as_tensor(), sink)
+        let (weight, bias) = (&self.weights[at], &self.weights[at + 1]);
+        match pass.training {
+            Some(training) => (weight.as_tensor().clone(), bias.as_tensor().clone(), training.sinks[at].as_ref()),
+            None => (weight.as_detached_tensor(), bias.as_detached_tensor(), None),
+        }
     }
 
     fn conv(&self, step: &Step, conv: &Conv, x: &Tensor, pass: &Pass) -> candle_core::Result<Tensor> {
@@ -206,7 +209,7 @@ impl Network {
             padding: padding(conv.padding),
             relu: conv.activation == Activation::Relu,
         };
-        ops::conv2d(x, weight, Some(bias), &settings, sink)
+        ops::conv2d(x, &weight, Some(&bias), &settings, sink)
     }
 
     fn batch_norm(&self, step: &Step, norm: &BatchNorm, x: &Tensor, pass: &mut Pass) -> candle_core::Result<Tensor> {
@@ -214,11 +217,12 @@ impl Network {
         let at = step.parameters.start + 2;
         let epsilon = f64::from(norm.epsilon);
         let y = if pass.training.is_some() {
-            let normed = ops::batch_norm_train(x, scale, bias, epsilon, sink)?;
+            let normed = ops::batch_norm_train(x, &scale, &bias, epsilon, sink)?;
             pass.statistics.push(Statistics { parameter: at, mean: normed.mean, variance: normed.variance });
             normed.y
         } else {
-            ops::batch_norm_infer(x, scale, bias, &self.weights[at], &self.weights[at + 1], epsilon)?
+            let [mean, variance] = [at, at + 1].map(|i| self.weights[i].as_detached_tensor());
+            ops::batch_norm_infer(x, &scale, &bias, &mean, &variance, epsilon)?
         };
         activate(y, norm.activation)
     }

@@ -168,9 +168,7 @@ pub fn rank(layers: &[Layer], input: Rank) -> Result<Rank, PlanError> {
             }
             (LayerKind::Dense(_), Rank::Vector) => Ok(Rank::Vector),
             (LayerKind::BatchNorm(_), rank) => Ok(rank),
-            (_, Rank::Vector) => {
-                refuse(&format!("`{}` needs images, but vectors reach it", layer.kind.type_name()))
-            }
+            (_, Rank::Vector) => refuse(&format!("`{}` needs images, but vectors reach it", layer.kind.type_name())),
             (LayerKind::Flatten(_) | LayerKind::GlobalAvgPool(_), Rank::Image) => Ok(Rank::Vector),
             (LayerKind::Inception(block), Rank::Image) => {
                 for branch in &block.branches {
@@ -196,7 +194,8 @@ impl Plan {
         let steps = planner.steps(&model.layers, Shape::Image(h, w, c))?;
         let last = steps.last().ok_or_else(|| error("", "the model has no layers"))?;
         if last.output != Shape::Vector(classes) {
-            let message = format!("the model gives {} values an image, but the data have {classes} classes", last.output);
+            let message =
+                format!("the model gives {} values an image, but the data have {classes} classes", last.output);
             return Err(error(&last.name, &message));
         }
         Ok(Self { input, classes, steps, parameters: planner.parameters })
@@ -215,9 +214,9 @@ impl Plan {
     /// A layer by name, blocks included.
     pub fn step(&self, name: &str) -> Option<&Step> {
         fn find<'a>(steps: &'a [Step], name: &str) -> Option<&'a Step> {
-            steps.iter().find_map(|s| {
-                if s.name == name { Some(s) } else { s.inner.iter().find_map(|inner| find(inner, name)) }
-            })
+            steps
+                .iter()
+                .find_map(|s| if s.name == name { Some(s) } else { s.inner.iter().find_map(|inner| find(inner, name)) })
         }
         find(&self.steps, name)
     }
