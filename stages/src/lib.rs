@@ -2,12 +2,14 @@
 //!
 //! Nothing here knows the engine, reads a clock or the environment, or draws unseeded randomness. `kind.rs` says what
 //! a stage kind is; `artifact/` the files that pass between them; the rest is one module a concern, in the order of a
-//! study: `data/` (fetch, import, describe, normalise, split), `ops/`, `model/` and `train/` (networks), `analysis/`
-//! (embeddings, clusters, projections), `visualise/` (figures).
+//! study: `data/` (fetch, import, describe, normalise, split), `ops/`, `model/`, `train/`, `evaluate` and `embed`
+//! (networks), `analysis/` (clusters, projections), `visualise/` (figures).
 
 pub mod analysis;
 pub mod artifact;
 pub mod data;
+pub mod embed;
+pub mod evaluate;
 pub mod kind;
 pub mod model;
 pub mod ops;
@@ -17,5 +19,6 @@ pub mod visualise;
 
 /// Every built-in kind.
 pub fn kinds() -> impl Iterator<Item = &'static kind::Kind> {
-    [data::KINDS, train::KINDS, analysis::KINDS, visualise::KINDS].into_iter().flatten().copied()
+    let all = [data::KINDS, train::KINDS, evaluate::KINDS, embed::KINDS, analysis::KINDS, visualise::KINDS];
+    all.into_iter().flatten().copied()
 }

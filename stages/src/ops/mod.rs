@@ -1,1 +1,157 @@
-//! TODO: ops.
+//! The operators of networks: right gradients on every device, and fast on the CPU.
+//!
+//! All tensors are f32; images are NHWC, convolution kernels `[KH,KW,C,O]`, dense kernels `[I,O]`, as in Keras. On the
+//! CPU each operator is a candle custom op with a kernel and a backward pass of its own (`cpu/`); elsewhere it is
+//! composed of candle operators ([`portable`]), which the tests hold against the kernels. Kernels run on the calling
+//! thread alone, so a batch is cut into shards to use several; their results are a function of the arguments only.
+//!
+//! `window.rs` says where sliding windows lie, `check.rs` which shapes are accepted, `mask.rs` what dropout drops,
+//! `gradients.rs` where parameter gradients go, `optimiser.rs` how they change the parameters.
+
+mod check;
+mod gradients;
+mod mask;
+pub mod optimiser;
+pub mod portable;
+mod window;
+
+use candle_core::{Result, Tensor};
+
+pub use gradients::{GradSink, Gradients};
+pub use window::Padding;
+
+/// A convolution's settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conv {
+    /// Step of the window along rows and columns.
+    pub stride: usize,
+    /// What happens at the border.
+    pub padding: Padding,
+    /// Whether a ReLU follows, in the same pass.
+    pub relu: bool,
+}
+
+/// What batch normalisation of a training batch yields.
+#[derive(Clone, Debug)]
+pub struct BatchNorm {
+    /// The normalised batch, in the shape of the input.
+    pub y: Tensor,
+    /// The batch's mean of each channel, `[C]`, without a gradient.
+    pub mean: Tensor,
+    /// The batch's variance of each channel (divided by the number of rows), `[C]`, without a gradient.
+    pub variance: Tensor,
+}
+
+/// Convolution of images `x` `[N,H,W,C]` with kernels `w` `[KH,KW,C,O]` and biases `b` `[O]`: `[N,OH,OW,O]`.
+///
+/// With a sink the CPU kernel leaves the gradients of `w` and `b` there. The gradient of `x` is computed only if `x`
+/// depends on a variable.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn conv2d(x: &Tensor, w: &Tensor, b: Option<&Tensor>, conv: &Conv, grads: Option<&GradSink>) -> Result<Tensor> {
+    check::sink("conv2d", grads, w, b)?;
+    portable::conv2d(x, w, b, conv)
+}
+
+/// A dense layer: `x` `[N,I]` times `w` `[I,O]` plus `b` `[O]`, then a ReLU if `relu`: `[N,O]`. Gradients as in
+/// [`conv2d`].
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn dense(x: &Tensor, w: &Tensor, b: Option<&Tensor>, relu: bool, grads: Option<&GradSink>) -> Result<Tensor> {
+    check::sink("dense", grads, w, b)?;
+    portable::dense(x, w, b, relu)
+}
+
+/// The maximum of each `size` x `size` window of images `[N,H,W,C]`. The gradient goes to a window's first maximum, row
+/// by row.
+///
+/// # Errors
+/// If the window does not fit the image.
+pub fn max_pool2d(x: &Tensor, size: usize, stride: usize, padding: Padding) -> Result<Tensor> {
+    portable::max_pool2d(x, size, stride, padding)
+}
+
+/// The mean of each `size` x `size` window of images `[N,H,W,C]`; padding does not count.
+///
+/// # Errors
+/// If the window does not fit the image.
+pub fn avg_pool2d(x: &Tensor, size: usize, stride: usize, padding: Padding) -> Result<Tensor> {
+    portable::avg_pool2d(x, size, stride, padding)
+}
+
+/// The mean of each channel of each image: `[N,H,W,C]` to `[N,C]`.
+///
+/// # Errors
+/// If `x` is not `[N,H,W,C]`.
+pub fn global_avg_pool2d(x: &Tensor) -> Result<Tensor> {
+    portable::global_avg_pool2d(x)
+}
+
+/// Batch normalisation over all axes but the last, with the batch's own statistics:
+/// `gamma * (x - mean) / sqrt(variance + epsilon) + beta`. A sink's weight is `gamma`, its bias `beta`.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn batch_norm_train(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    epsilon: f64,
+    grads: Option<&GradSink>,
+) -> Result<BatchNorm> {
+    check::sink("batch_norm_train", grads, gamma, Some(beta))?;
+    portable::batch_norm_train(x, gamma, beta, epsilon)
+}
+
+/// Batch normalisation with given statistics: `gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn batch_norm_infer(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    mean: &Tensor,
+    variance: &Tensor,
+    epsilon: f64,
+) -> Result<Tensor> {
+    portable::batch_norm_infer(x, gamma, beta, mean, variance, epsilon)
+}
+
+/// `max(x, 0)`, with gradient 0 at 0.
+///
+/// # Errors
+/// candle's.
+pub fn relu(x: &Tensor) -> Result<Tensor> {
+    portable::relu(x)
+}
+
+/// Zeroes each element with probability `rate` and scales the others by `1 / (1 - rate)`. Element `i` of `x` is dropped
+/// or not by a hash of `key` and `offset + i`: give a shard the number of its first element as the offset, and the mask
+/// is the same however the batch is cut.
+///
+/// # Errors
+/// If the rate is not in [0, 1).
+pub fn dropout(x: &Tensor, rate: f32, key: u64, offset: u64) -> Result<Tensor> {
+    portable::dropout(x, rate, key, offset)
+}
+
+/// The softmax of each row of `[N,K]`.
+///
+/// # Errors
+/// If `logits` is not `[N,K]`.
+pub fn softmax(logits: &Tensor) -> Result<Tensor> {
+    portable::softmax(logits)
+}
+
+/// The cross-entropy between the softmax of `logits` `[N,K]` and the labels, summed over the rows and divided by
+/// `total`: with the size of the whole batch, the losses of its shards add up to the mean. Targets are
+/// `1 - label_smoothing` for the label, plus `label_smoothing / K` for every class. A scalar tensor.
+///
+/// # Errors
+/// If a label is not a class, or their number is not the number of rows.
+pub fn softmax_cross_entropy(logits: &Tensor, labels: &[u32], total: usize, label_smoothing: f32) -> Result<Tensor> {
+    portable::softmax_cross_entropy(logits, labels, total, label_smoothing)
+}

@@ -1,0 +1,306 @@
+//! How a model is trained: optimiser, schedule, early stopping, augmentation and clipping, with their defaults.
+
+use serde::{Deserialize, Serialize};
+
+use super::spec::{Flaw, flaw};
+
+/// The optimisers, in Keras's form and with its defaults.
+///
+/// `weight_decay` is decoupled from the gradient (Loshchilov and Hutter, 2017): a step first multiplies kernels by
+/// 1 - rate * decay. Biases and batch normalisation are not decayed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Optimiser {
+    /// Stochastic gradient descent.
+    Sgd {
+        /// 0.01 unless given.
+        #[serde(default = "sgd_rate")]
+        learning_rate: f32,
+        /// The share of the last step that the next one repeats; 0 unless given.
+        #[serde(default)]
+        momentum: f32,
+        /// Nesterov's form of the momentum.
+        #[serde(default)]
+        nesterov: bool,
+        /// 0 unless given.
+        #[serde(default)]
+        weight_decay: f32,
+    },
+    /// Adam (Kingma and Ba, 2014).
+    Adam {
+        /// 0.001 unless given.
+        #[serde(default = "adam_rate")]
+        learning_rate: f32,
+        /// Memory of the first moment; 0.9 unless given.
+        #[serde(default = "adam_beta_1")]
+        beta_1: f32,
+        /// Memory of the second moment; 0.999 unless given.
+        #[serde(default = "adam_beta_2")]
+        beta_2: f32,
+        /// Added to the root of the uncorrected second moment; 1e-7 unless given.
+        #[serde(default = "adam_epsilon")]
+        epsilon: f32,
+        /// 0 unless given.
+        #[serde(default)]
+        weight_decay: f32,
+    },
+    /// Adam with weight decay.
+    #[serde(rename = "adamw")]
+    AdamW {
+        /// 0.001 unless given.
+        #[serde(default = "adam_rate")]
+        learning_rate: f32,
+        /// Memory of the first moment; 0.9 unless given.
+        #[serde(default = "adam_beta_1")]
+        beta_1: f32,
+        /// Memory of the second moment; 0.999 unless given.
+        #[serde(default = "adam_beta_2")]
+        beta_2: f32,
+        /// Added to the root of the uncorrected second moment; 1e-7 unless given.
+        #[serde(default = "adam_epsilon")]
+        epsilon: f32,
+        /// 0.004 unless given.
+        #[serde(default = "adamw_decay")]
+        weight_decay: f32,
+    },
+}
+
+impl Default for Optimiser {
+    fn default() -> Self {
+        Self::Sgd { learning_rate: sgd_rate(), momentum: 0.0, nesterov: false, weight_decay: 0.0 }
+    }
+}
+
+impl Optimiser {
+    /// The learning rate before any schedule.
+    pub fn learning_rate(&self) -> f32 {
+        match *self {
+            Self::Sgd { learning_rate, .. } | Self::Adam { learning_rate, .. } | Self::AdamW { learning_rate, .. } => {
+                learning_rate
+            }
+        }
+    }
+
+    /// The decoupled weight decay.
+    pub fn weight_decay(&self) -> f32 {
+        match *self {
+            Self::Sgd { weight_decay, .. } | Self::Adam { weight_decay, .. } | Self::AdamW { weight_decay, .. } => {
+                weight_decay
+            }
+        }
+    }
+}
+
+/// How the learning rate changes, step by step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Schedule {
+    /// It stays.
+    Constant {
+        /// Epochs over which the rate first grows from 0, linearly.
+        #[serde(default)]
+        warm_up: f32,
+    },
+    /// It is multiplied by `factor` after every `every` epochs.
+    Step {
+        /// Epochs between two changes.
+        every: usize,
+        /// 0.1 unless given.
+        #[serde(default = "tenth")]
+        factor: f32,
+        /// Epochs over which the rate first grows from 0, linearly.
+        #[serde(default)]
+        warm_up: f32,
+    },
+    /// It falls along half a cosine to `minimum` times its value at the last epoch (Loshchilov and Hutter, 2016).
+    Cosine {
+        /// The share that is left at the end; 0 unless given.
+        #[serde(default)]
+        minimum: f32,
+        /// Epochs over which the rate first grows from 0, linearly.
+        #[serde(default)]
+        warm_up: f32,
+    },
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self::Constant { warm_up: 0.0 }
+    }
+}
+
+/// What early stopping watches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Monitor {
+    /// Loss on the validation images.
+    #[default]
+    ValLoss,
+    /// Accuracy on the validation images.
+    ValAccuracy,
+    /// Loss on the training images.
+    Loss,
+    /// Accuracy on the training images.
+    Accuracy,
+}
+
+impl Monitor {
+    /// Whether more is better.
+    pub fn rises(self) -> bool {
+        matches!(self, Self::ValAccuracy | Self::Accuracy)
+    }
+}
+
+/// When to stop before the last epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyStopping {
+    /// What to watch; `val_loss` unless given.
+    #[serde(default)]
+    pub monitor: Monitor,
+    /// Training stops after this many epochs in a row without improvement.
+    pub patience: usize,
+    /// A change that is not larger is no improvement; 0 unless given.
+    #[serde(default)]
+    pub min_delta: f32,
+    /// Whether to go back to the weights of the best epoch when stopped; false unless given, as in Keras.
+    #[serde(default)]
+    pub restore_best: bool,
+}
+
+/// How training images are varied: each by its own random rotation, shift and zoom, bilinear, zeros beyond the border.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Augmentation {
+    /// The largest rotation, in degrees either way.
+    #[serde(default)]
+    pub rotation: f32,
+    /// The largest shift, as a share of height and of width, either way.
+    #[serde(default)]
+    pub shift: f32,
+    /// The largest change of scale, as a share, either way.
+    #[serde(default)]
+    pub zoom: f32,
+    /// false: every image is varied anew in every epoch. true: one varied copy of each image is appended to the set,
+    /// the same in every epoch, so that the set doubles.
+    #[serde(default)]
+    pub append: bool,
+}
+
+/// A bound on gradients.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Clipping {
+    /// All gradients are scaled together so that their common Euclidean norm is at most `limit`.
+    Norm {
+        /// The largest norm.
+        limit: f32,
+    },
+    /// Every element is kept within -limit..=limit.
+    Value {
+        /// The largest absolute value.
+        limit: f32,
+    },
+}
+
+impl Optimiser {
+    /// Checks ranges that types cannot express.
+    ///
+    /// # Errors
+    /// The first field that is out of range.
+    pub fn check(&self) -> Result<(), Flaw> {
+        let within = |x: f32| (0.0..1.0).contains(&x);
+        flaw(!self.learning_rate().is_finite() || self.learning_rate() <= 0.0, "learning_rate", "must be above 0")?;
+        flaw(!within(self.weight_decay()), "weight_decay", "must be at least 0 and below 1")?;
+        match *self {
+            Self::Sgd { momentum, .. } => flaw(!within(momentum), "momentum", "must be at least 0 and below 1"),
+            Self::Adam { beta_1, beta_2, epsilon, .. } | Self::AdamW { beta_1, beta_2, epsilon, .. } => {
+                flaw(!within(beta_1), "beta_1", "must be at least 0 and below 1")?;
+                flaw(!within(beta_2), "beta_2", "must be at least 0 and below 1")?;
+                flaw(epsilon.is_nan() || epsilon <= 0.0, "epsilon", "must be above 0")
+            }
+        }
+    }
+}
+
+impl Schedule {
+    /// Checks ranges that types cannot express.
+    ///
+    /// # Errors
+    /// The first field that is out of range.
+    pub fn check(&self) -> Result<(), Flaw> {
+        let (Self::Constant { warm_up } | Self::Step { warm_up, .. } | Self::Cosine { warm_up, .. }) = *self;
+        flaw(!warm_up.is_finite() || warm_up < 0.0, "warm_up", "must be at least 0")?;
+        match *self {
+            Self::Constant { .. } => Ok(()),
+            Self::Step { every, factor, .. } => {
+                flaw(every == 0, "every", "must be at least 1")?;
+                flaw(!factor.is_finite() || factor <= 0.0, "factor", "must be above 0")
+            }
+            Self::Cosine { minimum, .. } => {
+                flaw(!(0.0..=1.0).contains(&minimum), "minimum", "must be a share of the rate, 0 to 1")
+            }
+        }
+    }
+
+    /// Whether the rate of an epoch depends on how many epochs there are in all.
+    pub fn depends_on_total(&self) -> bool {
+        matches!(self, Self::Cosine { .. })
+    }
+}
+
+impl EarlyStopping {
+    /// Checks ranges that types cannot express.
+    ///
+    /// # Errors
+    /// The first field that is out of range.
+    pub fn check(&self) -> Result<(), Flaw> {
+        flaw(self.patience == 0, "patience", "must be at least 1 epoch")?;
+        flaw(!self.min_delta.is_finite() || self.min_delta < 0.0, "min_delta", "must be at least 0")
+    }
+}
+
+impl Augmentation {
+    /// Checks ranges that types cannot express.
+    ///
+    /// # Errors
+    /// The first field that is out of range.
+    pub fn check(&self) -> Result<(), Flaw> {
+        flaw(!(0.0..=180.0).contains(&self.rotation), "rotation", "must be 0 to 180 degrees")?;
+        flaw(!(0.0..=1.0).contains(&self.shift), "shift", "must be a share, 0 to 1")?;
+        flaw(!(0.0..1.0).contains(&self.zoom), "zoom", "must be a share, at least 0 and below 1")
+    }
+}
+
+impl Clipping {
+    /// Checks ranges that types cannot express.
+    ///
+    /// # Errors
+    /// The first field that is out of range.
+    pub fn check(&self) -> Result<(), Flaw> {
+        let (Self::Norm { limit } | Self::Value { limit }) = *self;
+        flaw(!limit.is_finite() || limit <= 0.0, "limit", "must be above 0")
+    }
+}
+
+const fn sgd_rate() -> f32 {
+    0.01
+}
+const fn adam_rate() -> f32 {
+    1e-3
+}
+const fn adam_beta_1() -> f32 {
+    0.9
+}
+const fn adam_beta_2() -> f32 {
+    0.999
+}
+const fn adam_epsilon() -> f32 {
+    1e-7
+}
+const fn adamw_decay() -> f32 {
+    0.004
+}
+const fn tenth() -> f32 {
+    0.1
+}

@@ -1,0 +1,120 @@
+//! Side buffers that take the gradients of a layer's parameters past candle's gradient store.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use candle_core::backprop::GradStore;
+use candle_core::{Result, Tensor};
+
+/// The gradients of one layer's parameter pair (weight and bias, or scale and offset), summed over the backward passes
+/// since the last [`reset`](Self::reset).
+///
+/// candle's own store fills a tensor with zeros and adds to it for every parameter and every step; given a sink, an
+/// operator's CPU kernel writes here instead and the store receives nothing. The portable form knows no sinks: call
+/// [`absorb`](Self::absorb) after each backward pass, and the sink holds the gradients whichever form ran. Clones share
+/// the buffers. One sink belongs to one shard: two threads that add to one would add in an undefined order.
+#[derive(Clone, Debug)]
+pub struct GradSink(Arc<Mutex<Pair>>);
+
+#[derive(Debug)]
+struct Pair {
+    weight: Slot,
+    bias: Slot,
+}
+
+/// A gradient whose first contribution overwrites, so that a reset need not write zeros.
+#[derive(Debug)]
+struct Slot {
+    values: Vec<f32>,
+    empty: bool,
+}
+
+impl GradSink {
+    /// A sink for so many weights and biases (0 for a layer without biases).
+    pub fn new(weights: usize, biases: usize) -> Self {
+        let slot = |len| Slot { values: vec![0.0; len], empty: true };
+        Self(Arc::new(Mutex::new(Pair { weight: slot(weights), bias: slot(biases) })))
+    }
+
+    /// Forgets what was summed.
+    pub fn reset(&self) {
+        let mut pair = self.pair();
+        pair.weight.empty = true;
+        pair.bias.empty = true;
+    }
+
+    /// The sums so far, all zero if nothing was added. Holds the sink locked: drop it before the next pass.
+    pub fn lock(&self) -> Gradients<'_> {
+        let mut pair = self.pair();
+        pair.weight.settle();
+        pair.bias.settle();
+        Gradients(pair)
+    }
+
+    /// Adds the gradients that candle's store holds for the pair, and removes them there. It finds some after a
+    /// backward pass through the portable form (a GPU), none after the CPU kernels.
+    ///
+    /// # Errors
+    /// If they cannot be read back.
+    pub fn absorb(&self, store: &mut GradStore, weight: &Tensor, bias: Option<&Tensor>) -> Result<()> {
+        let mut pair = self.pair();
+        if let Some(gradient) = store.remove(weight) {
+            pair.weight.add(&gradient.flatten_all()?.to_vec1::<f32>()?);
+        }
+        if let Some(gradient) = bias.and_then(|bias| store.remove(bias)) {
+            pair.bias.add(&gradient.flatten_all()?.to_vec1::<f32>()?);
+        }
+        Ok(())
+    }
+
+    /// Lets a kernel add to the sums: `add(weight, accumulate, bias, accumulate)` must write every element, adding to
+    /// what is there if its `accumulate` is set and replacing it otherwise.
+    pub(super) fn write<R>(&self, add: impl FnOnce(&mut [f32], bool, &mut [f32], bool) -> R) -> R {
+        let mut pair = self.pair();
+        let Pair { weight, bias } = &mut *pair;
+        let result = add(&mut weight.values, !weight.empty, &mut bias.values, !bias.empty);
+        weight.empty = false;
+        bias.empty = false;
+        result
+    }
+
+    /// Whether the buffers have these lengths.
+    pub(super) fn fits(&self, weights: usize, biases: usize) -> bool {
+        let pair = self.pair();
+        pair.weight.values.len() == weights && pair.bias.values.len() == biases
+    }
+
+    fn pair(&self) -> MutexGuard<'_, Pair> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    fn settle(&mut self) {
+        if self.empty {
+            self.values.fill(0.0);
+            self.empty = false;
+        }
+    }
+
+    fn add(&mut self, gradient: &[f32]) {
+        self.settle();
+        for (sum, value) in self.values.iter_mut().zip(gradient) {
+            *sum += value;
+        }
+    }
+}
+
+/// A locked [`GradSink`].
+pub struct Gradients<'a>(MutexGuard<'a, Pair>);
+
+impl Gradients<'_> {
+    /// The weight's gradient, row-major in the weight's shape.
+    pub fn weight(&self) -> &[f32] {
+        &self.0.weight.values
+    }
+
+    /// The bias's gradient; empty for a layer without biases.
+    pub fn bias(&self) -> &[f32] {
+        &self.0.bias.values
+    }
+}

@@ -1,0 +1,206 @@
+//! Fused, in-place updates of parameters from the gradients of one or more shards, as Keras defines them.
+//!
+//! They work on plain slices, so whoever holds the state can save it. Every element is updated from its own values
+//! alone, so slices can be cut anywhere and updated on several threads without a bit changing.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor, Var, bail};
+use pulp::Arch;
+
+/// Elements summed at a time.
+const BLOCK: usize = 1024;
+
+/// The gradient of a parameter: the sum of the shards' in their order, times a factor.
+#[derive(Clone, Copy, Debug)]
+pub struct Gradient<'a> {
+    shards: &'a [&'a [f32]],
+    scale: f32,
+}
+
+impl<'a> Gradient<'a> {
+    /// The sum of shards of equal length.
+    pub fn new(shards: &'a [&'a [f32]]) -> Self {
+        Self { shards, scale: 1.0 }
+    }
+
+    /// The same times `scale`, for clipping.
+    pub fn scaled(self, scale: f32) -> Self {
+        Self { scale: self.scale * scale, ..self }
+    }
+
+    /// The sum of the squares of its elements, in f64 and in order: add those of all parameters for a global norm.
+    pub fn sum_of_squares(&self) -> f64 {
+        let mut sum = 0.0;
+        self.for_each_block(self.len(), |_, block| {
+            sum += block.iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>();
+        });
+        sum
+    }
+
+    fn len(&self) -> usize {
+        self.shards.first().map_or(0, |shard| shard.len())
+    }
+
+    /// Calls `each` with the gradient, block by block; the sums stay in the nearest cache.
+    #[inline(always)]
+    fn for_each_block(&self, len: usize, mut each: impl FnMut(Range<usize>, &[f32])) {
+        assert!(self.shards.iter().all(|shard| shard.len() == len), "a shard's gradient has not {len} elements");
+        let mut sums = [0.0; BLOCK];
+        let Some((first, others)) = self.shards.split_first() else { return };
+        for start in (0..len).step_by(BLOCK) {
+            let range = start..(start + BLOCK).min(len);
+            let sums = &mut sums[..range.len()];
+            sums.copy_from_slice(&first[range.clone()]);
+            for other in others {
+                for (sum, value) in sums.iter_mut().zip(&other[range.clone()]) {
+                    *sum += value;
+                }
+            }
+            for sum in sums.iter_mut() {
+                *sum *= self.scale;
+            }
+            each(range, sums);
+        }
+    }
+}
+
+/// Stochastic gradient descent, `keras.optimizers.SGD`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sgd {
+    /// Step size.
+    pub learning_rate: f32,
+    /// 0 for none; then no velocity is needed.
+    pub momentum: f32,
+    /// Nesterov's form of momentum.
+    pub nesterov: bool,
+    /// Decoupled: each step first takes `learning_rate * weight_decay` of the parameter away.
+    pub weight_decay: f32,
+}
+
+impl Sgd {
+    /// One step. `velocity` is as long as the parameter, or empty without momentum.
+    ///
+    /// # Panics
+    /// If the slices differ in length.
+    pub fn update(&self, parameter: &mut [f32], velocity: &mut [f32], gradient: Gradient) {
+        let (rate, momentum) = (self.learning_rate, self.momentum);
+        let keep = 1.0 - self.learning_rate * self.weight_decay;
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                gradient.for_each_block(parameter.len(), |range, gradient| {
+                    let parameter = &mut parameter[range.clone()];
+                    if momentum == 0.0 {
+                        for (p, g) in parameter.iter_mut().zip(gradient) {
+                            *p = *p * keep - rate * g;
+                        }
+                        return;
+                    }
+                    let velocity = &mut velocity[range];
+                    for ((p, v), g) in parameter.iter_mut().zip(velocity).zip(gradient) {
+                        *v = momentum * *v - rate * g;
+                        let step = if self.nesterov { momentum * *v - rate * g } else { *v };
+                        *p = *p * keep + step;
+                    }
+                });
+            },
+        );
+    }
+}
+
+/// Adam, and AdamW where `weight_decay` is not 0: `keras.optimizers.Adam` and `AdamW`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adam {
+    /// Step size.
+    pub learning_rate: f32,
+    /// Decay of the first moment, 0.9 in Keras.
+    pub beta_1: f32,
+    /// Decay of the second moment, 0.999 in Keras.
+    pub beta_2: f32,
+    /// Added to the root of the second moment, 1e-7 in Keras.
+    pub epsilon: f32,
+    /// Decoupled: each step first takes `learning_rate * weight_decay` of the parameter away. 0 is Adam.
+    pub weight_decay: f32,
+}
+
+impl Adam {
+    /// Step number `step`, from 1. The moments are as long as the parameter, zero before the first step.
+    ///
+    /// # Panics
+    /// If the slices differ in length.
+    pub fn update(
+        &self,
+        step: u64,
+        parameter: &mut [f32],
+        first_moment: &mut [f32],
+        second_moment: &mut [f32],
+        gradient: Gradient,
+    ) {
+        let (one_minus_1, one_minus_2) = (1.0 - self.beta_1, 1.0 - self.beta_2);
+        let alpha = self.step_size(step);
+        let epsilon = self.epsilon;
+        let keep = 1.0 - self.learning_rate * self.weight_decay;
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                gradient.for_each_block(parameter.len(), |range, gradient| {
+                    let parameter = &mut parameter[range.clone()];
+                    let moments = first_moment[range.clone()].iter_mut().zip(&mut second_moment[range]);
+                    for ((p, (m, v)), g) in parameter.iter_mut().zip(moments).zip(gradient) {
+                        *m += (g - *m) * one_minus_1;
+                        *v += (g * g - *v) * one_minus_2;
+                        *p = *p * keep - alpha * *m / (v.sqrt() + epsilon);
+                    }
+                });
+            },
+        );
+    }
+
+    /// The learning rate with both moments' bias corrections folded in.
+    fn step_size(&self, step: u64) -> f32 {
+        let decayed = |beta: f32| 1.0 - f64::from(beta).powf(step as f64);
+        (f64::from(self.learning_rate) * decayed(self.beta_2).sqrt() / decayed(self.beta_1)) as f32
+    }
+}
+
+/// Lets `update` change a contiguous f32 variable in place. On a GPU the values travel to the host and back.
+///
+/// # Errors
+/// If the variable is not contiguous f32, or cannot be copied.
+pub fn update_in_place<R>(variable: &Var, update: impl FnOnce(&mut [f32]) -> R) -> Result<R> {
+    if !variable.device().is_cpu() {
+        let mut values = variable.flatten_all()?.to_vec1::<f32>()?;
+        let result = update(&mut values);
+        variable.set(&Tensor::from_vec(values, variable.shape(), variable.device())?)?;
+        return Ok(result);
+    }
+    let edit = Edit { update: RefCell::new(Some(update)), result: RefCell::new(None) };
+    variable.inplace_op1(&edit)?;
+    match edit.result.into_inner() {
+        Some(result) => Ok(result),
+        None => bail!("the variable was not visited"),
+    }
+}
+
+struct Edit<F, R> {
+    update: RefCell<Option<F>>,
+    result: RefCell<Option<R>>,
+}
+
+impl<R, F: FnOnce(&mut [f32]) -> R> InplaceOp1 for Edit<F, R> {
+    fn name(&self) -> &'static str {
+        "update in place"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let (CpuStorage::F32(values), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
+            bail!("only contiguous f32 variables are updated in place")
+        };
+        if let Some(update) = self.update.take() {
+            self.result.replace(Some(update(&mut values[start..end])));
+        }
+        Ok(())
+    }
+}

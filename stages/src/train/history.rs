@@ -1,0 +1,18 @@
+//! The figures of every epoch: `history.csv`.
+
+use serde::{Deserialize, Serialize};
+
+/// One epoch's figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Its number, from 1.
+    pub epoch: usize,
+    /// Mean loss over the training images, each as it was when its batch came.
+    pub loss: f64,
+    /// Share of them that was classified rightly then.
+    pub accuracy: f64,
+    /// Mean loss over the validation images after the epoch.
+    pub val_loss: f64,
+    /// Share of them that is classified rightly.
+    pub val_accuracy: f64,
+}
