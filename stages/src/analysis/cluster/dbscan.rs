@@ -1,0 +1,140 @@
+//! DBSCAN (Ester, Kriegel, Sander and Xu, 1996), its radius given or read off the data.
+
+use anyhow::{Context as _, bail, ensure};
+use linfa::ParamGuard;
+use linfa::traits::Transformer;
+use linfa_nn::distance::L2Dist;
+use ndarray::{Array2, Axis};
+use serde::{Deserialize, Serialize};
+
+use super::knee::knee;
+use super::radius::WithinRadius;
+use crate::analysis::nearest::nearest;
+use crate::analysis::points::Points;
+use crate::analysis::tagged::{Limits, require};
+use crate::kind::ParamError;
+
+/// The parameters of `method: dbscan`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dbscan {
+    /// How many points, itself included, a core point has within the radius.
+    #[serde(default = "twenty")]
+    pub min_samples: usize,
+    /// The radius, or `auto`.
+    #[serde(default)]
+    pub eps: Eps,
+    /// What is done to every embedding first.
+    #[serde(default)]
+    pub normalise: Normalise,
+}
+
+fn twenty() -> usize {
+    20
+}
+
+/// The radius of a neighbourhood.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a positive number or `auto`")]
+pub enum Eps {
+    /// A number, in the units of the embeddings after normalisation.
+    Given(f64),
+    /// From the k-distance curve: see [`knee`].
+    Named(Auto),
+}
+
+impl Default for Eps {
+    fn default() -> Self {
+        Self::Named(Auto::Auto)
+    }
+}
+
+/// The word `auto`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Auto {
+    /// Chosen from the data.
+    #[default]
+    Auto,
+}
+
+/// What is done to every embedding before distances are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Normalise {
+    /// Divided by its Euclidean length: directions are compared. An embedding of zeros stays as it is.
+    #[default]
+    L2,
+    /// Nothing.
+    None,
+}
+
+impl Limits for Dbscan {
+    fn limits(&self) -> Result<(), ParamError> {
+        require(self.min_samples >= 2, "min_samples", "there must be at least two", "try 20")?;
+        let positive = !matches!(self.eps, Eps::Given(eps) if !(eps > 0.0 && eps.is_finite()));
+        require(positive, "eps", "the radius must be positive", "leave it out, or write `eps: auto`")
+    }
+}
+
+/// What DBSCAN found.
+pub struct Density {
+    /// The cluster of every point, counted from 0 in the order of their first core points; `None` is noise.
+    pub clusters: Vec<Option<usize>>,
+    /// The radius that was used.
+    pub eps: f64,
+    /// The embeddings that were clustered: the given ones, normalised.
+    pub values: Array2<f64>,
+}
+
+/// Groups the rows of `values` [N, D] by density. The labels are those of scikit-learn's brute force on the same
+/// values, a point at exactly the radius included. O(N^2 D) work, N^2 / 8 bytes.
+///
+/// # Errors
+/// If the radius is to be chosen and cannot be: too few points, or all of them the same.
+pub fn dbscan(values: &Array2<f64>, params: &Dbscan) -> anyhow::Result<Density> {
+    let values = match params.normalise {
+        Normalise::L2 => normalised(values),
+        Normalise::None => values.clone(),
+    };
+    let eps = match params.eps {
+        Eps::Given(eps) => eps,
+        Eps::Named(Auto::Auto) => automatic(&values, params.min_samples)?,
+    };
+    let clusters = linfa_clustering::Dbscan::params_with(params.min_samples, L2Dist, WithinRadius { radius: eps })
+        .tolerance(eps)
+        .check()
+        .context("DBSCAN refused its parameters")?
+        .transform(&values)
+        .to_vec();
+    Ok(Density { clusters, eps, values })
+}
+
+/// Rows of length 1, rounded to single precision: what a Python user gets who normalises the `f32` file.
+fn normalised(values: &Array2<f64>) -> Array2<f64> {
+    let mut values = values.clone();
+    for mut row in values.axis_iter_mut(Axis(0)) {
+        let length = row.dot(&row).sqrt();
+        if length > 0.0 {
+            row.mapv_inplace(|v| f64::from((v / length) as f32));
+        }
+    }
+    values
+}
+
+fn automatic(values: &Array2<f64>, min_samples: usize) -> anyhow::Result<f64> {
+    let n = values.nrows();
+    ensure!(
+        n > min_samples,
+        "`eps: auto` needs more than min_samples = {min_samples} embeddings, but there are {n}: give `eps` a number"
+    );
+    // A core point has min_samples points in its radius, itself included.
+    let neighbours = nearest(&Points::new(values.view()), min_samples - 1);
+    let distances: Vec<f64> = neighbours.iter().filter_map(|row| row.last()).map(|far| far.squared.sqrt()).collect();
+    match knee(distances) {
+        Some(knee) => Ok(knee.distance),
+        None => bail!(
+            "`eps: auto` finds no knee: every embedding has its neighbours at the same distance. Give `eps` a number"
+        ),
+    }
+}

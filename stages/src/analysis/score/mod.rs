@@ -1,0 +1,9 @@
+//! Figures that say how good a clustering or a projection is.
+
+mod agreement;
+mod silhouette;
+mod trustworthiness;
+
+pub use agreement::Agreement;
+pub use silhouette::silhouette;
+pub use trustworthiness::trustworthiness;
