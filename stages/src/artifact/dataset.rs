@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 
 use super::tensors::{self, Data, Tensors};
 
@@ -47,17 +47,22 @@ impl Dataset {
         let original_labels = file.u32("original_labels")?;
         ensure!(
             labels.len() == shape[0] && original_labels.len() == shape[0],
-            "{} holds {} images but {} labels",
+            "{} holds {} images but {} labels and {} original labels",
             path.display(),
             shape[0],
-            labels.len()
+            labels.len(),
+            original_labels.len()
         );
         let names = |key: &str| -> anyhow::Result<Vec<String>> {
             let text = file.metadata(key).with_context(|| format!("{} does not name its {key}", path.display()))?;
             Ok(serde_json::from_str(&text)?)
         };
         let (classes, original_classes) = (names("classes")?, names("original_classes")?);
-        ensure!(labels.iter().all(|&l| (l as usize) < classes.len()), "a label of {} has no name", path.display());
+        for (labels, names) in [(&labels, &classes), (&original_labels, &original_classes)] {
+            if let Some(label) = labels.iter().find(|&&label| label as usize >= names.len()) {
+                bail!("label {label} of {} has no name: there are {}", path.display(), names.len());
+            }
+        }
         Ok(Self { file, shape, labels, original_labels, classes, original_classes })
     }
 
@@ -96,7 +101,7 @@ impl Dataset {
     }
 }
 
-/// Writes an image set with new pixels and the labels and names of `like`-style arguments.
+/// Writes an image set.
 ///
 /// # Errors
 /// If the lengths disagree or the file cannot be written.

@@ -8,10 +8,11 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::Serialize;
 
-/// Writes metrics (or any plain data) as indented JSON with a final newline. The same value gives the same bytes.
+/// Writes metrics (or any plain data) as indented JSON with a final newline. The same value gives the same bytes. A number
+/// that is not finite becomes `null`: JSON has no such number.
 ///
 /// # Errors
-/// If the file cannot be written, or a number is not finite (JSON has no such number).
+/// If the file cannot be written.
 pub fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');

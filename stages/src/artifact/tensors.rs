@@ -25,6 +25,32 @@ pub enum Data<'a> {
     F32(&'a [f32]),
 }
 
+impl Data<'_> {
+    fn dtype(&self) -> Dtype {
+        match self {
+            Self::U8(_) => Dtype::U8,
+            Self::U32(_) => Dtype::U32,
+            Self::F32(_) => Dtype::F32,
+        }
+    }
+
+    /// The elements in little-endian order; on a little-endian machine that is the memory they are in.
+    fn bytes(&self) -> Cow<'_, [u8]> {
+        fn in_memory<T>(elements: &[T]) -> &[u8] {
+            // SAFETY: the elements are u32 or f32, which have no padding, and any byte is a valid u8.
+            unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), size_of_val(elements)) }
+        }
+        let little = cfg!(target_endian = "little");
+        match self {
+            Self::U8(v) => Cow::Borrowed(v),
+            Self::U32(v) if little => Cow::Borrowed(in_memory(v)),
+            Self::F32(v) if little => Cow::Borrowed(in_memory(v)),
+            Self::U32(v) => Cow::Owned(v.iter().flat_map(|x| x.to_le_bytes()).collect()),
+            Self::F32(v) => Cow::Owned(v.iter().flat_map(|x| x.to_le_bytes()).collect()),
+        }
+    }
+}
+
 impl Tensors {
     /// Maps a file.
     ///
@@ -126,17 +152,11 @@ pub fn write(
     metadata: BTreeMap<String, String>,
 ) -> anyhow::Result<()> {
     let mut views = Vec::with_capacity(tensors.len());
-    let mut owned = Vec::with_capacity(tensors.len());
-    for (name, shape, data) in tensors {
-        let (dtype, bytes): (Dtype, Vec<u8>) = match data {
-            Data::U8(v) => (Dtype::U8, v.to_vec()),
-            Data::U32(v) => (Dtype::U32, v.iter().flat_map(|x| x.to_le_bytes()).collect()),
-            Data::F32(v) => (Dtype::F32, v.iter().flat_map(|x| x.to_le_bytes()).collect()),
-        };
-        owned.push((*name, dtype, shape.clone(), bytes));
-    }
-    for (name, dtype, shape, bytes) in &owned {
-        views.push((*name, TensorView::new(*dtype, shape.clone(), bytes)?));
+    let bytes: Vec<Cow<'_, [u8]>> = tensors.iter().map(|(_, _, data)| data.bytes()).collect();
+    for ((name, shape, data), bytes) in tensors.iter().zip(&bytes) {
+        let view = TensorView::new(data.dtype(), shape.clone(), bytes)
+            .with_context(|| format!("tensor `{name}` of {} does not have shape {shape:?}", path.display()))?;
+        views.push((*name, view));
     }
     // The library keeps metadata in a HashMap and would write several keys in random order: one key, one JSON object.
     let metadata = (!metadata.is_empty())
