@@ -38,5 +38,5 @@ mod template;
 mod with;
 
 pub use load::{Overrides, load};
-pub use select::select;
+pub use select::{matching, select};
 pub use stage::{Body, Command, From, Input, Output, Pipeline, Resources, Stage, StageId, StageName, coordinates};

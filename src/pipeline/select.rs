@@ -21,17 +21,7 @@ pub fn select(pipeline: &Pipeline, targets: &[String]) -> Result<BTreeSet<StageI
     if targets.is_empty() {
         return Ok((0..pipeline.stages.len()).map(StageId).collect());
     }
-    let mut chosen = BTreeSet::new();
-    let mut faults = Vec::new();
-    for target in targets {
-        match named(pipeline, target) {
-            Ok(found) => chosen.extend(found),
-            Err(diagnostic) => faults.push(diagnostic),
-        }
-    }
-    if !faults.is_empty() {
-        return Err(faults);
-    }
+    let mut chosen = matching(pipeline, targets)?;
     let mut open: Vec<StageId> = chosen.iter().copied().collect();
     while let Some(stage) = open.pop() {
         for producer in pipeline.graph.neighbors_directed(NodeIndex::new(stage.0), Direction::Incoming) {
@@ -41,6 +31,22 @@ pub fn select(pipeline: &Pipeline, targets: &[String]) -> Result<BTreeSet<StageI
         }
     }
     Ok(chosen)
+}
+
+/// The stages that targets name, without their ancestors.
+///
+/// # Errors
+/// A diagnostic for each target that names nothing.
+pub fn matching(pipeline: &Pipeline, targets: &[String]) -> Result<BTreeSet<StageId>, Vec<Diagnostic>> {
+    let mut chosen = BTreeSet::new();
+    let mut faults = Vec::new();
+    for target in targets {
+        match named(pipeline, target) {
+            Ok(found) => chosen.extend(found),
+            Err(diagnostic) => faults.push(diagnostic),
+        }
+    }
+    if faults.is_empty() { Ok(chosen) } else { Err(faults) }
 }
 
 fn named(pipeline: &Pipeline, target: &str) -> Result<Vec<StageId>, Diagnostic> {
