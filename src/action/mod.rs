@@ -1,1 +1,7 @@
-//! TODO: action.
+//! Actions: the manifest of everything that decides an execution's outputs, and how two manifests differ.
+
+mod manifest;
+mod reason;
+
+pub use manifest::{Body, Input, Manifest, Output};
+pub use reason::{Change, Difference, differences};
