@@ -3,5 +3,6 @@
 mod manifest;
 mod reason;
 
+pub(crate) use manifest::key_of;
 pub use manifest::{Body, Input, Manifest, Output};
 pub use reason::{Change, Difference, differences};

@@ -18,7 +18,7 @@ use super::stamp::{self, Nanos};
 use super::tree::{self, Found, Listing, Node};
 use super::{Artifact, ContentError, Digest, Stamp, hash_file, open_regular};
 use crate::journal::wire::Reader;
-use crate::journal::{Entry, Journal};
+use crate::journal::{Entry, Journal, Span};
 
 /// How often a file that changes while it is read is tried again.
 const TRIES: usize = 3;
@@ -128,7 +128,7 @@ impl Memo {
             let since = stamp::now() - KEPT;
             let mut all = Vec::new();
             live.values().filter(|entry| entry.moment > since).for_each(|entry| entry.encode(&mut all));
-            locked.rewrite(std::iter::once((all.as_slice(), vec![])), &mut |_| {})?;
+            locked.rewrite(std::iter::once((all.as_slice(), Span::default())), &mut |_| {})?;
         }
         Ok(())
     }

@@ -47,7 +47,7 @@ pub(crate) struct Frame<'a> {
 }
 
 /// Where a body lies in the file.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Span {
     /// Offset in bytes.
     pub(crate) at: u64,
@@ -193,17 +193,18 @@ impl Locked<'_> {
         self.file.sync_data()
     }
 
-    /// Puts a file with exactly these frames in the journal's place and reads it.
+    /// Puts a file with exactly these frames, their bodies taken from this one, in the journal's place and reads it.
     pub(crate) fn rewrite<'f>(
         self,
-        frames: impl Iterator<Item = (&'f [u8], Vec<u8>)>,
+        frames: impl Iterator<Item = (&'f [u8], Span)>,
         visit: &mut dyn FnMut(Entry<'_>),
     ) -> io::Result<()> {
         let folder = self.journal.path.parent().unwrap_or(Path::new("."));
-        let mut fresh = tempfile::Builder::new().prefix(".journal-").tempfile_in(folder)?;
+        let mut fresh = io::BufWriter::new(tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?);
         for (head, body) in frames {
-            fresh.write_all(&frame(head, &body)?)?;
+            fresh.write_all(&frame(head, &self.journal.body(body)?)?)?;
         }
+        let fresh = fresh.into_inner().map_err(io::IntoInnerError::into_error)?;
         fresh.as_file().set_permissions(self.file.metadata()?.permissions())?;
         fresh.as_file().sync_data()?;
         fresh.persist(&self.journal.path).map_err(|e| e.error)?;
