@@ -6,6 +6,7 @@ pub mod compare;
 pub mod diagnostic;
 pub mod engine;
 pub mod hash;
+mod journal;
 pub mod kind;
 pub mod pipeline;
 pub mod record;

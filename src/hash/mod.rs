@@ -1,5 +1,18 @@
 //! Hashing: digests, canonical encoding, and files and trees with a memo of what was hashed before.
 
+mod artifact;
+mod canonical;
+mod content;
 mod digest;
+mod memo;
+mod stamp;
+pub(crate) mod tree;
 
+pub use artifact::Artifact;
+pub use canonical::canonical_json;
+pub(crate) use canonical::{write_string, write_value};
+pub use content::ContentError;
+pub(crate) use content::{hash_file, open_regular};
 pub use digest::{ActionKey, Digest};
+pub use memo::Memo;
+pub(crate) use stamp::Stamp;

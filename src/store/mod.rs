@@ -1,1 +1,69 @@
-//! TODO: store.
+//! The store: content-addressed blobs and trees, action results, run records and logs, all below one folder (`cache/`).
+//!
+//! `cache/README.md` describes what is on disk. Any number of processes and checkouts may use a store at once, and
+//! killing one at any moment leaves it consistent: content is written under a temporary name and renamed, results are
+//! appended to a journal last, and every lock is the kernel's.
+
+mod blob;
+mod capture;
+mod error;
+mod layout;
+mod lock;
+mod materialise;
+mod result;
+mod results;
+mod run;
+mod scratch;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
+
+pub use error::{RunLookupError, StoreError};
+pub use lock::{ActionLock, Hold};
+pub use materialise::Place;
+pub use result::{ActionResult, Published};
+pub use run::RunSummary;
+pub use scratch::Scratch;
+
+use crate::hash::Memo;
+use results::Results;
+
+/// What the store's functions return.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// An open store. Shared freely between threads.
+pub struct Store {
+    root: PathBuf,
+    memo: Memo,
+    results: Mutex<Results>,
+    swept: Once,
+    /// Where files are written before they get their names; created when first needed.
+    staging: OnceLock<Scratch>,
+}
+
+impl Store {
+    /// Opens the store at a folder, creating what is missing. An existing store is not written to.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] if a later Kiln made it; otherwise what the system refuses.
+    pub fn open(root: &Path) -> Result<Self> {
+        let root = layout::prepare(root)?;
+        let memo = Memo::open(&root.join(layout::MEMO));
+        let results = Mutex::new(Results::open(&root.join(layout::RESULTS))?);
+        Ok(Self { root, memo, results, swept: Once::new(), staging: OnceLock::new() })
+    }
+
+    /// The store's folder, absolute.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What is known of files on this machine. The store records in it what it materialises.
+    pub fn memo(&self) -> &Memo {
+        &self.memo
+    }
+
+    fn results(&self) -> std::sync::MutexGuard<'_, Results> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,261 @@
+//! The manifest: everything that decides an execution's outputs. One text is both what a person reads and what the key
+//! is the digest of.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::hash::{ActionKey, Digest, write_string, write_value};
+use crate::kind::Role;
+use crate::pipeline::Command;
+
+/// The version of the encoding. Part of the key, so that a change of meaning cannot pass for an old result.
+const VERSION: u32 = 1;
+
+/// Keeps keys apart from digests of files that hold the same text.
+const DOMAIN: &str = "kiln 2026-07 action manifest";
+
+/// Everything that decides the outputs of one execution, and nothing else: no names of stages, no places of checkouts,
+/// no resources, no times.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of the encoding.
+    pub version: u32,
+    /// What is executed.
+    #[serde(flatten)]
+    pub body: Body,
+    /// Input name -> its artifacts, in the order the stage sees them.
+    pub inputs: BTreeMap<String, Vec<Input>>,
+    /// Output name -> what is declared of it.
+    pub outputs: BTreeMap<String, Output>,
+}
+
+/// What is executed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Body {
+    /// A built-in kind.
+    Uses {
+        /// The kind's name.
+        uses: String,
+        /// A text that changes when its code does.
+        fingerprint: String,
+        /// Its parameters after defaults.
+        params: Value,
+    },
+    /// A user's command.
+    Run {
+        /// The command.
+        run: Command,
+        /// The environment variables that are declared.
+        env: BTreeMap<String, String>,
+    },
+}
+
+/// One artifact of an input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// What tells it from the others of the same input: for a kind, matrix coordinates (`model=5`), empty where it takes
+    /// one; for a command, the path it sees.
+    pub label: String,
+    /// Its content.
+    pub digest: Digest,
+    /// Whether the command could execute it. Always false for a kind.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub executable: bool,
+}
+
+/// A declared output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// Where the command writes it; `None` for a kind, which is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What Kiln may do with it.
+    pub role: Role,
+}
+
+impl Manifest {
+    /// The manifest of a built-in kind, without inputs and outputs yet.
+    pub fn uses(kind: &str, fingerprint: &str, params: Value) -> Self {
+        Self::new(Body::Uses { uses: kind.to_owned(), fingerprint: fingerprint.to_owned(), params })
+    }
+
+    /// The manifest of a command, without inputs and outputs yet.
+    pub fn run(command: Command, env: BTreeMap<String, String>) -> Self {
+        Self::new(Body::Run { run: command, env })
+    }
+
+    fn new(body: Body) -> Self {
+        Self { version: VERSION, body, inputs: BTreeMap::new(), outputs: BTreeMap::new() }
+    }
+
+    /// The canonical JSON.
+    pub fn text(&self) -> String {
+        // Written straight from the fields, sorted by hand, because a plan of many thousand stages does this for each.
+        // That it is the canonical form of what serde reads is tested.
+        let mut out = String::with_capacity(512);
+        match &self.body {
+            Body::Uses { uses, fingerprint, params } => {
+                out.push_str("{\"fingerprint\":");
+                write_string(&mut out, fingerprint);
+                self.write_ports(&mut out);
+                out.push_str(",\"params\":");
+                write_value(&mut out, params);
+                out.push_str(",\"uses\":");
+                write_string(&mut out, uses);
+            }
+            Body::Run { run, env } => {
+                out.push_str("{\"env\":");
+                write_map(&mut out, env, |out, value| write_string(out, value));
+                self.write_ports(&mut out);
+                out.push_str(",\"run\":");
+                match run {
+                    Command::Argv(argv) => {
+                        out.push_str("{\"argv\":");
+                        write_list(&mut out, argv, |out, word| write_string(out, word));
+                    }
+                    Command::Shell(script) => {
+                        out.push_str("{\"shell\":");
+                        write_string(&mut out, script);
+                    }
+                }
+                out.push('}');
+            }
+        }
+        write!(out, ",\"version\":{}}}", self.version).expect("a String takes everything");
+        out
+    }
+
+    fn write_ports(&self, out: &mut String) {
+        out.push_str(",\"inputs\":");
+        write_map(out, &self.inputs, |out, artifacts| {
+            write_list(out, artifacts, |out, Input { label, digest, executable }| {
+                let mark = if *executable { ",\"executable\":true" } else { "" };
+                write!(out, "{{\"digest\":\"{digest}\"{mark},\"label\":").expect("a String takes everything");
+                write_string(out, label);
+                out.push('}');
+            });
+        });
+        out.push_str(",\"outputs\":");
+        write_map(out, &self.outputs, |out, Output { path, role }| {
+            out.push('{');
+            if let Some(path) = path {
+                out.push_str("\"path\":");
+                write_string(out, path);
+                out.push(',');
+            }
+            out.push_str(match role {
+                Role::Data => "\"role\":\"data\"}",
+                Role::Metrics => "\"role\":\"metrics\"}",
+                Role::Figure => "\"role\":\"figure\"}",
+            });
+        });
+    }
+
+    /// The digest of the text.
+    pub fn key(&self) -> ActionKey {
+        key_of(&self.text())
+    }
+}
+
+/// The key of a manifest's text.
+pub(crate) fn key_of(text: &str) -> ActionKey {
+    static BLANK: LazyLock<blake3::Hasher> = LazyLock::new(|| blake3::Hasher::new_derive_key(DOMAIN));
+    ActionKey(BLANK.clone().update(text.as_bytes()).finalize().into())
+}
+
+fn write_map<V>(out: &mut String, map: &BTreeMap<String, V>, write: impl Fn(&mut String, &V)) {
+    out.push('{');
+    for (i, (key, value)) in map.iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        write_string(out, key);
+        out.push(':');
+        write(out, value);
+    }
+    out.push('}');
+}
+
+fn write_list<V>(out: &mut String, list: &[V], write: impl Fn(&mut String, &V)) {
+    out.push('[');
+    for (i, value) in list.iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        write(out, value);
+    }
+    out.push(']');
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::hash::canonical_json;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    /// Manifests drawn from few names and values, so that two of them often agree in part.
+    pub(in crate::action) fn manifests() -> impl Strategy<Value = Manifest> {
+        let params = prop_oneof![
+            Just(json!({})),
+            Just(json!({"epochs": 10, "optimiser": {"name": "adam", "learning_rate": 0.01}})),
+            Just(json!({"epochs": 10.0, "optimiser": {"name": "adam", "learning_rate": 0.02}})),
+            Just(json!({"layers": [1, 2, {"units": 3}], "é\n\"": null})),
+            Just(json!({"layers": [1, 2]})),
+        ];
+        let text = prop_oneof![Just(""), Just("a b"), Just("\u{1}\"\\ü")].prop_map(str::to_owned);
+        let body = prop_oneof![
+            ("[ab]", "[12]", params).prop_map(|(uses, fingerprint, params)| Body::Uses { uses, fingerprint, params }),
+            (prop::collection::vec(text.clone(), 0..3), prop::collection::btree_map("[AB]", text.clone(), 0..3))
+                .prop_map(|(argv, env)| Body::Run { run: Command::Argv(argv), env }),
+            ("[ab]\n[cd]\n[ef]", prop::collection::btree_map("[AB]", text.clone(), 0..3))
+                .prop_map(|(script, env)| Body::Run { run: Command::Shell(script), env }),
+        ];
+        let input = ("[mn]?", 0..3u8, any::<bool>()).prop_map(|(label, n, executable)| Input {
+            label,
+            digest: Digest([n; 32]),
+            executable,
+        });
+        let inputs = prop::collection::btree_map("[pqr]", prop::collection::vec(input, 0..4), 0..3);
+        let role = prop_oneof![Just(Role::Data), Just(Role::Metrics), Just(Role::Figure)];
+        let output = (prop::option::of(text), role).prop_map(|(path, role)| Output { path, role });
+        let outputs = prop::collection::btree_map("[xyz]", output, 0..3);
+        (1..3u32, body, inputs, outputs).prop_map(|(version, body, inputs, outputs)| Manifest {
+            version,
+            body,
+            inputs,
+            outputs,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_text_is_canonical_and_reads_back(manifest in manifests()) {
+            let text = manifest.text();
+            prop_assert_eq!(&text, &canonical_json(&serde_json::to_value(&manifest).unwrap()));
+            let read: Manifest = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(read.text(), text);
+        }
+    }
+
+    #[test]
+    fn the_key_is_pinned() {
+        // A change here makes every cache in the world forget everything: only with a new VERSION.
+        let mut manifest = Manifest::uses("train", "f00d", json!({"seed": 42, "rate": 0.5}));
+        let input = Input { label: "model=5".into(), digest: Digest([7; 32]), executable: false };
+        manifest.inputs.insert("data".into(), vec![input]);
+        manifest.outputs.insert("model".into(), Output { path: None, role: Role::Data });
+        let digest = "07".repeat(32);
+        assert_eq!(
+            manifest.text(),
+            format!(r#"{{"fingerprint":"f00d","inputs":{{"data":[{{"digest":"{digest}","label":"model=5"}}]}},"#)
+                + r#""outputs":{"model":{"role":"data"}},"params":{"rate":0.5,"seed":42},"uses":"train","version":1}"#
+        );
+        assert_eq!(manifest.key().to_string(), "ae1ebb404e388fbe046f7818a3a209565c3c23f27d76ce8f8a382f99fe10cb54");
+    }
+}

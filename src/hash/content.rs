@@ -1,0 +1,151 @@
+//! Hashing a file's bytes, in parallel where it is large, and opening nothing but regular files.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use blake3::hazmat::{self, ChainingValue, HasherExt, Mode};
+use rustix::fs::OFlags;
+
+use super::Digest;
+
+/// How much of a file one thread reads and hashes at a time: small enough to stay in its cache. A power of two, as a
+/// subtree of BLAKE3 has to be.
+const PIECE: u64 = 256 * 1024;
+
+/// Why a file or a tree has no digest.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    /// The operating system refused.
+    #[error("cannot {operation} {path}")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Neither a regular file nor a folder.
+    #[error("{path} is {what}, not a file or a folder")]
+    Special {
+        /// Where.
+        path: PathBuf,
+        /// What it is, with an article.
+        what: &'static str,
+    },
+    /// A symbolic link in a tree that is absolute or leads out of it.
+    #[error("{path} is a symbolic link that leaves its folder (it points to {target})")]
+    LinkLeaves {
+        /// The link.
+        path: PathBuf,
+        /// Its text.
+        target: PathBuf,
+    },
+    /// Somebody writes to it.
+    #[error("{path} keeps changing while it is read")]
+    Changing {
+        /// Where.
+        path: PathBuf,
+    },
+}
+
+impl ContentError {
+    pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { operation, path: path.to_owned(), source }
+    }
+
+    /// An error unless this is a regular file.
+    pub(crate) fn unless_regular(metadata: &Metadata, path: &Path) -> Result<(), Self> {
+        let kind = metadata.file_type();
+        let what = match () {
+            () if kind.is_file() => return Ok(()),
+            () if kind.is_dir() => "a folder",
+            () if kind.is_symlink() => "a symbolic link",
+            () if kind.is_fifo() => "a FIFO",
+            () if kind.is_socket() => "a socket",
+            () => "a device",
+        };
+        Err(Self::Special { path: path.to_owned(), what })
+    }
+}
+
+impl From<ContentError> for io::Error {
+    fn from(error: ContentError) -> Self {
+        let kind = match &error {
+            ContentError::Io { source, .. } => source.kind(),
+            _ => io::ErrorKind::InvalidInput,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// Opens a regular file for reading; anything else that has come to stand there is an error, not a wait.
+pub(crate) fn open_regular(path: &Path) -> Result<(File, Metadata), ContentError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
+        .map_err(ContentError::io("open", path))?;
+    let metadata = file.metadata().map_err(ContentError::io("examine", path))?;
+    ContentError::unless_regular(&metadata, path)?;
+    Ok((file, metadata))
+}
+
+/// BLAKE3 of the first `size` bytes. The file is read, never mapped: mapping would turn somebody's truncating it
+/// into a crash.
+///
+/// # Errors
+/// If it cannot be read or is shorter.
+pub(crate) fn hash_file(file: &File, size: u64) -> io::Result<Digest> {
+    if size <= PIECE {
+        let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
+        file.read_exact_at(&mut bytes, 0)?;
+        return Ok(Digest(blake3::hash(&bytes).into()));
+    }
+    let (left, right) = halves(file, 0, size)?;
+    Ok(Digest(hazmat::merge_subtrees_root(&left, &right, Mode::Hash).into()))
+}
+
+/// The two children of the subtree over `size` bytes from `offset`.
+fn halves(file: &File, offset: u64, size: u64) -> io::Result<(ChainingValue, ChainingValue)> {
+    let left = hazmat::left_subtree_len(size);
+    let (a, b) =
+        rayon::join(|| subtree(file, offset, left), || subtree(file, offset.saturating_add(left), size - left));
+    Ok((a?, b?))
+}
+
+fn subtree(file: &File, offset: u64, size: u64) -> io::Result<ChainingValue> {
+    if size > PIECE {
+        let (left, right) = halves(file, offset, size)?;
+        return Ok(hazmat::merge_subtrees_non_root(&left, &right, Mode::Hash));
+    }
+    let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
+    file.read_exact_at(&mut bytes, offset)?;
+    Ok(blake3::Hasher::new().set_input_offset(offset).update(&bytes).finalize_non_root())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn every_size_hashes_as_blake3_does() {
+        let piece = usize::try_from(PIECE).unwrap();
+        let bytes: Vec<u8> = (0..piece * 5 + 77).map(|i| (i * 31 % 251) as u8).collect();
+        for size in [0, 1, 1024, piece - 1, piece, piece + 1, piece * 2, piece * 3 + 5, piece * 4, bytes.len()] {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&bytes[..size]).unwrap();
+            assert_eq!(hash_file(&file, size as u64).unwrap().0, *blake3::hash(&bytes[..size]).as_bytes(), "{size}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_shrank_is_an_error() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"abc").unwrap();
+        assert_eq!(hash_file(&file, 4).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

@@ -1,0 +1,254 @@
+//! The memo: digests of files by what `stat` says of them, so that unchanged files are not read again.
+//!
+//! A file is known by device and inode, and its digest holds while size, mtime and ctime stay the same. A file that was
+//! changed no longer than the clock's grain before it was read could be changed again without a trace, so
+//! what was learnt of it then is not trusted; it is read again later.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use rayon::prelude::*;
+
+use super::stamp::{self, Nanos};
+use super::tree::{self, Found, Listing, Node};
+use super::{Artifact, ContentError, Digest, Stamp, hash_file, open_regular};
+use crate::journal::wire::Reader;
+use crate::journal::{Entry, Journal, Span};
+
+/// How often a file that changes while it is read is tried again.
+const TRIES: usize = 3;
+
+/// Entries older than this are dropped when the file is compacted: most are of files that are gone.
+const KEPT: Nanos = 90 * 24 * 3_600_000_000_000;
+
+/// How much `save` reads again at most to spare the next process doing so.
+const SETTLED_AT_ONCE: u64 = 64 << 20;
+
+/// Bytes of an entry in the file: device, inode, size, mtime, ctime, moment, digest.
+const ENTRY: usize = 6 * 8 + 32;
+
+/// What is known of one file.
+#[derive(Clone, Copy)]
+struct Known {
+    stamp: Stamp,
+    /// When the reading that gave the digest began.
+    moment: Nanos,
+    digest: Digest,
+}
+
+/// Digests of files, remembered across processes.
+pub struct Memo {
+    path: PathBuf,
+    known: RwLock<HashMap<(u64, u64), Known>>,
+    /// What was learnt since the memo was opened, with a path for those that are to be read again.
+    fresh: Mutex<Vec<((u64, u64), PathBuf)>>,
+}
+
+impl Memo {
+    /// The memo kept in a file. A missing, damaged or unreadable one is empty: it costs time and nothing else.
+    pub fn open(path: &Path) -> Self {
+        let mut known = HashMap::new();
+        if let Err(error) = Journal::new(path).read_new(&mut |entry| learn(&mut known, entry)) {
+            tracing::debug!("cannot read {}: {error}", path.display());
+        }
+        Self { path: path.to_owned(), known: RwLock::new(known), fresh: Mutex::default() }
+    }
+
+    /// The artifact at a path, `None` if there is nothing. A link at the path itself is followed; links
+    /// inside a folder have to stay in it.
+    ///
+    /// # Errors
+    /// A FIFO, socket or device, a link that leaves its folder, a file that keeps changing, or what the system
+    /// refuses. The error names the path.
+    pub fn artifact(&self, path: &Path) -> io::Result<Option<Artifact>> {
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+            Err(e) => return Err(ContentError::io("examine", path)(e).into()),
+        };
+        Ok(Some(if metadata.is_dir() { self.tree(path)? } else { self.file(path, &metadata)? }))
+    }
+
+    /// The artifact of a regular file if `stat` alone can tell it; never reads. A link is not followed.
+    pub fn trusted(&self, path: &Path) -> Option<Artifact> {
+        let metadata = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
+        self.recall(&Stamp::of(&metadata)).map(|digest| file_artifact(digest, &metadata))
+    }
+
+    /// Remembers a file that was just written with known content. A tree is ignored: its files are recorded singly.
+    pub fn record(&self, path: &Path, artifact: &Artifact) {
+        let moment = stamp::now();
+        if artifact.tree {
+            return;
+        }
+        if let Ok(metadata) = fs::symlink_metadata(path)
+            && metadata.is_file()
+            && metadata.len() == artifact.bytes
+        {
+            self.keep(path, Known { stamp: Stamp::of(&metadata), moment, digest: artifact.digest });
+        }
+    }
+
+    /// Writes what was learnt since the memo was opened, for later processes. Files written within the clock's grain
+    /// are read once more, if that is quickly done, or the next process would have to.
+    ///
+    /// # Errors
+    /// If the file cannot be written. Nothing but time is lost.
+    pub fn save(&self) -> io::Result<()> {
+        let fresh = std::mem::take(&mut *self.fresh.lock().unwrap_or_else(PoisonError::into_inner));
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        self.settle(&fresh);
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).clear();
+
+        let mut head = Vec::new();
+        {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            let mut ids: Vec<_> = fresh.iter().map(|(id, _)| *id).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            for entry in ids.iter().filter_map(|id| known.get(id)).filter(|entry| entry.settled()) {
+                entry.encode(&mut head);
+            }
+        }
+        if head.is_empty() {
+            return Ok(());
+        }
+        let mut live = HashMap::new();
+        let mut journal = Journal::new(&self.path);
+        let mut locked = journal.lock(&mut |entry| learn(&mut live, entry))?;
+        locked.append(&head, b"", &mut |entry| learn(&mut live, entry))?;
+        if locked.journal().length() > 1 << 20 && locked.journal().length() > 3 * (live.len() * ENTRY) as u64 {
+            let since = stamp::now() - KEPT;
+            let mut all = Vec::new();
+            live.values().filter(|entry| entry.moment > since).for_each(|entry| entry.encode(&mut all));
+            locked.rewrite(std::iter::once((all.as_slice(), Span::default())), &mut |_| {})?;
+        }
+        Ok(())
+    }
+
+    fn recall(&self, stamp: &Stamp) -> Option<Digest> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&stamp.id).filter(|entry| entry.stamp == *stamp && entry.settled()).map(|entry| entry.digest)
+    }
+
+    fn keep(&self, path: &Path, entry: Known) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(entry.stamp.id, entry);
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).push((entry.stamp.id, path.to_owned()));
+    }
+
+    fn file(&self, path: &Path, metadata: &fs::Metadata) -> Result<Artifact, ContentError> {
+        ContentError::unless_regular(metadata, path)?;
+        if let Some(digest) = self.recall(&Stamp::of(metadata)) {
+            return Ok(file_artifact(digest, metadata));
+        }
+        for _ in 0..TRIES {
+            let moment = stamp::now();
+            let (file, before) = open_regular(path)?;
+            let stamp = Stamp::of(&before);
+            let digest = match hash_file(&file, stamp.size) {
+                Ok(digest) => digest,
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => continue,
+                Err(e) => return Err(ContentError::io("read", path)(e)),
+            };
+            let after = file.metadata().map_err(ContentError::io("examine", path))?;
+            if Stamp::of(&after) == stamp {
+                self.keep(path, Known { stamp, moment, digest });
+                return Ok(file_artifact(digest, &before));
+            }
+        }
+        Err(ContentError::Changing { path: path.to_owned() })
+    }
+
+    fn tree(&self, root: &Path) -> Result<Artifact, ContentError> {
+        let entries: Result<Vec<_>, ContentError> = tree::walk(root)?
+            .into_par_iter()
+            .map(|(path, found)| {
+                let node = match found {
+                    Found::Link { target } => Node::Link { target },
+                    Found::Folder => Node::Folder,
+                    Found::File => {
+                        let absolute = root.join(&path);
+                        let metadata =
+                            fs::symlink_metadata(&absolute).map_err(ContentError::io("examine", &absolute))?;
+                        let Artifact { digest, bytes, executable, .. } = self.file(&absolute, &metadata)?;
+                        Node::File { digest, bytes, executable }
+                    }
+                };
+                Ok((path, node))
+            })
+            .collect();
+        let listing = Listing::new(entries?);
+        Ok(listing.artifact(&listing.encode()))
+    }
+
+    /// Reads again, once the clock has moved on, the files whose entries could not be trusted otherwise.
+    fn settle(&self, fresh: &[((u64, u64), PathBuf)]) {
+        let mut racy = Vec::new();
+        {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            let mut left = SETTLED_AT_ONCE;
+            for (id, path) in fresh {
+                if let Some(entry) = known.get(id)
+                    && !entry.settled()
+                    && entry.stamp.grain() == stamp::GRAIN
+                    && entry.stamp.size <= left
+                {
+                    left -= entry.stamp.size;
+                    racy.push((path, entry.stamp));
+                }
+            }
+        }
+        let latest = racy.iter().map(|(_, stamp)| stamp.mtime.max(stamp.ctime)).max().unwrap_or(0);
+        let wait = (latest + stamp::GRAIN + 1 - stamp::now()).clamp(0, stamp::GRAIN + 1);
+        std::thread::sleep(Duration::from_nanos(wait.unsigned_abs()));
+        racy.par_iter().for_each(|(path, _)| {
+            // It may be gone or another by now; then there is nothing to remember.
+            if let Ok(metadata) = fs::metadata(path)
+                && metadata.is_file()
+            {
+                let _ = self.file(path, &metadata);
+            }
+        });
+    }
+}
+
+impl Known {
+    fn settled(&self) -> bool {
+        self.stamp.settled_at(self.moment)
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        let Stamp { id, size, mtime, ctime } = self.stamp;
+        for number in [id.0, id.1, size, mtime.cast_unsigned(), ctime.cast_unsigned(), self.moment.cast_unsigned()] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        out.extend_from_slice(&self.digest.0);
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut from = Reader(bytes);
+        let id = (from.u64()?, from.u64()?);
+        let stamp = Stamp { id, size: from.u64()?, mtime: from.i64()?, ctime: from.i64()? };
+        Some(Self { stamp, moment: from.i64()?, digest: Digest(from.array()?) })
+    }
+}
+
+fn learn(known: &mut HashMap<(u64, u64), Known>, entry: Entry<'_>) {
+    match entry {
+        Entry::Restart => known.clear(),
+        Entry::Frame(frame) => {
+            known.extend(frame.head.chunks_exact(ENTRY).filter_map(Known::decode).map(|entry| (entry.stamp.id, entry)));
+        }
+    }
+}
+
+fn file_artifact(digest: Digest, metadata: &fs::Metadata) -> Artifact {
+    Artifact { digest, tree: false, bytes: metadata.len(), executable: metadata.mode() & 0o100 != 0 }
+}

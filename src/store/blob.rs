@@ -1,0 +1,159 @@
+//! Blobs and listings: writing them once under their digests, finding them, reading them back verified.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{Result, Store, StoreError};
+use crate::hash::tree::{self, Listing, Node};
+use crate::hash::{Artifact, Digest};
+
+/// How much is copied and hashed at a time.
+const CHUNK: usize = 256 * 1024;
+
+impl Store {
+    /// Stores bytes as a file.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn insert_bytes(&self, bytes: &[u8]) -> Result<Artifact> {
+        let digest = Digest(blake3::hash(bytes).into());
+        let artifact = Artifact { digest, tree: false, bytes: bytes.len() as u64, executable: false };
+        self.insert_object(&self.blob_path(&digest), bytes, &digest)?;
+        Ok(artifact)
+    }
+
+    /// Stores the listing of a tree whose files are stored.
+    pub(super) fn insert_listing(&self, listing: &Listing) -> Result<Artifact> {
+        let bytes = listing.encode();
+        let artifact = listing.artifact(&bytes);
+        self.insert_object(&self.tree_path(&artifact.digest), &bytes, &artifact.digest)?;
+        Ok(artifact)
+    }
+
+    fn insert_object(&self, path: &Path, bytes: &[u8], digest: &Digest) -> Result<()> {
+        let temporary = self.staging()?.fresh();
+        let write = || {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o444).open(&temporary)?;
+            file.write_all(bytes)
+        };
+        write().map_err(StoreError::io("write", &temporary))?;
+        self.place(&temporary, path, digest)
+    }
+
+    /// Gives a finished file of the staging directory its name. What may be there already is left if it is known to be
+    /// sound, and replaced otherwise: so making an artifact again mends a damaged one.
+    pub(super) fn place(&self, temporary: &Path, path: &Path, digest: &Digest) -> Result<()> {
+        if self.memo().trusted(path).is_some_and(|known| known.digest == *digest) {
+            return fs::remove_file(temporary).map_err(StoreError::io("remove", temporary));
+        }
+        let renamed = match fs::rename(temporary, path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                let shard = path.parent().unwrap_or(path);
+                fs::create_dir_all(shard).and_then(|()| fs::rename(temporary, path))
+            }
+            other => other,
+        };
+        renamed.map_err(StoreError::io("write", path))
+    }
+
+    /// Whether an artifact is in the store, all of it, as far as presence and sizes tell.
+    pub fn has(&self, artifact: &Artifact) -> bool {
+        if !artifact.tree {
+            return self.has_blob(&artifact.digest, artifact.bytes);
+        }
+        let Ok(listing) = self.listing(&artifact.digest) else { return false };
+        listing.entries.iter().all(|(_, node)| match node {
+            Node::File { digest, bytes, .. } => self.has_blob(digest, *bytes),
+            Node::Link { .. } | Node::Folder => true,
+        })
+    }
+
+    fn has_blob(&self, digest: &Digest, bytes: u64) -> bool {
+        fs::symlink_metadata(self.blob_path(digest)).is_ok_and(|m| m.is_file() && m.len() == bytes)
+    }
+
+    /// Whether the content of an artifact is what its digest says. What is damaged is put aside.
+    pub(super) fn is_sound(&self, artifact: &Artifact) -> bool {
+        if !artifact.tree {
+            return self.verify_blob(&artifact.digest).is_ok();
+        }
+        let Ok(listing) = self.listing(&artifact.digest) else { return false };
+        listing.entries.iter().all(|(_, node)| match node {
+            Node::File { digest, .. } => self.verify_blob(digest).is_ok(),
+            Node::Link { .. } | Node::Folder => true,
+        })
+    }
+
+    /// Makes sure that a blob is what its name says: by its stamp if that is known, by reading it otherwise.
+    pub(super) fn verify_blob(&self, digest: &Digest) -> Result<()> {
+        let path = self.blob_path(digest);
+        match self.memo().artifact(&path).map_err(StoreError::io("read", &path))? {
+            None => Err(StoreError::Missing { digest: *digest }),
+            Some(found) if found.digest == *digest && !found.tree => Ok(()),
+            Some(_) => Err(self.damaged(&path, digest)),
+        }
+    }
+
+    /// The bytes of a stored file, verified.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] or [`StoreError::Damaged`], or what the system refuses.
+    pub fn read(&self, digest: &Digest) -> Result<Vec<u8>> {
+        self.read_object(&self.blob_path(digest), digest, |bytes| Digest(blake3::hash(bytes).into()))
+    }
+
+    /// What a stored tree holds, verified.
+    pub(super) fn listing(&self, digest: &Digest) -> Result<Listing> {
+        let path = self.tree_path(digest);
+        let bytes = self.read_object(&path, digest, tree::digest_of)?;
+        Listing::decode(&bytes).ok_or_else(|| self.damaged(&path, digest))
+    }
+
+    fn read_object(&self, path: &Path, digest: &Digest, digest_of: impl Fn(&[u8]) -> Digest) -> Result<Vec<u8>> {
+        match fs::read(path) {
+            Ok(bytes) if digest_of(&bytes) == *digest => Ok(bytes),
+            Ok(_) => Err(self.damaged(path, digest)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(StoreError::Missing { digest: *digest }),
+            Err(e) => Err(StoreError::io("read", path)(e)),
+        }
+    }
+
+    /// Puts a damaged object aside, so that nobody takes it for a sound one.
+    pub(super) fn damaged(&self, path: &Path, digest: &Digest) -> StoreError {
+        let aside = || -> Result<PathBuf> {
+            let aside = self.folder("quarantine")?.join(format!("{digest}-{}", std::process::id()));
+            fs::rename(path, &aside).map_err(StoreError::io("put aside", path))?;
+            Ok(aside)
+        };
+        match aside() {
+            Ok(aside) => tracing::warn!("{} is damaged; moved to {}", path.display(), aside.display()),
+            Err(error) => tracing::warn!("{} is damaged and stays where it is: {error}", path.display()),
+        }
+        StoreError::Damaged { digest: *digest }
+    }
+}
+
+/// Copies bytes and tells their digest and number.
+pub(super) fn copy_hashing(from: &mut File, to: &mut File) -> io::Result<(Digest, u64)> {
+    let mut buffer = vec![0; CHUNK];
+    let mut hasher = blake3::Hasher::new();
+    let mut total = 0;
+    loop {
+        let count = match from.read(&mut buffer) {
+            Ok(0) => return Ok((Digest(hasher.finalize().into()), total)),
+            Ok(count) => count,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        hasher.update(&buffer[..count]);
+        to.write_all(&buffer[..count])?;
+        total += count as u64;
+    }
+}
+
+/// Takes away the right to write.
+pub(super) fn seal(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(0o444))
+}

@@ -1,0 +1,93 @@
+//! Capturing: taking what a worker wrote into the store.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::blob::{copy_hashing, seal};
+use super::{Result, Store, StoreError};
+use crate::hash::tree::{self, Found, Listing, Node};
+use crate::hash::{Artifact, ContentError, Digest, Stamp, hash_file, open_regular};
+
+impl Store {
+    /// Takes a file or a folder into the store. Files are moved where that is safe and copied otherwise, so what was at
+    /// the path is to be given up. The artifact describes what was stored even if somebody still writes there.
+    ///
+    /// # Errors
+    /// A FIFO, socket or device; a symbolic link at the path itself, or one in the folder that leaves it; a missing path; or
+    /// what the system refuses.
+    pub fn capture(&self, path: &Path) -> Result<Artifact> {
+        let metadata = fs::symlink_metadata(path).map_err(StoreError::io("capture", path))?;
+        if !metadata.is_dir() {
+            return self.adopt(path, &metadata);
+        }
+        let entries: Result<Vec<_>> = tree::walk(path)?
+            .into_par_iter()
+            .map(|(relative, found)| {
+                let node = match found {
+                    Found::Link { target } => Node::Link { target },
+                    Found::Folder => Node::Folder,
+                    Found::File => {
+                        let file = path.join(&relative);
+                        let metadata = fs::symlink_metadata(&file).map_err(StoreError::io("capture", &file))?;
+                        let Artifact { digest, bytes, executable, .. } = self.adopt(&file, &metadata)?;
+                        Node::File { digest, bytes, executable }
+                    }
+                };
+                Ok((relative, node))
+            })
+            .collect();
+        self.insert_listing(&Listing::new(entries?))
+    }
+
+    fn adopt(&self, path: &Path, metadata: &Metadata) -> Result<Artifact> {
+        ContentError::unless_regular(metadata, path)?;
+        let temporary = self.staging()?.fresh();
+        let moved = if metadata.nlink() == 1 { self.move_in(path, &temporary) } else { None };
+        let (digest, bytes) = match moved {
+            Some(known) => known,
+            // Another name of the same file would let its owner change the store; or it could not be moved, or
+            // changed while it was read. A copy is nobody else's.
+            None if temporary.exists() => {
+                let copy = self.staging()?.fresh();
+                let known = copy_in(&temporary, &copy, path)?;
+                fs::rename(&copy, &temporary).map_err(StoreError::io("write", &temporary))?;
+                known
+            }
+            None => copy_in(path, &temporary, path)?,
+        };
+        self.place(&temporary, &self.blob_path(&digest), &digest)?;
+        Ok(Artifact { digest, tree: false, bytes, executable: metadata.permissions().mode() & 0o100 != 0 })
+    }
+
+    /// Moves a file into the staging directory, seals and hashes it. `None` if it has to be copied: from `temporary` if it
+    /// is there by now, or else from where it was.
+    fn move_in(&self, path: &Path, temporary: &Path) -> Option<(Digest, u64)> {
+        fs::rename(path, temporary).ok()?;
+        // By now it could be something else than what was looked at; a link must not be followed.
+        fs::symlink_metadata(temporary).ok().filter(Metadata::is_file)?;
+        seal(temporary).ok()?;
+        let (file, before) = open_regular(temporary).ok()?;
+        let digest = hash_file(&file, before.len()).ok()?;
+        let after = file.metadata().ok()?;
+        (Stamp::of(&before) == Stamp::of(&after) && after.nlink() == 1).then_some((digest, before.len()))
+    }
+}
+
+/// Copies a regular file into a sealed new one, hashing what is written. Errors speak of `name`.
+fn copy_in(from: &Path, to: &Path, name: &Path) -> Result<(Digest, u64)> {
+    let metadata = fs::symlink_metadata(from).map_err(StoreError::io("capture", name))?;
+    ContentError::unless_regular(&metadata, name)?;
+    let (mut source, _) = open_regular(from)?;
+    let mut copy = || -> io::Result<(Digest, u64)> {
+        let mut target: File = OpenOptions::new().write(true).create_new(true).mode(0o444).open(to)?;
+        copy_hashing(&mut source, &mut target)
+    };
+    copy().map_err(|error| {
+        let _ = fs::remove_file(to);
+        StoreError::io("copy into the store", name)(error)
+    })
+}

@@ -1,0 +1,108 @@
+//! What can go wrong in the store.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::hash::{ContentError, Digest};
+use crate::record::RunId;
+
+/// Why the store could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The operating system refused.
+    #[error("cannot {operation} {path}")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A later Kiln made the store.
+    #[error("the store {path} has format {found}; this Kiln knows formats up to {known}")]
+    Newer {
+        /// The store.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest that is known here.
+        known: u32,
+    },
+    /// A blob or a tree is not what its name says. It has been put aside in `quarantine/`; whoever makes it again
+    /// mends the store.
+    #[error("the stored artifact {digest} is damaged; it has been put aside")]
+    Damaged {
+        /// Its name.
+        digest: Digest,
+    },
+    /// A blob or a tree is not in the store.
+    #[error("the artifact {digest} is not in the store")]
+    Missing {
+        /// Its name.
+        digest: Digest,
+    },
+    /// A file that cannot be an artifact.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    /// A record that could not be put into words.
+    #[error("cannot encode {path}")]
+    Encode {
+        /// Where it was to go.
+        path: PathBuf,
+        /// Why not.
+        source: serde_json::Error,
+    },
+}
+
+impl StoreError {
+    pub(super) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { operation, path: path.to_owned(), source }
+    }
+
+    /// For system calls that report through rustix.
+    pub(super) fn errno(operation: &'static str, path: &Path) -> impl FnOnce(rustix::io::Errno) -> Self {
+        move |source| Self::Io { operation, path: path.to_owned(), source: source.into() }
+    }
+}
+
+/// Why a name stands for no run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunLookupError {
+    /// There are no runs.
+    #[error("there are no runs yet")]
+    NoRuns,
+    /// `latest~N` goes back too far.
+    #[error("`{name}` goes back further than the {available} recorded runs")]
+    TooFarBack {
+        /// What was asked for.
+        name: String,
+        /// How many there are.
+        available: usize,
+    },
+    /// No run's name begins like that.
+    #[error("no run is called `{name}`")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Runs there are, newest first.
+        candidates: Vec<RunId>,
+    },
+    /// The names of several runs begin like that.
+    #[error("`{name}` could be any of {}", .candidates.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        name: String,
+        /// The runs, newest first.
+        candidates: Vec<RunId>,
+    },
+    /// The record is not what was written.
+    #[error("the run record {path} is damaged")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

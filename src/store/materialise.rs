@@ -1,0 +1,188 @@
+//! Materialising: putting an artifact at a path, all of it or none.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use super::blob::copy_hashing;
+use super::scratch::remove;
+use super::{Result, Store, StoreError};
+use crate::hash::tree::Node;
+use crate::hash::{Artifact, Digest, hash_file};
+
+/// How an artifact is put at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A file of its own that may be edited: a reflink where the file system can, a copy otherwise.
+    Copy,
+    /// Symbolic links into the store, for readers that are trusted not to write. (A hard link would change the blob's
+    /// ctime, which proves that it was not tampered with.) An executable file is copied.
+    Link,
+}
+
+impl Store {
+    /// Puts an artifact at a path, replacing what is there in one step; missing folders are created. What is put there
+    /// is remembered in the memo.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] or [`StoreError::Damaged`] if the store cannot supply it (then nothing at the path
+    /// has changed), or what the system refuses.
+    pub fn materialise(&self, artifact: &Artifact, path: &Path, how: Place) -> Result<()> {
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(parent).map_err(StoreError::io("create the folder", parent))?;
+        // Built where a sweep would find it, if that can be moved from there; beside the path otherwise.
+        let staged = self.staging()?.fresh();
+        let placed = if same_device(parent, self.root()) {
+            self.build_and_swap(artifact, &staged, path, how)
+        } else {
+            Err(StoreError::io("move", path)(io::ErrorKind::CrossesDevices.into()))
+        };
+        let files = match placed {
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::CrossesDevices => {
+                self.build_and_swap(artifact, &beside(parent, path), path, how)?
+            }
+            other => other?,
+        };
+        if how == Place::Copy {
+            for (relative, file) in &files {
+                let at = if artifact.tree { path.join(relative) } else { path.to_owned() };
+                self.memo().record(&at, file);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the files that were put there, by their paths in the artifact.
+    fn build_and_swap(
+        &self,
+        artifact: &Artifact,
+        staged: &Path,
+        path: &Path,
+        how: Place,
+    ) -> Result<Vec<(PathBuf, Artifact)>> {
+        let built = self.build(artifact, staged, how).and_then(|files| {
+            swap(staged, path).map_err(StoreError::io("write", path))?;
+            Ok(files)
+        });
+        // What did not get there, or what was there before.
+        if let Err(error) = remove(staged) {
+            tracing::debug!("cannot remove {}: {error}", staged.display());
+        }
+        built
+    }
+
+    fn build(&self, artifact: &Artifact, at: &Path, how: Place) -> Result<Vec<(PathBuf, Artifact)>> {
+        if !artifact.tree {
+            self.build_file(artifact, at, how)?;
+            return Ok(vec![(PathBuf::new(), artifact.clone())]);
+        }
+        let listing = self.listing(&artifact.digest)?;
+        fs::create_dir(at).map_err(StoreError::io("create the folder", at))?;
+        let mut files = Vec::new();
+        for (relative, node) in listing.entries {
+            let path = at.join(&relative);
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent).map_err(StoreError::io("create the folder", parent))?;
+            }
+            match node {
+                Node::File { digest, bytes, executable } => {
+                    let file = Artifact { digest, tree: false, bytes, executable };
+                    self.build_file(&file, &path, how)?;
+                    files.push((relative, file));
+                }
+                Node::Link { target } => symlink(target, &path).map_err(StoreError::io("create the link", &path))?,
+                Node::Folder => fs::create_dir(&path).map_err(StoreError::io("create the folder", &path))?,
+            }
+        }
+        Ok(files)
+    }
+
+    fn build_file(&self, file: &Artifact, at: &Path, how: Place) -> Result<()> {
+        let blob = self.blob_path(&file.digest);
+        if how == Place::Link && !file.executable {
+            self.verify_blob(&file.digest)?;
+            return symlink(&blob, at).map_err(StoreError::io("create the link", at));
+        }
+        let mut source = match File::open(&blob) {
+            Ok(source) => source,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::Missing { digest: file.digest });
+            }
+            Err(e) => return Err(StoreError::io("read", &blob)(e)),
+        };
+        let mode = if file.executable { 0o777 } else { 0o666 };
+        let mut target = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(at)
+            .map_err(StoreError::io("create", at))?;
+        let digest = self.fill(&blob, &mut source, &mut target).map_err(StoreError::io("write", at))?;
+        if digest == file.digest { Ok(()) } else { Err(self.damaged(&blob, &file.digest)) }
+    }
+
+    /// Fills a new file with a blob's content and tells what that is.
+    fn fill(&self, blob: &Path, source: &mut File, target: &mut File) -> io::Result<Digest> {
+        let known = self.memo().trusted(blob).map(|artifact| artifact.digest);
+        if reflink_copy::reflink_file(source, target).is_ok() {
+            // Nobody else has the new file yet, so hashing it is not a race.
+            return known.map_or_else(|| hash_file(target, target.metadata()?.len()), Ok);
+        }
+        copy_hashing(source, target).map(|(digest, _)| digest)
+    }
+}
+
+/// Whether two folders are on one file system. Bind mounts can make this a mistake that the rename will notice.
+fn same_device(a: &Path, b: &Path) -> bool {
+    matches!((fs::metadata(a), fs::metadata(b)), (Ok(a), Ok(b)) if a.dev() == b.dev())
+}
+
+/// Moves what was built to its path. What was there, if anything that a rename cannot replace, is then where the new
+/// thing was built.
+fn swap(staged: &Path, path: &Path) -> io::Result<()> {
+    match fs::rename(staged, path) {
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory | io::ErrorKind::DirectoryNotEmpty
+            ) || e.kind() == io::ErrorKind::AlreadyExists => {}
+        other => return other,
+    }
+    if renameat_with(CWD, staged, CWD, path, RenameFlags::EXCHANGE).is_ok() {
+        return Ok(());
+    }
+    // The file system cannot exchange two names: the path is missing for a moment.
+    let old = staged.with_extension("old");
+    fs::rename(path, &old)?;
+    fs::rename(staged, path)?;
+    fs::rename(&old, staged)
+}
+
+/// A name beside a path for this process, once those that dead processes left are removed.
+fn beside(parent: &Path, path: &Path) -> PathBuf {
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push(".kiln-");
+    let prefix_text = prefix.to_string_lossy().into_owned();
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(&prefix_text).and_then(|rest| rest.split('.').next()?.parse().ok());
+        if let Some(owner) = owner.and_then(rustix::process::Pid::from_raw)
+            && rustix::process::test_kill_process(owner) == Err(rustix::io::Errno::SRCH)
+        {
+            let _ = remove(&entry.path());
+        }
+    }
+    prefix.push(std::process::id().to_string());
+    let path = parent.join(prefix);
+    let _ = remove(&path);
+    path
+}

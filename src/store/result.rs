@@ -1,0 +1,143 @@
+//! What an execution gave, and its bytes in the results journal.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::hash::{ActionKey, Artifact, Digest};
+use crate::journal::wire::{Reader, put_count, put_text};
+
+/// What an execution gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActionResult {
+    /// Output name -> what was written.
+    pub outputs: BTreeMap<String, Artifact>,
+    /// The numbers of its outputs with role `metrics`, nested keys joined by dots.
+    pub metrics: BTreeMap<String, f64>,
+    /// How long it took, in seconds of wall time.
+    pub seconds: f64,
+    /// When it ended.
+    pub created: Timestamp,
+    /// The machine.
+    pub host: String,
+}
+
+/// What came of publishing a result.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Published {
+    /// It was the first for its key.
+    New,
+    /// There was one already, with the same outputs.
+    Same,
+    /// There was one already, with other outputs, and it stays: the action is not deterministic.
+    Conflict(Box<ActionResult>),
+}
+
+/// What the journal says of one result beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// The boot of the machine that published it.
+    pub(super) boot: u64,
+    /// Whether its outputs were known to be on the disk, not only in memory, when it was published.
+    pub(super) durable: bool,
+}
+
+const TREE: u8 = 1;
+const EXECUTABLE: u8 = 2;
+
+/// The head of a result's frame. Its body is the manifest's text.
+pub(super) fn encode(key: &ActionKey, origin: Origin, result: &ActionResult) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    out.extend_from_slice(&key.0);
+    out.extend_from_slice(&origin.boot.to_le_bytes());
+    out.push(origin.durable.into());
+    out.extend_from_slice(&result.created.as_second().to_le_bytes());
+    out.extend_from_slice(&result.created.subsec_nanosecond().to_le_bytes());
+    out.extend_from_slice(&result.seconds.to_le_bytes());
+    put_text(&mut out, &result.host);
+    put_count(&mut out, result.outputs.len());
+    for (name, artifact) in &result.outputs {
+        put_text(&mut out, name);
+        out.extend_from_slice(&artifact.digest.0);
+        out.push(if artifact.tree { TREE } else { 0 } | if artifact.executable { EXECUTABLE } else { 0 });
+        out.extend_from_slice(&artifact.bytes.to_le_bytes());
+    }
+    put_count(&mut out, result.metrics.len());
+    for (name, value) in &result.metrics {
+        put_text(&mut out, name);
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+    out
+}
+
+/// The key at the front of a head.
+pub(super) fn key_of(head: &[u8]) -> Option<ActionKey> {
+    Reader(head).array().map(ActionKey)
+}
+
+/// Reads what [`encode`] wrote; `None` if it is anything else.
+pub(super) fn decode(head: &[u8]) -> Option<(Origin, ActionResult)> {
+    let mut from = Reader(head);
+    from.array::<32>()?;
+    let origin = Origin { boot: from.u64()?, durable: from.byte()? != 0 };
+    let created = Timestamp::new(from.i64()?, i32::from_le_bytes(from.array()?)).ok()?;
+    let seconds = from.f64()?;
+    let host = from.text()?;
+    let mut outputs = BTreeMap::new();
+    for _ in 0..from.count()? {
+        let name = from.text()?;
+        let digest = Digest(from.array()?);
+        let flags = from.byte()?;
+        let artifact =
+            Artifact { digest, tree: flags & TREE != 0, bytes: from.u64()?, executable: flags & EXECUTABLE != 0 };
+        outputs.insert(name, artifact);
+    }
+    let mut metrics = BTreeMap::new();
+    for _ in 0..from.count()? {
+        metrics.insert(from.text()?, from.f64()?);
+    }
+    from.0.is_empty().then_some((origin, ActionResult { outputs, metrics, seconds, created, host }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn results() -> impl Strategy<Value = ActionResult> {
+        let artifact = (any::<[u8; 32]>(), any::<bool>(), any::<u64>(), any::<bool>())
+            .prop_map(|(digest, tree, bytes, executable)| Artifact { digest: Digest(digest), tree, bytes, executable });
+        (
+            prop::collection::btree_map(".{0,5}", artifact, 0..4),
+            prop::collection::btree_map(".{0,5}", -1e300..1e300, 0..4),
+            0.0..1e9,
+            (-1_000_000_000_000i64..1_000_000_000_000).prop_map(|ms| Timestamp::from_millisecond(ms).unwrap()),
+            ".{0,5}",
+        )
+            .prop_map(|(outputs, metrics, seconds, created, host)| ActionResult {
+                outputs,
+                metrics,
+                seconds,
+                created,
+                host,
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn results_read_back(result in results(), key: [u8; 32], boot: u64, durable: bool) {
+            let (key, origin) = (ActionKey(key), Origin { boot, durable });
+            let head = encode(&key, origin, &result);
+            prop_assert_eq!(key_of(&head), Some(key));
+            prop_assert_eq!(decode(&head), Some((origin, result)));
+            for end in 0..head.len() {
+                prop_assert_eq!(decode(&head[..end]), None);
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_decoding_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode(&bytes);
+        }
+    }
+}

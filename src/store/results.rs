@@ -1,0 +1,275 @@
+//! Action results: one journal for all of them, read once, and followed as other processes append to it.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use super::result::{Origin, decode, encode, key_of};
+use super::{ActionResult, Published, Result, Store, StoreError};
+use crate::action::{self, Manifest};
+use crate::hash::{ActionKey, Artifact};
+use crate::journal::{Entry, Journal, Span};
+
+/// Results that took longer, in seconds, are on the disk before they are published: waiting for a disk is then no loss,
+/// and losing them to a power cut would be. Shorter ones are checked after one.
+const LASTING: f64 = 1.0;
+
+/// A journal shorter than this many bytes is never compacted.
+const SMALL: u64 = 4 << 20;
+
+/// The journal and an index of it.
+pub(super) struct Results {
+    path: PathBuf,
+    journal: Journal,
+    index: Index,
+}
+
+/// Where each key's last result is. Heads are kept as they are in the file, and decoded when asked for.
+#[derive(Default)]
+struct Index {
+    slots: HashMap<ActionKey, Slot>,
+    heads: Vec<u8>,
+    /// Bytes of the file that the slots stand for.
+    live: u64,
+}
+
+struct Slot {
+    head: (usize, usize),
+    body: Span,
+    length: u64,
+}
+
+impl Index {
+    fn visit(&mut self, entry: Entry<'_>) {
+        let frame = match entry {
+            Entry::Restart => return *self = Self::default(),
+            Entry::Frame(frame) => frame,
+        };
+        let Some(key) = key_of(frame.head) else { return };
+        let start = self.heads.len();
+        self.heads.extend_from_slice(frame.head);
+        let slot = Slot { head: (start, self.heads.len()), body: frame.body, length: frame.length };
+        self.live += slot.length;
+        if let Some(replaced) = self.slots.insert(key, slot) {
+            self.live -= replaced.length;
+        }
+    }
+
+    fn get(&self, key: &ActionKey) -> Option<(Origin, ActionResult)> {
+        let slot = self.slots.get(key)?;
+        decode(self.heads.get(slot.head.0..slot.head.1)?)
+    }
+}
+
+impl Results {
+    /// Reads the journal at a path; there need not be one.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let mut results = Self { path: path.to_owned(), journal: Journal::new(path), index: Index::default() };
+        results.refresh()?;
+        Ok(results)
+    }
+
+    fn refresh(&mut self) -> Result<()> {
+        let index = &mut self.index;
+        self.journal.read_new(&mut |entry| index.visit(entry)).map_err(StoreError::io("read", &self.path))
+    }
+
+    /// Makes sure that a key is looked for in all that has been published.
+    fn seek(&mut self, key: &ActionKey) {
+        if !self.index.slots.contains_key(key)
+            && let Err(error) = self.refresh()
+        {
+            tracing::warn!("{error}");
+        }
+    }
+
+    fn manifest(&mut self, key: &ActionKey) -> Option<Manifest> {
+        self.seek(key);
+        let slot = self.index.slots.get(key)?;
+        let text = String::from_utf8(self.journal.body(slot.body).ok()?).ok()?;
+        // The journal does not check bodies; this one checks itself.
+        if action::key_of(&text) != *key {
+            return None;
+        }
+        serde_json::from_str(&text).ok()
+    }
+
+    fn publish(
+        &mut self,
+        key: &ActionKey,
+        text: &str,
+        origin: Origin,
+        result: &ActionResult,
+        replace: bool,
+    ) -> Result<Published> {
+        let failed = || StoreError::io("write", &self.path);
+        let index = &mut self.index;
+        let mut locked = self.journal.lock(&mut |entry| index.visit(entry)).map_err(failed())?;
+        if !replace && let Some((_, existing)) = index.get(key) {
+            let same = existing.outputs == result.outputs;
+            return Ok(if same { Published::Same } else { Published::Conflict(Box::new(existing)) });
+        }
+        let head = encode(key, origin, result);
+        locked.append(&head, text.as_bytes(), &mut |entry| index.visit(entry)).map_err(failed())?;
+        if origin.durable {
+            locked.sync().map_err(failed())?;
+        }
+        let length = locked.journal().length();
+        if length > SMALL && length > 2 * index.live {
+            let old = std::mem::take(index);
+            let frames =
+                old.slots.values().filter_map(|slot| Some((old.heads.get(slot.head.0..slot.head.1)?, slot.body)));
+            locked.rewrite(frames, &mut |entry| index.visit(entry)).map_err(failed())?;
+        }
+        Ok(Published::New)
+    }
+}
+
+impl Store {
+    /// The result of an action, if it is known: published by any process. Whether its outputs are still in the store is
+    /// [`Store::has`]'s to say.
+    pub fn result(&self, key: &ActionKey) -> Option<ActionResult> {
+        let (origin, result) = {
+            let mut results = self.results();
+            results.seek(key);
+            results.index.get(key)?
+        };
+        // Published before a reboot and not known to have reached the disk: believe it only if all of it is there.
+        let lasting = origin.durable || origin.boot == *BOOT;
+        (lasting || result.outputs.values().all(|artifact| self.is_sound(artifact))).then_some(result)
+    }
+
+    /// The manifest of an action whose result is known.
+    pub fn manifest(&self, key: &ActionKey) -> Option<Manifest> {
+        self.results().manifest(key)
+    }
+
+    /// Makes a result known under its key, unless there is one. Its outputs have to be in the store.
+    ///
+    /// # Errors
+    /// If it cannot be written; then nothing has changed.
+    pub fn publish(&self, key: &ActionKey, manifest: &Manifest, result: &ActionResult) -> Result<Published> {
+        self.append(key, manifest, result, false)
+    }
+
+    /// Makes a result known under its key, in the place of any other.
+    ///
+    /// # Errors
+    /// If it cannot be written; then nothing has changed.
+    pub fn replace(&self, key: &ActionKey, manifest: &Manifest, result: &ActionResult) -> Result<()> {
+        self.append(key, manifest, result, true).map(|_| ())
+    }
+
+    fn append(&self, key: &ActionKey, manifest: &Manifest, result: &ActionResult, replace: bool) -> Result<Published> {
+        let text = manifest.text();
+        debug_assert_eq!(*key, action::key_of(&text), "a result is published under its manifest's key");
+        let durable = result.seconds >= LASTING;
+        if durable {
+            for artifact in result.outputs.values() {
+                self.sync(artifact)?;
+            }
+        }
+        let origin = Origin { boot: *BOOT, durable };
+        self.results().publish(key, &text, origin, result, replace)
+    }
+
+    /// Waits until an artifact is on the disk.
+    fn sync(&self, artifact: &Artifact) -> Result<()> {
+        if artifact.tree {
+            // Many files: the whole file system at once is quicker than each by itself.
+            let root = File::open(self.root()).map_err(StoreError::io("open", self.root()))?;
+            return rustix::fs::syncfs(root).map_err(StoreError::errno("sync", self.root()));
+        }
+        let path = self.blob_path(&artifact.digest);
+        let shard = path.parent().unwrap_or(&path);
+        for path in [&path, shard, shard.parent().unwrap_or(shard)] {
+            File::open(path).and_then(|file| file.sync_all()).map_err(StoreError::io("sync", path))?;
+        }
+        Ok(())
+    }
+}
+
+/// Names this boot of this machine: what is in its memory is lost when it ends. Where the system does not tell, each
+/// process has its own, and checks what others published.
+static BOOT: LazyLock<u64> = LazyLock::new(|| {
+    let text: io::Result<String> = fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    text.map_or_else(
+        |_| RandomState::new().hash_one(0),
+        |text| blake3::hash(text.as_bytes()).as_bytes()[..8].try_into().map_or(0, u64::from_le_bytes),
+    )
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use std::collections::BTreeMap;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        (folder, store)
+    }
+
+    fn result(outputs: impl IntoIterator<Item = Artifact>) -> ActionResult {
+        ActionResult {
+            outputs: outputs.into_iter().enumerate().map(|(i, a)| (i.to_string(), a)).collect(),
+            metrics: BTreeMap::new(),
+            seconds: 0.5,
+            created: Timestamp::UNIX_EPOCH,
+            host: String::new(),
+        }
+    }
+
+    fn action(n: usize) -> (ActionKey, Manifest) {
+        let manifest = Manifest::uses("test", "", n.into());
+        (manifest.key(), manifest)
+    }
+
+    #[test]
+    fn a_result_from_before_a_reboot_is_believed_only_with_its_content() {
+        let (_folder, store) = store();
+        let artifact = store.insert_bytes(b"hello").unwrap();
+        let (key, manifest) = action(0);
+        let before = Origin { boot: BOOT.wrapping_add(1), durable: false };
+        store.results().publish(&key, &manifest.text(), before, &result([artifact.clone()]), false).unwrap();
+        assert!(store.result(&key).is_some());
+
+        // What a crash of the machine can leave: the right size and nothing in it.
+        let blob = store.blob_path(&artifact.digest);
+        fs::remove_file(&blob).unwrap();
+        fs::write(&blob, [0; 5]).unwrap();
+        assert_eq!(store.result(&key), None);
+
+        let durable = Origin { durable: true, ..before };
+        store.results().publish(&key, &manifest.text(), durable, &result([artifact]), true).unwrap();
+        assert!(store.result(&key).is_some(), "what was synced needs no check");
+    }
+
+    #[test]
+    fn a_mostly_dead_journal_is_compacted_and_others_follow() {
+        let (folder, store) = store();
+        let other = Store::open(folder.path()).unwrap();
+        let (key, manifest) = action(0);
+        let mut wide = result([]);
+        wide.host = "x".repeat(100_000);
+        let (last, last_manifest) = action(1);
+        store.publish(&last, &last_manifest, &result([])).unwrap();
+        assert!(other.result(&last).is_some());
+        for n in 0..60 {
+            wide.seconds = f64::from(n) / 1000.0;
+            store.replace(&key, &manifest, &wide).unwrap();
+        }
+        let length = fs::metadata(folder.path().join(super::super::layout::RESULTS)).unwrap().len();
+        assert!(length < SMALL, "{length}");
+        for store in [&store, &other, &Store::open(folder.path()).unwrap()] {
+            assert_eq!(store.result(&key).unwrap().host.len(), 100_000);
+            assert_eq!(store.manifest(&key), Some(manifest.clone()));
+            assert_eq!(store.manifest(&last), Some(last_manifest.clone()));
+        }
+        assert_eq!(Store::open(folder.path()).unwrap().result(&key), Some(wide));
+    }
+}
