@@ -1,6 +1,44 @@
-//! TODO: visualise.
+//! Figures: each kind here reads a stage's files and hands plain data to one of the charts.
+//!
+//! In reading order: `style` (colours, sizes), `text` (fonts and widths), `canvas` (marks in an SVG), `figure` (layout,
+//! PNG), `chart/` (data in, marks out), then a file a kind. No font, clock or setting of the machine decides a pixel.
 
-use crate::kind::Kind;
+mod accuracy;
+mod canvas;
+mod chart;
+mod confusion;
+mod curves;
+mod embedded;
+mod figure;
+mod layers;
+mod matching;
+mod projection;
+mod read;
+mod samples;
+mod statistics;
+mod style;
+mod text;
+
+use crate::kind::{Arity, Kind, Output, Port, Reads, Role};
 
 /// The kinds of this module.
-pub const KINDS: &[&Kind] = &[];
+pub const KINDS: &[&Kind] = &[
+    &statistics::KIND,
+    &layers::KIND,
+    &curves::KIND,
+    &confusion::KIND,
+    &projection::KIND,
+    &samples::KIND,
+    &accuracy::KIND,
+];
+
+/// What every figure writes.
+const OUTPUTS: &[Output] = &[
+    Output { name: "svg", file: "figure.svg", role: Role::Figure, doc: "the figure as SVG" },
+    Output { name: "png", file: "figure.png", role: Role::Figure, doc: "the figure as PNG, two pixels a CSS pixel" },
+];
+
+/// An input that is read as the bytes it holds.
+const fn port(name: &'static str, arity: Arity, doc: &'static str) -> Port {
+    Port { name, doc, arity, reads: Reads::Artifact }
+}

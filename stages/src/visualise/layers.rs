@@ -1,0 +1,113 @@
+//! `visualise/layers`: the table of a network's layers, their output shapes and parameters.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::chart::table::{Align, Row, Table};
+use super::figure::Figure;
+use super::read::{self, grouped};
+use crate::kind::{Arity, Context, Kind, check};
+
+/// The kind.
+pub(super) const KIND: Kind = Kind {
+    name: "visualise/layers",
+    summary: "Draws the table of a network's layers: type, output shape, parameters, totals.",
+    inputs: &[super::port("summary", Arity::One, "`summary.json` of a train stage")],
+    outputs: super::OUTPUTS,
+    check: check::<Params>,
+    run,
+    fixed: None,
+    module: "visualise/layers.rs",
+};
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct Params {
+    /// Without one, the network's name.
+    title: Option<String>,
+    caption: String,
+}
+
+#[derive(Deserialize)]
+struct Summary {
+    name: String,
+    #[serde(default)]
+    input: Vec<usize>,
+    layers: Vec<Layer>,
+    parameters: u64,
+    trainable: u64,
+}
+
+#[derive(Deserialize)]
+struct Layer {
+    name: String,
+    r#type: String,
+    output_shape: Vec<usize>,
+    parameters: u64,
+}
+
+fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
+    let params = Params::deserialize(params)?;
+    let path = context.input("summary")?;
+    let summary: Summary = read::json(path)?;
+    anyhow::ensure!(!summary.layers.is_empty(), "{} has no layers", path.display());
+    anyhow::ensure!(
+        summary.trainable <= summary.parameters,
+        "{} has more trainable parameters than parameters",
+        path.display()
+    );
+    let subtitle = match summary.input.as_slice() {
+        [] => format!("{} parameters", grouped(summary.parameters)),
+        input => format!("{} parameters, input {}", grouped(summary.parameters), shape(input)),
+    };
+    let title = params.title.clone().unwrap_or_else(|| format!("Layers of {}", summary.name));
+    Figure { title, subtitle, rows: vec![vec![Box::new(table(&summary))]], caption: params.caption }.write(context)
+}
+
+fn table(summary: &Summary) -> Table {
+    let row =
+        |l: &Layer| Row::new([format!("{} ({})", l.name, l.r#type), shape(&l.output_shape), grouped(l.parameters)]);
+    let total = |name: &str, count: u64| format!("{name} params: {} ({})", grouped(count), memory(count));
+    Table {
+        title: String::new(),
+        columns: vec![
+            ("Layer (type)".to_owned(), Align::Left),
+            ("Output shape".to_owned(), Align::Left),
+            ("Param #".to_owned(), Align::Right),
+        ],
+        rows: summary.layers.iter().map(row).collect(),
+        notes: vec![
+            total("Total", summary.parameters),
+            total("Trainable", summary.trainable),
+            total("Non-trainable", summary.parameters - summary.trainable),
+        ],
+        width: 460.0,
+    }
+}
+
+/// A shape as Keras writes it: the number of images is open.
+fn shape(sides: &[usize]) -> String {
+    let sides: Vec<String> = sides.iter().map(usize::to_string).collect();
+    format!("(None, {})", sides.join(", "))
+}
+
+/// The memory that so many 32-bit parameters take, in the units of Keras (powers of 1024).
+fn memory(parameters: u64) -> String {
+    const UNITS: [&str; 4] = ["B", "KB", "MB", "GB"];
+    let (mut bytes, mut unit) = (parameters as f64 * 4.0, 0);
+    while bytes >= 1024.0 && unit + 1 < UNITS.len() {
+        bytes /= 1024.0;
+        unit += 1;
+    }
+    format!("{bytes:.2} {}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_what_keras_prints() {
+        assert_eq!([0, 963_205, 3_223_909].map(memory), ["0.00 B", "3.67 MB", "12.30 MB"]);
+    }
+}

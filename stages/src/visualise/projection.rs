@@ -1,0 +1,122 @@
+//! `visualise/projection`: samples in the plane, by their true class beside by their cluster.
+
+use std::collections::BTreeMap;
+
+use anyhow::ensure;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::canvas::Point;
+use super::chart::axis::Axis;
+use super::chart::legend::Legend;
+use super::chart::scatter::Scatter;
+use super::embedded::{Clusters, Embeddings};
+use super::figure::{Chart, Figure};
+use super::read::{self, grouped};
+use super::style::Colour;
+use crate::kind::{Arity, Context, Kind, check};
+use crate::rng::Rng;
+
+/// The kind.
+pub(super) const KIND: Kind = Kind {
+    name: "visualise/projection",
+    summary: "Draws projections of embeddings, true classes beside clusters, a row a projection.",
+    inputs: &[
+        super::port("projections", Arity::Many, "`projection.csv` of project stages"),
+        super::port("embeddings", Arity::One, "`embeddings.safetensors` that was projected and clustered"),
+        super::port("clusters", Arity::One, "`clusters.csv` of a cluster stage"),
+    ],
+    outputs: super::OUTPUTS,
+    check: check::<Params>,
+    run,
+    fixed: None,
+    module: "visualise/projection.rs",
+};
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct Params {
+    title: String,
+    caption: String,
+    /// Coordinates (`method=pca`) or their value (`pca`) -> the name of the projection.
+    names: BTreeMap<String, String>,
+    /// What the clusters are called: `k-means clusters`.
+    clusters: String,
+    /// Decides the order in which points are drawn.
+    seed: u64,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        let known = [("pca", "PCA"), ("tsne", "t-SNE"), ("t-sne", "t-SNE")];
+        Self {
+            title: "Projections of the embeddings".to_owned(),
+            caption: String::new(),
+            names: known.map(|(key, name)| (key.to_owned(), name.to_owned())).into(),
+            clusters: "clusters".to_owned(),
+            seed: 0,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Projected {
+    index: usize,
+    x: f64,
+    y: f64,
+}
+
+/// The size of a panel.
+const PANEL: Point = (430.0, 380.0);
+
+fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
+    let params = Params::deserialize(params)?;
+    let embeddings = Embeddings::open(context.input("embeddings")?)?;
+    let clusters = Clusters::open(context.input("clusters")?, &embeddings)?;
+    let mut rows: Vec<Vec<Box<dyn Chart>>> = vec![vec![
+        Box::new(Legend::new(PANEL.0, embeddings.legend())),
+        Box::new(Legend::new(PANEL.0, clusters.legend(&embeddings))),
+    ]];
+    for (i, input) in context.all("projections").iter().enumerate() {
+        let name = read::name(input, i, &params.names);
+        let points: Vec<Projected> = read::csv(&input.path)?;
+        for p in &points {
+            let file = input.path.display();
+            ensure!(clusters.contains(p.index), "sample {} of {file} is missing from the clusters", p.index);
+            ensure!(p.x.is_finite() && p.y.is_finite(), "sample {} of {file} is at ({}, {})", p.index, p.x, p.y);
+        }
+        let points = shuffled(points, params.seed);
+        let shares = embeddings.explained(&points.iter().map(|p| (p.index, [p.x, p.y])).collect::<Vec<_>>());
+        let explained = shares.map_or(String::new(), |s| format!(" ({:.1}% of variance)", 100.0 * (s[0] + s[1])));
+        let axis = |number: usize, values: Vec<f64>| {
+            let share = shares.map_or(String::new(), |s| format!(" ({:.1}%)", 100.0 * s[number]));
+            Axis::around(format!("{name} {}{share}", number + 1), values)
+        };
+        let panel = |title: String, colour: &dyn Fn(usize) -> Colour| -> Box<dyn Chart> {
+            Box::new(Scatter {
+                title,
+                size: PANEL,
+                x: axis(0, points.iter().map(|p| p.x).collect()),
+                y: axis(1, points.iter().map(|p| p.y).collect()),
+                points: points.iter().map(|p| ((p.x, p.y), colour(p.index))).collect(),
+            })
+        };
+        rows.push(vec![
+            panel(format!("{name}: true classes{explained}"), &|index| embeddings.colour(index)),
+            panel(format!("{name}: {} (ARI {:.3})", params.clusters, clusters.ari), &|index| clusters.colour(index)),
+        ]);
+    }
+    ensure!(rows.len() > 1, "input `projections` was not given");
+    let subtitle = format!(
+        "{} samples; adjusted Rand index of clusters and classes {:.3}",
+        grouped(clusters.len() as u64),
+        clusters.ari
+    );
+    Figure { title: params.title, subtitle, rows, caption: params.caption }.write(context)
+}
+
+/// The points in a random order: no class is to lie on top of the others because it comes last in a file.
+fn shuffled(mut points: Vec<Projected>, seed: u64) -> Vec<Projected> {
+    Rng::new(seed, "draw order", 0).shuffle(&mut points);
+    points
+}

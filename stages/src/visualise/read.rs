@@ -1,0 +1,86 @@
+//! Reading the files that figures are drawn from, and the names that labels are shown under.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::kind::Input;
+
+/// A row of `clusters.csv`.
+#[derive(Deserialize)]
+pub(super) struct Clustered {
+    /// The row of the image set.
+    pub(super) index: usize,
+    /// Its cluster; -1 is noise.
+    pub(super) cluster: i64,
+    /// Its class.
+    pub(super) label: u32,
+}
+
+/// The rows of a CSV file.
+///
+/// # Errors
+/// If it cannot be read, has other columns, or has no rows.
+pub(super) fn csv<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
+    let mut reader = csv::Reader::from_path(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let rows: Vec<T> =
+        reader.deserialize().collect::<Result<_, _>>().with_context(|| format!("cannot read {}", path.display()))?;
+    ensure!(!rows.is_empty(), "{} has no rows", path.display());
+    Ok(rows)
+}
+
+/// The value of a JSON file.
+///
+/// # Errors
+/// If it cannot be read or is something else.
+pub(super) fn json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
+    let text = std::fs::read(path).with_context(|| format!("cannot open {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// What an input is called in a figure: what `names` says for its matrix coordinates (`model=5`) or for the value in
+/// them (`5`); else the coordinates in words (`model 5`); else, where it has none, its place among all (`variant 2`).
+pub(super) fn name(input: &Input, position: usize, names: &BTreeMap<String, String>) -> String {
+    if input.label.is_empty() {
+        let place = format!("variant {}", position + 1);
+        return names.get(&place).cloned().unwrap_or(place);
+    }
+    let value = input.label.split_once('=').map_or(input.label.as_str(), |(_, value)| value);
+    let known = names.get(&input.label).or_else(|| names.get(value));
+    known.cloned().unwrap_or_else(|| input.label.replace('=', " ").replace(',', ", "))
+}
+
+/// A whole number with its thousands apart: `3,223,909`.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_apart() {
+        assert_eq!([0, 999, 1_000, 3_223_909].map(grouped), ["0", "999", "1,000", "3,223,909"]);
+    }
+
+    #[test]
+    fn an_input_is_called_by_its_coordinates_unless_it_has_a_name() {
+        let input = |label: &str| Input { label: label.to_owned(), path: "x".into() };
+        let names = BTreeMap::from([("pca".to_owned(), "PCA".to_owned())]);
+        assert_eq!(name(&input("method=pca"), 0, &names), "PCA");
+        assert_eq!(name(&input("model=5,seed=1"), 0, &names), "model 5, seed 1");
+        assert_eq!(name(&input(""), 1, &names), "variant 2");
+    }
+}
