@@ -93,3 +93,26 @@ fn start(values: &Array2<f64>, seed: u64) -> anyhow::Result<Vec<[f64; 2]>> {
     let mut noise = || START / 100.0 * f64::from(rng.normal());
     Ok(found.projection.rows().into_iter().map(|p| [p[0] * shrink + noise(), p[1] * shrink + noise()]).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::analysis::embeddings::Embeddings;
+    use crate::artifact::tensors::Tensors;
+
+    #[test]
+    fn measures_scikit_learns_map_as_scikit_learns_affinities_do() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/analysis");
+        let values = Embeddings::open(&fixtures.join("embeddings.safetensors")).unwrap().values;
+        let map = Tensors::open(&fixtures.join("embeddings.safetensors")).unwrap().f32("tsne").unwrap().into_owned();
+        let map: Vec<[f64; 2]> = map.chunks(2).map(|p| [f64::from(p[0]), f64::from(p[1])]).collect();
+        let reference = std::fs::read_to_string(fixtures.join("reference.json")).unwrap();
+        let reference: serde_json::Value = serde_json::from_str(&reference).unwrap();
+        let found = Affinities::new(&nearest(&Points::new(values.view()), 91), 30.0).kl_divergence(&map);
+        let expected = reference["tsne"]["kl_divergence"].as_f64().unwrap();
+        // scikit-learn's perplexities are right to 1e-5, and its affinities are single precision.
+        assert!((found - expected).abs() < 1e-4, "{found}, scikit-learn {expected}");
+    }
+}
