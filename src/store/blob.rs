@@ -42,10 +42,11 @@ impl Store {
         self.place(&temporary, path, digest)
     }
 
-    /// Gives a finished file of the staging directory its name. What may be there already is left if it is known to be
-    /// sound, and replaced otherwise: so making an artifact again mends a damaged one.
+    /// Gives a finished file of the staging directory its name. A sound file that has it already stays, and keeps what
+    /// is known of its stamp; any other is replaced: so making an artifact again mends a damaged one.
     pub(super) fn place(&self, temporary: &Path, path: &Path, digest: &Digest) -> Result<()> {
-        if self.memo().trusted(path).is_some_and(|known| known.digest == *digest) {
+        let is_blob = path == self.blob_path(digest);
+        if is_blob && matches!(self.memo().artifact(path), Ok(Some(known)) if known.digest == *digest) {
             return fs::remove_file(temporary).map_err(StoreError::io("remove", temporary));
         }
         let renamed = match fs::rename(temporary, path) {

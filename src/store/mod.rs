@@ -37,6 +37,7 @@ pub struct Store {
     memo: Memo,
     results: Mutex<Results>,
     swept: Once,
+    idle: Mutex<scratch::Idle>,
     /// Where files are written before they get their names; created when first needed.
     staging: OnceLock<Scratch>,
 }
@@ -50,7 +51,7 @@ impl Store {
         let root = layout::prepare(root)?;
         let memo = Memo::open(&root.join(layout::MEMO));
         let results = Mutex::new(Results::open(&root.join(layout::RESULTS))?);
-        Ok(Self { root, memo, results, swept: Once::new(), staging: OnceLock::new() })
+        Ok(Self { root, memo, results, swept: Once::new(), idle: Mutex::default(), staging: OnceLock::new() })
     }
 
     /// The store's folder, absolute.

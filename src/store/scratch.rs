@@ -1,22 +1,29 @@
 //! Scratch directories: where a stage works, and where the store writes what is not finished yet.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Permissions};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{MutexGuard, PoisonError};
 
 use rustix::fs::FlockOperation;
 
 use super::lock::{is_still, lock};
 use super::{Result, Store, StoreError};
 
+/// Empty directories waiting to be used again, by the folders in them.
+pub(super) type Idle = BTreeMap<BTreeSet<PathBuf>, Vec<Scratch>>;
+
 /// A fresh directory on the store's file system, removed when dropped. A lock on the directory itself says that its
 /// process lives; those of dead processes are swept away by the next Kiln that needs one.
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
+    /// Folders it began with, relative and with all above them.
+    folders: BTreeSet<PathBuf>,
     _lock: File,
     next: AtomicU64,
 }
@@ -31,6 +38,29 @@ impl Scratch {
     pub(super) fn fresh(&self) -> PathBuf {
         self.path.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
     }
+
+    /// Empties all but the folders it began with; `false` if they are not as they were.
+    fn reset(&self) -> io::Result<bool> {
+        let mut open = vec![PathBuf::new()];
+        let mut met = 0;
+        while let Some(folder) = open.pop() {
+            let path = self.path.join(&folder);
+            if fs::symlink_metadata(&path)?.permissions().mode() & 0o700 != 0o700 {
+                return Ok(false);
+            }
+            for entry in fs::read_dir(&path)? {
+                let entry = entry?;
+                let relative = folder.join(entry.file_name());
+                if entry.file_type()?.is_dir() && self.folders.contains(&relative) {
+                    met += 1;
+                    open.push(relative);
+                } else {
+                    remove(&entry.path())?;
+                }
+            }
+        }
+        Ok(met == self.folders.len())
+    }
 }
 
 impl Drop for Scratch {
@@ -42,29 +72,57 @@ impl Drop for Scratch {
 }
 
 impl Store {
-    /// A fresh directory. The hint (a stage's name) shows in its name, for people who look.
+    /// A fresh, empty directory. The hint (a stage's name) shows in its name, for people who look.
     ///
     /// # Errors
     /// If it cannot be created.
     pub fn scratch(&self, hint: &str) -> Result<Scratch> {
+        self.scratch_with(hint, [])
+    }
+
+    /// A fresh directory that holds these folders, given by relative paths, and nothing else. One that was
+    /// [recycled](Self::recycle) is taken if there is one with the same folders.
+    ///
+    /// # Errors
+    /// If it cannot be created.
+    pub fn scratch_with<'p>(&self, hint: &str, folders: impl IntoIterator<Item = &'p Path>) -> Result<Scratch> {
         self.swept.call_once(|| self.sweep());
+        let folders: BTreeSet<PathBuf> = folders
+            .into_iter()
+            .flat_map(Path::ancestors)
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .map(Path::to_owned)
+            .collect();
         let parent = self.folder("tmp")?;
         let hint: String = hint.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect();
-        loop {
-            // A RandomState is seeded anew by the standard library each time.
-            let path = parent.join(format!("{hint}-{:08x}", RandomState::new().hash_one(0) as u32));
-            match fs::create_dir(&path) {
-                Ok(()) => {}
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
-                Err(e) => return Err(StoreError::io("create the folder", &path)(e)),
-            }
-            // Before the lock is taken a sweep may take the directory for a dead one's; then there is another.
-            let Ok(file) = File::open(&path) else { continue };
-            lock(&file, FlockOperation::LockExclusive).map_err(StoreError::errno("lock", &path))?;
-            if is_still(&file, &path) {
-                return Ok(Scratch { path, _lock: file, next: AtomicU64::new(0) });
-            }
+        if let Some(mut scratch) = self.idle().get_mut(&folders).and_then(Vec::pop) {
+            let path = fresh_name(&parent, &hint);
+            fs::rename(&scratch.path, &path).map_err(StoreError::io("rename", &scratch.path))?;
+            scratch.path = path;
+            return Ok(scratch);
         }
+        let (path, lock) = create(&parent, &hint)?;
+        let scratch = Scratch { path, folders, _lock: lock, next: AtomicU64::new(0) };
+        // In ascending order, so what is above comes first.
+        for folder in &scratch.folders {
+            let path = scratch.path.join(folder);
+            fs::create_dir(&path).map_err(StoreError::io("create the folder", &path))?;
+        }
+        Ok(scratch)
+    }
+
+    /// Empties a scratch directory for the next that needs one like it. Removing directories is slow on some file systems
+    /// (milliseconds each, where freed blocks are discarded at once), and thousands of small stages need thousands.
+    ///
+    /// Only for a directory that no process works in any more: otherwise drop it.
+    pub fn recycle(&self, scratch: Scratch) {
+        if matches!(scratch.reset(), Ok(true)) {
+            self.idle().entry(scratch.folders.clone()).or_default().push(scratch);
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where this process writes what is not finished yet.
@@ -92,6 +150,29 @@ impl Store {
         }
         self.sweep_locks();
     }
+}
+
+/// Creates a directory and locks it.
+fn create(parent: &Path, hint: &str) -> Result<(PathBuf, File)> {
+    loop {
+        let path = fresh_name(parent, hint);
+        match fs::create_dir(&path) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
+            Err(e) => return Err(StoreError::io("create the folder", &path)(e)),
+        }
+        // Before the lock is taken a sweep may take the directory for a dead one's; then there is another.
+        let Ok(file) = File::open(&path) else { continue };
+        lock(&file, FlockOperation::LockExclusive).map_err(StoreError::errno("lock", &path))?;
+        if is_still(&file, &path) {
+            return Ok((path, file));
+        }
+    }
+}
+
+/// A name that nobody else comes upon: a RandomState is seeded from the system's random numbers.
+fn fresh_name(parent: &Path, hint: &str) -> PathBuf {
+    parent.join(format!("{hint}-{:016x}", RandomState::new().hash_one(std::process::id())))
 }
 
 /// Removes a file or a directory with all that is in it, also where a stage took away the right to.

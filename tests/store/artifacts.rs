@@ -294,3 +294,23 @@ fn an_output_in_a_folder_that_was_closed_is_captured_and_swept() {
     drop(scratch);
     assert!(!path.exists());
 }
+
+#[test]
+fn a_project_on_another_file_system_gets_its_artifacts_too() {
+    let place = Place::new();
+    let project = tempfile::tempdir_in("/dev/shm").unwrap();
+    let device = |path: &Path| fs::metadata(path).unwrap().dev();
+    assert_ne!(device(project.path()), device(place.store.root()), "this test needs two file systems");
+    let scratch = place.store.scratch("x").unwrap();
+    plant(&scratch.path().join("out"));
+    let tree = place.store.capture(&scratch.path().join("out")).unwrap();
+    let file = place.file("file");
+    let to = project.path().join("out");
+    // What a killed process left: no process has a number this high.
+    fs::write(project.path().join(".out.kiln-4194999"), "half").unwrap();
+    for artifact in [&file, &tree, &tree, &file] {
+        place.store.materialise(artifact, &to, How::Copy).unwrap();
+        assert_eq!(place.store.memo().artifact(&to).unwrap().as_ref(), Some(artifact));
+        assert_eq!(fs::read_dir(project.path()).unwrap().count(), 1);
+    }
+}

@@ -174,3 +174,56 @@ fn scratch_directories_of_the_living_are_left_alone() {
     assert!(scratch.path().is_dir() && theirs.path().is_dir());
     assert!(!place.store.root().join("tmp/dead-00000000").exists());
 }
+
+#[test]
+fn a_recycled_scratch_directory_is_as_good_as_new() {
+    let place = Place::new();
+    let folders = [Path::new("in/deep"), Path::new("out")];
+    let names = |scratch: &Path| {
+        let mut names: Vec<_> = fs::read_dir(scratch).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let scratch = place.store.scratch_with("first", folders).unwrap();
+    let first = scratch.path().to_owned();
+    fs::write(first.join("in/deep/file"), "").unwrap();
+    fs::write(first.join("file"), "").unwrap();
+    fs::create_dir_all(first.join("stray/in/deep")).unwrap();
+    std::os::unix::fs::symlink("/", first.join("out/link")).unwrap();
+    place.store.recycle(scratch);
+
+    let other = place.store.scratch_with("other", [Path::new("out")]).unwrap();
+    assert_eq!(names(other.path()), ["out"], "not the recycled one, which has more folders");
+    let again = place.store.scratch_with("second", folders).unwrap();
+    assert!(!first.exists(), "taken again under another name");
+    assert_eq!(names(again.path()), ["in", "out"]);
+    assert_eq!(names(&again.path().join("in")), ["deep"]);
+    assert!(names(&again.path().join("in/deep")).is_empty() && names(&again.path().join("out")).is_empty());
+
+    // A stage that tampered with the folders spoils the directory.
+    fs::remove_dir(again.path().join("out")).unwrap();
+    fs::write(again.path().join("out"), "").unwrap();
+    let spoilt = again.path().to_owned();
+    place.store.recycle(again);
+    assert!(!spoilt.exists());
+    drop(other);
+    let tmp = place.store.root().join("tmp");
+    assert!(names(&tmp).is_empty());
+    place.store.recycle(place.store.scratch("last").unwrap());
+    assert_eq!(names(&tmp).len(), 1);
+    drop(place.store);
+    assert!(names(&tmp).is_empty(), "idle ones go with the store");
+}
+
+#[test]
+fn a_held_store_is_seen_to_be_in_use() {
+    let place = Place::new();
+    let (first, second) = (place.store.hold().unwrap(), place.reopen().hold().unwrap());
+    let file = fs::File::open(place.store.root().join("in-use")).unwrap();
+    let free = || rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok();
+    assert!(!free());
+    drop(first);
+    assert!(!free());
+    drop(second);
+    assert!(free());
+}
