@@ -89,7 +89,7 @@ fn pca_is_that_of_scikit_learn() {
 
 #[test]
 fn pca_of_more_dimensions_than_points_is_the_same() {
-    // Mirrored about its mean, the transposed problem has as many points as the first has dimensions.
+    // 20 points of 32 dimensions go through the Gram matrix; every point twice makes 40, which go through the covariance.
     let values = images().values.slice(ndarray::s![..20, ..]).to_owned();
     let tall = pca(&ndarray::concatenate![Axis(0), values, values]).unwrap();
     let wide = pca(&values).unwrap();

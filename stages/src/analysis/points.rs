@@ -24,12 +24,20 @@ pub struct Points<'a> {
     floor: f32,
 }
 
-/// The approximate distances from one point to all. Values are squared and in units of [`Points::scale`] squared.
+/// The approximate distances from one point to all. Values are squared, in units that suit `f32`.
 pub struct Row<'r, 'p> {
     /// `values[j]` approximates the squared distance to point `j`.
     pub values: &'r [f32],
     points: &'r Points<'p>,
     index: usize,
+}
+
+/// The points nearer than some distance.
+pub struct Nearer {
+    /// Bit `j % 64` of word `j / 64` is set if point `j` is nearer; not to be relied on for the unsure.
+    pub words: Vec<u64>,
+    /// The points too close to the distance to tell, in their order.
+    pub unsure: Vec<usize>,
 }
 
 impl<'a> Points<'a> {
@@ -67,11 +75,6 @@ impl<'a> Points<'a> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// What a distance is multiplied by in a [`Row`].
-    pub fn scale(&self) -> f64 {
-        self.scale
     }
 
     /// The squared distance between two points, in double precision.
@@ -123,13 +126,31 @@ impl Row<'_, '_> {
             .map(move |(j, (&value, &length))| (j, value, points.relative * (own + length) + points.floor))
     }
 
+    /// Which points are nearer than the root of `squared` (in the units of the points), as far as single precision can
+    /// tell.
+    pub fn nearer(&self, squared: f64) -> Nearer {
+        let limit = (squared * self.points.scale * self.points.scale) as f32;
+        let own = self.points.lengths[self.index];
+        let slack = limit * f32::EPSILON + self.points.floor;
+        let close_call =
+            |value: f32, length: f32| (value - limit).abs() <= self.points.relative * (own + length) + slack;
+        let mut found = Nearer { words: Vec::with_capacity(self.values.len().div_ceil(64)), unsure: Vec::new() };
+        let chunks = self.values.chunks(64).zip(self.points.lengths.chunks(64));
+        for (at, (values, lengths)) in chunks.enumerate() {
+            let word = values.iter().rev().fold(0, |word, &value| word << 1 | u64::from(value < limit));
+            found.words.push(word);
+            // Counted first because close calls are rare, and a loop without branches is a fast one.
+            let pairs = || values.iter().zip(lengths);
+            if pairs().map(|(&value, &length)| u32::from(close_call(value, length))).sum::<u32>() > 0 {
+                let places = pairs().enumerate().filter(|(_, (value, length))| close_call(**value, **length));
+                found.unsure.extend(places.map(|(place, _)| at * 64 + place));
+            }
+        }
+        found
+    }
+
     /// The squared distance to point `j` in double precision, in the units of the points.
     pub fn exact(&self, j: usize) -> f64 {
         self.points.squared(self.index, j)
-    }
-
-    /// A squared distance in the units of [`Row::values`].
-    pub fn scaled(&self, squared: f64) -> f32 {
-        (squared * self.points.scale * self.points.scale) as f32
     }
 }

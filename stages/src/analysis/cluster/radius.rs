@@ -5,7 +5,7 @@ use linfa_nn::distance::Distance;
 use linfa_nn::{BuildError, NearestNeighbour, NearestNeighbourIndex, NnError};
 use ndarray::{Array2, ArrayBase, ArrayView1, ArrayView2, Data, Ix2};
 
-use crate::analysis::points::{Points, Row};
+use crate::analysis::points::{Nearer, Points, Row};
 
 /// Finds, when the index is built, every pair of points no farther apart than a radius (`<=`, as scikit-learn; linfa's
 /// linear search leaves out the equal). Distances are Euclidean whatever distance function it is given.
@@ -46,17 +46,7 @@ fn wide<F: Float>(value: F) -> f64 {
 
 /// Bit `j` is set if point `j` is within the radius.
 fn bits(row: &Row<'_, '_>, squared: f64) -> Vec<u64> {
-    let limit = row.scaled(squared);
-    let slack = limit * f32::EPSILON;
-    let mut words = vec![0_u64; row.values.len().div_ceil(64)];
-    let mut unsure = Vec::new();
-    for (j, value, error) in row.bounded() {
-        let gap = value - limit;
-        words[j / 64] |= u64::from(gap < 0.0) << (j % 64);
-        if gap.abs() <= error + slack {
-            unsure.push(j);
-        }
-    }
+    let Nearer { mut words, unsure } = row.nearer(squared);
     for j in unsure {
         let bit = 1 << (j % 64);
         if row.exact(j) <= squared { words[j / 64] |= bit } else { words[j / 64] &= !bit }

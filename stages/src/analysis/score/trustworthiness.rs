@@ -26,22 +26,15 @@ pub fn trustworthiness(points: &Points<'_>, projection: ArrayView2<'_, f64>, k: 
 /// The place of point `j` among the others, by distance from the row's own point; the nearest is 1.
 fn rank(row: &Row<'_, '_>, j: usize) -> usize {
     let squared = row.exact(j);
-    let target = row.scaled(squared);
-    let slack = target * f32::EPSILON;
-    let mut closer = 0;
-    let mut unsure = Vec::new();
-    for (other, value, error) in row.bounded() {
-        let gap = value - target;
-        closer += usize::from(gap < -(error + slack));
-        if gap.abs() <= error + slack {
-            unsure.push(other);
-        }
-    }
-    // The point itself is either certainly closer or among the unsure.
-    let own = usize::from(!unsure.contains(&row.index()));
-    let settled = unsure.into_iter().filter(|&other| {
+    let found = row.nearer(squared);
+    let is_set = |place: usize| found.words[place / 64] >> (place % 64) & 1 == 1;
+    let set = found.words.iter().map(|word| word.count_ones() as usize).sum::<usize>();
+    let doubtful = found.unsure.iter().filter(|&&place| is_set(place)).count();
+    let settled = found.unsure.iter().filter(|&&other| {
         let distance = row.exact(other);
         other != row.index() && (distance < squared || (distance == squared && other < j))
     });
-    closer - own + settled.count() + 1
+    // The point itself is its own nearest: either certainly, or among the unsure.
+    let own = usize::from(!found.unsure.contains(&row.index()));
+    set - doubtful - own + settled.count() + 1
 }
