@@ -73,7 +73,10 @@ fn files<'w>(world: &'w World<'_>, id: usize, inputs: &'w Inputs) -> Files<'w> {
         From::Output { stage, output } => world.outputs[stage.0].get(output).and_then(|o| o.path.to_str()),
     };
     Files {
-        inputs: inputs.iter().map(|(n, all)| (n.as_str(), all.iter().filter_map(|i| path(&i.from)).collect())).collect(),
+        inputs: inputs
+            .iter()
+            .map(|(n, all)| (n.as_str(), all.iter().filter_map(|i| path(&i.from)).collect()))
+            .collect(),
         outputs: world.outputs[id].iter().filter_map(|(n, o)| Some((n.as_str(), o.path.to_str()?))).collect(),
     }
 }

@@ -89,7 +89,9 @@ pub(super) fn links(world: &World<'_>, disk: &mut Disk, mistakes: &mut Mistakes<
             let Some(path) = output.path.to_str() else { continue };
             let (why, hint) = match disk.way(path) {
                 Way::Plain | Way::Missing(_) => continue,
-                Way::Link(link) => (format!("`{link}` is a symbolic link"), "outputs are written to folders of the project itself"),
+                Way::Link(link) => {
+                    (format!("`{link}` is a symbolic link"), "outputs are written to folders of the project itself")
+                }
                 Way::Blocked(file) => (format!("`{file}` is not a folder"), "choose another path, or move the file"),
             };
             let message = format!("stage `{}` cannot write `{path}`", world.plans[world.drafts[draft].plan].spec.name);
@@ -159,9 +161,7 @@ fn explain(
         Fault::Outside => Mistake::new(format!("`{path}` leaves the project through a symbolic link"))
             .at(source.place, "")
             .hint("copy the data into the project"),
-        Fault::Special => {
-            Mistake::new(format!("`{path}` is neither a file nor a folder")).at(source.place, "")
-        }
+        Fault::Special => Mistake::new(format!("`{path}` is neither a file nor a folder")).at(source.place, ""),
         Fault::MissingFolder(folder) => Mistake::new(format!("`{path}` does not exist"))
             .at(source.place, format!("there is no folder `{folder}`"))
             .maybe_hint(near(world, path, &folder, written, disk, mistakes)),

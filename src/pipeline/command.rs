@@ -22,7 +22,8 @@ pub(super) fn environment(
     let mut env = BTreeMap::new();
     for entry in entries {
         let what = format!("variable `{}`", entry.key);
-        match scope.text(&entry.node, &what, mistakes).and_then(|v| no_nul(v.into_owned(), entry.node.place, mistakes)) {
+        match scope.text(&entry.node, &what, mistakes).and_then(|v| no_nul(v.into_owned(), entry.node.place, mistakes))
+        {
             Some(value) => {
                 env.insert(entry.key.clone(), value);
             }
@@ -82,7 +83,8 @@ pub(super) fn script(
         return Some(Command::Shell(text.to_owned()));
     }
     let parts = scope.parts(text, place, mistakes)?;
-    let mut script = Script { out: String::with_capacity(text.len() + 32), lexer: Lexer::new(), names: BTreeMap::new(), env };
+    let mut script =
+        Script { out: String::with_capacity(text.len() + 32), lexer: Lexer::new(), names: BTreeMap::new(), env };
     let mut whole = true;
     for (i, part) in parts.iter().enumerate() {
         match part {
@@ -164,7 +166,9 @@ fn refused(context: Context, name: Use<'_>, found: &Found<'_>) -> Option<Mistake
         Context::Bare | Context::Double | Context::Comment => None,
         Context::Arithmetic => match found {
             Found::Value(Node { content: Content::Number(_), .. }) => None,
-            _ => Some(mistake("in `$((...))`, where a shell may run what it holds").hint("only numbers can stand here")),
+            _ => {
+                Some(mistake("in `$((...))`, where a shell may run what it holds").hint("only numbers can stand here"))
+            }
         },
         Context::Single => Some(mistake("between single quotes, where a shell expands nothing").hint(format!(
             "end the quotes around it, 'a'${{{name}}}'b', or use double quotes; for the text itself write `$${{`"
@@ -174,7 +178,9 @@ fn refused(context: Context, name: Use<'_>, found: &Found<'_>) -> Option<Mistake
                 .hint("remove the quotes around the delimiter"),
         ),
         Context::Backticks => Some(mistake("between backticks").hint("write `$(...)` instead of backticks")),
-        Context::Escaped => Some(mistake("after a backslash").hint("for the text itself write `$${` without a backslash")),
+        Context::Escaped => {
+            Some(mistake("after a backslash").hint("for the text itself write `$${` without a backslash"))
+        }
         Context::Delimiter => Some(mistake("in the delimiter of a here-document")),
     }
 }

@@ -16,6 +16,7 @@ pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<
     if matches!(root.content, Content::Null) {
         mistakes.add(
             Mistake::new("the pipeline file is empty")
+                .at(root.place, "")
                 .hint("it needs `version: 1` and `stages:`, and may have `params:` and `profiles:`"),
         );
         return spec;
@@ -53,7 +54,8 @@ fn version(entry: Option<&Entry>, mistakes: &mut Mistakes<'_>) {
         return;
     };
     if !matches!(&entry.node.content, Content::Number(n) if n.as_u64() == Some(1)) {
-        mistakes.add(Mistake::new("this Kiln reads `version: 1` only").at(entry.node.place, "").hint("write `version: 1`"));
+        mistakes
+            .add(Mistake::new("this Kiln reads `version: 1` only").at(entry.node.place, "").hint("write `version: 1`"));
     }
 }
 
@@ -61,13 +63,10 @@ const STAGE: &[&str] =
     &["uses", "run", "inputs", "outputs", "with", "matrix", "env", "resources", "timeout", "retries"];
 
 fn stage<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> StageSpec<'n> {
-    named("stage name", &entry.key, entry.place, true, mistakes);
+    named("a stage name", &entry.key, entry.place, true, mistakes);
     let what = format!("stage `{}`", entry.key);
-    let entries = if matches!(entry.node.content, Content::Null) {
-        &[]
-    } else {
-        fields(&entry.node, &what, STAGE, mistakes)
-    };
+    let entries =
+        if matches!(entry.node.content, Content::Null) { &[] } else { fields(&entry.node, &what, STAGE, mistakes) };
     let each = |key: &str, mistakes: &mut Mistakes<'_>| get(entries, key).map_or(&[][..], |e| mapping(e, mistakes));
     let stage = StageSpec {
         name: &entry.key,
@@ -122,6 +121,9 @@ fn is_empty(node: &Node) -> bool {
 
 fn body<'n>(stage: &Entry, entries: &'n [Entry], mistakes: &mut Mistakes<'_>) -> Option<BodySpec<'n>> {
     match (get(entries, "uses"), get(entries, "run")) {
+        // A slip in the key, or no mapping at all, was told of already.
+        (None, None) if entries.iter().any(|e| !STAGE.contains(&e.key.as_str())) => None,
+        (None, None) if !is_empty(&stage.node) && entries.is_empty() => None,
         (None, None) => {
             mistakes.add(
                 Mistake::new(format!("stage `{}` does nothing", stage.key))
@@ -158,14 +160,16 @@ fn body<'n>(stage: &Entry, entries: &'n [Entry], mistakes: &mut Mistakes<'_>) ->
 }
 
 fn input<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> InputSpec<'n> {
-    named("input name", &entry.key, entry.place, false, mistakes);
+    named("an input name", &entry.key, entry.place, false, mistakes);
     let mut items = Vec::new();
     match &entry.node.content {
         Content::List(list) => items.extend(list.iter().filter_map(|node| item(node, mistakes))),
         Content::Null => {
-            mistakes.add(Mistake::new(format!("input `{}` is empty", entry.key)).at(entry.place, "").hint(
-                "give it a path, or a reference to an output: `{from: stage.output}`",
-            ));
+            mistakes.add(
+                Mistake::new(format!("input `{}` is empty", entry.key))
+                    .at(entry.place, "")
+                    .hint("give it a path, or a reference to an output: `{from: stage.output}`"),
+            );
         }
         _ => items.extend(item(&entry.node, mistakes)),
     }
@@ -189,7 +193,7 @@ fn item<'n>(node: &'n Node, mistakes: &mut Mistakes<'_>) -> Option<ItemSpec<'n>>
 }
 
 fn output<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> Option<OutputSpec<'n>> {
-    named("output name", &entry.key, entry.place, false, mistakes);
+    named("an output name", &entry.key, entry.place, false, mistakes);
     let mut output = OutputSpec { name: &entry.key, place: entry.place, path: None, role: None };
     match &entry.node.content {
         Content::Text(_) => output.path = Some(&entry.node),
@@ -205,7 +209,14 @@ fn output<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> Option<OutputSpe
                 output.role = self::role(&role.node, mistakes);
             }
         }
-        _ => return wrong(&entry.node, &format!("output `{}`", entry.key), "a path, or `{path: ..., role: ...}`", mistakes),
+        _ => {
+            return wrong(
+                &entry.node,
+                &format!("output `{}`", entry.key),
+                "a path, or `{path: ..., role: ...}`",
+                mistakes,
+            );
+        }
     }
     Some(output)
 }
@@ -245,7 +256,7 @@ fn matrix<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> MatrixSpec<'n> {
                 }
             },
             axis => {
-                named("axis name", axis, entry.place, false, mistakes);
+                named("an axis name", axis, entry.place, false, mistakes);
                 spec.axes.push(entry);
             }
         }
@@ -275,7 +286,7 @@ fn fields<'n>(node: &'n Node, what: &str, known: &[&str], mistakes: &mut Mistake
         let _: Option<()> = wrong(node, what, "a mapping", mistakes);
         return &[];
     };
-    for entry in entries.iter().filter(|e| !known.contains(&e.key.as_str())) {
+    for entry in entries.iter().filter(|e| e.key != "<<" && !known.contains(&e.key.as_str())) {
         let hint = mistakes
             .nearest(&entry.key, known.iter().copied())
             .unwrap_or_else(|| format!("known here: {}", suggest::list_all(known)));
@@ -307,7 +318,7 @@ fn get<'n>(entries: &'n [Entry], key: &str) -> Option<&'n Entry> {
 
 fn named(what: &str, name: &str, place: Place, dots: bool, mistakes: &mut Mistakes<'_>) {
     if let Some(fault) = name::fault(name, dots) {
-        mistakes.add(Mistake::new(format!("`{name}` cannot be a {what}")).at(place, fault));
+        mistakes.add(Mistake::new(format!("`{name}` cannot be {what}")).at(place, fault));
     }
 }
 

@@ -43,7 +43,8 @@ fn explain(error: DocumentError, place: Place, root: &Path, mistakes: &Mistakes<
     let mut diagnostic = Diagnostic::error(error.message);
     match error.at {
         Some((line, column)) => {
-            let span = fs::read_to_string(&error.file).map_or_else(|_| Span::default(), |text| word(&text, line, column));
+            let span =
+                fs::read_to_string(&error.file).map_or_else(|_| Span::default(), |text| word(&text, line, column));
             diagnostic.labels.push(Label { file, span, text: String::new() });
             diagnostic.labels.push(Label { text: "used here".into(), ..used });
         }

@@ -29,7 +29,9 @@ mod tests {
         for (text, seconds) in [("90s", 90), ("2h", 7_200), ("1h30m", 5_400), ("1d", 86_400), (" 1m5s ", 65)] {
             assert_eq!(parse(text), Some(Duration::from_secs(seconds)), "{text}");
         }
-        for text in ["", "5", "h", "1x", "1m1h", "1h1h", "0s", "99999999999999999999s", "99999999999999d", "-1s", "1.5h"] {
+        for text in
+            ["", "5", "h", "1x", "1m1h", "1h1h", "0s", "99999999999999999999s", "99999999999999d", "-1s", "1.5h"]
+        {
             assert_eq!(parse(text), None, "{text}");
         }
     }

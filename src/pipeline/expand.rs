@@ -135,15 +135,14 @@ impl<'n> World<'n> {
                 (Some(node), _) => {
                     let scope = self.scope(draft);
                     scope.text(node, "a path", mistakes).and_then(|text| {
-                        let checked = paths::normalise(&text).and_then(|path| {
-                            match paths::reserved(&path, pipeline) {
-                                Some(message) => Err(paths::Fault { message, hint: None }),
-                                None => Ok(path),
-                            }
+                        let checked = paths::normalise(&text).and_then(|path| match paths::reserved(&path, pipeline) {
+                            Some(message) => Err(paths::Fault { message, hint: None }),
+                            None => Ok(path),
                         });
                         checked
                             .map_err(|fault| {
-                                let message = format!("stage `{}` cannot write `{}`", plan.spec.name, text.escape_debug());
+                                let message =
+                                    format!("stage `{}` cannot write `{}`", plan.spec.name, text.escape_debug());
                                 let mistake = Mistake::new(message).at(node.place, fault.message);
                                 mistakes.add(scope.blame(mistake.maybe_hint(fault.hint.map(str::to_owned))));
                             })
@@ -162,7 +161,10 @@ impl<'n> World<'n> {
                         Ok(path) => Some(path),
                         Err(fault) => {
                             let message = format!("stage `{}` needs paths of its own for its outputs", plan.spec.name);
-                            let hint = format!("write `outputs: {{{}: PATH}}`, or shorten the labels of its matrix", output.name);
+                            let hint = format!(
+                                "write `outputs: {{{}: PATH}}`, or shorten the labels of its matrix",
+                                output.name
+                            );
                             mistakes.add(Mistake::new(message).at(plan.spec.place, fault.message).hint(hint));
                             None
                         }
@@ -202,7 +204,10 @@ fn plan<'n>(
                     if catalog.is_empty() {
                         "this Kiln was built without the built-in kinds; only `run` is possible".into()
                     } else {
-                        format!("the kinds: {}", suggest::list_all(&catalog.keys().map(String::as_str).collect::<Vec<_>>()))
+                        format!(
+                            "the kinds: {}",
+                            suggest::list_all(&catalog.keys().map(String::as_str).collect::<Vec<_>>())
+                        )
                     }
                 });
                 mistakes.add(Mistake::new(format!("unknown kind `{wanted}`")).at(place, "").hint(hint));
@@ -213,11 +218,7 @@ fn plan<'n>(
     Plan { spec, kind, ports, outputs, matrix, first }
 }
 
-fn command_outputs<'n>(
-    stage: &str,
-    declared: Vec<OutputSpec<'n>>,
-    mistakes: &mut Mistakes<'_>,
-) -> Vec<OutputPlan<'n>> {
+fn command_outputs<'n>(stage: &str, declared: Vec<OutputSpec<'n>>, mistakes: &mut Mistakes<'_>) -> Vec<OutputPlan<'n>> {
     for output in declared.iter().filter(|o| o.path.is_none()) {
         let message = format!("output `{}` of the command `{stage}` has no path", output.name);
         mistakes.add(Mistake::new(message).at(output.place, "").hint("write `path: ...`"));
@@ -233,7 +234,11 @@ fn command_outputs<'n>(
         .collect()
 }
 
-fn kind_outputs<'n>(kind: &dyn Kind, declared: Vec<OutputSpec<'n>>, mistakes: &mut Mistakes<'_>) -> Vec<OutputPlan<'n>> {
+fn kind_outputs<'n>(
+    kind: &dyn Kind,
+    declared: Vec<OutputSpec<'n>>,
+    mistakes: &mut Mistakes<'_>,
+) -> Vec<OutputPlan<'n>> {
     let ports = kind.outputs();
     for output in declared.iter().filter(|o| !ports.iter().any(|p| p.name == o.name)) {
         let names = || ports.iter().map(|p| p.name.as_str());

@@ -75,7 +75,9 @@ mod tests {
 
     fn graph(nodes: usize, edges: &[(usize, usize)]) -> DiGraph<usize, ()> {
         let mut graph = DiGraph::new();
-        (0..nodes).for_each(|i| drop(graph.add_node(i)));
+        for i in 0..nodes {
+            graph.add_node(i);
+        }
         graph.extend_with_edges(edges.iter().map(|(a, b)| (*a as u32, *b as u32)));
         graph
     }

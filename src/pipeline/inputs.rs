@@ -42,7 +42,8 @@ pub(super) fn resolve(
     written: &Written<'_>,
     mistakes: &mut Mistakes<'_>,
 ) -> (Vec<Inputs>, Vec<Source>) {
-    let mut resolver = Resolver { world, written, groups: Groups::default(), labels: HashMap::new(), sources: vec![], left: LIMIT };
+    let mut resolver =
+        Resolver { world, written, groups: Groups::default(), labels: HashMap::new(), sources: vec![], left: LIMIT };
     let inputs = (0..world.drafts.len()).map(|draft| resolver.draft(draft, mistakes)).collect();
     (inputs, resolver.sources)
 }
@@ -132,8 +133,9 @@ impl<'w, 'n> Resolver<'w, 'n> {
     fn overlap(&self, path: &str) -> Option<(Mistake, Place)> {
         if let Some((outer, (draft, output))) = self.written.around(path) {
             let name = self.world.name(draft);
-            let mistake = Mistake::new(format!("`{path}` lies in `{outer}`, which stage `{name}` writes"))
-                .hint(format!("take the whole folder, `{{from: \"{name}.{output}\"}}`, or declare the file as an output"));
+            let mistake = Mistake::new(format!("`{path}` lies in `{outer}`, which stage `{name}` writes")).hint(
+                format!("take the whole folder, `{{from: \"{name}.{output}\"}}`, or declare the file as an output"),
+            );
             return Some((mistake, self.world.output_place(draft, output)));
         }
         let (inner, (draft, output)) = self.written.within(path)?;

@@ -111,9 +111,7 @@ impl<'a> Scope<'a> {
             return mistake.hint("it has no `matrix:`");
         }
         let names = || self.axes.iter().map(|a| a.name.as_str());
-        mistake.hint(
-            mistakes.nearest(axis, names()).unwrap_or_else(|| format!("its axes: {}", suggest::list(names()))),
-        )
+        mistake.hint(mistakes.nearest(axis, names()).unwrap_or_else(|| format!("its axes: {}", suggest::list(names()))))
     }
 
     fn unknown(&self, name: Use<'_>) -> Mistake {
@@ -151,13 +149,7 @@ impl<'a> Scope<'a> {
         Some(match &node.content {
             Content::Text(text) if text.contains("${") => match template::whole(text) {
                 Some(only) => match self.look_up(only, node.place, mistakes)? {
-                    Found::Value(value) => {
-                        if let Err(mistake) = self.params.spend(value) {
-                            mistakes.add(mistake.at(node.place, ""));
-                            return None;
-                        }
-                        value.json()
-                    }
+                    Found::Value(value) => value.json(),
                     other => Value::String(self.spliced(&other, only, node.place, mistakes)?),
                 },
                 None => Value::String(self.fill(text, node.place, mistakes)?),
@@ -211,12 +203,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The pieces of a text, or a mistake.
-    pub(super) fn parts<'n>(
-        &self,
-        text: &'n str,
-        place: Place,
-        mistakes: &mut Mistakes<'_>,
-    ) -> Option<Vec<Part<'n>>> {
+    pub(super) fn parts<'n>(&self, text: &'n str, place: Place, mistakes: &mut Mistakes<'_>) -> Option<Vec<Part<'n>>> {
         template::parse(text)
             .map_err(|fault| {
                 let mut mistake = Mistake::new(fault.message).at(Spot { place, usage: Some(fault.nth) }, "");
@@ -234,7 +221,13 @@ impl<'a> Scope<'a> {
         if self.params.is_broken(name) {
             return None;
         }
-        match self.find(name, mistakes) {
+        let found = self.find(name, mistakes).and_then(|found| {
+            if let Found::Value(value) = found {
+                self.params.spend(value)?;
+            }
+            Ok(found)
+        });
+        match found {
             Ok(found) => Some(found),
             Err(mistake) => {
                 let mistake = mistake.at(Spot { place, usage: Some(name.nth) }, "");

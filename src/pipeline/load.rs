@@ -156,7 +156,9 @@ fn producer(input: &super::stage::Input) -> Option<usize> {
 fn ring(world: &World<'_>, inputs: &[Inputs], cycle: &[usize]) -> Mistake {
     let names: Vec<String> = cycle.iter().chain(&cycle[..1]).map(|id| world.name(*id).to_string()).collect();
     let shown = match names.len() {
-        n if n > 12 => format!("{} -> ... ({} more) -> {}", names[..6].join(" -> "), n - 9, names[n - 3..].join(" -> ")),
+        n if n > 12 => {
+            format!("{} -> ... ({} more) -> {}", names[..6].join(" -> "), n - 9, names[n - 3..].join(" -> "))
+        }
         _ => names.join(" -> "),
     };
     let mut mistake = Mistake::new("stages depend on each other in a ring");

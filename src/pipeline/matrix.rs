@@ -232,9 +232,8 @@ impl All<'_, '_> {
         include(&mut combined, matrix, base.axes.len(), &scope, mistakes)?;
         let len = combined.rows.len();
         if len == 0 || combined.axes.is_empty() {
-            mistakes.add(
-                Mistake::new(format!("the matrix of stage `{}` has no variants", spec.name)).at(spec.place, ""),
-            );
+            mistakes
+                .add(Mistake::new(format!("the matrix of stage `{}` has no variants", spec.name)).at(spec.place, ""));
             return None;
         }
         Some(Matrix { axes: combined.axes, rows: combined.rows.rows, len })
@@ -287,10 +286,6 @@ fn axis(entry: &Entry, scope: &Scope<'_>, mistakes: &mut Mistakes<'_>) -> Option
     let mut node = &entry.node;
     if let Some(name) = node.text().and_then(template::whole) {
         if let Found::Value(value) = scope.look_up(name, node.place, mistakes)? {
-            if let Err(mistake) = scope.params.spend(value) {
-                mistakes.add(mistake.at(node.place, ""));
-                return None;
-            }
             resolved = Node { place: node.place, content: value.content.clone() };
             node = &resolved;
         }
@@ -363,10 +358,6 @@ fn resolve(node: &Node, scope: &Scope<'_>, mistakes: &mut Mistakes<'_>) -> Optio
             if let Some(name) = template::whole(text)
                 && let Some(Found::Value(value)) = scope.look_up(name, node.place, mistakes)
             {
-                if let Err(mistake) = scope.params.spend(value) {
-                    mistakes.add(mistake.at(node.place, ""));
-                    return None;
-                }
                 return Some(value.clone());
             }
             Content::Text(scope.fill(text, node.place, mistakes)?)

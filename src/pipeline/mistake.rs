@@ -91,7 +91,9 @@ impl Texts<'_> {
     /// The label of a spot. What spans several lines is cut to its first.
     fn label(&self, spot: Spot, text: String) -> Label {
         let (file, source) = self.get(spot.place.origin);
-        let mut span = Span { start: spot.place.start as usize, end: spot.place.end as usize };
+        // Parsers have been seen to point past the end.
+        let start = source.floor_char_boundary(spot.place.start as usize);
+        let mut span = Span { start, end: source.floor_char_boundary(spot.place.end as usize).max(start) };
         if let Some(within) = source.get(span.start..span.end) {
             if let Some(found) = spot.usage.and_then(|n| usage(within, n)) {
                 span = Span { start: span.start + found.start, end: span.start + found.end };
@@ -132,8 +134,7 @@ impl<'a> Mistakes<'a> {
             return;
         }
         let mut diagnostic = Diagnostic::error(mistake.message);
-        diagnostic.labels =
-            mistake.spots.into_iter().map(|(spot, text)| self.texts.label(spot, text)).collect();
+        diagnostic.labels = mistake.spots.into_iter().map(|(spot, text)| self.texts.label(spot, text)).collect();
         diagnostic.notes = mistake.notes;
         diagnostic.hint = mistake.hint;
         self.list.push(diagnostic);

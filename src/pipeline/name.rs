@@ -10,7 +10,11 @@ pub(super) fn fault(name: &str, dots: bool) -> Option<&'static str> {
     } else if !name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
         Some("it must begin with a letter, a digit or `_`")
     } else if !name.chars().all(allowed) {
-        Some(if dots { "only letters, digits, `_`, `-` and `.` are allowed" } else { "only letters, digits, `_` and `-` are allowed" })
+        Some(if dots {
+            "only letters, digits, `_`, `-` and `.` are allowed"
+        } else {
+            "only letters, digits, `_` and `-` are allowed"
+        })
     } else {
         None
     }

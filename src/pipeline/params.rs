@@ -12,7 +12,7 @@ use super::spec::Spec;
 use super::template::{self, Part, Use};
 
 /// How many values `${...}` may copy in one pipeline, all variants together.
-const BUDGET: usize = 50_000_000;
+const BUDGET: usize = 4_000_000;
 /// How deep references and values may nest.
 const DEPTH: usize = 100;
 
@@ -33,14 +33,14 @@ impl Params {
             && segments.next().map_or(!self.broken.is_empty(), |key| self.broken.iter().any(|b| b == key))
     }
 
-    /// Takes a copy of a value out of the budget.
+    /// Takes a copy of a value out of the budget. Short scalars are free: they cannot outgrow the file they stand in.
     pub(super) fn spend(&self, node: &Node) -> Result<(), Mistake> {
-        spend(&self.budget, node)
+        spend(&self.budget, node.weight() - 1)
     }
 }
 
-fn spend(budget: &Cell<usize>, node: &Node) -> Result<(), Mistake> {
-    match budget.get().checked_sub(node.weight()) {
+fn spend(budget: &Cell<usize>, weight: usize) -> Result<(), Mistake> {
+    match budget.get().checked_sub(weight) {
         Some(left) => {
             budget.set(left);
             Ok(())
@@ -128,7 +128,8 @@ fn merge(base: &mut Node, over: &Node) {
 fn set(tree: &mut Node, argument: &str, origin: u16, mistakes: &mut Mistakes<'_>) {
     let Some((path, value)) = argument.split_once('=') else {
         mistakes.add(
-            Mistake::new(format!("`--set {argument}` sets nothing")).hint("write `--set NAME=VALUE`, for example `--set params.epochs=3`"),
+            Mistake::new(format!("`--set {argument}` sets nothing"))
+                .hint("write `--set NAME=VALUE`, for example `--set params.epochs=3`"),
         );
         return;
     };
@@ -229,7 +230,7 @@ impl<'a> Resolver<'a, '_, '_> {
         let fault = if found.depth() > DEPTH {
             Some(Mistake::new(format!("this value nests more than {DEPTH} levels deep")))
         } else {
-            spend(self.budget, &found).err()
+            spend(self.budget, found.weight()).err()
         };
         match fault {
             Some(mistake) => {

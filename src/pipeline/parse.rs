@@ -93,6 +93,10 @@ impl<'de> Visitor<'de> for Tree<'_> {
         self.node(Content::Null)
     }
 
+    fn visit_none<E: de::Error>(self) -> Result<Node, E> {
+        self.node(Content::Null)
+    }
+
     fn visit_bool<E: de::Error>(self, value: bool) -> Result<Node, E> {
         self.node(Content::Bool(value))
     }

@@ -54,7 +54,9 @@ pub(super) fn scan(text: &str, base: u32) -> Result<Marks, Fault> {
                 marks.push(Mark { home: anchors.get(&target).copied().unwrap_or(here), ..mark });
             }
             Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _) => {
-                anchors.insert(anchor, here);
+                if anchor != 0 {
+                    anchors.insert(anchor, here);
+                }
                 marks.push(mark);
                 open.push(here as usize);
             }
@@ -72,7 +74,7 @@ pub(super) fn scan(text: &str, base: u32) -> Result<Marks, Fault> {
 
 impl Marks {
     /// Fills in the places of a tree that was read from the same text, and calls `repeated` with both places of every
-    /// key that stands twice in its mapping.
+    /// key that stands twice in its mapping, and with every `<<`.
     pub(super) fn place(&self, node: &mut Node, origin: u16, repeated: &mut dyn FnMut(Place, &Entry)) {
         self.node(node, 0, origin, Place { origin, ..Place::default() }, repeated);
     }
@@ -83,8 +85,7 @@ impl Marks {
             return;
         };
         // A value that is not written at all is shown where its key stands.
-        node.place =
-            if mark.start == mark.end { outer } else { Place { origin, start: mark.start, end: mark.end } };
+        node.place = if mark.start == mark.end { outer } else { Place { origin, start: mark.start, end: mark.end } };
         let mut child = mark.home + 1;
         match &mut node.content {
             Content::List(items) => {
@@ -95,13 +96,15 @@ impl Marks {
             }
             Content::Map(entries) => {
                 for entry in entries.iter_mut() {
-                    entry.place = self
-                        .0
-                        .get(child as usize)
-                        .map_or(node.place, |m| Place { origin, start: m.start, end: m.end });
+                    entry.place =
+                        self.0.get(child as usize).map_or(node.place, |m| Place { origin, start: m.start, end: m.end });
                     child = self.after(child);
                     self.node(&mut entry.node, child, origin, entry.place, repeated);
                     child = self.after(child);
+                    // YAML's merge key is told of wherever it stands: nobody means a key of that name.
+                    if entry.key == "<<" {
+                        repeated(entry.place, entry);
+                    }
                 }
                 repeats(entries, repeated);
             }

@@ -144,7 +144,8 @@ pub(super) fn resolve<'g>(
             },
         };
         let Some(index) = axis.find(label) else {
-            let mistake = Mistake::new(format!("stage `{}` has no variant with `{}={label}`", producer.name, axis.name));
+            let mistake =
+                Mistake::new(format!("stage `{}` has no variant with `{}={label}`", producer.name, axis.name));
             let hint = mistakes.nearest(label, axis.labels());
             return Err(mistake.hint(
                 hint.unwrap_or_else(|| format!("its values of `{}`: {}", axis.name, suggest::list(axis.labels()))),
@@ -195,7 +196,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_reference() {
-        for text in ["", "train", ".x", "x.", "a[b].c", "a[b=1.c", "a[b=1]c", "a[].c", "a[=1].c", "data/x.csv", "a[x=1].b.c"] {
+        for text in
+            ["", "train", ".x", "x.", "a[b].c", "a[b=1.c", "a[b=1]c", "a[].c", "a[=1].c", "data/x.csv", "a[x=1].b.c"]
+        {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -55,8 +55,7 @@ fn named(pipeline: &Pipeline, target: &str) -> Result<Vec<StageId>, Diagnostic> 
         Diagnostic::error(format!("`{target}` is no target")).hint("write `stage`, `stage[axis=value]` or `eval*`")
     })?;
     let stages = || pipeline.stages.iter().enumerate().filter(|(_, s)| matches(name, &s.name.stage));
-    let found: Vec<StageId> =
-        stages().filter(|(_, s)| fits(&coordinates, &s.name)).map(|(i, _)| StageId(i)).collect();
+    let found: Vec<StageId> = stages().filter(|(_, s)| fits(&coordinates, &s.name)).map(|(i, _)| StageId(i)).collect();
     if !found.is_empty() {
         return Ok(found);
     }

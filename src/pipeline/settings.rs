@@ -53,7 +53,14 @@ pub(super) fn read(
     settings
 }
 
-fn count(node: &Node, what: &str, least: u64, most: u64, scope: &Scope<'_>, mistakes: &mut Mistakes<'_>) -> Option<u64> {
+fn count(
+    node: &Node,
+    what: &str,
+    least: u64,
+    most: u64,
+    scope: &Scope<'_>,
+    mistakes: &mut Mistakes<'_>,
+) -> Option<u64> {
     let value = match &node.content {
         Content::Text(_) => scope.value(node, mistakes)?,
         _ => node.json(),

@@ -26,13 +26,22 @@ pub(super) enum Context {
 #[derive(Clone, Debug)]
 enum Frame {
     /// Commands. `nested` for `$(...)`; `parentheses` are those open within; `fresh` right after `$(`.
-    Code { nested: bool, parentheses: usize, fresh: bool },
+    Code {
+        nested: bool,
+        parentheses: usize,
+        fresh: bool,
+    },
     Double,
     Single,
     Backticks,
     Comment,
-    Arithmetic { parentheses: usize },
-    Here { end: Here, line: String },
+    Arithmetic {
+        parentheses: usize,
+    },
+    Here {
+        end: Here,
+        line: String,
+    },
 }
 
 /// A here-document that was announced.
@@ -73,7 +82,13 @@ impl Lexer {
         match self.stack.last() {
             None | Some(Frame::Code { .. }) => Context::Bare,
             Some(Frame::Double) => Context::Double,
-            Some(Frame::Here { end, .. }) => if end.quoted { Context::Verbatim } else { Context::Double },
+            Some(Frame::Here { end, .. }) => {
+                if end.quoted {
+                    Context::Verbatim
+                } else {
+                    Context::Double
+                }
+            }
             Some(Frame::Single) => Context::Single,
             Some(Frame::Backticks) => Context::Backticks,
             Some(Frame::Comment) => Context::Comment,
@@ -150,7 +165,9 @@ impl Lexer {
                 self.stack.pop();
                 self.stack.push(Frame::Arithmetic { parentheses: 2 });
             }
-            (Frame::Double | Frame::Here { .. } | Frame::Code { .. } | Frame::Arithmetic { .. }, '(') if before == '$' => {
+            (Frame::Double | Frame::Here { .. } | Frame::Code { .. } | Frame::Arithmetic { .. }, '(')
+                if before == '$' =>
+            {
                 self.stack.push(Frame::Code { nested: true, parentheses: 0, fresh: true });
                 self.previous = '(';
                 return;

@@ -36,7 +36,9 @@ pub(super) fn tree(text: &str, origin: u16, base: u32, mistakes: &mut Mistakes<'
     };
     marks.place(&mut node, origin, &mut |first, entry| {
         mistakes.add(if entry.key == "<<" {
-            merge_key(entry.place)
+            Mistake::new("`<<` merges nothing here")
+                .at(entry.place, "")
+                .hint("share values through `params`, a `matrix` or a profile")
         } else {
             Mistake::new(format!("`{}` stands here twice", entry.key)).at(entry.place, "").at(first, "first here")
         });
@@ -44,28 +46,23 @@ pub(super) fn tree(text: &str, origin: u16, base: u32, mistakes: &mut Mistakes<'
     Some(node)
 }
 
-/// YAML's merge key, which we do not take.
-pub(super) fn merge_key(place: Place) -> Mistake {
-    Mistake::new("`<<` merges nothing here").at(place, "").hint("share values through `params`, a `matrix` or a profile")
-}
-
 /// A parser's complaint with a place, and a hint where it is a slip that pipelines invite.
 fn explain(fault: parse::Fault, text: &str, origin: u16, base: u32) -> Mistake {
-    let mut mistake = Mistake::new(format!("this is not YAML: {}", fault.message));
-    if fault.message.contains("do") && fault.at.is_none() && fault.message.contains("more than one document") {
-        return Mistake::new("the pipeline file holds more than one YAML document")
-            .hint("remove the line `---` and what follows it");
-    }
+    let mut mistake = match fault.message.as_str() {
+        "recursion limit exceeded" => Mistake::new("lists and mappings nest too deeply in this YAML"),
+        "repetition limit exceeded" => Mistake::new("the aliases in this YAML repeat too many values"),
+        message if message.contains("more than one document") => {
+            Mistake::new("the pipeline file holds more than one YAML document")
+                .hint("remove the line `---` and what follows it")
+        }
+        message => Mistake::new(format!("this is not YAML: {message}")),
+    };
     let Some((line, column)) = fault.at else {
         return mistake;
     };
     let at = offset(text, line, column);
     let width = text[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
-    let place = |at: usize, width: usize| Place {
-        origin,
-        start: base + at as u32,
-        end: base + (at + width) as u32,
-    };
+    let place = |at: usize, width: usize| Place { origin, start: base + at as u32, end: base + (at + width) as u32 };
     mistake = mistake.at(place(at, width), "");
     if let Some((what, (line, column))) = fault.within {
         let began = offset(text, line, column);
@@ -76,6 +73,8 @@ fn explain(fault: parse::Fault, text: &str, origin: u16, base: u32) -> Mistake {
     let here = &text[at..];
     if here.starts_with('\t') {
         mistake.hint("YAML is indented with spaces; this is a tab")
+    } else if !fault.message.starts_with("did not find expected") {
+        mistake
     } else if here.starts_with('{') && text[..at].ends_with('$') {
         mistake.hint("within `{...}` or `[...]` an interpolation has to be quoted: \"${...}\"")
     } else if here.starts_with('[') {

@@ -12,8 +12,8 @@ pub(super) fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n s
         .into_iter()
         .filter(|c| c.len().abs_diff(name.len()) <= allowed * 4 && *c != name)
         .map(|c| (if c.eq_ignore_ascii_case(name) { 0 } else { strsim::osa_distance(name, c) }, c))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, _)| *distance <= allowed && *distance < length)
+        .min_by_key(|(distance, c)| (*distance, !c.starts_with(name) && !name.starts_with(c)))
         .map(|(_, c)| c)
 }
 

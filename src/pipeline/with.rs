@@ -104,4 +104,3 @@ fn nearest_field(message: &str, mistakes: &Mistakes<'_>) -> Option<String> {
         _ => None,
     }
 }
-
