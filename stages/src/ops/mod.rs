@@ -9,10 +9,12 @@
 //! `gradients.rs` where parameter gradients go, `optimiser.rs` how they change the parameters.
 
 mod check;
+mod cpu;
 mod gradients;
 mod mask;
 pub mod optimiser;
 pub mod portable;
+mod simd;
 mod window;
 
 use candle_core::{Result, Tensor};
@@ -51,7 +53,7 @@ pub struct BatchNorm {
 /// If the shapes do not fit.
 pub fn conv2d(x: &Tensor, w: &Tensor, b: Option<&Tensor>, conv: &Conv, grads: Option<&GradSink>) -> Result<Tensor> {
     check::sink("conv2d", grads, w, b)?;
-    portable::conv2d(x, w, b, conv)
+    if x.device().is_cpu() { cpu::conv2d(x, w, b, conv, grads) } else { portable::conv2d(x, w, b, conv) }
 }
 
 /// A dense layer: `x` `[N,I]` times `w` `[I,O]` plus `b` `[O]`, then a ReLU if `relu`: `[N,O]`. Gradients as in
@@ -61,7 +63,7 @@ pub fn conv2d(x: &Tensor, w: &Tensor, b: Option<&Tensor>, conv: &Conv, grads: Op
 /// If the shapes do not fit.
 pub fn dense(x: &Tensor, w: &Tensor, b: Option<&Tensor>, relu: bool, grads: Option<&GradSink>) -> Result<Tensor> {
     check::sink("dense", grads, w, b)?;
-    portable::dense(x, w, b, relu)
+    if x.device().is_cpu() { cpu::dense(x, w, b, relu, grads) } else { portable::dense(x, w, b, relu) }
 }
 
 /// The maximum of each `size` x `size` window of images `[N,H,W,C]`. The gradient goes to a window's first maximum, row
@@ -70,7 +72,11 @@ pub fn dense(x: &Tensor, w: &Tensor, b: Option<&Tensor>, relu: bool, grads: Opti
 /// # Errors
 /// If the window does not fit the image.
 pub fn max_pool2d(x: &Tensor, size: usize, stride: usize, padding: Padding) -> Result<Tensor> {
-    portable::max_pool2d(x, size, stride, padding)
+    if x.device().is_cpu() {
+        cpu::max_pool2d(x, size, stride, padding)
+    } else {
+        portable::max_pool2d(x, size, stride, padding)
+    }
 }
 
 /// The mean of each `size` x `size` window of images `[N,H,W,C]`; padding does not count.
@@ -78,7 +84,11 @@ pub fn max_pool2d(x: &Tensor, size: usize, stride: usize, padding: Padding) -> R
 /// # Errors
 /// If the window does not fit the image.
 pub fn avg_pool2d(x: &Tensor, size: usize, stride: usize, padding: Padding) -> Result<Tensor> {
-    portable::avg_pool2d(x, size, stride, padding)
+    if x.device().is_cpu() {
+        cpu::avg_pool2d(x, size, stride, padding)
+    } else {
+        portable::avg_pool2d(x, size, stride, padding)
+    }
 }
 
 /// The mean of each channel of each image: `[N,H,W,C]` to `[N,C]`.
@@ -86,7 +96,7 @@ pub fn avg_pool2d(x: &Tensor, size: usize, stride: usize, padding: Padding) -> R
 /// # Errors
 /// If `x` is not `[N,H,W,C]`.
 pub fn global_avg_pool2d(x: &Tensor) -> Result<Tensor> {
-    portable::global_avg_pool2d(x)
+    if x.device().is_cpu() { cpu::global_avg_pool2d(x) } else { portable::global_avg_pool2d(x) }
 }
 
 /// Batch normalisation over all axes but the last, with the batch's own statistics:
@@ -102,7 +112,11 @@ pub fn batch_norm_train(
     grads: Option<&GradSink>,
 ) -> Result<BatchNorm> {
     check::sink("batch_norm_train", grads, gamma, Some(beta))?;
-    portable::batch_norm_train(x, gamma, beta, epsilon)
+    if x.device().is_cpu() {
+        cpu::batch_norm_train(x, gamma, beta, epsilon, grads)
+    } else {
+        portable::batch_norm_train(x, gamma, beta, epsilon)
+    }
 }
 
 /// Batch normalisation with given statistics: `gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
@@ -117,7 +131,11 @@ pub fn batch_norm_infer(
     variance: &Tensor,
     epsilon: f64,
 ) -> Result<Tensor> {
-    portable::batch_norm_infer(x, gamma, beta, mean, variance, epsilon)
+    if x.device().is_cpu() {
+        cpu::batch_norm_infer(x, gamma, beta, mean, variance, epsilon)
+    } else {
+        portable::batch_norm_infer(x, gamma, beta, mean, variance, epsilon)
+    }
 }
 
 /// `max(x, 0)`, with gradient 0 at 0.
@@ -125,7 +143,7 @@ pub fn batch_norm_infer(
 /// # Errors
 /// candle's.
 pub fn relu(x: &Tensor) -> Result<Tensor> {
-    portable::relu(x)
+    if x.device().is_cpu() { cpu::relu(x) } else { portable::relu(x) }
 }
 
 /// Zeroes each element with probability `rate` and scales the others by `1 / (1 - rate)`. Element `i` of `x` is dropped
@@ -135,7 +153,7 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// If the rate is not in [0, 1).
 pub fn dropout(x: &Tensor, rate: f32, key: u64, offset: u64) -> Result<Tensor> {
-    portable::dropout(x, rate, key, offset)
+    if x.device().is_cpu() { cpu::dropout(x, rate, key, offset) } else { portable::dropout(x, rate, key, offset) }
 }
 
 /// The softmax of each row of `[N,K]`.
@@ -143,7 +161,7 @@ pub fn dropout(x: &Tensor, rate: f32, key: u64, offset: u64) -> Result<Tensor> {
 /// # Errors
 /// If `logits` is not `[N,K]`.
 pub fn softmax(logits: &Tensor) -> Result<Tensor> {
-    portable::softmax(logits)
+    if logits.device().is_cpu() { cpu::softmax(logits) } else { portable::softmax(logits) }
 }
 
 /// The cross-entropy between the softmax of `logits` `[N,K]` and the labels, summed over the rows and divided by
@@ -153,5 +171,9 @@ pub fn softmax(logits: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// If a label is not a class, or their number is not the number of rows.
 pub fn softmax_cross_entropy(logits: &Tensor, labels: &[u32], total: usize, label_smoothing: f32) -> Result<Tensor> {
-    portable::softmax_cross_entropy(logits, labels, total, label_smoothing)
+    if logits.device().is_cpu() {
+        cpu::softmax_cross_entropy(logits, labels, total, label_smoothing)
+    } else {
+        portable::softmax_cross_entropy(logits, labels, total, label_smoothing)
+    }
 }

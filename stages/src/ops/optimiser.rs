@@ -6,8 +6,8 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
+use crate::ops::simd::dispatch;
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor, Var, bail};
-use pulp::Arch;
 
 /// Elements summed at a time.
 const BLOCK: usize = 1024;
@@ -87,7 +87,7 @@ impl Sgd {
     pub fn update(&self, parameter: &mut [f32], velocity: &mut [f32], gradient: Gradient) {
         let (rate, momentum) = (self.learning_rate, self.momentum);
         let keep = 1.0 - self.learning_rate * self.weight_decay;
-        Arch::new().dispatch(
+        dispatch(
             #[inline(always)]
             || {
                 gradient.for_each_block(parameter.len(), |range, gradient| {
@@ -142,7 +142,7 @@ impl Adam {
         let alpha = self.step_size(step);
         let epsilon = self.epsilon;
         let keep = 1.0 - self.learning_rate * self.weight_decay;
-        Arch::new().dispatch(
+        dispatch(
             #[inline(always)]
             || {
                 gradient.for_each_block(parameter.len(), |range, gradient| {

@@ -1,6 +1,6 @@
 //! One epoch: batches cut into shards, shards run at once, their gradients added in a fixed order.
 
-use anyhow::bail;
+use anyhow::ensure;
 use candle_core::{Device, Tensor};
 
 use crate::model::inference::{self, argmax, cross_entropy};
@@ -94,16 +94,11 @@ impl<'a> Trainer<'a> {
         let mut tally = Tally::default();
         for (batch, samples) in order.chunks(self.params.batch_size).enumerate() {
             let loss = self.step(state, samples, number, &mut tally)?;
-            if !loss.is_finite() {
-                bail!(
-                    "the loss is {loss} in epoch {number}, batch {}: training has diverged (try a lower `learning_rate` \
-                     or `gradient_clipping: {{type: norm, limit: 1}}` in the model)",
-                    batch + 1
-                );
-            }
+            ensure_finite(f64::from(loss), || format!("in epoch {number}, batch {}", batch + 1))?;
             progress(batch + 1, &tally);
         }
         let validation = self.validate(&state.network)?;
+        ensure_finite(validation.loss, || format!("on the validation images after epoch {number}"))?;
         let epoch = Epoch {
             epoch: number,
             loss: tally.mean_loss(),
@@ -203,6 +198,16 @@ impl<'a> Trainer<'a> {
         let right = rows.filter(|(row, label)| argmax(row) == **label as usize).count();
         Ok(Shard { loss: loss.to_scalar()?, right, statistics })
     }
+}
+
+fn ensure_finite(loss: f64, place: impl Fn() -> String) -> anyhow::Result<()> {
+    ensure!(
+        loss.is_finite(),
+        "the loss is {loss} {}: training has diverged (try a lower `learning_rate` or \
+         `gradient_clipping: {{type: norm, limit: 1}}` in the model)",
+        place()
+    );
+    Ok(())
 }
 
 /// Moves the running statistics of batch normalisation towards what the shards saw, weighted by their images.

@@ -1,0 +1,133 @@
+//! Convolution as a candle custom op; `tile.rs` does the arithmetic.
+
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+
+use super::convolve::{Parameters, Problem, backward, forward};
+use super::{read, tensor, values};
+use crate::ops::{Conv, GradSink, check};
+
+struct Conv2d {
+    problem: Problem,
+    needs_x: bool,
+    needs_w: bool,
+    grads: Option<GradSink>,
+}
+
+/// [`ops::conv2d`](crate::ops::conv2d) on the CPU.
+pub(crate) fn conv2d(
+    x: &Tensor,
+    w: &Tensor,
+    b: Option<&Tensor>,
+    conv: &Conv,
+    grads: Option<&GradSink>,
+) -> Result<Tensor> {
+    let window = check::conv2d(x, w, b, conv)?;
+    let (_, _, channels, outputs) = w.dims4()?;
+    let needs_w = w.track_op() || b.is_some_and(Tensor::track_op);
+    let op = Conv2d {
+        problem: Problem { images: x.dim(0)?, window, channels, outputs, relu: conv.relu },
+        needs_x: x.track_op(),
+        needs_w,
+        grads: grads.cloned(),
+    };
+    let (x, w) = (x.contiguous()?, w.contiguous()?);
+    match b {
+        Some(b) => x.apply_op3(&w, &b.contiguous()?, op),
+        None => x.apply_op2(&w, op),
+    }
+}
+
+impl Conv2d {
+    fn output(&self, y: Vec<f32>) -> (CpuStorage, Shape) {
+        let Problem { images, window, outputs, .. } = self.problem;
+        (CpuStorage::F32(y), (images, window.rows.output, window.columns.output, outputs).into())
+    }
+
+    /// The gradients of x, w and b.
+    fn backward(
+        &self,
+        [x, w, y, gy]: [&Tensor; 4],
+        biases: usize,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let gy = gy.contiguous()?;
+        let mut own = (Vec::new(), Vec::new());
+        let dx = read([x, w, y, &gy], |operands| {
+            let run = |parameters: Option<Parameters>| backward(&self.problem, operands, self.needs_x, parameters);
+            if !self.needs_w {
+                return run(None);
+            }
+            let write = |dw: &mut [f32], add_w: bool, db: &mut [f32], add_b: bool| {
+                if !add_w {
+                    dw.fill(0.0);
+                }
+                if !add_b {
+                    db.fill(0.0);
+                }
+                run(Some((dw, db)))
+            };
+            match &self.grads {
+                Some(grads) => grads.write(write),
+                None => {
+                    own = (vec![0.0; w.elem_count()], vec![0.0; biases]);
+                    write(&mut own.0, true, &mut own.1, true)
+                }
+            }
+        })?;
+        let dx = dx.map(|dx| tensor(dx, x.shape())).transpose()?;
+        if !self.needs_w || self.grads.is_some() {
+            return Ok((dx, None, None));
+        }
+        Ok((dx, Some(tensor(own.0, w.shape())?), Some(tensor(own.1, biases)?)))
+    }
+}
+
+impl CustomOp3 for Conv2d {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        w: &CpuStorage,
+        w_layout: &Layout,
+        b: &CpuStorage,
+        b_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (x, w, b) = (values(x, x_layout)?, values(w, w_layout)?, values(b, b_layout)?);
+        Ok(self.output(forward(&self.problem, x, w, b)))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        b: &Tensor,
+        y: &Tensor,
+        gy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        self.backward([x, w, y, gy], b.elem_count())
+    }
+}
+
+impl CustomOp2 for Conv2d {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        w: &CpuStorage,
+        w_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        Ok(self.output(forward(&self.problem, values(x, x_layout)?, values(w, w_layout)?, &[])))
+    }
+
+    fn bwd(&self, x: &Tensor, w: &Tensor, y: &Tensor, gy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (dx, dw, _) = self.backward([x, w, y, gy], 0)?;
+        Ok((dx, dw))
+    }
+}

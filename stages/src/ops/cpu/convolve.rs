@@ -1,0 +1,266 @@
+//! Convolution over slices: forward, and the gradients of its weights, biases and images.
+//!
+//! Images are copied into frames with zeros around them, a few at a time, so that they stay in the second-level cache;
+//! windows then are runs of consecutive elements of the frame. The gradient of the images is again a convolution: of the
+//! output's gradient, spread out by the stride, with the flipped kernels.
+
+use std::cell::RefCell;
+
+use pulp::{Simd, WithSimd};
+
+use super::frame::{Frame, Place};
+use super::panels::pack;
+use super::slide::Sliding;
+use super::tile;
+use super::weigh::Weighing;
+use crate::ops::simd::dispatch;
+use crate::ops::window::{Axis, Window};
+
+/// What is convolved with what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Problem {
+    pub(super) images: usize,
+    pub(super) window: Window,
+    pub(super) channels: usize,
+    pub(super) outputs: usize,
+    pub(super) relu: bool,
+}
+
+/// The gradients of weights and biases, to be added to. Without biases the second is empty.
+pub(super) type Parameters<'a> = (&'a mut [f32], &'a mut [f32]);
+
+/// `[images, rows, columns, outputs]`; without biases `b` is empty.
+pub(super) fn forward(problem: &Problem, x: &[f32], w: &[f32], b: &[f32]) -> Vec<f32> {
+    SCRATCH.with_borrow_mut(|scratch| dispatch(Forward { problem, x, w, b, scratch }))
+}
+
+/// Adds to the parameters' gradients, if asked for, and returns the images', if needed.
+pub(super) fn backward(
+    problem: &Problem,
+    [x, w, y, gy]: [&[f32]; 4],
+    needs_x: bool,
+    parameters: Option<Parameters>,
+) -> Option<Vec<f32>> {
+    SCRATCH.with_borrow_mut(|scratch| dispatch(Backward { problem, x, w, y, gy, needs_x, parameters, scratch }))
+}
+
+/// Elements of framed images at a time: half a second-level cache of 512 KiB.
+const CHUNK: usize = 64 * 1024;
+
+/// Buffers that a thread keeps, so that a step allocates nothing but its results.
+#[derive(Default)]
+struct Scratch {
+    images: Vec<f32>,
+    gradients: Vec<f32>,
+    panels: Vec<f32>,
+    biases: Vec<f32>,
+    starts: Vec<usize>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+struct Forward<'a> {
+    problem: &'a Problem,
+    x: &'a [f32],
+    w: &'a [f32],
+    b: &'a [f32],
+    scratch: &'a mut Scratch,
+}
+
+impl WithSimd for Forward<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        let Problem { images, window, outputs, relu, .. } = *self.problem;
+        let Scratch { images: framed, panels, biases, starts, .. } = self.scratch;
+        let (depth, width) = (self.problem.depth(), tile::columns::<S>());
+        assert_eq!((self.x.len(), self.w.len()), (images * self.problem.image(), depth * outputs), "operands");
+        assert!(self.b.is_empty() || self.b.len() == outputs, "biases");
+        pack(panels, depth, outputs, width, |row, start, to| {
+            to.copy_from_slice(&self.w[row * outputs + start..][..to.len()]);
+        });
+        pack(biases, 1, outputs, width, |_, start, to| {
+            if !self.b.is_empty() {
+                to.copy_from_slice(&self.b[start..][..to.len()]);
+            }
+        });
+        let frame = self.problem.frame();
+        let sliding = Sliding {
+            frame,
+            window: (window.rows.window, window.columns.window),
+            output: (window.rows.output, window.columns.output),
+            stride: (window.rows.stride, window.columns.stride),
+            outputs,
+            relu,
+        };
+        let positions = window.positions() * outputs;
+        let chunk = (CHUNK / frame.image()).clamp(1, images);
+        sliding.starts(chunk, starts);
+        let write = |to: *mut f32| {
+            for start in (0..images).step_by(chunk) {
+                let count = chunk.min(images - start);
+                let x = self.problem.framed(self.x, start..start + count, framed);
+                let starts = &starts[..count * window.positions()];
+                // SAFETY: `to` has room for `images * positions` elements, of which these are `count` images'.
+                unsafe { sliding.run(simd, x, starts, panels, biases, to.add(start * positions)) };
+            }
+        };
+        // SAFETY: the chunks cover all images, and each writes all of its outputs.
+        unsafe { super::filled(images * positions, write) }
+    }
+}
+
+struct Backward<'a> {
+    problem: &'a Problem,
+    x: &'a [f32],
+    w: &'a [f32],
+    y: &'a [f32],
+    gy: &'a [f32],
+    needs_x: bool,
+    parameters: Option<Parameters<'a>>,
+    scratch: &'a mut Scratch,
+}
+
+impl WithSimd for Backward<'_> {
+    type Output = Option<Vec<f32>>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) -> Option<Vec<f32>> {
+        let problem = self.problem;
+        let Problem { images, window, channels, outputs, relu } = *problem;
+        let Scratch { images: framed, gradients, panels, biases, starts } = self.scratch;
+        let image = problem.image();
+        let positions = window.positions() * outputs;
+        assert_eq!((self.x.len(), self.w.len()), (images * image, problem.depth() * outputs), "operands");
+        assert_eq!((self.y.len(), self.gy.len()), (images * positions, images * positions), "results");
+
+        let (g_frame, place) = problem.gradient_frame(self.needs_x);
+        let sliding = Sliding {
+            frame: g_frame,
+            window: (window.rows.window, window.columns.window),
+            output: (window.rows.input, window.columns.input),
+            stride: (1, 1),
+            outputs: channels,
+            relu: false,
+        };
+        let frame = problem.frame();
+        let weighing = Weighing { images: frame, gradients: g_frame, place, window, outputs };
+        let chunk = (CHUNK / frame.image().max(g_frame.image())).clamp(1, images);
+        if self.needs_x {
+            pack_flipped(problem, self.w, tile::columns::<S>(), panels);
+            pack(biases, 1, channels, tile::columns::<S>(), |_, _, _| {});
+            sliding.starts(chunk, starts);
+        }
+        let mut run = |dx: *mut f32| {
+            for start in (0..images).step_by(chunk) {
+                let count = chunk.min(images - start);
+                let range = start * positions..(start + count) * positions;
+                let (y, gy) = (&self.y[range.clone()], &self.gy[range]);
+                let bias = self.parameters.as_mut().map_or(&mut [] as &mut [f32], |(_, bias)| bias);
+                // A tile may read, and ignore, a few elements past the last pixel's channels.
+                gradients.resize((count * g_frame.image() + tile::columns::<S>()).max(gradients.len()), 0.0);
+                for (n, framed) in gradients.chunks_exact_mut(g_frame.image()).take(count).enumerate() {
+                    let (y, gy) = (&y[n * positions..][..positions], &gy[n * positions..][..positions]);
+                    g_frame.fill(framed, place, (window.rows.output, window.columns.output), |pixel, to| {
+                        let (y, gy) = (&y[pixel * outputs..][..outputs], &gy[pixel * outputs..][..outputs]);
+                        if relu {
+                            to.iter_mut().zip(gy).zip(y).for_each(|((to, g), y)| *to = if *y > 0.0 { *g } else { 0.0 });
+                        } else {
+                            to.copy_from_slice(gy);
+                        }
+                        bias.iter_mut().zip(to).for_each(|(sum, g)| *sum += *g);
+                    });
+                }
+                if let Some((weight, _)) = &mut self.parameters {
+                    let x = problem.framed(self.x, start..start + count, framed);
+                    for n in 0..count {
+                        weighing.run(simd, &x[n * frame.image()..], &gradients[n * g_frame.image()..], weight);
+                    }
+                }
+                if self.needs_x {
+                    let starts = &starts[..count * window.pixels()];
+                    // SAFETY: `dx` has room for `images * image` elements, of which these are `count` images'.
+                    unsafe { sliding.run(simd, gradients, starts, panels, biases, dx.add(start * image)) };
+                }
+            }
+        };
+        if self.needs_x {
+            // SAFETY: the chunks cover all images, and each writes all of its gradient.
+            Some(unsafe { super::filled(images * image, run) })
+        } else {
+            run(std::ptr::null_mut());
+            None
+        }
+    }
+}
+
+impl Problem {
+    /// Terms of each output's sum.
+    fn depth(&self) -> usize {
+        self.window.rows.window * self.window.columns.window * self.channels
+    }
+
+    /// Elements of an image.
+    fn image(&self) -> usize {
+        self.window.pixels() * self.channels
+    }
+
+    /// Whether every window lies inside the images, so that they are their own frames.
+    fn inside(&self) -> bool {
+        [self.window.rows, self.window.columns].iter().all(|axis| axis.before == 0 && axis.after() == 0)
+    }
+
+    fn frame(&self) -> Frame {
+        let size = |axis: Axis| if self.inside() { axis.input } else { axis.span() };
+        Frame { height: size(self.window.rows), width: size(self.window.columns), channels: self.channels }
+    }
+
+    /// The frame of the output's gradient. To be convolved with the flipped kernels it needs room on all sides, and
+    /// zeros between its pixels where a stride skipped inputs.
+    fn gradient_frame(&self, needs_x: bool) -> (Frame, Place) {
+        let Window { rows, columns } = self.window;
+        if !needs_x {
+            let frame = Frame { height: rows.output, width: columns.output, channels: self.outputs };
+            return (frame, Place { top: 0, left: 0, stride: (1, 1) });
+        }
+        let size = |axis: Axis| axis.input + axis.window - 1;
+        let margin = |axis: Axis| axis.window - 1 - axis.before;
+        let frame = Frame { height: size(rows), width: size(columns), channels: self.outputs };
+        (frame, Place { top: margin(rows), left: margin(columns), stride: (rows.stride, columns.stride) })
+    }
+
+    /// Images number `range` in their frames.
+    #[inline(always)]
+    fn framed<'a>(&self, x: &'a [f32], range: std::ops::Range<usize>, to: &'a mut Vec<f32>) -> &'a [f32] {
+        let image = self.image();
+        let x = &x[range.start * image..range.end * image];
+        if self.inside() {
+            return x;
+        }
+        let frame = self.frame();
+        let Window { rows, columns } = self.window;
+        let len = range.len() * frame.image();
+        to.resize(len.max(to.len()), 0.0);
+        for (x, to) in x.chunks_exact(image).zip(to.chunks_exact_mut(frame.image())) {
+            frame.copy(x, (rows.before, columns.before), (rows.input, columns.input), to);
+        }
+        &to[..len]
+    }
+}
+
+/// The kernels turned by half a turn, with inputs and outputs exchanged.
+#[inline(always)]
+fn pack_flipped(problem: &Problem, w: &[f32], width: usize, to: &mut Vec<f32>) {
+    let Problem { window, channels, outputs, .. } = *problem;
+    let taps = window.rows.window * window.columns.window;
+    pack(to, taps * outputs, channels, width, |row, start, to| {
+        let (tap, output) = (row / outputs, row % outputs);
+        let first = ((taps - 1 - tap) * channels + start) * outputs + output;
+        for (to, w) in to.iter_mut().zip(w[first..].iter().step_by(outputs)) {
+            *to = *w;
+        }
+    });
+}

@@ -1,0 +1,70 @@
+//! The operators' CPU kernels, as candle custom ops with backward passes of their own.
+//!
+//! `convolve.rs` is convolution over slices, made of two loops, `slide.rs` (outputs) and `weigh.rs` (gradients of the
+//! weights), over the register-blocked sums of `tile.rs`; `panels.rs` lays weights out for them and `frame.rs` images.
+//! Vector instructions are chosen at run time.
+
+mod conv;
+mod convolve;
+mod dense;
+mod dropout;
+mod frame;
+mod gemm;
+mod loss;
+mod norm;
+mod panels;
+mod pool_average;
+mod pool_max;
+mod relu;
+mod slide;
+mod tile;
+mod weigh;
+
+pub(super) use conv::conv2d;
+pub(super) use dense::dense;
+pub(super) use dropout::dropout;
+pub(super) use loss::{softmax, softmax_cross_entropy};
+pub(super) use norm::{batch_norm_infer, batch_norm_train};
+pub(super) use pool_average::{avg_pool2d, global_avg_pool2d};
+pub(super) use pool_max::max_pool2d;
+pub(super) use relu::relu;
+
+use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor, bail};
+
+/// The elements of a contiguous f32 storage.
+fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
+        None => bail!("a CPU kernel was given a tensor that is not contiguous"),
+    }
+}
+
+/// Calls `read` with the elements of contiguous f32 tensors on the CPU.
+fn read<const N: usize, R>(tensors: [&Tensor; N], read: impl FnOnce([&[f32]; N]) -> R) -> Result<R> {
+    let locked = tensors.map(Tensor::storage_and_layout);
+    let mut slices = [&[] as &[f32]; N];
+    for (slice, (storage, layout)) in slices.iter_mut().zip(&locked) {
+        match &**storage {
+            Storage::Cpu(storage) => *slice = values(storage, layout)?,
+            _ => bail!("a CPU kernel was given a tensor of another device"),
+        }
+    }
+    Ok(read(slices))
+}
+
+/// A CPU tensor that takes the values over.
+fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> Result<Tensor> {
+    Tensor::from_vec(values, shape.into(), &Device::Cpu)
+}
+
+/// A vector of `len` elements that `fill` writes through a pointer, without zeroing it first.
+///
+/// # Safety
+/// `fill` must write all `len` elements.
+unsafe fn filled(len: usize, fill: impl FnOnce(*mut f32)) -> Vec<f32> {
+    let mut values = Vec::with_capacity(len);
+    fill(values.as_mut_ptr());
+    // SAFETY: the capacity is `len`, and the caller promises that every element was written.
+    unsafe { values.set_len(len) };
+    values
+}

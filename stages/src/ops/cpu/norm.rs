@@ -1,0 +1,218 @@
+//! Batch normalisation.
+
+use crate::ops::simd::dispatch;
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+
+use super::{read, tensor, values};
+use crate::ops::{BatchNorm, GradSink, check};
+
+/// Rows summed in f32 before the sum goes into f64: precise, and still vectorised.
+const ROWS: usize = 64;
+
+struct Normalise {
+    mean: Vec<f32>,
+    /// `1 / sqrt(variance + epsilon)`.
+    inverse: Vec<f32>,
+    /// Whether mean and variance depend on x.
+    training: bool,
+    needs_x: bool,
+    needs_parameters: bool,
+    grads: Option<GradSink>,
+}
+
+/// [`ops::batch_norm_train`](crate::ops::batch_norm_train) on the CPU.
+pub(crate) fn batch_norm_train(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    epsilon: f64,
+    grads: Option<&GradSink>,
+) -> Result<BatchNorm> {
+    let (rows, channels) = check::batch_norm("batch_norm_train", x, &[gamma, beta])?;
+    let x = x.contiguous()?;
+    let (mean, variance) = read([&x], |[x]| {
+        dispatch(
+            #[inline(always)]
+            || moments(x, rows, channels),
+        )
+    })?;
+    let op = Normalise {
+        inverse: inverses(&variance, epsilon),
+        mean: mean.clone(),
+        training: true,
+        needs_x: x.track_op(),
+        needs_parameters: gamma.track_op() || beta.track_op(),
+        grads: grads.cloned(),
+    };
+    let y = x.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)?;
+    Ok(BatchNorm { y, mean: tensor(mean, channels)?, variance: tensor(variance, channels)? })
+}
+
+/// [`ops::batch_norm_infer`](crate::ops::batch_norm_infer) on the CPU; mean and variance get no gradient.
+pub(crate) fn batch_norm_infer(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    mean: &Tensor,
+    variance: &Tensor,
+    epsilon: f64,
+) -> Result<Tensor> {
+    check::batch_norm("batch_norm_infer", x, &[gamma, beta, mean, variance])?;
+    let op = Normalise {
+        mean: mean.to_vec1()?,
+        inverse: inverses(&variance.to_vec1()?, epsilon),
+        training: false,
+        needs_x: x.track_op(),
+        needs_parameters: gamma.track_op() || beta.track_op(),
+        grads: None,
+    };
+    x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)
+}
+
+fn inverses(variance: &[f32], epsilon: f64) -> Vec<f32> {
+    variance.iter().map(|v| (1.0 / (f64::from(*v) + epsilon).sqrt()) as f32).collect()
+}
+
+/// The mean and variance of each channel.
+#[inline(always)]
+fn moments(x: &[f32], rows: usize, channels: usize) -> (Vec<f32>, Vec<f32>) {
+    let mean = sums(x, channels, |x, _| x, &vec![0.0; channels]);
+    let mean: Vec<f32> = mean.iter().map(|sum| (sum / rows as f64) as f32).collect();
+    let squares = sums(x, channels, |x, mean| (x - mean) * (x - mean), &mean);
+    (mean, squares.iter().map(|sum| (sum / rows as f64) as f32).collect())
+}
+
+/// The sum over the rows of `term(x, about)`, channel by channel.
+#[inline(always)]
+fn sums(x: &[f32], channels: usize, term: impl Fn(f32, f32) -> f32, about: &[f32]) -> Vec<f64> {
+    let mut total = vec![0.0; channels];
+    let mut part = vec![0.0; channels];
+    for block in x.chunks(ROWS * channels) {
+        part.fill(0.0);
+        for row in block.chunks_exact(channels) {
+            for ((part, x), about) in part.iter_mut().zip(row).zip(about) {
+                *part += term(*x, *about);
+            }
+        }
+        total.iter_mut().zip(&part).for_each(|(total, part)| *total += f64::from(*part));
+    }
+    total
+}
+
+impl Normalise {
+    fn forward(&self, x: &[f32], gamma: &[f32], beta: &[f32]) -> Vec<f32> {
+        let scale: Vec<f32> = gamma.iter().zip(&self.inverse).map(|(gamma, inverse)| gamma * inverse).collect();
+        dispatch(
+            #[inline(always)]
+            || {
+                let mut y = Vec::with_capacity(x.len());
+                for row in x.chunks_exact(gamma.len()) {
+                    let centred = row.iter().zip(&self.mean).map(|(x, mean)| x - mean);
+                    y.extend(centred.zip(&scale).zip(beta).map(|((x, scale), beta)| x * scale + beta));
+                }
+                y
+            },
+        )
+    }
+
+    /// The sums over the rows of the gradient and of the gradient times the normalised input: those of beta and gamma.
+    #[inline(always)]
+    fn parameter_gradients(&self, x: &[f32], gy: &[f32]) -> (Vec<f64>, Vec<f64>) {
+        let channels = self.mean.len();
+        let (mut beta, mut gamma) = (vec![0.0; channels], vec![0.0; channels]);
+        let (mut part_beta, mut part_gamma) = (vec![0.0; channels], vec![0.0; channels]);
+        for (x, gy) in x.chunks(ROWS * channels).zip(gy.chunks(ROWS * channels)) {
+            part_beta.fill(0.0f32);
+            part_gamma.fill(0.0f32);
+            for (x, gy) in x.chunks_exact(channels).zip(gy.chunks_exact(channels)) {
+                let normalised = x.iter().zip(&self.mean).zip(&self.inverse).map(|((x, m), inverse)| (x - m) * inverse);
+                let parts = part_beta.iter_mut().zip(&mut part_gamma);
+                for ((normalised, g), (beta, gamma)) in normalised.zip(gy).zip(parts) {
+                    *beta += g;
+                    *gamma += g * normalised;
+                }
+            }
+            beta.iter_mut().zip(&part_beta).for_each(|(sum, part)| *sum += f64::from(*part));
+            gamma.iter_mut().zip(&part_gamma).for_each(|(sum, part)| *sum += f64::from(*part));
+        }
+        (beta, gamma)
+    }
+
+    #[inline(always)]
+    fn image_gradient(&self, x: &[f32], gy: &[f32], gamma: &[f32], sums: &(Vec<f64>, Vec<f64>)) -> Vec<f32> {
+        let channels = gamma.len();
+        let scale: Vec<f32> = gamma.iter().zip(&self.inverse).map(|(gamma, inverse)| gamma * inverse).collect();
+        let rows = (x.len() / channels) as f64;
+        // With statistics of the batch its mean gradient, and the part along the normalised input, cancel out.
+        let share = |sum: &f64| if self.training { (sum / rows) as f32 } else { 0.0 };
+        let mean_gradient: Vec<f32> = sums.0.iter().map(share).collect();
+        let slope: Vec<f32> = sums.1.iter().zip(&self.inverse).map(|(sum, inverse)| share(sum) * inverse).collect();
+        let mut dx = Vec::with_capacity(x.len());
+        for (x, gy) in x.chunks_exact(channels).zip(gy.chunks_exact(channels)) {
+            let centred = x.iter().zip(&self.mean).map(|(x, mean)| x - mean);
+            let terms = centred.zip(&slope).map(|(x, slope)| x * slope);
+            let gradient = gy.iter().zip(&mean_gradient).zip(terms).map(|((g, mean), term)| g - mean - term);
+            dx.extend(gradient.zip(&scale).map(|(g, scale)| g * scale));
+        }
+        dx
+    }
+}
+
+impl CustomOp3 for Normalise {
+    fn name(&self) -> &'static str {
+        "batch_norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        gamma: &CpuStorage,
+        gamma_layout: &Layout,
+        beta: &CpuStorage,
+        beta_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (x, gamma, beta) = (values(x, x_layout)?, values(gamma, gamma_layout)?, values(beta, beta_layout)?);
+        Ok((CpuStorage::F32(self.forward(x, gamma, beta)), x_layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        gamma: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        gy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (sums, dx) = read([x, gamma, &gy.contiguous()?], |[x, gamma, gy]| {
+            dispatch(
+                #[inline(always)]
+                || {
+                    let sums = self.parameter_gradients(x, gy);
+                    let dx = self.needs_x.then(|| self.image_gradient(x, gy, gamma, &sums));
+                    (sums, dx)
+                },
+            )
+        })?;
+        let dx = dx.map(|dx| tensor(dx, x.shape())).transpose()?;
+        let single = |sums: &[f64]| sums.iter().map(|sum| *sum as f32).collect::<Vec<_>>();
+        let (beta, gamma) = (single(&sums.0), single(&sums.1));
+        match &self.grads {
+            _ if !self.needs_parameters => Ok((dx, None, None)),
+            None => Ok((dx, Some(tensor(gamma, self.mean.len())?), Some(tensor(beta, self.mean.len())?))),
+            Some(grads) => {
+                grads.write(|to_gamma, add_gamma, to_beta, add_beta| {
+                    put(to_gamma, &gamma, add_gamma);
+                    put(to_beta, &beta, add_beta);
+                });
+                Ok((dx, None, None))
+            }
+        }
+    }
+}
+
+fn put(to: &mut [f32], from: &[f32], add: bool) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = if add { *to + from } else { *from };
+    }
+}

@@ -1,0 +1,120 @@
+//! Maximum pooling.
+
+use crate::ops::simd::dispatch;
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+
+use super::{read, tensor, values};
+use crate::ops::window::Window;
+use crate::ops::{Padding, check};
+
+struct MaxPool(Window);
+
+/// [`ops::max_pool2d`](crate::ops::max_pool2d) on the CPU.
+pub(crate) fn max_pool2d(x: &Tensor, size: usize, stride: usize, padding: Padding) -> Result<Tensor> {
+    let window = check::pool2d("max_pool2d", x, size, stride, padding)?;
+    x.contiguous()?.apply_op1(MaxPool(window))
+}
+
+impl CustomOp1 for MaxPool {
+    fn name(&self) -> &'static str {
+        "max_pool2d"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (n, _, _, channels) = layout.shape().dims4()?;
+        let Window { rows, columns } = self.0;
+        let x = values(x, layout)?;
+        let y = dispatch(
+            #[inline(always)]
+            || forward(x, self.0, channels),
+        );
+        Ok((CpuStorage::F32(y), (n, rows.output, columns.output, channels).into()))
+    }
+
+    fn bwd(&self, x: &Tensor, y: &Tensor, gy: &Tensor) -> Result<Option<Tensor>> {
+        let channels = x.dim(3)?;
+        let gy = gy.contiguous()?;
+        let dx = read([x, y, &gy], |[x, y, gy]| {
+            dispatch(
+                #[inline(always)]
+                || backward(x, y, gy, self.0, channels),
+            )
+        })?;
+        Ok(Some(tensor(dx, x.shape())?))
+    }
+}
+
+#[inline(always)]
+fn forward(x: &[f32], window: Window, channels: usize) -> Vec<f32> {
+    let Window { rows, columns } = window;
+    let image = window.pixels() * channels;
+    let mut y = Vec::with_capacity(x.len() / image * window.positions() * channels);
+    for x in x.chunks_exact(image) {
+        for i in 0..rows.output {
+            let (_, top, height) = rows.inside(i);
+            for j in 0..columns.output {
+                let (_, left, width) = columns.inside(j);
+                let pixel = |r, c| &x[((top + r) * columns.input + left + c) * channels..][..channels];
+                if (height, width) == (2, 2) {
+                    let pairs = [pixel(0, 0).iter().zip(pixel(0, 1)), pixel(1, 0).iter().zip(pixel(1, 1))];
+                    let [above, below] = pairs;
+                    y.extend(above.zip(below).map(|((a, b), (c, d))| max(max(*a, *b), max(*c, *d))));
+                    continue;
+                }
+                let start = y.len();
+                y.extend_from_slice(pixel(0, 0));
+                let best = &mut y[start..];
+                for (r, c) in (0..height).flat_map(|r| (0..width).map(move |c| (r, c))) {
+                    for (best, x) in best.iter_mut().zip(pixel(r, c)) {
+                        *best = max(*best, *x);
+                    }
+                }
+            }
+        }
+    }
+    y
+}
+
+/// The first of two equal numbers; one comparison, unlike `f32::max`.
+#[inline(always)]
+fn max(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
+}
+
+#[inline(always)]
+fn backward(x: &[f32], y: &[f32], gy: &[f32], window: Window, channels: usize) -> Vec<f32> {
+    let Window { rows, columns } = window;
+    let (image, positions) = (window.pixels() * channels, window.positions() * channels);
+    let mut dx = vec![0.0; x.len()];
+    let mut rest = vec![0.0; channels];
+    let images = x.chunks_exact(image).zip(dx.chunks_exact_mut(image));
+    let results = y.chunks_exact(positions).zip(gy.chunks_exact(positions));
+    for ((x, dx), (y, gy)) in images.zip(results) {
+        for i in 0..rows.output {
+            let (_, top, height) = rows.inside(i);
+            for j in 0..columns.output {
+                let (_, left, width) = columns.inside(j);
+                let result = (i * columns.output + j) * channels;
+                let (y, gy) = (&y[result..][..channels], &gy[result..][..channels]);
+                // What the window's gradient has left: all of it until an element is the maximum, then nothing.
+                rest.copy_from_slice(gy);
+                for r in top..top + height {
+                    for c in left..left + width {
+                        let at = (r * columns.input + c) * channels;
+                        give(&x[at..][..channels], y, &mut rest, &mut dx[at..][..channels]);
+                    }
+                }
+            }
+        }
+    }
+    dx
+}
+
+#[inline(always)]
+fn give(x: &[f32], y: &[f32], rest: &mut [f32], dx: &mut [f32]) {
+    for (((x, y), rest), dx) in x.iter().zip(y).zip(rest).zip(dx) {
+        let hit = x == y;
+        *dx += if hit { *rest } else { 0.0 };
+        *rest = if hit { 0.0 } else { *rest };
+    }
+}

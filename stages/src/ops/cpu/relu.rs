@@ -1,0 +1,38 @@
+//! The ReLU on its own, where no convolution or dense layer comes before it.
+
+use crate::ops::simd::dispatch;
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+
+use super::{read, tensor, values};
+
+struct Relu;
+
+/// [`ops::relu`](crate::ops::relu) on the CPU.
+pub(crate) fn relu(x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(Relu)
+}
+
+impl CustomOp1 for Relu {
+    fn name(&self) -> &'static str {
+        "relu"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = values(x, layout)?;
+        let y = dispatch(
+            #[inline(always)]
+            || x.iter().map(|x| x.max(0.0)).collect(),
+        );
+        Ok((CpuStorage::F32(y), layout.shape().clone()))
+    }
+
+    fn bwd(&self, x: &Tensor, y: &Tensor, gy: &Tensor) -> Result<Option<Tensor>> {
+        let dx = read([y, &gy.contiguous()?], |[y, gy]| {
+            dispatch(
+                #[inline(always)]
+                || gy.iter().zip(y).map(|(g, y)| if *y > 0.0 { *g } else { 0.0 }).collect(),
+            )
+        })?;
+        Ok(Some(tensor(dx, x.shape())?))
+    }
+}

@@ -1,0 +1,87 @@
+//! Windows slid over framed images: every output position's sum.
+
+use std::array;
+
+use pulp::Simd;
+
+use super::frame::Frame;
+use super::tile::{self, Runs, multiply, split, store, with_rows};
+
+/// A convolution of framed images.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sliding {
+    pub(super) frame: Frame,
+    /// Rows and columns of the window.
+    pub(super) window: (usize, usize),
+    /// Rows and columns of the output.
+    pub(super) output: (usize, usize),
+    pub(super) stride: (usize, usize),
+    pub(super) outputs: usize,
+    pub(super) relu: bool,
+}
+
+impl Sliding {
+    /// Where in `images` frames each output position's window starts.
+    pub(super) fn starts(&self, images: usize, to: &mut Vec<usize>) {
+        let Self { frame, output, stride, .. } = *self;
+        to.clear();
+        for image in 0..images {
+            for i in 0..output.0 {
+                let row = image * frame.image() + i * stride.0 * frame.row();
+                to.extend((0..output.1).map(|j| row + j * stride.1 * frame.channels));
+            }
+        }
+    }
+
+    /// Writes `[starts.len(), outputs]`: the window's sum at each start, plus the bias, through the ReLU if there is one.
+    ///
+    /// # Safety
+    /// `to` must be writable for `starts.len() * outputs` elements.
+    #[inline(always)]
+    pub(super) unsafe fn run<S: Simd>(
+        &self,
+        simd: S,
+        x: &[f32],
+        starts: &[usize],
+        panels: &[f32],
+        biases: &[f32],
+        to: *mut f32,
+    ) {
+        let width = tile::columns::<S>();
+        let runs = Runs { runs: self.window.0, len: self.window.1 * self.frame.channels, stride: self.frame.row() };
+        let depth = runs.runs * runs.len;
+        let panel_count = self.outputs.div_ceil(width);
+        assert_eq!((panels.len(), biases.len()), (panel_count * depth * width, panel_count * width), "panels");
+        // Starts ascend, so the last window reaches furthest.
+        let reach = starts.last().map_or(0, |last| last + (runs.runs - 1) * runs.stride + runs.len);
+        assert!(reach <= x.len(), "the last window reaches {reach} of {}", x.len());
+        for panel in 0..panel_count {
+            let first = panel * width;
+            let kept = width.min(self.outputs - first);
+            let weights = &panels[panel * depth * width..][..depth * width];
+            let bias = simd_pair(simd, &biases[first..first + width]);
+            for (start, rows) in split(starts.len()) {
+                with_rows!(rows, M => {
+                    // SAFETY: every start is at most the last, whose window was found to lie in `x`; the panel has
+                    // `depth` rows; and the caller promises room for all positions' outputs.
+                    unsafe {
+                        let at: [*const f32; M] = array::from_fn(|i| x.as_ptr().add(starts[start + i]));
+                        let mut sums = multiply::<S, M>(simd, at, runs, weights.as_ptr(), [bias; M]);
+                        if self.relu {
+                            let zero = simd.splat_f32s(0.0);
+                            for row in &mut sums {
+                                *row = [simd.max_f32s(row[0], zero), simd.max_f32s(row[1], zero)];
+                            }
+                        }
+                        store::<S, M>(sums, to.add(start * self.outputs + first), self.outputs, kept);
+                    }
+                });
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn simd_pair<S: Simd>(simd: S, values: &[f32]) -> [S::f32s; 2] {
+    [simd.partial_load_f32s(&values[..S::F32_LANES]), simd.partial_load_f32s(&values[S::F32_LANES..])]
+}

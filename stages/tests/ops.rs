@@ -1,0 +1,14 @@
+//! The operators: kernels against their portable form, against finite differences, and against PyTorch.
+
+#[path = "ops/agreement.rs"]
+mod agreement;
+#[path = "ops/behaviour.rs"]
+mod behaviour;
+#[path = "ops/cases.rs"]
+mod cases;
+#[path = "ops/differences.rs"]
+mod differences;
+#[path = "ops/pytorch.rs"]
+mod pytorch;
+#[path = "ops/sinks.rs"]
+mod sinks;

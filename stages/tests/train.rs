@@ -1,0 +1,359 @@
+//! Training: its steps against PyTorch, its bits against threads and interruptions, and that it learns.
+
+mod train_support;
+
+use std::path::Path;
+
+use candle_core::Device;
+use serde::Deserialize;
+use stages::model::recipe::{Augmentation, Clipping, EarlyStopping, Monitor, Optimiser};
+use stages::model::threads::Threads;
+use stages::model::{LayerKind, Model, Plan, file, load};
+use stages::train::epoch::Trainer;
+use stages::train::images::Images;
+use stages::train::params::Params;
+use stages::train::state::TrainState;
+
+use train_support::{Bars, Folder, digest, run_kind, small_model};
+
+/// The numbers of `fixtures/train/make.py`: `count` of them in [0, 1).
+fn hashed(count: usize, salt: u32) -> impl Iterator<Item = f64> {
+    (0..count as u32).map(move |i| {
+        let mut bits = i.wrapping_mul(2_654_435_761).wrapping_add(salt.wrapping_mul(40_503));
+        bits ^= bits >> 15;
+        bits = bits.wrapping_mul(2_246_822_519);
+        bits ^= bits >> 13;
+        f64::from(bits >> 8) / f64::from(1 << 24)
+    })
+}
+
+#[derive(Deserialize)]
+struct Case {
+    model: String,
+    optimiser: String,
+    clip: Option<f32>,
+    losses: Vec<f64>,
+    parameters: std::collections::BTreeMap<String, Moved>,
+}
+
+#[derive(Deserialize)]
+struct Moved {
+    norm: f64,
+    at: Vec<usize>,
+    moved: Vec<f64>,
+}
+
+/// A model of the study without its dropout, which no two programs draw alike.
+fn without_dropout(name: &str) -> Model {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../models/{name}.yaml"));
+    let mut model = load::read(&path).unwrap();
+    model.layers.retain(|l| !matches!(l.kind, LayerKind::Dropout(_)));
+    model.early_stopping = None;
+    model
+}
+
+#[test]
+fn steps_are_those_of_pytorch() {
+    let text = include_str!("fixtures/train/steps.json");
+    for case in serde_json::from_str::<Vec<Case>>(text).unwrap() {
+        let mut model = without_dropout(&case.model);
+        model.gradient_clipping = case.clip.map(|limit| Clipping::Norm { limit });
+        let sgd = |momentum, nesterov| Optimiser::Sgd { learning_rate: 0.01, momentum, nesterov, weight_decay: 0.0 };
+        match case.optimiser.as_str() {
+            "sgd" => assert_eq!(model.optimiser, sgd(0.0, false)),
+            "momentum" => model.optimiser = sgd(0.9, false),
+            "nesterov" => model.optimiser = sgd(0.9, true),
+            _ => assert!(matches!(model.optimiser, Optimiser::Adam { .. })),
+        }
+        let plan = Plan::new(&model, [28, 28, 1], 5).unwrap();
+        let mut state = TrainState::new(&model, plan, 0, &Device::Cpu).unwrap();
+        let first = first_weights(&state.network.plan);
+        state.network.set_values(&first).unwrap();
+
+        let images = 31;
+        let pixels: Vec<f32> = hashed(images * 784, 1000).map(|x| (x as f32) * (x as f32)).collect();
+        let labels: Vec<u32> = (0..images as u32).map(|i| i * 7 % 5).collect();
+        let rows: Vec<u32> = (0..images as u32).collect();
+        let params = Params { epochs: 1, batch_size: 8, seed: 0, shuffle: false };
+        let threads = Threads::new(2).unwrap();
+        let set =
+            Images { pixels: &pixels, labels: &labels, shape: [28, 28, 1], rows: &rows, augmentation: None, seed: 0 };
+        let trainer = Trainer::new(&model, &params, set, &rows, &threads, &state.network);
+        let losses = std::cell::RefCell::new(vec![]);
+        trainer.epoch(&mut state, &|_, tally| losses.borrow_mut().push((tally.images, tally.loss))).unwrap();
+
+        let mut before = (0, 0.0);
+        for ((images, sum), expected) in losses.into_inner().into_iter().zip(&case.losses) {
+            let loss = (sum - before.1) / (images - before.0) as f64;
+            assert!((loss - expected).abs() < 2e-5, "{} {}: {loss} {expected}", case.model, case.optimiser);
+            before = (images, sum);
+        }
+        let last = state.network.values().unwrap();
+        for (i, parameter) in state.network.plan.parameters.iter().enumerate() {
+            let expected = &case.parameters[&parameter.name];
+            let moved: Vec<f64> = last[i].iter().zip(&first[i]).map(|(a, b)| f64::from(*a) - f64::from(*b)).collect();
+            let norm = moved.iter().map(|m| m * m).sum::<f64>().sqrt();
+            let what = format!("{} {} {}", case.model, case.optimiser, parameter.name);
+            assert!((norm / expected.norm - 1.0).abs() < 2e-3, "{what}: {norm} {}", expected.norm);
+            // A weight moved in f32 is right to its last bit, and Adam magnifies the error of tiny gradients.
+            let typical = expected.norm / (moved.len() as f64).sqrt();
+            for (at, expected) in expected.at.iter().zip(&expected.moved) {
+                let error = (moved[*at] - expected).abs();
+                assert!(error < 0.02 * typical + 3e-8, "{what}[{at}]: {} {expected}", moved[*at]);
+            }
+        }
+    }
+}
+
+fn first_weights(plan: &Plan) -> Vec<Vec<f32>> {
+    let mut salt = 0;
+    let one = |p: &stages::model::plan::Parameter| {
+        if p.shape.len() == 1 {
+            return vec![0.0; p.len()];
+        }
+        let (window, ends) = p.shape.split_at(p.shape.len() - 2);
+        let fans = (window.iter().product::<usize>() * (ends[0] + ends[1])) as f64;
+        let limit = (6.0 / fans).sqrt() as f32;
+        salt += 1;
+        hashed(p.len(), salt - 1).map(|h| (2.0 * h - 1.0) as f32 * limit).collect()
+    };
+    plan.parameters.iter().map(one).collect()
+}
+
+/// A model with everything that is random or remembered.
+fn busy_model() -> Model {
+    let mut model = small_model(
+        "  - {name: conv1, type: conv, filters: 5, activation: relu}
+  - {name: pool1, type: max_pool}
+  - {name: norm1, type: batch_norm, activation: relu}
+  - {name: dropout1, type: dropout, rate: 0.3}
+  - name: block
+    type: residual
+    layers: [{type: conv, filters: 6}, {type: dropout, rate: 0.1}]
+  - name: mix
+    type: inception
+    branches: [[{type: conv, filters: 3, kernel: 1}], [{type: avg_pool, size: 3, stride: 1, padding: same}]]
+  - {name: flatten, type: flatten}
+  - {name: hidden, type: dense, units: 8, activation: relu}
+",
+    );
+    model.optimiser =
+        Optimiser::AdamW { learning_rate: 2e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: 0.01 };
+    model.schedule = stages::model::recipe::Schedule::Step { every: 2, factor: 0.5, warm_up: 0.5 };
+    model.augmentation = Some(Augmentation { rotation: 10.0, shift: 0.1, zoom: 0.1, append: true });
+    model.gradient_clipping = Some(Clipping::Value { limit: 0.5 });
+    model.label_smoothing = 0.1;
+    model.early_stopping =
+        Some(EarlyStopping { monitor: Monitor::ValAccuracy, patience: 9, min_delta: 0.0, restore_best: true });
+    model
+}
+
+#[test]
+fn the_bits_do_not_depend_on_the_number_of_threads() {
+    let folder = Folder::new();
+    let files = Bars::new(90).write(&folder, &busy_model());
+    let params = serde_json::json!({"epochs": 2, "batch_size": 8, "seed": 3});
+    let digests = [1, 2, 3].map(|threads| {
+        let out =
+            run_kind(&stages::train::TRAIN, &params, &files, &folder.path(&format!("out{threads}")), threads).unwrap();
+        ["model", "history", "summary", "metrics"].map(|name| digest(&out[name]))
+    });
+    assert_eq!(digests[0], digests[1]);
+    assert_eq!(digests[0], digests[2]);
+    let other = serde_json::json!({"epochs": 2, "batch_size": 8, "seed": 4});
+    let out = run_kind(&stages::train::TRAIN, &other, &files, &folder.path("other"), 1).unwrap();
+    assert_ne!(digest(&out["model"]), digests[0][0], "the seed decides");
+}
+
+#[test]
+fn a_resumed_training_ends_with_the_same_bits() {
+    for model in [busy_model(), Model { optimiser: momentum(), ..busy_model() }, plain_sgd()] {
+        let bars = Bars::new(60);
+        let threads = Threads::new(1).unwrap();
+        let params = Params { epochs: 4, batch_size: 8, seed: 1, shuffle: true };
+        let plan = || Plan::new(&model, bars.shape(), 3).unwrap();
+        let (rows, validation) = bars.split();
+        let images = || Images {
+            pixels: &bars.pixels,
+            labels: &bars.labels,
+            shape: bars.shape(),
+            rows: &rows,
+            augmentation: model.augmentation.as_ref(),
+            seed: 1,
+        };
+        let finish = |mut state: TrainState, path: &Path| {
+            let trainer = Trainer::new(&model, &params, images(), &validation, &threads, &state.network);
+            while state.epoch() < 4 {
+                trainer.epoch(&mut state, &|_, _| {}).unwrap();
+            }
+            state.save(path).unwrap();
+            file::write(&path.join("model.safetensors"), &model, &bars.classes(), &state.network).unwrap();
+            ["model.safetensors", "weights.safetensors", "state.json"].map(|f| digest(&path.join(f)))
+        };
+        let folder = Folder::new();
+        let fresh = || TrainState::new(&model, plan(), 1, &Device::Cpu).unwrap();
+        let straight = finish(fresh(), &folder.make("straight"));
+
+        let mut state = fresh();
+        let trainer = Trainer::new(&model, &params, images(), &validation, &threads, &state.network);
+        trainer.epoch(&mut state, &|_, _| {}).unwrap();
+        trainer.epoch(&mut state, &|_, _| {}).unwrap();
+        let checkpoint = folder.make("checkpoint");
+        state.save(&checkpoint).unwrap();
+        drop(state);
+        let resumed = TrainState::load(&checkpoint, &model, plan(), &Device::Cpu).unwrap();
+        assert_eq!(resumed.epoch(), 2);
+        assert_eq!(finish(resumed, &folder.make("resumed")), straight, "{:?}", model.optimiser);
+    }
+}
+
+fn momentum() -> Optimiser {
+    Optimiser::Sgd { learning_rate: 0.01, momentum: 0.9, nesterov: true, weight_decay: 0.001 }
+}
+
+fn plain_sgd() -> Model {
+    let mut model = busy_model();
+    model.optimiser = Optimiser::default();
+    model.augmentation = Some(Augmentation { rotation: 5.0, shift: 0.0, zoom: 0.0, append: false });
+    model.gradient_clipping = Some(Clipping::Norm { limit: 1.0 });
+    model.early_stopping = None;
+    model
+}
+
+#[test]
+fn a_network_learns_and_the_other_kinds_read_it() {
+    let folder = Folder::new();
+    let mut model = small_model(
+        "  - {name: conv1, type: conv, filters: 8, activation: relu}
+  - {name: pool1, type: max_pool}
+  - {name: flatten, type: flatten}
+  - {name: encoding, type: dense, units: 16, activation: relu}
+",
+    );
+    model.optimiser =
+        Optimiser::Adam { learning_rate: 0.01, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: 0.0 };
+    let bars = Bars::new(240);
+    let mut files = bars.write(&folder, &model);
+    let params = serde_json::json!({"epochs": 8, "batch_size": 16});
+    let out = run_kind(&stages::train::TRAIN, &params, &files, &folder.path("train"), 2).unwrap();
+    let history = std::fs::read_to_string(&out["history"]).unwrap();
+    assert!(history.starts_with("epoch,loss,accuracy,val_loss,val_accuracy\n1,"), "{history}");
+    assert_eq!(history.lines().count(), 9);
+    let metrics: serde_json::Value = serde_json::from_slice(&std::fs::read(&out["metrics"]).unwrap()).unwrap();
+    assert!(metrics["val_accuracy"].as_f64().unwrap() > 0.95, "{metrics}");
+    assert_eq!(metrics["epochs"], 8);
+
+    files.insert("model", out["model"].clone());
+    let none = serde_json::json!({});
+    let out = run_kind(&stages::evaluate::EVALUATE, &none, &files, &folder.path("evaluate"), 1).unwrap();
+    let again = run_kind(&stages::evaluate::EVALUATE, &none, &files, &folder.path("evaluate2"), 2).unwrap();
+    for name in ["metrics", "confusion", "predictions"] {
+        assert_eq!(digest(&out[name]), digest(&again[name]), "{name}");
+    }
+    let metrics: serde_json::Value = serde_json::from_slice(&std::fs::read(&out["metrics"]).unwrap()).unwrap();
+    assert!(metrics["accuracy"].as_f64().unwrap() > 0.95, "{metrics}");
+    let support: u64 = bars.classes().iter().map(|c| metrics["classes"][c]["support"].as_u64().unwrap()).sum();
+    assert_eq!(support, 240);
+    let predictions = std::fs::read_to_string(&out["predictions"]).unwrap();
+    assert!(predictions.starts_with("index,label,predicted,p_0,p_1,p_2\n0,"));
+    assert_eq!(predictions.lines().count(), 241);
+    let confusion = std::fs::read_to_string(&out["confusion"]).unwrap();
+    assert!(confusion.starts_with("true,left,middle,right\nleft,"), "{confusion}");
+
+    let layer = serde_json::json!({"layer": "encoding"});
+    let out = run_kind(&stages::embed::EMBED, &layer, &files, &folder.path("embed"), 2).unwrap();
+    let embeddings = stages::artifact::tensors::Tensors::open(&out["embeddings"]).unwrap();
+    assert_eq!(embeddings.shape("embeddings").unwrap(), [240, 16]);
+    assert_eq!(embeddings.u32("labels").unwrap(), bars.labels);
+    assert_eq!(embeddings.metadata("layer").unwrap(), "encoding");
+    let values = embeddings.f32("embeddings").unwrap();
+    assert!(values.iter().all(|v| *v >= 0.0) && values.iter().any(|v| *v > 0.0), "after the ReLU");
+
+    let wrong = serde_json::json!({"layer": "encodings"});
+    let error = run_kind(&stages::embed::EMBED, &wrong, &files, &folder.path("wrong"), 1).unwrap_err();
+    assert!(error.to_string().contains("did you mean `encoding`?"), "{error}");
+}
+
+#[test]
+fn the_last_layer_can_be_embedded_as_probabilities() {
+    let folder = Folder::new();
+    let mut files = Bars::new(30).write(&folder, &small_model("  - {name: flatten, type: flatten}\n"));
+    let params = serde_json::json!({"epochs": 1});
+    let out = run_kind(&stages::train::TRAIN, &params, &files, &folder.path("train"), 1).unwrap();
+    files.insert("model", out["model"].clone());
+    let layer = serde_json::json!({"layer": "output"});
+    let out = run_kind(&stages::embed::EMBED, &layer, &files, &folder.path("embed"), 1).unwrap();
+    let embeddings = stages::artifact::tensors::Tensors::open(&out["embeddings"]).unwrap();
+    for row in embeddings.f32("embeddings").unwrap().chunks(3) {
+        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn early_stopping_stops_and_restores() {
+    let folder = Folder::new();
+    let mut model = small_model("  - {name: flatten, type: flatten}\n");
+    // So small a rate that no epoch is better by min_delta than the first.
+    model.optimiser = Optimiser::Sgd { learning_rate: 1e-6, momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+    model.early_stopping =
+        Some(EarlyStopping { monitor: Monitor::ValLoss, patience: 2, min_delta: 0.5, restore_best: true });
+    let files = Bars::new(60).write(&folder, &model);
+    let many =
+        run_kind(&stages::train::TRAIN, &serde_json::json!({"epochs": 20}), &files, &folder.path("a"), 1).unwrap();
+    assert_eq!(std::fs::read_to_string(&many["history"]).unwrap().lines().count(), 1 + 3);
+    let metrics: serde_json::Value = serde_json::from_slice(&std::fs::read(&many["metrics"]).unwrap()).unwrap();
+    assert_eq!((&metrics["epochs"], &metrics["epoch"]), (&3.into(), &1.into()));
+    let one = run_kind(&stages::train::TRAIN, &serde_json::json!({"epochs": 1}), &files, &folder.path("b"), 1).unwrap();
+    assert_eq!(digest(&many["model"]), digest(&one["model"]), "the weights of the first epoch are back");
+}
+
+#[test]
+fn what_cannot_be_trained_is_said() {
+    let folder = Folder::new();
+    let hidden = "  - {name: hidden, type: dense, units: 8, activation: relu}\n";
+    let mut model = small_model(&format!("  - {{name: flatten, type: flatten}}\n{hidden}"));
+    model.optimiser = Optimiser::Sgd { learning_rate: 1e30, momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+    let files = Bars::new(60).write(&folder, &model);
+    let train = |params| run_kind(&stages::train::TRAIN, &params, &files, &folder.path("x"), 1);
+    let error = train(serde_json::json!({"epochs": 5})).unwrap_err().to_string();
+    assert!(error.contains("diverged") && error.contains("learning_rate"), "{error}");
+
+    let check = |value: serde_json::Value| (stages::train::TRAIN.check)(&value);
+    let error = check(serde_json::json!({"epochs": 0})).unwrap_err();
+    assert_eq!((error.path, error.message.as_str()), (vec!["epochs".to_owned()], "must be at least 1"));
+    assert!(check(serde_json::json!({"epoch": 3})).unwrap_err().message.contains("unknown field `epoch`"));
+    assert_eq!(
+        check(serde_json::Value::Null).unwrap(),
+        serde_json::json!({"epochs": 10, "batch_size": 32, "seed": 0, "shuffle": true})
+    );
+    let error = stages::model::device::device("gpu").unwrap_err().to_string();
+    assert!(error.contains("there is no device `gpu`"), "{error}");
+    if !cfg!(feature = "cuda") {
+        let error = stages::model::device::device("cuda:0").unwrap_err().to_string();
+        assert!(error.contains("this build of Kiln has no CUDA"), "{error}");
+    }
+}
+
+#[test]
+fn a_network_has_glorot_uniform_kernels_and_zero_biases() {
+    let model = without_dropout("model-1");
+    let plan = Plan::new(&model, [28, 28, 1], 5).unwrap();
+    let state = TrainState::new(&model, plan, 9, &Device::Cpu).unwrap();
+    let values = state.network.values().unwrap();
+    for (parameter, values) in state.network.plan.parameters.iter().zip(&values) {
+        if parameter.shape.len() == 1 {
+            assert!(values.iter().all(|v| *v == 0.0), "{}", parameter.name);
+            continue;
+        }
+        let (window, ends) = parameter.shape.split_at(parameter.shape.len() - 2);
+        let limit = (6.0 / (window.iter().product::<usize>() * (ends[0] + ends[1])) as f64).sqrt();
+        let n = values.len() as f64;
+        let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
+        let square = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / n;
+        assert!(values.iter().all(|v| f64::from(v.abs()) <= limit));
+        // Five standard deviations of the mean and of the mean square of a uniform distribution.
+        assert!(mean.abs() < 5.0 * limit / (3.0 * n).sqrt(), "{} {mean}", parameter.name);
+        let spread = limit * limit * (4.0 / 45.0 / n).sqrt();
+        assert!((square - limit * limit / 3.0).abs() < 5.0 * spread, "{} {square}", parameter.name);
+    }
+}
