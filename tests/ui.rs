@@ -1,8 +1,8 @@
 //! Bad pipelines and the exact words they are refused with. `UPDATE=1 cargo test --test ui` writes the words anew.
 //!
-//! Each `tests/ui/NAME.yaml` is loaded in a folder of its own beside copies of `tests/ui/project/`. Comments at the head of the
-//! file may say `# profile: NAME` and `# set: ARGUMENT`. The expected words are in `NAME.stderr`; a pipeline that is
-//! accepted has none.
+//! Each `tests/ui/NAME.yaml` is loaded in a folder of its own, as `pipeline.yaml` beside a copy of `tests/ui/project/`.
+//! Comments at the head of the file may say `# profile: NAME` and `# set: ARGUMENT`. The expected words are in
+//! `NAME.stderr`.
 
 #[path = "../src/cli/render/diagnostic.rs"]
 mod render;

@@ -6,7 +6,6 @@ use super::disk::{Disk, Found, Way};
 use super::expand::World;
 use super::inputs::Source;
 use super::mistake::{Mistake, Mistakes};
-use super::suggest;
 
 /// Every path that is written, by whom.
 pub(super) struct Written<'w> {
@@ -186,9 +185,12 @@ fn near(
     {
         return Some(format!("for an output of a stage write `{{from: \"{path}\"}}`"));
     }
+    if mistakes.tired() {
+        return None;
+    }
     let (folder, name) = missing.rsplit_once('/').unwrap_or(("", missing));
     let siblings = disk.siblings(missing);
-    if let Some(found) = suggest::nearest(name, siblings.iter().map(String::as_str)) {
+    if let Some(found) = mistakes.nearest_name(name, siblings.iter().map(String::as_str)) {
         let slash = if folder.is_empty() { "" } else { "/" };
         return Some(format!("did you mean `{folder}{slash}{found}{}`?", &path[missing.len()..]));
     }

@@ -60,10 +60,10 @@ fn shortest(graph: &DiGraph<usize, ()>, start: NodeIndex, members: &HashSet<Node
                 cycle.reverse();
                 return Some(cycle);
             }
-            if !before.contains_key(&next) {
-                before.insert(next, node);
+            before.entry(next).or_insert_with(|| {
                 queue.push_back(next);
-            }
+                node
+            });
         }
     }
     None

@@ -186,11 +186,9 @@ impl<'w, 'n> Resolver<'w, 'n> {
         let consumer = Consumer { matrix, variant: draft.variant };
         match reference::resolve(&reference, i, &producer, &consumer, &mut self.groups, mistakes) {
             Ok(variants) => {
-                if variants.len() > self.left {
-                    // Told by the caller, who counts.
-                    self.left = 0;
-                }
-                for variant in variants.to_vec().into_iter().take(LIMIT) {
+                // One more than is left is enough for the caller, who counts, to refuse it.
+                let variants: Vec<usize> = variants.iter().copied().take(self.left + 1).collect();
+                for variant in variants {
                     let id = plan.first + variant;
                     let from = From::Output { stage: StageId(id), output: reference.output.to_owned() };
                     taken.push(Input { label: self.label(id), from, span: span(node.place) });

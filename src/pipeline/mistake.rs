@@ -30,12 +30,20 @@ pub(super) struct Mistake {
     spots: Vec<(Spot, String)>,
     notes: Vec<String>,
     hint: Option<String>,
+    once: bool,
 }
 
 impl Mistake {
     /// A mistake without a place.
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), spots: vec![], notes: vec![], hint: None }
+        Self { message: message.into(), spots: vec![], notes: vec![], hint: None, once: false }
+    }
+
+    /// Is told once, at whichever place it shows first.
+    #[must_use]
+    pub(super) fn once(mut self) -> Self {
+        self.once = true;
+        self
     }
 
     /// Adds a place.
@@ -92,8 +100,8 @@ impl Texts<'_> {
     fn label(&self, spot: Spot, text: String) -> Label {
         let (file, source) = self.get(spot.place.origin);
         // Parsers have been seen to point past the end.
-        let start = source.floor_char_boundary(spot.place.start as usize);
-        let mut span = Span { start, end: source.floor_char_boundary(spot.place.end as usize).max(start) };
+        let start = boundary(source, spot.place.start as usize);
+        let mut span = Span { start, end: boundary(source, spot.place.end as usize).max(start) };
         if let Some(within) = source.get(span.start..span.end) {
             if let Some(found) = spot.usage.and_then(|n| usage(within, n)) {
                 span = Span { start: span.start + found.start, end: span.start + found.end };
@@ -105,6 +113,11 @@ impl Texts<'_> {
     }
 }
 
+/// The last boundary of characters up to a byte.
+fn boundary(text: &str, byte: usize) -> usize {
+    (0..=byte.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
+}
+
 /// The n-th `${...}` as it is written in the source of a value.
 fn usage(source: &str, n: usize) -> Option<Span> {
     let start = source.match_indices("${").nth(n)?.0;
@@ -112,6 +125,9 @@ fn usage(source: &str, n: usize) -> Option<Span> {
     let end = rest.find('}').map_or_else(|| rest.lines().next().map_or(0, str::len), |i| i + 1);
     Some(Span { start, end: start + end })
 }
+
+/// How many names are compared for hints.
+const EFFORT: usize = 200_000;
 
 /// The mistakes found so far. The same mistake at the same place is told once: a matrix would repeat it per variant.
 pub(super) struct Mistakes<'a> {
@@ -129,7 +145,7 @@ impl<'a> Mistakes<'a> {
 
     /// Takes a mistake in.
     pub(super) fn add(&mut self, mistake: Mistake) {
-        let first = mistake.spots.first().map(|(spot, _)| *spot);
+        let first = mistake.spots.first().map(|(spot, _)| *spot).filter(|_| !mistake.once);
         if !self.seen.insert((mistake.message.clone(), first)) {
             return;
         }
@@ -152,15 +168,24 @@ impl<'a> Mistakes<'a> {
         self.texts.label(spot.into(), text.into())
     }
 
-    /// `did you mean ...?`, if a name is near. Gives up once it has compared very many names, so that a file with
-    /// thousands of mistakes is still refused quickly.
+    /// `did you mean ...?`, if a name is near.
     pub(super) fn nearest<'n>(&self, name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<String> {
-        const ENOUGH: usize = 200_000;
-        if self.effort.get() > ENOUGH {
+        self.nearest_name(name, names).map(|name| format!("did you mean `{name}`?"))
+    }
+
+    /// The name that was probably meant. Gives up once very many names were compared, so that a file with thousands
+    /// of mistakes is still refused quickly.
+    pub(super) fn nearest_name<'n>(&self, name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+        if self.tired() {
             return None;
         }
         let counted = names.into_iter().inspect(|_| self.effort.set(self.effort.get() + 1));
-        super::suggest::nearest(name, counted.take(ENOUGH)).map(|name| format!("did you mean `{name}`?"))
+        super::suggest::nearest(name, counted.take(EFFORT))
+    }
+
+    /// Whether no more names are looked for.
+    pub(super) fn tired(&self) -> bool {
+        self.effort.get() >= EFFORT
     }
 
     /// Whether there are none.

@@ -48,7 +48,8 @@ fn spend(budget: &Cell<usize>, weight: usize) -> Result<(), Mistake> {
         None => {
             budget.set(0);
             Err(Mistake::new(format!("`${{...}}` copies more than {BUDGET} values in this pipeline"))
-                .hint("refer to the part that is needed instead of a large mapping"))
+                .hint("refer to the part that is needed instead of a large mapping")
+                .once())
         }
     }
 }
@@ -212,7 +213,7 @@ impl<'a> Resolver<'a, '_, '_> {
                 },
             }
         }
-        whole.then(|| Node { place, content: Content::Text(out) })
+        whole.then_some(Node { place, content: Content::Text(out) })
     }
 
     /// The resolved value of a name.

@@ -72,7 +72,8 @@ fn snippet<'a>(
 /// The bytes to underline. The file may have changed since, so they are kept within the text and on whole characters.
 fn clamp(label: &Label, text: &str) -> std::ops::Range<usize> {
     let Span { start, end } = label.span;
-    let start = text.floor_char_boundary(start.min(text.len()));
-    let end = text.floor_char_boundary(end.min(text.len())).max(start);
+    let boundary = |byte: usize| (0..=byte.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+    let start = boundary(start);
+    let end = boundary(end).max(start);
     start..end
 }
