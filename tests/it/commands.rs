@@ -92,11 +92,11 @@ fn metrics_of_a_command_enter_the_record() {
 #[test]
 fn a_timeout_stops_the_command_and_all_it_started() {
     let (project, ran) = failing(
-        "version: 1\nstages:\n  hang:\n    run: sleep 60 & sleep 60\n    timeout: 300ms\n    outputs: {x: out/x.txt}\n",
+        "version: 1\nstages:\n  hang:\n    run: sleep 60 & sleep 60\n    timeout: 1s\n    outputs: {x: out/x.txt}\n",
     );
     let record = ran.record();
     let error = record.stage("hang")["error"].as_str().expect("an error");
-    assert!(error.contains("timeout of 0.3 s"), "{error}");
+    assert!(error.contains("timeout of 1 s"), "{error}");
     assert!(!project.root().join("out/x.txt").exists());
 }
 
