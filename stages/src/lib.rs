@@ -8,6 +8,7 @@
 pub mod analysis;
 pub mod artifact;
 pub mod data;
+pub mod fingerprint;
 pub mod kind;
 pub mod model;
 pub mod ops;
