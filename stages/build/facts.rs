@@ -235,6 +235,8 @@ fn begins_item(before: Option<&Token>) -> bool {
 fn idents<'a>(tokens: impl IntoIterator<Item = &'a Token>, into: &mut BTreeSet<String>) {
     for token in tokens {
         match token {
+            // `'_` and `as _` name nothing.
+            Token::Ident(name) if name == "_" => {}
             Token::Ident(name) => {
                 into.insert(name.clone());
             }
