@@ -32,6 +32,10 @@ fn tensors_come_back_and_their_bytes_do_not_vary() {
     tensors::write(&path, &reversed, metadata).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), first, "the order of writing shows");
 
+    let plain = bench.write("plain", b"");
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions();
+    assert_eq!(mode(&path), mode(&plain), "as readable as any other file");
+
     let file = Tensors::open(&path).unwrap();
     assert_eq!(file.names(), ["b", "empty", "f", "i"]);
     assert_eq!(file.u8("b").unwrap(), Some(&bytes[..]));
