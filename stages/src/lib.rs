@@ -10,6 +10,7 @@ pub mod artifact;
 pub mod data;
 pub mod embed;
 pub mod evaluate;
+pub mod fingerprint;
 pub mod kind;
 pub mod model;
 pub mod ops;

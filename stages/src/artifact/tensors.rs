@@ -162,7 +162,9 @@ pub fn write(
     let metadata = (!metadata.is_empty())
         .then(|| serde_json::to_string(&metadata).map(|text| HashMap::from([(METADATA_KEY.to_owned(), text)])))
         .transpose()?;
-    safetensors::serialize_to_file(views, metadata, path).with_context(|| format!("cannot write {}", path.display()))
+    // Not `serialize_to_file`: that renames a temporary file into place, which only its owner may read.
+    let file = safetensors::serialize(views, metadata)?;
+    std::fs::write(path, file).with_context(|| format!("cannot write {}", path.display()))
 }
 
 const METADATA_KEY: &str = "kiln";

@@ -95,31 +95,19 @@ fn is_url(source: &str) -> bool {
     source.starts_with("https://") || source.starts_with("http://")
 }
 
-/// What became of a source that did not serve.
-enum Miss {
-    /// Its bytes are others.
-    Digest(blake3::Hash),
-    /// It has none.
-    Failed(anyhow::Error),
-}
-
 fn run(params: &Value, context: &Context) -> anyhow::Result<()> {
     let params: Params = serde_json::from_value(params.clone())?;
     let expected = blake3::Hash::from_hex(&params.digest)?;
     let output = context.output("file")?;
     let mut misses = String::new();
     for source in &params.sources {
-        let miss = match bring(source, &params, context, output) {
+        let why = match bring(source, &params, context, output) {
             Ok(actual) if actual == expected => {
                 context.message(format!("{source}: has the bytes"));
                 return Ok(());
             }
-            Ok(actual) => Miss::Digest(actual),
-            Err(e) => Miss::Failed(e),
-        };
-        let why = match miss {
-            Miss::Digest(actual) => format!("wrong digest: expected {expected}, got {actual}"),
-            Miss::Failed(e) => format!("{e:#}"),
+            Ok(actual) => format!("wrong digest: expected {expected}, got {actual}"),
+            Err(e) => format!("{e:#}"),
         };
         context.message(format!("{source}: {why}"));
         write!(misses, "\n  {source}: {why}")?;

@@ -10,7 +10,7 @@ use ureq::http::{HeaderMap, StatusCode, header};
 use crate::kind::Context;
 
 /// How many attempts may fail in a row without a new byte.
-const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 4;
 /// The pause before the second attempt; it doubles from there.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Bytes between two progress events.
