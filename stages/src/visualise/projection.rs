@@ -108,9 +108,8 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
     }
     ensure!(rows.len() > 1, "input `projections` was not given");
     let subtitle = format!(
-        "{} samples; adjusted Rand index of clusters and classes {:.3}",
-        grouped(clusters.len() as u64),
-        clusters.ari
+        "{} samples; a cluster has the colour of the class it has most in common with",
+        grouped(clusters.len() as u64)
     );
     Figure { title: params.title, subtitle, rows, caption: params.caption }.write(context)
 }

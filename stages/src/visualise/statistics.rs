@@ -104,10 +104,10 @@ fn description(statistics: &Statistics) -> anyhow::Result<Table> {
         }
         rows.push(Row::new(cells));
     }
-    let heads = ["", "min", "max"].map(|head| (head.to_owned(), Align::Right));
+    let heads = [("", Align::Left), ("min", Align::Right), ("max", Align::Right)];
     Ok(Table {
         title: "Description of the series".to_owned(),
-        columns: heads.to_vec(),
+        columns: heads.map(|(head, align)| (head.to_owned(), align)).to_vec(),
         rows,
         notes: Vec::new(),
         width: 320.0,
