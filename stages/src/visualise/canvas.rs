@@ -174,7 +174,7 @@ impl Canvas<'_> {
     pub(super) fn image(&mut self, image: &Pixmap, corner: Point, size: Point) {
         let png = image.encode_png().expect("a picture in memory can be encoded");
         let enlarged = size.0 >= f64::from(image.width());
-        let rendering = if enlarged { " image-rendering=\"pixelated\"" } else { "" };
+        let rendering = if enlarged { " style=\"image-rendering:pixelated\"" } else { "" };
         self.images.push(format!(
             "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\"{rendering} \
              href=\"data:image/png;base64,{}\"/>\n",
