@@ -159,14 +159,14 @@ fn names(count: usize) -> Vec<String> {
 fn statistics(pixels: usize) -> Case {
     let series = json!({"count": pixels as f64, "mean": 252.420918367, "std": 15.9568824, "min": 16.0, "25%": 255.0,
         "50%": 255.0, "75%": 255.0, "max": 255.0});
-    let zero = json!({"count": pixels as f64, "mean": 0.0, "std": 0.0, "min": 0.0, "25%": 0.0, "50%": 0.0,
+    let zero = json!({"count": pixels, "mean": 0.0, "std": 0.0, "min": 0.0, "25%": 0.0, "50%": 0.0,
         "75%": 0.0, "max": 0.0});
     let columns: String = (0..pixels).fold("pixel,min,max\n".to_owned(), |mut text, i| {
         writeln!(text, "{i},0,{}", 100 + i % 156).unwrap();
         text
     });
     Case::new("visualise/statistics")
-        .file("statistics", json!({"images": 70000, "max": series, "min": zero}).to_string())
+        .file("statistics", json!({"images": 70000, "classes": {"bag": 70000}, "max": series, "min": zero}).to_string())
         .file("columns", columns)
 }
 

@@ -43,14 +43,12 @@ impl Default for Params {
 
 /// The rows of the description, as pandas names them.
 const MEASURES: [&str; 8] = ["count", "mean", "std", "min", "25%", "50%", "75%", "max"];
-/// The described series.
-const SERIES: [&str; 2] = ["min", "max"];
 
 #[derive(Deserialize)]
 struct Statistics {
     images: u64,
-    #[serde(flatten)]
-    series: BTreeMap<String, BTreeMap<String, f64>>,
+    min: BTreeMap<String, f64>,
+    max: BTreeMap<String, f64>,
 }
 
 #[derive(Deserialize)]
@@ -97,8 +95,7 @@ fn description(statistics: &Statistics) -> anyhow::Result<Table> {
     let mut rows = Vec::new();
     for measure in MEASURES {
         let mut cells = vec![measure.to_owned()];
-        for name in SERIES {
-            let series = statistics.series.get(name).with_context(|| format!("the series `{name}` is missing"))?;
+        for (name, series) in [("min", &statistics.min), ("max", &statistics.max)] {
             let value = series.get(measure).with_context(|| format!("`{name}` has no `{measure}`"))?;
             cells.push(format!("{value:.6}"));
         }
