@@ -400,6 +400,27 @@ fn layer_tables_add_up_as_keras_prints_them() {
 }
 
 #[test]
+fn layers_inside_a_block_are_indented() {
+    let conv = json!({"name": "left", "type": "conv2d", "output_shape": [4, 4, 8], "parameters": 80});
+    let block = json!({"name": "block", "type": "residual", "output_shape": [4, 4, 8], "parameters": 80,
+        "inner": [[conv]]});
+    let summary = json!({"name": "m", "input": [4, 4, 1], "layers": [block], "parameters": 80, "trainable": 80});
+    let drawn = Case::new("visualise/layers").file("summary", summary.to_string()).draw();
+    assert!(drawn.svg.contains("\nblock (residual)"));
+    assert!(drawn.svg.contains("\n\u{a0}\u{a0}\u{a0}\u{a0}left (conv2d)"));
+    assert!(drawn.says("Indented"));
+}
+
+#[test]
+fn a_single_pixel_has_no_deviation() {
+    let series = json!({"count": 1, "mean": 3.0, "std": null, "min": 3, "25%": 3, "50%": 3, "75%": 3, "max": 3});
+    let text = json!({"images": 2, "min": series, "max": series}).to_string();
+    let drawn =
+        Case::new("visualise/statistics").file("statistics", text).file("columns", "pixel,min,max\n0,3,3\n").draw();
+    assert!(drawn.says("NaN") && drawn.says("3.000000"));
+}
+
+#[test]
 fn curves_tell_the_best_epoch_and_the_test_accuracy() {
     let metrics = json!({"accuracy": 0.98634}).to_string();
     let drawn = curves(10).file("metrics", metrics).draw();

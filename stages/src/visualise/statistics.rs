@@ -47,9 +47,12 @@ const MEASURES: [&str; 8] = ["count", "mean", "std", "min", "25%", "50%", "75%",
 #[derive(Deserialize)]
 struct Statistics {
     images: u64,
-    min: BTreeMap<String, f64>,
-    max: BTreeMap<String, f64>,
+    min: Series,
+    max: Series,
 }
+
+/// Measure -> value; null where it has none, as the deviation of a single value.
+type Series = BTreeMap<String, Option<f64>>;
 
 #[derive(Deserialize)]
 struct Column {
@@ -97,7 +100,7 @@ fn description(statistics: &Statistics) -> anyhow::Result<Table> {
         let mut cells = vec![measure.to_owned()];
         for (name, series) in [("min", &statistics.min), ("max", &statistics.max)] {
             let value = series.get(measure).with_context(|| format!("`{name}` has no `{measure}`"))?;
-            cells.push(format!("{value:.6}"));
+            cells.push(value.map_or("NaN".to_owned(), |v| format!("{v:.6}")));
         }
         rows.push(Row::new(cells));
     }
