@@ -59,7 +59,7 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
         rows: classes.clone(),
         columns: classes,
     };
-    let subtitle = format!("{} samples; percentages of each true class", grouped(all));
+    let subtitle = format!("{} samples; shaded by the share of the true class", grouped(all));
     Figure { title, subtitle, rows: vec![vec![Box::new(map)]], caption: params.caption }.write(context)
 }
 

@@ -113,7 +113,7 @@ fn panel(name: &str, history: &[Epoch], colours: [style::Colour; 2], values: [fn
 
 fn table(history: &[Epoch], best: usize, most: usize, width: f64) -> Table {
     let every = history.len().div_ceil(most);
-    let shown = |i: usize| (i + 1) % every == 0 || i == best || i + 1 == history.len();
+    let shown = |i: usize| (i + 1).is_multiple_of(every) || i == best || i + 1 == history.len();
     let number = |v: f64| format!("{v:.4}");
     let rows = history.iter().enumerate().filter(|(i, _)| shown(*i)).map(|(i, e)| {
         let numbers = [e.loss, e.accuracy, e.val_loss, e.val_accuracy].map(number);

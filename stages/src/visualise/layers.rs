@@ -44,7 +44,23 @@ struct Layer {
     r#type: String,
     output_shape: Vec<usize>,
     parameters: u64,
+    /// The layers inside a block, a list a branch.
+    #[serde(default)]
+    inner: Vec<Vec<Layer>>,
 }
+
+impl Layer {
+    /// Its row, and below it the rows of the layers inside it.
+    fn rows(&self, depth: usize) -> Vec<Row> {
+        let indent = INDENT.repeat(depth);
+        let name = format!("{indent}{} ({})", self.name, self.r#type);
+        let own = Row::new([name, shape(&self.output_shape), grouped(self.parameters)]);
+        [own].into_iter().chain(self.inner.iter().flatten().flat_map(|l| l.rows(depth + 1))).collect()
+    }
+}
+
+/// What stands before a layer inside a block. Ordinary spaces would be dropped at the start of a text.
+const INDENT: &str = "\u{a0}\u{a0}\u{a0}\u{a0}";
 
 fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
     let params = Params::deserialize(params)?;
@@ -65,9 +81,15 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
 }
 
 fn table(summary: &Summary) -> Table {
-    let row =
-        |l: &Layer| Row::new([format!("{} ({})", l.name, l.r#type), shape(&l.output_shape), grouped(l.parameters)]);
     let total = |name: &str, count: u64| format!("{name} params: {} ({})", grouped(count), memory(count));
+    let mut notes = vec![
+        total("Total", summary.parameters),
+        total("Trainable", summary.trainable),
+        total("Non-trainable", summary.parameters - summary.trainable),
+    ];
+    if summary.layers.iter().any(|l| !l.inner.is_empty()) {
+        notes.push("Indented: layers inside a block, which counts their parameters.".to_owned());
+    }
     Table {
         title: String::new(),
         columns: vec![
@@ -75,12 +97,8 @@ fn table(summary: &Summary) -> Table {
             ("Output shape".to_owned(), Align::Left),
             ("Param #".to_owned(), Align::Right),
         ],
-        rows: summary.layers.iter().map(row).collect(),
-        notes: vec![
-            total("Total", summary.parameters),
-            total("Trainable", summary.trainable),
-            total("Non-trainable", summary.parameters - summary.trainable),
-        ],
+        rows: summary.layers.iter().flat_map(|l| l.rows(0)).collect(),
+        notes,
         width: 460.0,
     }
 }

@@ -48,11 +48,10 @@ struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        let known = [("pca", "PCA"), ("tsne", "t-SNE"), ("t-sne", "t-SNE")];
         Self {
             title: "Projections of the embeddings".to_owned(),
             caption: String::new(),
-            names: known.map(|(key, name)| (key.to_owned(), name.to_owned())).into(),
+            names: BTreeMap::new(),
             clusters: "clusters".to_owned(),
             seed: 0,
         }
@@ -66,6 +65,8 @@ struct Projected {
     y: f64,
 }
 
+/// What methods are called unless `names` says otherwise.
+const METHODS: [(&str, &str); 3] = [("pca", "PCA"), ("tsne", "t-SNE"), ("t-sne", "t-SNE")];
 /// The size of a panel.
 const PANEL: Point = (430.0, 380.0);
 
@@ -77,8 +78,10 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
         Box::new(Legend::new(PANEL.0, embeddings.legend())),
         Box::new(Legend::new(PANEL.0, clusters.legend(&embeddings))),
     ]];
+    let mut names: BTreeMap<String, String> = METHODS.map(|(key, name)| (key.to_owned(), name.to_owned())).into();
+    names.extend(params.names);
     for (i, input) in context.all("projections").iter().enumerate() {
-        let name = read::name(input, i, &params.names);
+        let name = read::name(input, i, &names);
         let points: Vec<Projected> = read::csv(&input.path)?;
         for p in &points {
             let file = input.path.display();
@@ -107,11 +110,8 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
         ]);
     }
     ensure!(rows.len() > 1, "input `projections` was not given");
-    let subtitle = format!(
-        "{} samples; adjusted Rand index of clusters and classes {:.3}",
-        grouped(clusters.len() as u64),
-        clusters.ari
-    );
+    let subtitle =
+        format!("{} samples; a cluster has the colour of the class it matches", grouped(clusters.len() as u64));
     Figure { title: params.title, subtitle, rows, caption: params.caption }.write(context)
 }
 

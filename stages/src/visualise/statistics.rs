@@ -43,15 +43,16 @@ impl Default for Params {
 
 /// The rows of the description, as pandas names them.
 const MEASURES: [&str; 8] = ["count", "mean", "std", "min", "25%", "50%", "75%", "max"];
-/// The described series.
-const SERIES: [&str; 2] = ["min", "max"];
 
 #[derive(Deserialize)]
 struct Statistics {
     images: u64,
-    #[serde(flatten)]
-    series: BTreeMap<String, BTreeMap<String, f64>>,
+    min: Series,
+    max: Series,
 }
+
+/// Measure -> value; null where it has none, as the deviation of a single value.
+type Series = BTreeMap<String, Option<f64>>;
 
 #[derive(Deserialize)]
 struct Column {
@@ -97,17 +98,16 @@ fn description(statistics: &Statistics) -> anyhow::Result<Table> {
     let mut rows = Vec::new();
     for measure in MEASURES {
         let mut cells = vec![measure.to_owned()];
-        for name in SERIES {
-            let series = statistics.series.get(name).with_context(|| format!("the series `{name}` is missing"))?;
+        for (name, series) in [("min", &statistics.min), ("max", &statistics.max)] {
             let value = series.get(measure).with_context(|| format!("`{name}` has no `{measure}`"))?;
-            cells.push(format!("{value:.6}"));
+            cells.push(value.map_or("NaN".to_owned(), |v| format!("{v:.6}")));
         }
         rows.push(Row::new(cells));
     }
-    let heads = ["", "min", "max"].map(|head| (head.to_owned(), Align::Right));
+    let heads = [("", Align::Left), ("min", Align::Right), ("max", Align::Right)];
     Ok(Table {
         title: "Description of the series".to_owned(),
-        columns: heads.to_vec(),
+        columns: heads.map(|(head, align)| (head.to_owned(), align)).to_vec(),
         rows,
         notes: Vec::new(),
         width: 320.0,

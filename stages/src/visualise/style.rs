@@ -53,10 +53,10 @@ const CATEGORIES: [Colour; 12] = [
     RGBColor(0x44, 0xaa, 0x99),
 ];
 
-/// The colour of a category. From the thirteenth on the colours come again, each time lighter.
+/// The colour of a category. From the thirteenth on the colours come again, each time darker.
 pub(super) fn category(index: usize) -> Colour {
     let round = (index / CATEGORIES.len()) as f64;
-    mix(CATEGORIES[index % CATEGORIES.len()], PAPER, 1.0 - 0.65f64.powf(round))
+    mix(CATEGORIES[index % CATEGORIES.len()], INK, 1.0 - 0.55f64.powf(round))
 }
 
 /// The colour `share` of the way from `from` to `to`.
@@ -66,14 +66,15 @@ pub(super) fn mix(from: Colour, to: Colour, share: f64) -> Colour {
     RGBColor(channel(from.0, to.0), channel(from.1, to.1), channel(from.2, to.2))
 }
 
-/// Black or white, whichever reads better on `ground` (relative luminance of WCAG 2.2, its threshold of equal contrast).
+/// Black or white, whichever reads better on `ground`. The relative luminance is that of WCAG 2.2; white begins a little
+/// before its contrast is the higher one (0.18), since thin black strokes on a saturated blue are hard to read.
 pub(super) fn on(ground: Colour) -> Colour {
     let linear = |v: u8| {
         let v = f64::from(v) / 255.0;
         if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
     };
     let luminance = 0.2126 * linear(ground.0) + 0.7152 * linear(ground.1) + 0.0722 * linear(ground.2);
-    if luminance > 0.179 { INK } else { PAPER }
+    if luminance > 0.25 { INK } else { PAPER }
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ttf_parser::Face;
 
 /// The regular weight, a TrueType file.
@@ -12,6 +14,19 @@ pub(super) const BOLD: &[u8] = include_bytes!("../../assets/fonts/OpenSans-Bold.
 pub(super) const FAMILY: &str = "Open Sans";
 /// What an SVG asks for: the family, then what a browser without it should take.
 pub(super) const FAMILIES: &str = "Open Sans, Noto Sans, Segoe UI, Helvetica Neue, Arial, sans-serif";
+
+/// The Latin part of both weights as the style sheet of an SVG document, so that a browser needs no font installed.
+pub(super) static STYLE_SHEET: LazyLock<String> = LazyLock::new(|| {
+    let regular: &[u8] = include_bytes!("../../assets/fonts/OpenSans-Regular.latin.woff2");
+    let bold: &[u8] = include_bytes!("../../assets/fonts/OpenSans-Bold.latin.woff2");
+    let face = |weight: &str, bytes: &[u8]| {
+        format!(
+            "@font-face{{font-family:\"{FAMILY}\";font-weight:{weight};src:url(data:font/woff2;base64,{})}}\n",
+            STANDARD.encode(bytes)
+        )
+    };
+    face("normal", regular) + &face("bold", bold)
+});
 
 /// Which of the two fonts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

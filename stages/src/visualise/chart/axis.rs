@@ -172,6 +172,11 @@ impl<'a> Frame<'a> {
         canvas.text(&name, (outer + BODY / 2.0, middle), Type::new(BODY).anchor(Anchor::Middle).upwards());
     }
 
+    /// The left and the right edge of the data.
+    pub(in crate::visualise) fn sides(&self) -> (f64, f64) {
+        (self.corner.0, self.corner.0 + self.size.0)
+    }
+
     /// Where a point of the data is drawn.
     pub(in crate::visualise) fn place(&self, x: f64, y: f64) -> Point {
         (self.corner.0 + self.x.share(x) * self.size.0, self.corner.1 + (1.0 - self.y.share(y)) * self.size.1)

@@ -64,7 +64,8 @@ impl Chart for DotChart {
         for (i, dot) in self.dots.iter().enumerate() {
             let row = (self.dots.len() - 1 - i) as f64;
             let centre = frame.place(dot.value, row);
-            canvas.line((at.0 + names, centre.1), (at.0 + size.0 - self.labels(), centre.1), FAINT, 1.0);
+            let (left, right) = frame.sides();
+            canvas.line((left, centre.1), (right, centre.1), FAINT, 1.0);
             if let Some((low, high)) = dot.interval {
                 canvas.line(frame.place(low, row), frame.place(high, row), ACCENT, 2.0);
             }

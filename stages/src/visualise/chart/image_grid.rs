@@ -9,8 +9,8 @@ use crate::visualise::text::{self, Weight};
 
 /// The longer side of a picture.
 const SIDE: f64 = 84.0;
-/// Between two pictures.
-const GAP: f64 = 1.5 * SPACE;
+/// Between two pictures, side by side and one under another.
+const GAP: Point = (1.5 * SPACE, 2.5 * SPACE);
 /// The most that a row's name takes up.
 const NAME: f64 = 170.0;
 /// The most lines of a caption.
@@ -55,7 +55,7 @@ impl ImageGrid {
     fn names(&self) -> f64 {
         let name = text::widest(self.groups.iter().map(|g| g.name.as_str()), BODY, Weight::Bold);
         let detail = text::widest(self.groups.iter().map(|g| g.detail.as_str()), SMALL, Weight::Regular);
-        name.max(detail).min(NAME) + GAP
+        name.max(detail).min(NAME) + GAP.0
     }
 
     fn pictures(&self) -> impl Iterator<Item = &Picture> {
@@ -82,24 +82,24 @@ impl Chart for ImageGrid {
         let columns = self.groups.iter().map(|g| g.pictures.len()).max().unwrap_or(0) as f64;
         let cell = self.cell();
         let rows = self.groups.len() as f64;
-        (self.names() + columns * (cell.0 + GAP) - GAP, rows * (cell.1 + GAP) - GAP)
+        (self.names() + columns * (cell.0 + GAP.0) - GAP.0, rows * (cell.1 + GAP.1) - GAP.1)
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, at: Point) {
         let (names, cell) = (self.names(), self.cell());
         let width = self.size().0;
         for (i, group) in self.groups.iter().enumerate() {
-            let top = at.1 + i as f64 * (cell.1 + GAP);
+            let top = at.1 + i as f64 * (cell.1 + GAP.1);
             if i > 0 {
-                canvas.line((at.0, top - GAP / 2.0), (at.0 + width, top - GAP / 2.0), FAINT, 1.0);
+                canvas.line((at.0, top - GAP.1 / 2.0), (at.0 + width, top - GAP.1 / 2.0), FAINT, 1.0);
             }
             let middle = top + cell.1 / 2.0;
-            let name = text::fit(&group.name, BODY, Weight::Bold, names - GAP + 0.5);
+            let name = text::fit(&group.name, BODY, Weight::Bold, names - GAP.0 + 0.5);
             canvas.text(&name, (at.0, middle - BODY * LEADING / 2.0), Type::new(BODY).bold());
-            let detail = text::fit(&group.detail, SMALL, Weight::Regular, names - GAP + 0.5);
+            let detail = text::fit(&group.detail, SMALL, Weight::Regular, names - GAP.0 + 0.5);
             canvas.text(&detail, (at.0, middle + BODY * LEADING / 2.0), Type::new(SMALL).colour(MUTED));
             for (j, picture) in group.pictures.iter().enumerate() {
-                let left = at.0 + names + j as f64 * (cell.0 + GAP);
+                let left = at.0 + names + j as f64 * (cell.0 + GAP.0);
                 draw_picture(canvas, picture, (left, top), cell);
             }
         }
