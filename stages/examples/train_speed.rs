@@ -192,17 +192,20 @@ fn main() -> Result<()> {
         train()?;
     }
     let (start, mut rates) = (Instant::now(), Vec::new());
-    let mut loss = 0.0;
+    let (mut loss, mut samples) = (0.0, 0);
     while start.elapsed() < Duration::from_secs(seconds as u64) {
         let (window, mut steps) = (Instant::now(), 0);
         while window.elapsed() < Duration::from_millis(250) {
             loss = train()?;
             steps += 1;
         }
+        samples += steps * batch;
         rates.push((steps * batch) as f64 / window.elapsed().as_secs_f64());
     }
     rates.sort_by(f64::total_cmp);
     let (best, median) = (rates[rates.len() - 1], rates[rates.len() / 2]);
-    println!("model {model}, batch {batch}: best {best:.0}, median {median:.0} samples/s (loss {loss:.4})");
+    println!(
+        "model {model}, batch {batch}: best {best:.0}, median {median:.0} samples/s ({samples} samples, loss {loss:.4})"
+    );
     Ok(())
 }

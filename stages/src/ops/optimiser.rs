@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use crate::ops::simd::dispatch;
+use crate::ops::simd::vectorised;
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor, Var, bail};
 
 /// Elements summed at a time.
@@ -87,7 +87,7 @@ impl Sgd {
     pub fn update(&self, parameter: &mut [f32], velocity: &mut [f32], gradient: Gradient) {
         let (rate, momentum) = (self.learning_rate, self.momentum);
         let keep = 1.0 - self.learning_rate * self.weight_decay;
-        dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 gradient.for_each_block(parameter.len(), |range, gradient| {
@@ -142,7 +142,7 @@ impl Adam {
         let alpha = self.step_size(step);
         let epsilon = self.epsilon;
         let keep = 1.0 - self.learning_rate * self.weight_decay;
-        dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 gradient.for_each_block(parameter.len(), |range, gradient| {

@@ -155,7 +155,7 @@ fn train_epochs(trainer: &Trainer, state: &mut TrainState, context: &Context) ->
             .map_or_else(String::new, |e| format!(" val_loss {:.4} val_accuracy {:.4}", e.val_loss, e.val_accuracy));
         let progress = |step: usize, tally: &Tally| {
             // About a hundred events an epoch, counted rather than timed.
-            if step % (steps / 100).max(1) == 0 || step == steps {
+            if step.is_multiple_of((steps / 100).max(1)) || step == steps {
                 let (loss, accuracy) = (tally.mean_loss(), tally.accuracy());
                 let epoch = done + 1;
                 let detail = format!("epoch {epoch}/{epochs} loss {loss:.4} accuracy {accuracy:.4}{validated}");

@@ -1,1 +1,163 @@
-//! Placeholder.
+//! What callers rely on beyond the numbers: gradients left out, shards that add up, refused shapes, in-place updates.
+
+use candle_core::{DType, Device, Tensor, Var};
+use stages::ops::optimiser::{Adam, Gradient, Sgd, update_in_place};
+use stages::ops::{self, Conv, Padding};
+
+use super::cases::{assert_close, assert_close_slices, flat, values};
+
+const SAME: Conv = Conv { stride: 1, padding: Padding::Same, relu: true };
+
+fn var(name: &str, shape: &[usize]) -> Var {
+    Var::from_tensor(&values(name, shape, false)).unwrap()
+}
+
+#[test]
+fn images_and_frozen_weights_get_no_gradient() {
+    let x = values("x", &[2, 5, 5, 3], false);
+    let (w, b) = (var("w", &[3, 3, 3, 4]), var("b", &[4]));
+    let store = ops::conv2d(&x, &w, Some(&b), &SAME, None).unwrap().sum_all().unwrap().backward().unwrap();
+    assert!(store.get(&x).is_none() && store.get(&w).is_some() && store.get(&b).is_some());
+
+    let x = Var::from_tensor(&x).unwrap();
+    let frozen = w.as_tensor().detach();
+    let store = ops::conv2d(&x, &frozen, None, &SAME, None).unwrap().sum_all().unwrap().backward().unwrap();
+    assert!(store.get(&x).is_some() && store.get(&frozen).is_none());
+}
+
+#[test]
+fn views_are_accepted() {
+    let x = values("x", &[4, 3, 6, 5], false);
+    let turned = x.permute((0, 2, 3, 1)).unwrap();
+    let (w, b) = (var("w", &[3, 3, 3, 4]), var("b", &[4]));
+    let whole = ops::conv2d(&turned.contiguous().unwrap(), &w, Some(&b), &SAME, None).unwrap();
+    assert_close("permuted", &ops::conv2d(&turned, &w, Some(&b), &SAME, None).unwrap(), &whole, 0.0);
+    let part = turned.contiguous().unwrap().narrow(0, 1, 2).unwrap();
+    let expected = whole.narrow(0, 1, 2).unwrap();
+    assert_close("narrowed", &ops::conv2d(&part, &w, Some(&b), &SAME, None).unwrap(), &expected, 0.0);
+    let pooled = ops::max_pool2d(&whole, 2, 2, Padding::Valid).unwrap();
+    let narrow = ops::max_pool2d(&expected, 2, 2, Padding::Valid).unwrap();
+    assert_close("pooled", &narrow, &pooled.narrow(0, 1, 2).unwrap(), 0.0);
+}
+
+/// Bits of a sample's results do not depend on the samples beside it.
+#[test]
+fn inference_is_the_same_for_any_batch() {
+    let (w, b) = (var("w", &[3, 3, 5, 20]), var("b", &[20]));
+    let (v, c) = (var("v", &[20 * 49, 37]), var("c", &[37]));
+    let network = |x: &Tensor| {
+        let y = ops::conv2d(x, &w, Some(&b), &SAME, None).unwrap();
+        let y = ops::max_pool2d(&y, 2, 2, Padding::Valid).unwrap().flatten_from(1).unwrap();
+        flat(&ops::dense(&y, &v, Some(&c), true, None).unwrap())
+    };
+    let x = values("x", &[23, 14, 14, 5], false);
+    let whole = network(&x);
+    for (first, len) in [(0, 1), (3, 6), (10, 13)] {
+        let part = network(&x.narrow(0, first, len).unwrap());
+        assert_eq!(part, whole[first * 37..(first + len) * 37], "{len} samples from {first}");
+    }
+}
+
+#[test]
+fn dropout_does_not_depend_on_the_cut() {
+    let x = values("x", &[100], false);
+    let whole = flat(&ops::dropout(&x, 0.4, 5, 1000).unwrap());
+    let tail = flat(&ops::dropout(&x.narrow(0, 37, 63).unwrap(), 0.4, 5, 1037).unwrap());
+    assert_eq!(whole[37..], tail);
+    assert!(whole.iter().zip(flat(&x)).all(|(y, x)| *y == 0.0 || *y == x * (1.0 / (1.0 - 0.4))));
+    assert!(whole != flat(&ops::dropout(&x, 0.4, 6, 1000).unwrap()), "another key drops others");
+}
+
+#[test]
+fn the_losses_of_shards_add_up() {
+    let logits = values("logits", &[6, 4], false);
+    let labels = [0, 3, 1, 1, 2, 0];
+    let loss = |first, len| {
+        let part = logits.narrow(0, first, len).unwrap();
+        let labels = &labels[first..first + len];
+        ops::softmax_cross_entropy(&part, labels, 6, 0.1).unwrap().to_scalar::<f32>().unwrap()
+    };
+    assert!((loss(0, 6) - loss(0, 2) - loss(2, 4)).abs() < 1e-6);
+}
+
+#[test]
+fn large_logits_stay_finite() {
+    let logits = Var::from_tensor(&Tensor::new(&[[1e4f32, -1e4, 0.0]], &Device::Cpu).unwrap()).unwrap();
+    let loss = ops::softmax_cross_entropy(&logits, &[1], 1, 0.0).unwrap();
+    assert_eq!(loss.to_scalar::<f32>().unwrap(), 2e4);
+    assert_eq!(flat(loss.backward().unwrap().get(&logits).unwrap()), [1.0, -1.0, 0.0]);
+    assert_eq!(flat(&ops::softmax(&logits).unwrap()), [1.0, 0.0, 0.0]);
+}
+
+#[test]
+fn wrong_shapes_are_refused_with_both_named() {
+    let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+    let conv = Conv { stride: 1, padding: Padding::Valid, relu: false };
+    let image = zeros(&[1, 4, 4, 3]);
+    let errors = [
+        (ops::conv2d(&image, &zeros(&[3, 3, 2, 8]), None, &conv, None), "takes 2 channels"),
+        (ops::conv2d(&image, &zeros(&[5, 5, 3, 8]), None, &conv, None), "a window of 5"),
+        (ops::conv2d(&image, &zeros(&[3, 3, 3, 8]), Some(&zeros(&[7])), &conv, None), "need a bias [8]"),
+        (ops::conv2d(&zeros(&[4, 4, 3]), &zeros(&[3, 3, 3, 8]), None, &conv, None), "[N,H,W,C]"),
+        (ops::dense(&zeros(&[2, 3]), &zeros(&[4, 5]), None, false, None), "[2, 3] and [4, 5]"),
+        (ops::max_pool2d(&image, 5, 1, Padding::Valid), "a window of 5"),
+        (ops::max_pool2d(&image, 2, 0, Padding::Same), "stride 0"),
+        (ops::dropout(&image, 1.0, 0, 0), "in [0, 1)"),
+        (ops::softmax_cross_entropy(&zeros(&[2, 3]), &[0, 3], 2, 0.0), "label 3"),
+        (ops::softmax_cross_entropy(&zeros(&[2, 3]), &[0], 2, 0.0), "1 labels"),
+        (ops::batch_norm_train(&image, &zeros(&[4]), &zeros(&[3]), 1e-3, None).map(|b| b.y), "parameters [3]"),
+        (ops::relu(&image).and_then(|x| ops::dense(&x.to_dtype(DType::F64)?, &x, None, false, None)), "expected f32"),
+    ];
+    for (result, part) in errors {
+        let error = result.err().unwrap_or_else(|| panic!("nothing said {part:?}")).to_string();
+        assert!(error.contains(part), "{error:?} does not say {part:?}");
+    }
+}
+
+#[test]
+fn adam_adds_epsilon_before_the_bias_correction() {
+    let adam = Adam { learning_rate: 0.5, beta_1: 0.9, beta_2: 0.99, epsilon: 0.1, weight_decay: 0.0 };
+    let (mut p, mut m, mut v) = ([2.0f32], [0.0f32], [0.0f32]);
+    adam.update(1, &mut p, &mut m, &mut v, Gradient::new(&[&[4.0]]));
+    // By hand: m = 0.4, v = 0.16, alpha = 0.5 * sqrt(0.01) / 0.1 = 0.5, step = 0.5 * 0.4 / (0.4 + 0.1).
+    assert_close_slices("m, v, p", &[m[0], v[0], p[0]], &[0.4, 0.16, 1.6], 1e-6);
+}
+
+#[test]
+fn weight_decay_is_decoupled_and_scales_apply() {
+    let sgd = Sgd { learning_rate: 0.5, momentum: 0.0, nesterov: false, weight_decay: 0.1 };
+    let mut p = [2.0f32, -1.0];
+    sgd.update(&mut p, &mut [], Gradient::new(&[&[3.0, 1.0], &[1.0, 1.0]]).scaled(0.25));
+    assert_close_slices("p", &p, &[2.0 * 0.95 - 0.5, -0.95 - 0.25], 1e-6);
+    assert_eq!(Gradient::new(&[&[3.0, 1.0], &[1.0, 1.0]]).scaled(0.5).sum_of_squares(), 5.0);
+}
+
+#[test]
+fn updates_may_be_cut_anywhere() {
+    let len = 5000;
+    let (p, g, h) =
+        (flat(&values("p", &[len], false)), flat(&values("g", &[len], false)), flat(&values("h", &[len], false)));
+    let adam = Adam { learning_rate: 0.1, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: 0.01 };
+    let run = |cuts: &[usize]| {
+        let (mut p, mut m, mut v) = (p.clone(), vec![0.1; len], vec![0.2; len]);
+        for cut in cuts.windows(2) {
+            let range = cut[0]..cut[1];
+            let gradient = [&g[range.clone()], &h[range.clone()]];
+            adam.update(7, &mut p[range.clone()], &mut m[range.clone()], &mut v[range], Gradient::new(&gradient));
+        }
+        (p, m, v)
+    };
+    assert!(run(&[0, len]) == run(&[0, 1, 17, 2048, 3001, len]));
+}
+
+#[test]
+fn variables_are_updated_in_place() {
+    let variable = var("w", &[3, 2]);
+    let before = flat(&variable);
+    let len = update_in_place(&variable, |values| {
+        values.iter_mut().for_each(|x| *x += 1.0);
+        values.len()
+    });
+    assert_eq!(len.unwrap(), 6);
+    assert_eq!(flat(&variable), before.iter().map(|x| x + 1.0).collect::<Vec<_>>());
+}

@@ -1,1 +1,99 @@
-//! Placeholder.
+//! Gradient sinks hold what candle's store would, in either form, and forget without being filled.
+
+use candle_core::{Device, Result, Tensor, Var};
+use stages::ops::{self, Conv, GradSink, Padding, portable};
+
+use super::cases::{assert_close_slices, flat, values};
+
+type Layer = dyn Fn(&Tensor, &Var, &Var, Option<&GradSink>) -> Result<Tensor>;
+
+fn layers() -> Vec<(&'static str, Tensor, Vec<usize>, Box<Layer>)> {
+    let conv = Conv { stride: 1, padding: Padding::Same, relu: true };
+    vec![
+        (
+            "conv2d",
+            values("x", &[3, 5, 6, 4], false),
+            vec![3, 3, 4, 7],
+            Box::new(move |x, w, b, grads| ops::conv2d(x, w, Some(b), &conv, grads)),
+        ),
+        (
+            "dense",
+            values("x", &[5, 40], false),
+            vec![40, 7],
+            Box::new(|x, w, b, grads| ops::dense(x, w, Some(b), true, grads)),
+        ),
+        (
+            "batch_norm_train",
+            values("x", &[2, 3, 3, 7], false),
+            vec![7],
+            Box::new(|x, w, b, grads| Ok(ops::batch_norm_train(x, w, b, 1e-3, grads)?.y)),
+        ),
+    ]
+}
+
+fn pass(x: &Tensor, w: &Var, b: &Var, layer: &Layer, grads: Option<&GradSink>) -> candle_core::backprop::GradStore {
+    let y = layer(x, w, b, grads).unwrap();
+    (&y * values("result", y.dims(), false)).unwrap().sum_all().unwrap().backward().unwrap()
+}
+
+#[test]
+fn a_sink_receives_what_the_store_would() {
+    for (name, x, shape, layer) in layers() {
+        let w = Var::from_tensor(&values("w", &shape, false)).unwrap();
+        let b = Var::from_tensor(&values("b", &[7], false)).unwrap();
+        let store = pass(&x, &w, &b, &*layer, None);
+        let (dw, db) = (flat(store.get(&w).unwrap()), flat(store.get(&b).unwrap()));
+
+        let sink = GradSink::new(dw.len(), db.len());
+        let mut store = pass(&x, &w, &b, &*layer, Some(&sink));
+        assert!(store.get(&w).is_none() && store.get(&b).is_none(), "{name}: nothing goes to the store");
+        sink.absorb(&mut store, &w, Some(&b)).unwrap();
+        assert_close_slices(name, sink.lock().weight(), &dw, 1e-6);
+        assert_close_slices(name, sink.lock().bias(), &db, 1e-6);
+
+        // A second pass adds; a reset forgets.
+        pass(&x, &w, &b, &*layer, Some(&sink));
+        let twice: Vec<f32> = dw.iter().map(|g| 2.0 * g).collect();
+        assert_close_slices(name, sink.lock().weight(), &twice, 1e-6);
+        sink.reset();
+        let sums = sink.lock();
+        assert!(sums.weight().iter().chain(sums.bias()).all(|g| *g == 0.0), "{name}: reset");
+        drop(sums);
+        pass(&x, &w, &b, &*layer, Some(&sink));
+        sink.reset();
+        pass(&x, &w, &b, &*layer, Some(&sink));
+        assert_close_slices(name, sink.lock().weight(), &dw, 1e-6);
+        assert_close_slices(name, sink.lock().bias(), &db, 1e-6);
+    }
+}
+
+#[test]
+fn a_sink_absorbs_the_portable_forms_gradients() {
+    let x = values("x", &[5, 4], false);
+    let w = Var::from_tensor(&values("w", &[4, 3], false)).unwrap();
+    let b = Var::from_tensor(&values("b", &[3], false)).unwrap();
+    let sink = GradSink::new(12, 3);
+    let mut store = portable::dense(&x, &w, Some(&b), false).unwrap().sum_all().unwrap().backward().unwrap();
+    let dw = flat(store.get(&w).unwrap());
+    sink.absorb(&mut store, &w, Some(&b)).unwrap();
+    assert_close_slices("weight", sink.lock().weight(), &dw, 0.0);
+    assert_close_slices("bias", sink.lock().bias(), &[5.0; 3], 0.0);
+    assert!(store.get(&w).is_none());
+}
+
+#[test]
+fn layers_without_biases_have_sinks_without() {
+    let (x, w) = (values("x", &[2, 3], false), Var::from_tensor(&values("w", &[3, 4], false)).unwrap());
+    let sink = GradSink::new(12, 0);
+    ops::dense(&x, &w, None, false, Some(&sink)).unwrap().sum_all().unwrap().backward().unwrap();
+    let sums: Vec<f32> = flat(&x.sum(0).unwrap()).into_iter().flat_map(|x| [x; 4]).collect();
+    assert_close_slices("weight", sink.lock().weight(), &sums, 1e-6);
+    assert!(sink.lock().bias().is_empty());
+}
+
+#[test]
+fn a_sink_of_another_layer_is_refused() {
+    let (x, w) = (values("x", &[2, 3], false), Tensor::zeros((3, 4), candle_core::DType::F32, &Device::Cpu).unwrap());
+    let error = ops::dense(&x, &w, None, false, Some(&GradSink::new(12, 4))).unwrap_err().to_string();
+    assert!(error.contains("12 weights and 0 biases"), "{error}");
+}

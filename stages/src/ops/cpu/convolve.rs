@@ -99,17 +99,18 @@ impl WithSimd for Forward<'_> {
         let positions = window.positions() * outputs;
         let chunk = (CHUNK / frame.image()).clamp(1, images);
         sliding.starts(chunk, starts);
-        let write = |to: *mut f32| {
-            for start in (0..images).step_by(chunk) {
-                let count = chunk.min(images - start);
-                let x = self.problem.framed(self.x, start..start + count, framed);
-                let starts = &starts[..count * window.positions()];
-                // SAFETY: `to` has room for `images * positions` elements, of which these are `count` images'.
-                unsafe { sliding.run(simd, x, starts, panels, biases, to.add(start * positions)) };
-            }
-        };
-        // SAFETY: the chunks cover all images, and each writes all of its outputs.
-        unsafe { super::filled(images * positions, write) }
+        let mut y = Vec::with_capacity(images * positions);
+        let to: *mut f32 = y.as_mut_ptr();
+        for start in (0..images).step_by(chunk) {
+            let count = chunk.min(images - start);
+            let x = self.problem.framed(self.x, start..start + count, framed);
+            let starts = &starts[..count * window.positions()];
+            // SAFETY: `to` has room for `images * positions` elements, of which these are `count` images'.
+            unsafe { sliding.run(simd, x, starts, panels, biases, to.add(start * positions)) };
+        }
+        // SAFETY: the chunks cover all images, and each wrote all of its outputs.
+        unsafe { y.set_len(images * positions) };
+        y
     }
 }
 
@@ -154,46 +155,45 @@ impl WithSimd for Backward<'_> {
             pack(biases, 1, channels, tile::columns::<S>(), |_, _, _| {});
             sliding.starts(chunk, starts);
         }
-        let mut run = |dx: *mut f32| {
-            for start in (0..images).step_by(chunk) {
-                let count = chunk.min(images - start);
-                let range = start * positions..(start + count) * positions;
-                let (y, gy) = (&self.y[range.clone()], &self.gy[range]);
-                let bias = self.parameters.as_mut().map_or(&mut [] as &mut [f32], |(_, bias)| bias);
-                // A tile may read, and ignore, a few elements past the last pixel's channels.
-                gradients.resize((count * g_frame.image() + tile::columns::<S>()).max(gradients.len()), 0.0);
-                for (n, framed) in gradients.chunks_exact_mut(g_frame.image()).take(count).enumerate() {
-                    let (y, gy) = (&y[n * positions..][..positions], &gy[n * positions..][..positions]);
-                    g_frame.fill(framed, place, (window.rows.output, window.columns.output), |pixel, to| {
-                        let (y, gy) = (&y[pixel * outputs..][..outputs], &gy[pixel * outputs..][..outputs]);
-                        if relu {
-                            to.iter_mut().zip(gy).zip(y).for_each(|((to, g), y)| *to = if *y > 0.0 { *g } else { 0.0 });
-                        } else {
-                            to.copy_from_slice(gy);
-                        }
-                        bias.iter_mut().zip(to).for_each(|(sum, g)| *sum += *g);
-                    });
-                }
-                if let Some((weight, _)) = &mut self.parameters {
-                    let x = problem.framed(self.x, start..start + count, framed);
-                    for n in 0..count {
-                        weighing.run(simd, &x[n * frame.image()..], &gradients[n * g_frame.image()..], weight);
+        let mut dx = Vec::with_capacity(if self.needs_x { images * image } else { 0 });
+        let to: *mut f32 = dx.as_mut_ptr();
+        for start in (0..images).step_by(chunk) {
+            let count = chunk.min(images - start);
+            let range = start * positions..(start + count) * positions;
+            let (y, gy) = (&self.y[range.clone()], &self.gy[range]);
+            let bias = self.parameters.as_mut().map_or(&mut [] as &mut [f32], |(_, bias)| bias);
+            // A tile may read, and ignore, a few elements past the last pixel's channels.
+            gradients.resize((count * g_frame.image() + tile::columns::<S>()).max(gradients.len()), 0.0);
+            for (n, framed) in gradients.chunks_exact_mut(g_frame.image()).take(count).enumerate() {
+                let (y, gy) = (&y[n * positions..][..positions], &gy[n * positions..][..positions]);
+                g_frame.fill(framed, place, (window.rows.output, window.columns.output), |pixel, to| {
+                    let (y, gy) = (&y[pixel * outputs..][..outputs], &gy[pixel * outputs..][..outputs]);
+                    if relu {
+                        to.iter_mut().zip(gy).zip(y).for_each(|((to, g), y)| *to = if *y > 0.0 { *g } else { 0.0 });
+                    } else {
+                        to.copy_from_slice(gy);
                     }
-                }
-                if self.needs_x {
-                    let starts = &starts[..count * window.pixels()];
-                    // SAFETY: `dx` has room for `images * image` elements, of which these are `count` images'.
-                    unsafe { sliding.run(simd, gradients, starts, panels, biases, dx.add(start * image)) };
+                    bias.iter_mut().zip(to).for_each(|(sum, g)| *sum += *g);
+                });
+            }
+            if let Some((weight, _)) = &mut self.parameters {
+                let x = problem.framed(self.x, start..start + count, framed);
+                for n in 0..count {
+                    weighing.run(simd, &x[n * frame.image()..], &gradients[n * g_frame.image()..], weight);
                 }
             }
-        };
-        if self.needs_x {
-            // SAFETY: the chunks cover all images, and each writes all of its gradient.
-            Some(unsafe { super::filled(images * image, run) })
-        } else {
-            run(std::ptr::null_mut());
-            None
+            if self.needs_x {
+                let starts = &starts[..count * window.pixels()];
+                // SAFETY: `to` has room for `images * image` elements, of which these are `count` images'.
+                unsafe { sliding.run(simd, gradients, starts, panels, biases, to.add(start * image)) };
+            }
         }
+        if !self.needs_x {
+            return None;
+        }
+        // SAFETY: the chunks cover all images, and each wrote all of its gradient.
+        unsafe { dx.set_len(images * image) };
+        Some(dx)
     }
 }
 

@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 
 use super::gemm::{Matrix, multiply, multiply_to};
-use super::{filled, read, tensor, values};
+use super::{read, tensor, values};
 use crate::ops::{GradSink, check};
 
 struct Dense {
@@ -33,8 +33,12 @@ pub(crate) fn dense(
 
 impl Dense {
     fn forward(&self, x: &[f32], w: &[f32], b: &[f32], (n, i, o): (usize, usize, usize)) -> Vec<f32> {
-        // SAFETY: the product writes all n * o elements.
-        let mut y = unsafe { filled(n * o, |to| multiply_to(Matrix::new(x, n, i), Matrix::new(w, i, o), to, false)) };
+        let mut y = Vec::with_capacity(n * o);
+        // SAFETY: there is room for the product, which writes all of it.
+        unsafe {
+            multiply_to(Matrix::new(x, n, i), Matrix::new(w, i, o), y.as_mut_ptr(), false);
+            y.set_len(n * o);
+        }
         for row in y.chunks_exact_mut(o) {
             for (y, b) in row.iter_mut().zip(b) {
                 *y += b;
@@ -82,10 +86,13 @@ impl Dense {
                 }
             }
             self.needs_x.then(|| {
-                // SAFETY: the product writes all n * i elements.
+                let mut dx = Vec::with_capacity(n * i);
+                // SAFETY: there is room for the product, which writes all of it.
                 unsafe {
-                    filled(n * i, |to| multiply_to(Matrix::new(g, n, o), Matrix::new(w, i, o).transposed(), to, false))
+                    multiply_to(Matrix::new(g, n, o), Matrix::new(w, i, o).transposed(), dx.as_mut_ptr(), false);
+                    dx.set_len(n * i);
                 }
+                dx
             })
         })?;
         let dx = dx.map(|dx| tensor(dx, (n, i))).transpose()?;

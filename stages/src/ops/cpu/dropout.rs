@@ -1,6 +1,6 @@
 //! Dropout; the mask is computed again for the backward pass rather than kept.
 
-use crate::ops::simd::dispatch;
+use crate::ops::simd::vectorised;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::{read, tensor, values};
@@ -20,7 +20,7 @@ pub(crate) fn dropout(x: &Tensor, rate: f32, key: u64, offset: u64) -> Result<Te
 
 impl Dropout {
     fn apply(&self, x: &[f32]) -> Vec<f32> {
-        dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 let mut y = Vec::with_capacity(x.len());

@@ -56,15 +56,3 @@ fn read<const N: usize, R>(tensors: [&Tensor; N], read: impl FnOnce([&[f32]; N])
 fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> Result<Tensor> {
     Tensor::from_vec(values, shape.into(), &Device::Cpu)
 }
-
-/// A vector of `len` elements that `fill` writes through a pointer, without zeroing it first.
-///
-/// # Safety
-/// `fill` must write all `len` elements.
-unsafe fn filled(len: usize, fill: impl FnOnce(*mut f32)) -> Vec<f32> {
-    let mut values = Vec::with_capacity(len);
-    fill(values.as_mut_ptr());
-    // SAFETY: the capacity is `len`, and the caller promises that every element was written.
-    unsafe { values.set_len(len) };
-    values
-}

@@ -1,6 +1,6 @@
 //! Batch normalisation.
 
-use crate::ops::simd::dispatch;
+use crate::ops::simd::vectorised;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
 use super::{read, tensor, values};
@@ -31,7 +31,7 @@ pub(crate) fn batch_norm_train(
     let (rows, channels) = check::batch_norm("batch_norm_train", x, &[gamma, beta])?;
     let x = x.contiguous()?;
     let (mean, variance) = read([&x], |[x]| {
-        dispatch(
+        vectorised(
             #[inline(always)]
             || moments(x, rows, channels),
         )
@@ -102,7 +102,7 @@ fn sums(x: &[f32], channels: usize, term: impl Fn(f32, f32) -> f32, about: &[f32
 impl Normalise {
     fn forward(&self, x: &[f32], gamma: &[f32], beta: &[f32]) -> Vec<f32> {
         let scale: Vec<f32> = gamma.iter().zip(&self.inverse).map(|(gamma, inverse)| gamma * inverse).collect();
-        dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 let mut y = Vec::with_capacity(x.len());
@@ -185,7 +185,7 @@ impl CustomOp3 for Normalise {
         gy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (sums, dx) = read([x, gamma, &gy.contiguous()?], |[x, gamma, gy]| {
-            dispatch(
+            vectorised(
                 #[inline(always)]
                 || {
                     let sums = self.parameter_gradients(x, gy);

@@ -1,6 +1,6 @@
 //! Average pooling, by windows and over whole images.
 
-use crate::ops::simd::dispatch;
+use crate::ops::simd::vectorised;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::{read, tensor, values};
@@ -35,7 +35,7 @@ impl CustomOp1 for AveragePool {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = values(x, layout)?;
-        let y = dispatch(
+        let y = vectorised(
             #[inline(always)]
             || self.forward(x),
         );
@@ -45,7 +45,7 @@ impl CustomOp1 for AveragePool {
     fn bwd(&self, x: &Tensor, _: &Tensor, gy: &Tensor) -> Result<Option<Tensor>> {
         let gy = gy.contiguous()?;
         let dx = read([&gy], |[gy]| {
-            dispatch(
+            vectorised(
                 #[inline(always)]
                 || self.backward(gy, x.elem_count()),
             )

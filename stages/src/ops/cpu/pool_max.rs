@@ -1,6 +1,6 @@
 //! Maximum pooling.
 
-use crate::ops::simd::dispatch;
+use crate::ops::simd::vectorised;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::{read, tensor, values};
@@ -24,7 +24,7 @@ impl CustomOp1 for MaxPool {
         let (n, _, _, channels) = layout.shape().dims4()?;
         let Window { rows, columns } = self.0;
         let x = values(x, layout)?;
-        let y = dispatch(
+        let y = vectorised(
             #[inline(always)]
             || forward(x, self.0, channels),
         );
@@ -35,7 +35,7 @@ impl CustomOp1 for MaxPool {
         let channels = x.dim(3)?;
         let gy = gy.contiguous()?;
         let dx = read([x, y, &gy], |[x, y, gy]| {
-            dispatch(
+            vectorised(
                 #[inline(always)]
                 || backward(x, y, gy, self.0, channels),
             )

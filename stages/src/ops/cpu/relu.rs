@@ -1,6 +1,6 @@
 //! The ReLU on its own, where no convolution or dense layer comes before it.
 
-use crate::ops::simd::dispatch;
+use crate::ops::simd::vectorised;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::{read, tensor, values};
@@ -19,7 +19,7 @@ impl CustomOp1 for Relu {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = values(x, layout)?;
-        let y = dispatch(
+        let y = vectorised(
             #[inline(always)]
             || x.iter().map(|x| x.max(0.0)).collect(),
         );
@@ -28,7 +28,7 @@ impl CustomOp1 for Relu {
 
     fn bwd(&self, x: &Tensor, y: &Tensor, gy: &Tensor) -> Result<Option<Tensor>> {
         let dx = read([y, &gy.contiguous()?], |[y, gy]| {
-            dispatch(
+            vectorised(
                 #[inline(always)]
                 || gy.iter().zip(y).map(|(g, y)| if *y > 0.0 { *g } else { 0.0 }).collect(),
             )
