@@ -22,9 +22,7 @@ mod adapter {
     use serde_json::Value;
 
     use crate::hash::Digest;
-    use crate::kind::{
-        Arity, Document, DocumentError, Event, Job, Kind, OutputPort, ParamError, Port, Role,
-    };
+    use crate::kind::{Arity, Document, DocumentError, Event, Job, Kind, OutputPort, ParamError, Port, Role};
 
     /// A kind of the `stages` crate behind the engine's port.
     pub(super) struct BuiltIn(pub(super) &'static stages::kind::Kind);

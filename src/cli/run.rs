@@ -31,8 +31,7 @@ pub(crate) fn run(place: &Place, args: &Run) -> Result<u8, Stop> {
         set: args.select.set.clone(),
     };
     let interrupt = Interrupt::listen()?;
-    let mut reporter: Box<dyn Reporter> =
-        if args.quiet { Box::new(Silent) } else { render::reporter() };
+    let mut reporter: Box<dyn Reporter> = if args.quiet { Box::new(Silent) } else { render::reporter() };
     let record = engine::run(&pipeline, &store, &options, &interrupt, reporter.as_mut())?;
     drop(reporter);
     if args.json {

@@ -141,11 +141,7 @@ impl Deciding<'_> {
         }
     }
 
-    fn artifact(
-        &self,
-        item: &Input,
-        outputs: &dyn Fn(StageId, &str) -> Option<Artifact>,
-    ) -> Result<Artifact, String> {
+    fn artifact(&self, item: &Input, outputs: &dyn Fn(StageId, &str) -> Option<Artifact>) -> Result<Artifact, String> {
         match &item.from {
             From::Source(path) => self.sources.get(path),
             From::Output { stage, output } => outputs(*stage, output)

@@ -145,7 +145,10 @@ impl Execution<'_> {
         place_source(&self.pipeline.root.join(path), &copy, Place::Copy)?;
         let found = self.store.capture(&copy)?;
         if found != *artifact {
-            return Err(Failure::Failed(format!("{} was changed while the run was under way; run again", path.display())));
+            return Err(Failure::Failed(format!(
+                "{} was changed while the run was under way; run again",
+                path.display()
+            )));
         }
         Ok(())
     }
@@ -241,6 +244,8 @@ impl Execution<'_> {
     fn judge(&self, ending: Ending) -> Result<(), Failure> {
         match ending {
             Ending::Exited(status) if status.success() => Ok(()),
+            // Stopped by the same hand that stopped Kiln.
+            Ending::Exited(_) if self.interrupt.is_set() => Err(Failure::Interrupted),
             Ending::Exited(status) => Err(Failure::Failed(format!("{status}{}", self.tail()))),
             Ending::TimedOut => {
                 let limit = self.stage.timeout.map_or_else(String::new, |t| format!(" of {}", seconds(t)));
@@ -283,7 +288,8 @@ impl Execution<'_> {
             .map(|(name, _)| format!("`{name}` ({})", self.stage.outputs[name].path.display()))
             .collect();
         if !missing.is_empty() {
-            let text = format!("the stage ended well but did not write its output {}{}", missing.join(", "), self.tail());
+            let text =
+                format!("the stage ended well but did not write its output {}{}", missing.join(", "), self.tail());
             return Err(Failure::Failed(text));
         }
         let metric_outputs = self.stage.outputs.iter().filter(|(_, output)| output.role == Role::Metrics);

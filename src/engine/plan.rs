@@ -36,12 +36,7 @@ pub struct Planned {
 }
 
 /// Plans a run of the given stages, in topological order.
-pub fn plan(
-    pipeline: &Pipeline,
-    store: &Store,
-    stages: &BTreeSet<StageId>,
-    force: &BTreeSet<StageId>,
-) -> Vec<Planned> {
+pub fn plan(pipeline: &Pipeline, store: &Store, stages: &BTreeSet<StageId>, force: &BTreeSet<StageId>) -> Vec<Planned> {
     let order: Vec<StageId> = (0..pipeline.stages.len()).map(StageId).filter(|s| stages.contains(s)).collect();
     let memo = store.memo();
     let sources = Sources::scan(pipeline, &order, memo);

@@ -215,7 +215,11 @@ impl<'a> Run<'a> {
     fn neighbours(&self, id: StageId, direction: Direction) -> BTreeSet<StageId> {
         let graph = &self.deciding.pipeline.graph;
         let node = petgraph::graph::NodeIndex::new(id.0);
-        graph.neighbors_directed(node, direction).map(|n| graph[n]).filter(|s| self.options.stages.contains(s)).collect()
+        graph
+            .neighbors_directed(node, direction)
+            .map(|n| graph[n])
+            .filter(|s| self.options.stages.contains(s))
+            .collect()
     }
 
     fn stopping(&self) -> bool {

@@ -51,11 +51,7 @@ impl Task<'_> {
         let _ = self.sender.send(Message::Finished(self.id, Finished { end, reasons, log }));
     }
 
-    fn settle(
-        &self,
-        reasons: &mut Vec<String>,
-        log: &mut Option<PathBuf>,
-    ) -> Result<(Outcome, ActionResult), Failure> {
+    fn settle(&self, reasons: &mut Vec<String>, log: &mut Option<PathBuf>) -> Result<(Outcome, ActionResult), Failure> {
         let stage = &self.deciding.pipeline.stages[self.id.0];
         if let Verdict::Restore(result, astray) = &self.decision.verdict {
             match self.put_in_place(stage, result, astray) {

@@ -23,10 +23,13 @@ pub struct Kind {
     /// Runs the stage. `params` is a value that `check` returned.
     pub run: fn(params: &Value, context: &Context) -> anyhow::Result<()>,
     /// The digests of the outputs where the parameters pin them (a fixed-output stage): output name -> BLAKE3 in hex.
-    pub fixed: Option<fn(&Value) -> BTreeMap<String, String>>,
+    pub fixed: Option<PinnedOutputs>,
     /// The source file of the kind's `run`, relative to `stages/src`: the root of its code fingerprint.
     pub module: &'static str,
 }
+
+/// Reads the digests that parameters pin: output name -> BLAKE3 in hex.
+pub type PinnedOutputs = fn(&Value) -> BTreeMap<String, String>;
 
 /// A named input of a kind.
 pub struct Port {

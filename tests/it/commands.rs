@@ -11,9 +11,8 @@ fn failing(pipeline: &str) -> (Project, crate::project::Ran) {
 
 #[test]
 fn an_undeclared_file_is_not_there() {
-    let (_, ran) = failing(
-        "version: 1\nstages:\n  peek:\n    run: cat secret.txt > out/x.txt\n    outputs: {x: out/x.txt}\n",
-    );
+    let (_, ran) =
+        failing("version: 1\nstages:\n  peek:\n    run: cat secret.txt > out/x.txt\n    outputs: {x: out/x.txt}\n");
     assert_eq!(ran.record().outcome("peek"), "failed");
     assert!(ran.stderr.contains("secret.txt"), "{}", ran.stderr);
 }

@@ -121,7 +121,9 @@ fn an_edit_that_keeps_size_and_mtime_is_noticed() {
 fn renaming_a_stage_or_the_checkout_executes_no_built_work_again() {
     let project = words();
     project.run(&[]);
-    let record = project.write("pipeline.yaml", &WORDS.replace("upper:", "capitals:").replace("upper.text", "capitals.text")).run(&[]);
+    let record = project
+        .write("pipeline.yaml", &WORDS.replace("upper:", "capitals:").replace("upper.text", "capitals.text"))
+        .run(&[]);
     assert_eq!(record.with("executed"), Vec::<String>::new());
 }
 
