@@ -10,8 +10,7 @@ use crate::ops::check;
 /// If `logits` is not `[N,K]`.
 pub fn softmax(logits: &Tensor) -> Result<Tensor> {
     check::logits("softmax", logits)?;
-    let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?.exp()?;
-    shifted.broadcast_div(&shifted.sum_keepdim(D::Minus1)?)
+    candle_nn::ops::softmax(logits, D::Minus1)
 }
 
 /// [`ops::softmax_cross_entropy`](crate::ops::softmax_cross_entropy) of candle operators.
