@@ -31,6 +31,14 @@ fn the_models_of_the_study_have_its_parameter_counts() {
 }
 
 #[test]
+fn blocks_count_their_inner_layers_and_shortcuts() {
+    // Added up by hand from kernel sizes and channels; four values a normalised channel.
+    for (name, count) in [("model-7", 971_525), ("googlenet", 305_101), ("resnet", 175_941)] {
+        assert_eq!(table(name, [28, 28, 1], 5).parameters, count, "{name}");
+    }
+}
+
+#[test]
 fn model_5_has_the_layers_of_the_study() {
     let found = table("model-5", [28, 28, 1], 5);
     let rows: Vec<_> = found.layers.iter().map(|l| (l.name.as_str(), l.output_shape.clone(), l.parameters)).collect();
@@ -100,7 +108,7 @@ fn residual_blocks_project_where_shapes_differ_and_only_there() {
     let LayerKind::Conv(conv) = &projection.kind else { panic!("a projection is a convolution") };
     assert_eq!((conv.kernel.height, conv.stride), (1, 2));
     // Batch normalisation: four values a channel, two of them trained.
-    assert_eq!(plan.parameter_count() - plan.trained_count(), 2 * (32 + 4 * 32 + 4 * 64 + 4 * 128));
+    assert_eq!(plan.parameter_count() - plan.trained_count(), 2 * (16 + 4 * 16 + 4 * 32 + 4 * 64));
 }
 
 /// A folder of model files.
