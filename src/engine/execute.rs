@@ -158,6 +158,7 @@ impl Execution<'_> {
         command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(self.open_log()?);
         // Stages read no environment; these bound the thread pools of the libraries under them.
         command.env("RAYON_NUM_THREADS", job.threads.to_string()).env("CANDLE_NUM_THREADS", "1");
+        command.envs(ALLOCATOR);
         let mut child = process::spawn(&mut command).map_err(|e| cannot_start(self.worker.as_os_str(), &e))?;
         let mut stdin = child.stdin.take().ok_or_else(|| Failure::Failed("the worker has no standard input".into()))?;
         let stdout = child.stdout.take().ok_or_else(|| Failure::Failed("the worker has no standard output".into()))?;
@@ -323,6 +324,11 @@ impl Execution<'_> {
 }
 
 const TAIL_LINES: usize = 12;
+
+/// What glibc's allocator is told in a worker: keep what is freed. A training step frees and asks again for the same
+/// megabytes; giving them back to the system each time costs a fifth of it. Other allocators do not listen.
+const ALLOCATOR: [(&str, &str); 3] =
+    [("MALLOC_TRIM_THRESHOLD_", "4000000000"), ("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TOP_PAD_", "67108864")];
 
 fn cannot_start(program: &std::ffi::OsStr, error: &std::io::Error) -> Failure {
     let hint = match error.kind() {
