@@ -1,7 +1,8 @@
 //! Training speed of the study's models 1 and 5 on random images: two shards on two threads, in samples a second.
 //!
 //! `cargo run --release -p stages --example train_speed -- <1|5> [batch] [seconds]`. Set CANDLE_NUM_THREADS=1, so that
-//! candle's own threads do not compete with the shards.
+//! candle's own threads do not compete with the shards, and with glibc MALLOC_TRIM_THRESHOLD_=4000000000
+//! MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TOP_PAD_=67108864, so that each step's tensors do not go back to the system.
 
 #![allow(clippy::print_stdout, reason = "a program that prints its result")]
 

@@ -90,21 +90,25 @@ impl Sgd {
         vectorised(
             #[inline(always)]
             || {
-                gradient.for_each_block(parameter.len(), |range, gradient| {
-                    let parameter = &mut parameter[range.clone()];
-                    if momentum == 0.0 {
-                        for (p, g) in parameter.iter_mut().zip(gradient) {
-                            *p = *p * keep - rate * g;
+                gradient.for_each_block(
+                    parameter.len(),
+                    #[inline(always)]
+                    |range, gradient| {
+                        let parameter = &mut parameter[range.clone()];
+                        if momentum == 0.0 {
+                            for (p, g) in parameter.iter_mut().zip(gradient) {
+                                *p = *p * keep - rate * g;
+                            }
+                            return;
                         }
-                        return;
-                    }
-                    let velocity = &mut velocity[range];
-                    for ((p, v), g) in parameter.iter_mut().zip(velocity).zip(gradient) {
-                        *v = momentum * *v - rate * g;
-                        let step = if self.nesterov { momentum * *v - rate * g } else { *v };
-                        *p = *p * keep + step;
-                    }
-                });
+                        let velocity = &mut velocity[range];
+                        for ((p, v), g) in parameter.iter_mut().zip(velocity).zip(gradient) {
+                            *v = momentum * *v - rate * g;
+                            let step = if self.nesterov { momentum * *v - rate * g } else { *v };
+                            *p = *p * keep + step;
+                        }
+                    },
+                );
             },
         );
     }
@@ -145,15 +149,19 @@ impl Adam {
         vectorised(
             #[inline(always)]
             || {
-                gradient.for_each_block(parameter.len(), |range, gradient| {
-                    let parameter = &mut parameter[range.clone()];
-                    let moments = first_moment[range.clone()].iter_mut().zip(&mut second_moment[range]);
-                    for ((p, (m, v)), g) in parameter.iter_mut().zip(moments).zip(gradient) {
-                        *m += (g - *m) * one_minus_1;
-                        *v += (g * g - *v) * one_minus_2;
-                        *p = *p * keep - alpha * *m / (v.sqrt() + epsilon);
-                    }
-                });
+                gradient.for_each_block(
+                    parameter.len(),
+                    #[inline(always)]
+                    |range, gradient| {
+                        let parameter = &mut parameter[range.clone()];
+                        let moments = first_moment[range.clone()].iter_mut().zip(&mut second_moment[range]);
+                        for ((p, (m, v)), g) in parameter.iter_mut().zip(moments).zip(gradient) {
+                            *m += (g - *m) * one_minus_1;
+                            *v += (g * g - *v) * one_minus_2;
+                            *p = *p * keep - alpha * *m / (v.sqrt() + epsilon);
+                        }
+                    },
+                );
             },
         );
     }

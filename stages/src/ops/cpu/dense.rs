@@ -1,9 +1,12 @@
 //! Dense layers: a matrix product with its bias and ReLU.
 
+use std::cell::RefCell;
+
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 
-use super::gemm::{Matrix, multiply, multiply_to};
+use super::product::{self, Sizes};
 use super::{read, tensor, values};
+use crate::ops::simd::dispatch;
 use crate::ops::{GradSink, check};
 
 struct Dense {
@@ -31,23 +34,25 @@ pub(crate) fn dense(
     }
 }
 
+/// Buffers that a thread keeps: panels of weights, and the output's gradient behind the ReLU.
+#[derive(Default)]
+struct Scratch {
+    panels: Vec<f32>,
+    gradient: Vec<f32>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// More than the width of any tile.
+const MARGIN: usize = 64;
+
 impl Dense {
-    fn forward(&self, x: &[f32], w: &[f32], b: &[f32], (n, i, o): (usize, usize, usize)) -> Vec<f32> {
-        let mut y = Vec::with_capacity(n * o);
-        // SAFETY: there is room for the product, which writes all of it.
-        unsafe {
-            multiply_to(Matrix::new(x, n, i), Matrix::new(w, i, o), y.as_mut_ptr(), false);
-            y.set_len(n * o);
-        }
-        for row in y.chunks_exact_mut(o) {
-            for (y, b) in row.iter_mut().zip(b) {
-                *y += b;
-            }
-        }
-        if self.relu {
-            y.iter_mut().for_each(|y| *y = y.max(0.0));
-        }
-        y
+    fn forward(&self, sizes: Sizes, x: &[f32], w: &[f32], b: &[f32]) -> Vec<f32> {
+        SCRATCH.with_borrow_mut(|Scratch { panels, .. }| {
+            dispatch(product::Forward { sizes, x, w, b, relu: self.relu, panels })
+        })
     }
 
     /// The gradients of x, w and b.
@@ -56,50 +61,50 @@ impl Dense {
         [x, w, y, gy]: [&Tensor; 4],
         biases: usize,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let ((n, i), (_, o)) = (x.dims2()?, w.dims2()?);
+        let ((rows, inputs), outputs) = (x.dims2()?, w.dim(1)?);
+        let sizes = Sizes { rows, inputs, outputs };
         let gy = gy.contiguous()?;
         let mut own = (Vec::new(), Vec::new());
         let dx = read([x, w, y, &gy], |[x, w, y, gy]| {
-            let masked: Vec<f32>;
-            let g = if self.relu {
-                masked = gy.iter().zip(y).map(|(g, y)| if *y > 0.0 { *g } else { 0.0 }).collect();
-                &masked
-            } else {
-                gy
-            };
-            let write = |dw: &mut [f32], add_w: bool, db: &mut [f32], add_b: bool| {
-                multiply(Matrix::new(x, n, i).transposed(), Matrix::new(g, n, o), dw, add_w);
-                if !add_b {
-                    db.fill(0.0);
-                }
-                for row in g.chunks_exact(o) {
-                    db.iter_mut().zip(row).for_each(|(sum, g)| *sum += g);
-                }
-            };
-            if self.needs_w {
-                match &self.grads {
-                    Some(grads) => grads.write(write),
-                    None => {
-                        own = (vec![0.0; i * o], vec![0.0; biases]);
-                        write(&mut own.0, false, &mut own.1, false);
+            SCRATCH.with_borrow_mut(|Scratch { gradient: g, .. }| {
+                self.mask(y, gy, g);
+                let write = |dw: &mut [f32], add_w: bool, db: &mut [f32], add_b: bool| {
+                    dispatch(product::WeightGradient { sizes, x, g, to: dw, accumulate: add_w });
+                    if !add_b {
+                        db.fill(0.0);
+                    }
+                    for row in g.chunks_exact(outputs).take(rows) {
+                        db.iter_mut().zip(row).for_each(|(sum, g)| *sum += g);
+                    }
+                };
+                if self.needs_w {
+                    match &self.grads {
+                        Some(grads) => grads.write(write),
+                        None => {
+                            own = (vec![0.0; inputs * outputs], vec![0.0; biases]);
+                            write(&mut own.0, false, &mut own.1, false);
+                        }
                     }
                 }
-            }
-            self.needs_x.then(|| {
-                let mut dx = Vec::with_capacity(n * i);
-                // SAFETY: there is room for the product, which writes all of it.
-                unsafe {
-                    multiply_to(Matrix::new(g, n, o), Matrix::new(w, i, o).transposed(), dx.as_mut_ptr(), false);
-                    dx.set_len(n * i);
-                }
-                dx
+                self.needs_x.then(|| dispatch(product::InputGradient { sizes, g, w }))
             })
         })?;
-        let dx = dx.map(|dx| tensor(dx, (n, i))).transpose()?;
+        let dx = dx.map(|dx| tensor(dx, (rows, inputs))).transpose()?;
         if !self.needs_w || self.grads.is_some() {
             return Ok((dx, None, None));
         }
-        Ok((dx, Some(tensor(own.0, (i, o))?), Some(tensor(own.1, biases)?)))
+        Ok((dx, Some(tensor(own.0, (inputs, outputs))?), Some(tensor(own.1, biases)?)))
+    }
+
+    /// The gradient before the ReLU, with a margin after it.
+    fn mask(&self, y: &[f32], gy: &[f32], to: &mut Vec<f32>) {
+        to.clear();
+        if self.relu {
+            to.extend(gy.iter().zip(y).map(|(g, y)| if *y > 0.0 { *g } else { 0.0 }));
+        } else {
+            to.extend_from_slice(gy);
+        }
+        to.resize(gy.len() + MARGIN, 0.0);
     }
 }
 
@@ -117,9 +122,10 @@ impl CustomOp3 for Dense {
         b: &CpuStorage,
         b_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let ((n, i), (_, o)) = (x_layout.shape().dims2()?, w_layout.shape().dims2()?);
-        let y = self.forward(values(x, x_layout)?, values(w, w_layout)?, values(b, b_layout)?, (n, i, o));
-        Ok((CpuStorage::F32(y), (n, o).into()))
+        let ((rows, inputs), (_, outputs)) = (x_layout.shape().dims2()?, w_layout.shape().dims2()?);
+        let sizes = Sizes { rows, inputs, outputs };
+        let y = self.forward(sizes, values(x, x_layout)?, values(w, w_layout)?, values(b, b_layout)?);
+        Ok((CpuStorage::F32(y), (rows, outputs).into()))
     }
 
     fn bwd(
@@ -146,9 +152,10 @@ impl CustomOp2 for Dense {
         w: &CpuStorage,
         w_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let ((n, i), (_, o)) = (x_layout.shape().dims2()?, w_layout.shape().dims2()?);
-        let y = self.forward(values(x, x_layout)?, values(w, w_layout)?, &[], (n, i, o));
-        Ok((CpuStorage::F32(y), (n, o).into()))
+        let ((rows, inputs), (_, outputs)) = (x_layout.shape().dims2()?, w_layout.shape().dims2()?);
+        let sizes = Sizes { rows, inputs, outputs };
+        let y = self.forward(sizes, values(x, x_layout)?, values(w, w_layout)?, &[]);
+        Ok((CpuStorage::F32(y), (rows, outputs).into()))
     }
 
     fn bwd(&self, x: &Tensor, w: &Tensor, y: &Tensor, gy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {

@@ -1,7 +1,7 @@
 //! The operators' CPU kernels, as candle custom ops with backward passes of their own.
 //!
 //! `convolve.rs` is convolution over slices, made of two loops, `slide.rs` (outputs) and `weigh.rs` (gradients of the
-//! weights), over the register-blocked sums of `tile.rs`; `panels.rs` lays weights out for them and `frame.rs` images.
+//! weights); `product.rs` are the products of dense layers. Both build on the register-blocked sums of `tile.rs`; `panels.rs` lays weights out for them and `frame.rs` images.
 //! Vector instructions are chosen at run time.
 
 mod conv;
@@ -9,12 +9,12 @@ mod convolve;
 mod dense;
 mod dropout;
 mod frame;
-mod gemm;
 mod loss;
 mod norm;
 mod panels;
 mod pool_average;
 mod pool_max;
+mod product;
 mod relu;
 mod slide;
 mod tile;

@@ -96,6 +96,13 @@ fn backward(x: &[f32], y: &[f32], gy: &[f32], window: Window, channels: usize) -
                 let (_, left, width) = columns.inside(j);
                 let result = (i * columns.output + j) * channels;
                 let (y, gy) = (&y[result..][..channels], &gy[result..][..channels]);
+                if (height, width) == (2, 2) && rows.window <= rows.stride {
+                    let at = (top * columns.input + left) * channels;
+                    let (above, below) = dx[at..].split_at_mut(columns.input * channels);
+                    let pixels = [&x[at..], &x[at + columns.input * channels..]];
+                    give_four(pixels, y, gy, [above, below], channels);
+                    continue;
+                }
                 // What the window's gradient has left: all of it until an element is the maximum, then nothing.
                 rest.copy_from_slice(gy);
                 for r in top..top + height {
@@ -116,5 +123,20 @@ fn give(x: &[f32], y: &[f32], rest: &mut [f32], dx: &mut [f32]) {
         let hit = x == y;
         *dx += if hit { *rest } else { 0.0 };
         *rest = if hit { 0.0 } else { *rest };
+    }
+}
+
+/// [`give`] for a window of 2 by 2 that no other overlaps.
+#[inline(always)]
+fn give_four(x: [&[f32]; 2], y: &[f32], gy: &[f32], dx: [&mut [f32]; 2], channels: usize) {
+    let [x0, x1] = x.map(|row| row[..2 * channels].split_at(channels));
+    let [d0, d1] = dx.map(|row| row[..2 * channels].split_at_mut(channels));
+    let (y, gy) = (&y[..channels], &gy[..channels]);
+    for k in 0..channels {
+        let hits = [x0.0[k] == y[k], x0.1[k] == y[k], x1.0[k] == y[k], x1.1[k] == y[k]];
+        d0.0[k] = if hits[0] { gy[k] } else { 0.0 };
+        d0.1[k] = if hits[1] & !hits[0] { gy[k] } else { 0.0 };
+        d1.0[k] = if hits[2] & !(hits[0] | hits[1]) { gy[k] } else { 0.0 };
+        d1.1[k] = if hits[3] & !(hits[0] | hits[1] | hits[2]) { gy[k] } else { 0.0 };
     }
 }

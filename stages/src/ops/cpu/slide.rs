@@ -68,10 +68,7 @@ impl Sliding {
                         let at: [*const f32; M] = array::from_fn(|i| x.as_ptr().add(starts[start + i]));
                         let mut sums = multiply::<S, M>(simd, at, runs, weights.as_ptr(), [bias; M]);
                         if self.relu {
-                            let zero = simd.splat_f32s(0.0);
-                            for row in &mut sums {
-                                *row = [simd.max_f32s(row[0], zero), simd.max_f32s(row[1], zero)];
-                            }
+                            tile::relu::<S, M>(simd, &mut sums);
                         }
                         store::<S, M>(sums, to.add(start * self.outputs + first), self.outputs, kept);
                     }

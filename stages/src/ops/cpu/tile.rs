@@ -126,10 +126,9 @@ pub(super) unsafe fn outer<S: Simd, const M: usize>(
             for _ in 0..grid.columns {
                 let vectors = b.cast::<S::f32s>();
                 let (b0, b1) = (vectors.read_unaligned(), vectors.add(1).read_unaligned());
-                for i in 0..M {
+                for (i, acc) in acc.iter_mut().enumerate() {
                     let a = simd.splat_f32s(*a.add(i));
-                    acc[i][0] = simd.mul_add_e_f32s(a, b0, acc[i][0]);
-                    acc[i][1] = simd.mul_add_e_f32s(a, b1, acc[i][1]);
+                    *acc = [simd.mul_add_e_f32s(a, b0, acc[0]), simd.mul_add_e_f32s(a, b1, acc[1])];
                 }
                 a = a.wrapping_add(grid.a.1);
                 b = b.wrapping_add(grid.b.1);
@@ -137,6 +136,41 @@ pub(super) unsafe fn outer<S: Simd, const M: usize>(
         }
     }
     acc
+}
+
+/// The ReLU of a tile.
+#[inline(always)]
+pub(super) fn relu<S: Simd, const M: usize>(simd: S, tile: &mut [[S::f32s; 2]; M]) {
+    let zero = simd.splat_f32s(0.0);
+    for row in tile {
+        *row = [simd.max_f32s(row[0], zero), simd.max_f32s(row[1], zero)];
+    }
+}
+
+/// Reads the first `width` columns of a tile from rows `stride` apart; the others are 0.
+///
+/// # Safety
+/// `from` must be readable for `width` elements in each of the `M` rows; `width` is at most `columns::<S>()`.
+#[inline(always)]
+pub(super) unsafe fn load<S: Simd, const M: usize>(
+    simd: S,
+    from: *const f32,
+    stride: usize,
+    width: usize,
+) -> [[S::f32s; 2]; M] {
+    let mut tile = [[simd.splat_f32s(0.0); 2]; M];
+    for (i, row) in tile.iter_mut().enumerate() {
+        // SAFETY: the caller's promise; a row of the tile holds `columns::<S>()` elements.
+        unsafe {
+            let from = from.add(i * stride);
+            if width == columns::<S>() {
+                *row = from.cast::<[S::f32s; 2]>().read_unaligned();
+            } else {
+                std::ptr::copy_nonoverlapping(from, row.as_mut_ptr().cast::<f32>(), width);
+            }
+        }
+    }
+    tile
 }
 
 /// Writes the first `width` columns of a tile to rows `stride` apart.
