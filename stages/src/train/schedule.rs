@@ -55,10 +55,10 @@ mod tests {
 
     #[test]
     fn cosine_halves_in_the_middle_and_ends_at_its_minimum() {
-        let cosine = Schedule::Cosine { minimum: 0.2, warm_up: 0.0 };
+        let cosine = Schedule::Cosine { minimum: 0.25, warm_up: 0.0 };
         assert_eq!(factor(&cosine, at(0)), 1.0);
-        assert!((factor(&cosine, at(20)) - 0.6).abs() < 1e-12);
-        assert!((factor(&cosine, at(40)) - 0.2).abs() < 1e-12);
-        assert!(factor(&cosine, at(60)) >= 0.2);
+        assert!((factor(&cosine, at(20)) - 0.625).abs() < 1e-12);
+        assert!((factor(&cosine, at(40)) - 0.25).abs() < 1e-12);
+        assert!(factor(&cosine, at(60)) >= 0.25);
     }
 }
