@@ -151,7 +151,8 @@ impl Task<'_> {
             };
             let path = self.deciding.pipeline.root.join(&output.path);
             self.deciding.store.materialise(artifact, &path, Place::Copy).map_err(|e| {
-                if is_damage(&e) { Damage::Blob(format!("output `{name}`: {e}")) } else { Damage::Other(e.into()) }
+                let text = format!("cannot put output `{name}` ({}) in place: {e}", output.path.display());
+                if is_damage(&e) { Damage::Blob(text) } else { Damage::Other(Failure::Failed(text)) }
             })?;
             self.deciding.memo.record(&path, artifact);
         }

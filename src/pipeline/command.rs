@@ -143,7 +143,9 @@ impl Script<'_> {
         }
         let variables = self.names.entry(name.name.to_owned()).or_insert_with(|| {
             let first = self.env.keys().filter(|k| k.starts_with(PREFIX)).count();
-            let named = variables.into_iter().enumerate().map(|(i, v)| (format!("{PREFIX}{}", first + i), v));
+            // The number makes the variable unique, the rest tells a reader of a reason what it stands for.
+            let told = name.name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+            let named = variables.into_iter().enumerate().map(|(i, v)| (format!("{PREFIX}{}_{told}", first + i), v));
             let named: Vec<_> = named.collect();
             let names = named.iter().map(|(k, _)| k.clone()).collect();
             self.env.extend(named);

@@ -35,7 +35,7 @@ stages:
       data: {from: normalise.train}
       split: {from: split.split}
       model: models/${matrix.model}.yaml
-    with: {epochs: 1, seed: 1}
+    with: {epochs: 4, seed: 1}
   evaluate:
     uses: evaluate
     matrix: {from: train}
@@ -45,9 +45,9 @@ stages:
 const PLAIN: &str = "\
 name: Plain
 layers:
-  - {name: pool1, type: max_pool, size: 4}
+  - {name: pool1, type: max_pool, size: 2}
   - {name: flatten, type: flatten}
-  - {name: hidden, type: dense, units: 16, activation: relu}
+  - {name: hidden, type: dense, units: 64, activation: relu}
   - {name: output, type: dense}
 optimiser: {type: adam}
 ";
@@ -91,7 +91,7 @@ fn the_same_bits_for_any_number_of_threads() {
     let digests = |record: Record| record.digests().get("train[model=dropout].model").cloned().expect("a model");
     let alone = digests(one.run(&["train[model=dropout]", "--jobs", "1"]));
     let two = small();
-    two.edit("pipeline.yaml", "with: {epochs: 1, seed: 1}", "with: {epochs: 1, seed: 1}\n    resources: {cpus: 2}");
+    two.edit("pipeline.yaml", "with: {epochs: 4, seed: 1}", "with: {epochs: 4, seed: 1}\n    resources: {cpus: 2}");
     let together = digests(two.run(&["train[model=dropout]", "--jobs", "2"]));
     assert_eq!(alone, together);
 }
@@ -122,7 +122,7 @@ fn a_wrong_digest_shows_both() {
 #[test]
 fn mistakes_in_a_model_are_told_before_anything_runs() {
     let project = small();
-    project.edit("models/plain.yaml", "units: 16", "unit: 16");
+    project.edit("models/plain.yaml", "units: 64", "unit: 64");
     let ran = project.kiln(&["run"]);
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     assert!(ran.stderr.contains("models/plain.yaml:5") && ran.stderr.contains("unit"), "{}", ran.stderr);

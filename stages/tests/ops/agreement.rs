@@ -21,6 +21,9 @@ fn convolutions_agree() {
     // Channels below, at and above the widths and tiles of the kernels; images wider than high; windows larger than the image.
     let shapes = [
         ([1, 1, 1, 1], 1, 1),
+        // More channels than the weights' gradient takes at a time, and not a multiple.
+        ([2, 4, 5, 112], 1, 3),
+        ([1, 3, 4, 70], 3, 2),
         ([2, 7, 5, 3], 3, 5),
         ([1, 28, 28, 1], 3, 32),
         ([3, 14, 14, 32], 3, 17),

@@ -58,7 +58,7 @@ impl Weighing {
         // Runs of a window's row: whole if there are few channels, else a part of one pixel's.
         let (run, steps) = if channels <= CHANNELS { (taps * channels, 1) } else { (CHANNELS, taps) };
         for channel in (0..channels).step_by(CHANNELS) {
-            let len = if steps == 1 { run } else { run.min(channels - channel) };
+            let len = if channels <= CHANNELS { run } else { run.min(channels - channel) };
             for output in (0..outputs).step_by(CHANNELS) {
                 let last = (output + CHANNELS).min(outputs);
                 for row in 0..self.window.rows.window {
