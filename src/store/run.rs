@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -51,8 +50,8 @@ struct FirstLine {
 impl Store {
     /// A name for a new run: eight letters.
     pub fn new_run_id(&self) -> RunId {
-        // Each RandomState is seeded from the system's random numbers.
-        let mut bits = RandomState::new().hash_one(std::process::id());
+        // A system without random numbers still has a clock.
+        let mut bits = getrandom::u64().unwrap_or_else(|_| Timestamp::now().as_nanosecond() as u64);
         let letter = |_| {
             let letter = b'a' + (bits % 26) as u8;
             bits /= 26;
