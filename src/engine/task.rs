@@ -154,7 +154,6 @@ impl Task<'_> {
                 let text = format!("cannot put output `{name}` ({}) in place: {e}", output.path.display());
                 if is_damage(&e) { Damage::Blob(text) } else { Damage::Other(Failure::Failed(text)) }
             })?;
-            self.deciding.memo.record(&path, artifact);
         }
         Ok(())
     }

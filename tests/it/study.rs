@@ -128,3 +128,46 @@ fn mistakes_in_a_model_are_told_before_anything_runs() {
     assert!(ran.stderr.contains("models/plain.yaml:5") && ran.stderr.contains("unit"), "{}", ran.stderr);
     assert!(!project.root().join("out").exists());
 }
+
+/// The shipped pipeline with its models and the sample, in a folder of its own.
+fn shipped() -> Project {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let project = Project::new(&std::fs::read_to_string(repository.join("pipeline.yaml")).expect("the pipeline"));
+    for folder in ["models", "data/sample"] {
+        std::fs::create_dir_all(project.root().join(folder)).expect("create folder");
+        for entry in std::fs::read_dir(repository.join(folder)).expect("list folder") {
+            let entry = entry.expect("an entry");
+            std::fs::copy(entry.path(), project.root().join(folder).join(entry.file_name())).expect("copy");
+        }
+    }
+    project
+}
+
+#[test]
+fn the_shipped_study_runs_to_its_end_and_then_reruns_only_what_changed() {
+    let project = shipped();
+    let ran = project.kiln(&["graph", "--profile", "full"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+
+    let one_epoch = ["--set", "epochs=1"];
+    let first = project.run(&one_epoch);
+    for (model, parameters) in [(1, 3_223_909), (3, 3_353_957), (5, 963_205)] {
+        let summary: serde_json::Value =
+            serde_json::from_str(&project.read(&format!("out/train/{model}/summary.json"))).expect("a summary");
+        assert_eq!(summary["parameters"], parameters, "model {model}");
+    }
+    for stage in first.0["stages"].as_array().expect("stages") {
+        for output in stage["outputs"].as_object().expect("outputs").values() {
+            let path = project.root().join(output["path"].as_str().expect("a path"));
+            assert!(std::fs::metadata(&path).is_ok_and(|m| m.len() > 0), "{}", path.display());
+        }
+    }
+    assert_eq!(project.run(&one_epoch).with("executed"), Vec::<String>::new());
+
+    let text = project.read("models/model-7.yaml");
+    let edited = text.replacen("rate: 0.", "rate: 0.0", 1);
+    assert_ne!(text, edited, "model 7 has a dropout rate");
+    project.write("models/model-7.yaml", &edited);
+    let executed = project.run(&one_epoch).with("executed");
+    assert_eq!(executed, ["accuracy", "curves[model=7]", "evaluate[model=7]", "train[model=7]"]);
+}
