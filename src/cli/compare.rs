@@ -48,7 +48,7 @@ fn records(store: &Store, names: &[String], root: &Path) -> Result<Vec<RunRecord
         [] => {
             let runs = store.runs(Some(root))?;
             if runs.len() < 2 {
-                let text = format!("there are {} runs to compare, of two\nhint: `kiln run` makes one", runs.len());
+                let text = format!("comparing takes two runs and there are {}\nhint: `kiln run` makes one", runs.len());
                 return Err(Stop::Usage(text));
             }
             runs[..2].iter().rev().map(|run| find(store, &run.id, root)).collect()

@@ -15,8 +15,15 @@ pub(crate) fn load(file: &Path, select: &Select) -> Result<Pipeline, Stop> {
     pipeline::load(file, &catalog(), &overrides).map_err(Stop::Mistakes)
 }
 
-/// The project's root: the folder of the pipeline file.
+/// The project's root: the folder of the pipeline file, which must be there, lest a cache be made where no project is.
 pub(crate) fn root(file: &Path) -> Result<PathBuf, Stop> {
+    if !file.is_file() {
+        let text = format!(
+            "there is no `{}` here\nhint: go to the project, or name its pipeline file with `--file`",
+            file.display()
+        );
+        return Err(Stop::Usage(text));
+    }
     let folder = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -35,6 +35,17 @@ pub(super) enum Verdict {
     Execute(Missing),
 }
 
+impl Verdict {
+    /// One word for the log.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::UpToDate(_) => "up-to-date",
+            Self::Restore(..) => "restore",
+            Self::Execute(_) => "execute",
+        }
+    }
+}
+
 /// Why the store has no usable result.
 pub(super) enum Missing {
     /// No result under this key.

@@ -77,6 +77,7 @@ impl Execution<'_> {
     fn attempt(&self) -> Result<ActionResult, Failure> {
         let began = Instant::now();
         let scratch = self.store.scratch(&self.stage.name.stage)?;
+        tracing::debug!(stage = %self.stage.name, scratch = %scratch.path().display(), "executing");
         let produced = match &self.stage.body {
             Body::Uses { kind, params } => {
                 let job = self.job(kind.name(), params.clone(), scratch.path())?;

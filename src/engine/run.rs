@@ -251,6 +251,7 @@ impl<'a> Run<'a> {
             }
         };
         let name = self.deciding.pipeline.stages[id.0].name.to_string();
+        tracing::debug!(stage = name, key = %decision.key, verdict = decision.verdict.name(), "decided");
         match &decision.verdict {
             Verdict::UpToDate(result) => {
                 let mut record = self.record(id);

@@ -62,3 +62,15 @@ fn compare_without_two_runs_says_what_to_do() {
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     assert!(ran.stderr.contains("kiln run"), "{}", ran.stderr);
 }
+
+#[test]
+fn asking_where_no_project_is_leaves_nothing_behind() {
+    let project = Project::new(SCORE);
+    std::fs::remove_file(project.root().join("pipeline.yaml")).expect("remove the pipeline");
+    for command in ["compare", "runs", "run"] {
+        let ran = project.kiln(&[command]);
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        assert!(ran.stderr.contains("pipeline.yaml"), "{}", ran.stderr);
+    }
+    assert_eq!(std::fs::read_dir(project.root()).expect("list").count(), 0);
+}
