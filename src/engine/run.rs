@@ -15,7 +15,7 @@ use super::event::Reporter;
 use super::history::History;
 use super::interrupt::Interrupt;
 use super::sources::Sources;
-use super::task::{Finished, Task};
+use super::task::{Finished, Message, Task};
 use crate::hash::Artifact;
 use crate::kind::Event;
 use crate::pipeline::{Body, From, Pipeline, StageId};
@@ -113,16 +113,6 @@ pub fn run(
     }
     reporter.run_finished(&record);
     Ok(record)
-}
-
-/// What a task sends to the run.
-pub(super) enum Message {
-    /// Progress or a line of the log.
-    Event(StageId, Event),
-    /// Something for the user.
-    Note(String),
-    /// The end of a task.
-    Finished(StageId, Finished),
 }
 
 /// A stage that is settled: its record, and its outputs if it has them.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::decide::{Deciding, Decision, Verdict};
 use super::execute::{Execution, Failure, is_damage};
 use super::interrupt::Interrupt;
-use super::run::Message;
 use crate::hash::Artifact;
 use crate::kind::Event;
 use crate::pipeline::{Stage, StageId};
@@ -26,6 +25,16 @@ pub(super) struct Task<'a> {
     pub(super) run: &'a RunId,
     pub(super) interrupt: &'a Interrupt,
     pub(super) sender: Sender<Message>,
+}
+
+/// What a task sends to the run.
+pub(super) enum Message {
+    /// Progress or a line of the log.
+    Event(StageId, Event),
+    /// Something for the user.
+    Note(String),
+    /// The end of a task.
+    Finished(StageId, Finished),
 }
 
 /// How a task ended.
