@@ -21,20 +21,25 @@ pub(super) const NO_RESULT: &str = "its last execution gave no result";
 /// The last key of every stage, from the project's run records.
 pub(super) struct History<'a> {
     store: &'a Store,
-    older: std::vec::IntoIter<RunSummary>,
+    project: &'a Path,
+    /// Runs not looked into yet, newest first; `None` until the first question.
+    older: Option<std::vec::IntoIter<RunSummary>>,
     keys: HashMap<String, (ActionKey, Option<f64>)>,
 }
 
 impl<'a> History<'a> {
-    pub(super) fn new(store: &'a Store, project: &Path) -> Self {
-        let mut runs = store.runs(Some(project)).unwrap_or_default();
-        runs.truncate(DEPTH);
-        Self { store, older: runs.into_iter(), keys: HashMap::new() }
+    pub(super) fn new(store: &'a Store, project: &'a Path) -> Self {
+        Self { store, project, older: None, keys: HashMap::new() }
     }
 
     fn last(&mut self, stage: &str) -> Option<(ActionKey, Option<f64>)> {
         while !self.keys.contains_key(stage) {
-            let run = self.older.next()?;
+            let older = self.older.get_or_insert_with(|| {
+                let mut runs = self.store.runs(Some(self.project)).unwrap_or_default();
+                runs.truncate(DEPTH);
+                runs.into_iter()
+            });
+            let run = older.next()?;
             let Ok(record) = self.store.find_run(&run.id, None) else { continue };
             self.learn(record);
         }
