@@ -18,3 +18,7 @@ study-full *ARGS:
 # The tests of the engine alone, without the built-in stages.
 test-engine:
     cargo test --package kiln --no-default-features
+
+# Random pipelines and edits at length: the incremental result is always a clean run's.
+test-random CASES="500":
+    KILN_TEST_CASES={{CASES}} cargo test --workspace --test it -- random --nocapture

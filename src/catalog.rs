@@ -22,7 +22,7 @@ mod adapter {
     use serde_json::Value;
 
     use crate::hash::Digest;
-    use crate::kind::{Arity, Document, DocumentError, Event, Job, Kind, OutputPort, ParamError, Port, Role};
+    use crate::kind::{Arity, Chain, Document, DocumentError, Event, Job, Kind, OutputPort, ParamError, Port, Role};
 
     /// A kind of the `stages` crate behind the engine's port.
     pub(super) struct BuiltIn(pub(super) &'static stages::kind::Kind);
@@ -54,6 +54,7 @@ mod adapter {
                 stages::kind::Role::Data => Role::Data,
                 stages::kind::Role::Metrics => Role::Metrics,
                 stages::kind::Role::Figure => Role::Figure,
+                stages::kind::Role::Series => Role::Series,
             };
             self.0
                 .outputs
@@ -85,6 +86,11 @@ mod adapter {
             pinned.into_iter().map(|(name, digest)| Some((name, digest.parse().ok()?))).collect()
         }
 
+        fn chain(&self, params: &Value, documents: &BTreeMap<&str, &[u8]>) -> Option<Chain> {
+            let stages::kind::Chain { params, goal, unit, whole } = (self.0.chain?)(params, documents)?;
+            Some(Chain { params, goal, unit: unit.into(), whole: whole.map(Into::into) })
+        }
+
         fn run(&self, job: &Job, events: &(dyn Fn(Event) + Sync)) -> anyhow::Result<()> {
             let forward = |event| {
                 events(match event {
@@ -92,6 +98,7 @@ mod adapter {
                         Event::Progress { done, total, unit, detail }
                     }
                     stages::kind::Event::Message { text } => Event::Message { text },
+                    stages::kind::Event::Checkpoint { step, folder } => Event::Checkpoint { step, folder },
                 });
             };
             let inputs = job.inputs.iter().map(|(name, items)| {
@@ -105,6 +112,10 @@ mod adapter {
                 threads: job.threads,
                 device: job.device.clone(),
                 project: job.project.clone(),
+                checkpoints: stages::kind::Checkpoints {
+                    resume: job.checkpoints.resume.clone(),
+                    folder: job.checkpoints.folder.clone(),
+                },
                 events: &forward,
             };
             (self.0.run)(&job.params, &context)

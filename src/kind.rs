@@ -30,11 +30,38 @@ pub trait Kind: Send + Sync {
     fn document(&self, input: &str, path: &Path) -> Option<Result<Document, DocumentError>>;
     /// Output digests pinned by the parameters; `None` if the kind is not a fixed-output one.
     fn fixed(&self, params: &Value) -> Option<BTreeMap<String, Digest>>;
+    /// Describes an execution as a chain of steps, from its parameters and the canonical bytes of its document inputs, by
+    /// input name; `None` if it is none.
+    fn chain(&self, _params: &Value, _documents: &BTreeMap<&str, &[u8]>) -> Option<Chain> {
+        None
+    }
     /// Runs the stage in this process; only a worker calls it.
     ///
     /// # Errors
     /// If the stage fails.
     fn run(&self, job: &Job, events: &(dyn Fn(Event) + Sync)) -> anyhow::Result<()>;
+}
+
+/// An execution as a chain of steps, each of which follows from the one before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chain {
+    /// The parameters that decide a step: all but the one that says how many are wanted.
+    pub params: Value,
+    /// How many steps are wanted.
+    pub goal: u64,
+    /// What a step is: `epoch`.
+    pub unit: String,
+    /// Why every step depends on how many are wanted, where it does.
+    pub whole: Option<String>,
+}
+
+/// Where a worker finds and leaves the states of steps.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Checkpoints {
+    /// The step to go on from: its number, from 1, and the folder with its state.
+    pub resume: Option<(u64, PathBuf)>,
+    /// An existing folder for new ones; `None` where nobody keeps them.
+    pub folder: Option<PathBuf>,
 }
 
 /// The kinds that `uses:` may name.
@@ -86,6 +113,8 @@ pub enum Role {
     Metrics,
     /// Show it as a figure.
     Figure,
+    /// Draw it as curves: a CSV file whose first column is the abscissa and whose other columns are numbers.
+    Series,
 }
 
 /// A resolved document: canonical bytes, and the files that were read.
@@ -138,6 +167,8 @@ pub struct Job {
     pub device: String,
     /// The project's root, for the local sources of fixed-output stages.
     pub project: PathBuf,
+    /// The step to go on from, and where to leave others.
+    pub checkpoints: Checkpoints,
 }
 
 /// What a worker tells while it runs: lines on its standard output, as JSON.
@@ -159,5 +190,12 @@ pub enum Event {
     Message {
         /// The line.
         text: String,
+    },
+    /// The state after a step is complete in a folder, which is given up.
+    Checkpoint {
+        /// The step, from 1.
+        step: u64,
+        /// The folder.
+        folder: PathBuf,
     },
 }

@@ -10,4 +10,6 @@ mod journal;
 pub mod kind;
 pub mod pipeline;
 pub mod record;
+pub mod report;
+pub mod show;
 pub mod store;

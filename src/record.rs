@@ -115,6 +115,9 @@ pub struct StageRecord {
     pub variant: BTreeMap<String, String>,
     /// The kind, or `None` for a command.
     pub uses: Option<String>,
+    /// The stages whose outputs it takes, by name, in topological order.
+    #[serde(default)]
+    pub needs: Vec<String>,
     /// What became of it.
     pub outcome: Outcome,
     /// Why it was executed (or restored, or skipped): one line each, most telling first.
@@ -129,14 +132,42 @@ pub struct StageRecord {
     pub outputs: BTreeMap<String, OutputRecord>,
     /// Numbers of the outputs with role `metrics`, nested keys joined by dots.
     pub metrics: BTreeMap<String, f64>,
+    /// When its inputs were final, in seconds since the run began; `None` if they never were.
+    #[serde(default)]
+    pub ready: Option<f64>,
+    /// When it was begun, in seconds since the run began: later than `ready` if it waited for a processor.
+    #[serde(default)]
+    pub start: Option<f64>,
     /// Wall seconds it took in this run.
     pub seconds: f64,
     /// Wall seconds of the execution that made the outputs, be it in this run or an earlier one.
     pub executed_seconds: Option<f64>,
+    /// What that execution went on from; `None` if it began at the beginning.
+    #[serde(default)]
+    pub resumed: Option<Resumed>,
     /// The log of its execution in this run, relative to the project or absolute.
     pub log: Option<PathBuf>,
     /// Why it failed.
     pub error: Option<String>,
+}
+
+impl StageRecord {
+    /// Wall seconds that went into the outputs: of the execution that made them, and of the steps of earlier executions
+    /// that it went on from.
+    pub fn total_seconds(&self) -> Option<f64> {
+        self.executed_seconds.map(|seconds| seconds + self.resumed.as_ref().map_or(0.0, |r| r.seconds))
+    }
+}
+
+/// The step of earlier executions that an execution went on from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resumed {
+    /// The last step that was there already, from 1.
+    pub step: u64,
+    /// What a step is: `epoch`.
+    pub unit: String,
+    /// Wall seconds that those executions took up to it.
+    pub seconds: f64,
 }
 
 /// An output as a run left it.

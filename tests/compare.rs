@@ -178,6 +178,13 @@ fn variants_that_share_coordinates_make_one_row() {
 }
 
 #[test]
+fn seconds_of_what_was_gone_on_from_are_added() {
+    let train = stage("train[m=1]").made_in(2.5).resumed(4, 10.0).metric("loss", 1.0).record();
+    let table = within(&run("aaaa", vec![train]), None).unwrap();
+    assert_eq!(table.rows[0].values["train seconds"], 12.5);
+}
+
+#[test]
 fn one_stage_can_be_asked_for_with_a_matrix_or_without() {
     let table = within(&study(), Some("curves")).unwrap();
     assert_eq!(table.columns.iter().map(|c| c.label.as_str()).collect::<Vec<_>>(), ["curves seconds"]);

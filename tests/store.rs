@@ -66,6 +66,7 @@ fn result(artifact: Artifact) -> ActionResult {
         outputs: BTreeMap::from([("out".to_owned(), artifact)]),
         metrics: BTreeMap::from([("accuracy".to_owned(), 0.9)]),
         seconds: 0.1,
+        resumed: None,
         created: "2026-07-26T10:15:00Z".parse().unwrap(),
         host: "here".into(),
     }

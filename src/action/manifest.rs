@@ -152,6 +152,7 @@ impl Manifest {
                 Role::Data => "\"role\":\"data\"}",
                 Role::Metrics => "\"role\":\"metrics\"}",
                 Role::Figure => "\"role\":\"figure\"}",
+                Role::Series => "\"role\":\"series\"}",
             });
         });
     }
@@ -222,7 +223,7 @@ pub(super) mod tests {
             executable,
         });
         let inputs = prop::collection::btree_map("[pqr]", prop::collection::vec(input, 0..4), 0..3);
-        let role = prop_oneof![Just(Role::Data), Just(Role::Metrics), Just(Role::Figure)];
+        let role = prop_oneof![Just(Role::Data), Just(Role::Metrics), Just(Role::Figure), Just(Role::Series)];
         let output = (prop::option::of(text), role).prop_map(|(path, role)| Output { path, role });
         let outputs = prop::collection::btree_map("[xyz]", output, 0..3);
         (1..3u32, body, inputs, outputs).prop_map(|(version, body, inputs, outputs)| Manifest {

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::document::{Field, fields};
 use super::{Body, Input, Manifest, Output};
 use crate::hash::{Digest, canonical_json};
 use crate::pipeline::Command;
@@ -61,6 +62,9 @@ pub enum Difference {
         label: String,
         /// The digest.
         change: Change<Digest>,
+        /// What of it changed, where it is a document and both versions are at hand.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        fields: Vec<Field>,
     },
     /// The artifacts of an input come in another order.
     Order {
@@ -128,6 +132,19 @@ pub fn differences(old: &Manifest, new: &Manifest) -> Vec<Difference> {
     out
 }
 
+impl Difference {
+    /// Looks into the documents of an input that changed; `document` gives what a digest stands for, if it is at hand.
+    #[must_use]
+    pub fn look_into(mut self, document: &dyn Fn(&Digest) -> Option<Value>) -> Self {
+        if let Self::Input { change: Change { old: Some(old), new: Some(new) }, fields: found, .. } = &mut self
+            && let (Some(old), Some(new)) = (document(old), document(new))
+        {
+            *found = fields(&old, &new);
+        }
+        self
+    }
+}
+
 fn change<T: Clone>(old: &T, new: &T) -> Change<T> {
     Change { old: Some(old.clone()), new: Some(new.clone()) }
 }
@@ -191,7 +208,7 @@ fn parameter(out: &mut Vec<Difference>, path: String, old: Option<&Value>, new: 
     }
 }
 
-fn member(path: &str, key: &str) -> String {
+pub(super) fn member(path: &str, key: &str) -> String {
     let plain = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
     match (plain, path.is_empty()) {
         (true, true) => key.to_owned(),
@@ -241,7 +258,7 @@ fn inputs(out: &mut Vec<Difference>, name: &str, old: &[Input], new: &[Input]) {
             }
             (a, b) => {
                 let change = Change { old: a.map(|a| a.digest), new: b.map(|b| b.digest) };
-                out.push(Difference::Input { name, label, change });
+                out.push(Difference::Input { name, label, change, fields: vec![] });
             }
         }
     }
@@ -273,7 +290,8 @@ impl<T: fmt::Display> fmt::Display for Change<T> {
 }
 
 impl<T> Change<T> {
-    fn map<U>(&self, show: impl Fn(&T) -> U) -> Change<U> {
+    /// The same change, shown otherwise.
+    pub fn map<U>(&self, show: impl Fn(&T) -> U) -> Change<U> {
         Change { old: self.old.as_ref().map(&show), new: self.new.as_ref().map(&show) }
     }
 }
@@ -296,9 +314,13 @@ impl fmt::Display for Difference {
             }
             Self::Parameter { path, change } => write!(f, "parameter {path}{}", change.map(canonical_json)),
             Self::Env { name, change } => write!(f, "environment variable {name}{}", change.map(|v| shown(v))),
-            Self::Input { name, label, change } => {
-                write!(f, "input {}{}", labelled(name, label), change.map(Digest::short))
-            }
+            Self::Input { name, label, change, fields } => match &fields[..] {
+                [] => write!(f, "input {}{}", labelled(name, label), change.map(Digest::short)),
+                [first, more @ ..] => {
+                    write!(f, "input {}: {first}", labelled(name, label))?;
+                    if more.is_empty() { Ok(()) } else { write!(f, " and {} more", more.len()) }
+                }
+            },
             Self::Order { name } => write!(f, "input {name}: same artifacts in another order"),
             Self::Executable { name, label, change } => {
                 let change = change.map(|x| if *x { "executable" } else { "not executable" });

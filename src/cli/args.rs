@@ -4,6 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::list::List;
+use super::log::Log;
+use super::outputs::Outputs;
+use super::show::Show;
+use super::status::Status;
+use super::why::Why;
+
 /// Declarative, incremental pipelines whose stages are keyed by content.
 #[derive(Debug, Parser)]
 #[command(name = "kiln", version, propagate_version = true)]
@@ -29,14 +36,36 @@ pub(crate) struct Place {
 pub(crate) enum Command {
     /// Bring stages up to date: execute what changed, restore the rest.
     Run(Run),
+    /// Say which stages are up to date, which are dirty and why, and which wait for those.
+    Status(Status),
+    /// Say why a stage is dirty, field by field, or why it needs nothing.
+    Why(Why),
+    /// List the stages: kind, variants, what they need and give.
+    List(List),
+    /// Show a stage (parameters, inputs, outputs, its last result) or a run.
+    Show(Show),
+    /// Print what a stage said when it was last executed.
+    Log(Log),
+    /// List the outputs as they lie in the project: paths, roles, sizes, digests.
+    Outputs(Outputs),
     /// Compare runs: metrics, parameters, and what was executed and why.
     Compare(Compare),
     /// List the runs, newest first.
     Runs(Runs),
+    /// Render the report of a run: one page with its figures, numbers and history.
+    Report(Report),
     /// Show the DAG.
     Graph(Graph),
     /// List the built-in stage kinds, or describe one.
     Kinds(Kinds),
+    /// Delete from the cache what nobody needs any more; without `--delete`, say what that is.
+    Gc(Gc),
+    /// Put a past run's outputs back into the project.
+    Checkout(Checkout),
+    /// Show what decided how long a run took; with `--json`, a trace for Perfetto or chrome://tracing.
+    Trace(Trace),
+    /// Read everything in the cache and check that it is what it should be.
+    Verify(Verify),
     /// Execute one stage on behalf of a run.
     #[command(hide = true)]
     Worker,
@@ -63,6 +92,9 @@ pub(crate) struct Run {
     /// Execute these stages whatever the cache has.
     #[arg(long, value_name = "STAGE")]
     pub(crate) force: Vec<String>,
+    /// Execute these stages twice and compare their outputs; publish nothing.
+    #[arg(long, value_name = "STAGE", conflicts_with_all = ["force", "dry_run", "keep_going"])]
+    pub(crate) check_determinism: Vec<String>,
     /// How many processors to keep busy [default: all].
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,
@@ -103,6 +135,10 @@ pub(crate) struct Compare {
     /// As Markdown tables.
     #[arg(long)]
     pub(crate) markdown: bool,
+    /// As a page: differences, curves laid over each other, figures side by side.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "markdown", "within"], num_args = 0..=1,
+        require_equals = true, default_missing_value = "out/compare.html")]
+    pub(crate) html: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -110,6 +146,15 @@ pub(crate) struct Runs {
     /// As JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Report {
+    /// The run: a name or its beginning, `latest`, `latest~2` [default: latest].
+    pub(crate) run: Option<String>,
+    /// Where to write it; `-` for standard output [default: `out/report.html`, `out/report-RUN.html` for a run named].
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -132,10 +177,75 @@ pub(crate) enum GraphFormat {
     Dot,
     /// Mermaid.
     Mermaid,
+    /// A drawing.
+    Svg,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Kinds {
     /// The kind to describe.
     pub(crate) kind: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Gc {
+    /// Keep what the last N runs of each project reach; runs that reach nothing new are not counted.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) keep_last: usize,
+    /// Keep what this run reaches as well. May be repeated.
+    #[arg(long, value_name = "RUN")]
+    pub(crate) keep: Vec<String>,
+    /// Keep nothing for this checkout, such as one that is gone, and drop its run records. May be repeated.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) forget: Vec<PathBuf>,
+    /// Keep results that no run record names (of killed runs, say), and damaged files put aside, for so long.
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = super::gc::limit)]
+    pub(crate) unrecorded: std::time::Duration,
+    /// Drop the records of runs that are not kept, too; `compare` will not know them any more.
+    #[arg(long)]
+    pub(crate) drop_records: bool,
+    /// Delete it.
+    #[arg(short = 'y', long, visible_alias = "yes")]
+    pub(crate) delete: bool,
+    /// Give up at once if a run uses the cache, where it would be waited for.
+    #[arg(long, requires = "delete")]
+    pub(crate) no_wait: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Verify {
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Checkout {
+    /// The run: a name or its beginning, `latest`, `latest~2`.
+    pub(crate) run: String,
+    /// Only these stages: `train`, `train[model=5]`, `eval*` [default: all].
+    #[arg(value_name = "STAGE")]
+    pub(crate) stages: Vec<String>,
+    /// Overwrite what Kiln did not write, or what was changed by hand.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Say what would be written, and write nothing.
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Trace {
+    /// The run: a name or its beginning, `latest`, `latest~2`.
+    #[arg(default_value = "latest")]
+    pub(crate) run: String,
+    /// The whole run in the trace event format.
+    #[arg(long)]
+    pub(crate) json: bool,
 }

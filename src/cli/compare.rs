@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use kiln::compare::{self, CompareError};
-use kiln::record::RunRecord;
+use kiln::record::{OutputRecord, RunRecord};
 use kiln::store::Store;
 
 use super::args::{Compare, Place};
 use super::render::look::Look;
-use super::{Stop, project, render};
+use super::{Stop, project, render, report};
 
 pub(crate) fn compare(place: &Place, args: &Compare) -> Result<u8, Stop> {
     let root = project::root(&place.file)?;
@@ -16,7 +16,7 @@ pub(crate) fn compare(place: &Place, args: &Compare) -> Result<u8, Stop> {
     // Who names columns wants to see them.
     let all = args.all || !args.columns.is_empty();
     if let Some(name) = &args.within {
-        let run = find(&store, name, &root)?;
+        let run = project::find_run(&store, name, &root)?;
         let table = compare::within(&run, None).and_then(|table| table.select(&args.columns, args.sort.as_deref()));
         let table = table.map_err(usage)?;
         if args.json {
@@ -30,6 +30,12 @@ pub(crate) fn compare(place: &Place, args: &Compare) -> Result<u8, Stop> {
         return Ok(0);
     }
     let runs = records(&store, &args.runs, &root)?;
+    if let Some(file) = &args.html {
+        let artifacts = |run: &RunRecord, output: &OutputRecord| report::bytes(&store, run, output);
+        report::write(file, &kiln::report::side_by_side(&runs, &artifacts))?;
+        render::data(&format!("{}\n", file.display()))?;
+        return Ok(0);
+    }
     let comparison = compare::diff(&runs).select(&args.columns).map_err(usage)?;
     if args.json {
         render::json(&comparison)?;
@@ -51,15 +57,11 @@ fn records(store: &Store, names: &[String], root: &Path) -> Result<Vec<RunRecord
                 let text = format!("comparing takes two runs and there are {}\nhint: `kiln run` makes one", runs.len());
                 return Err(Stop::Usage(text));
             }
-            runs[..2].iter().rev().map(|run| find(store, &run.id, root)).collect()
+            runs[..2].iter().rev().map(|run| project::find_run(store, &run.id, root)).collect()
         }
-        [one] => ["latest", one].into_iter().rev().map(|name| find(store, name, root)).collect(),
-        several => several.iter().map(|name| find(store, name, root)).collect(),
+        [one] => ["latest", one].into_iter().rev().map(|name| project::find_run(store, name, root)).collect(),
+        several => several.iter().map(|name| project::find_run(store, name, root)).collect(),
     }
-}
-
-fn find(store: &Store, name: &str, root: &Path) -> Result<RunRecord, Stop> {
-    store.find_run(name, Some(root)).map_err(|e| Stop::Usage(e.to_string()))
 }
 
 fn usage(error: CompareError) -> Stop {

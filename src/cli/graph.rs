@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kiln::pipeline::StageId;
+use kiln::report::graph as drawing;
 use petgraph::Direction;
 
 use super::args::{Graph, GraphFormat, Place};
@@ -23,6 +24,7 @@ pub(crate) fn graph(place: &Place, args: &Graph) -> Result<u8, Stop> {
     render::data(&match args.format {
         GraphFormat::Text => render::graph::text(&pairs),
         GraphFormat::Dot => render::graph::dot(&pairs, args.whole),
+        GraphFormat::Svg => drawing::document(&drawing::Graph::of_stages(&pairs, args.whole)),
         GraphFormat::Mermaid => render::graph::mermaid(&pairs, args.whole),
     })?;
     Ok(0)

@@ -1,13 +1,25 @@
 //! The command line: reads arguments, calls the engine, hands what there is to say to `render`.
 
 mod args;
+mod checkout;
 mod compare;
+mod determinism;
+mod gc;
 mod graph;
 mod kinds;
+mod list;
+mod log;
+mod outputs;
 mod project;
 mod render;
+mod report;
 mod run;
 mod runs;
+mod show;
+mod status;
+mod trace;
+mod verify;
+mod why;
 
 use std::process::ExitCode;
 
@@ -49,10 +61,21 @@ pub(crate) fn main() -> ExitCode {
         .init();
     let result = match &cli.command {
         Command::Run(args) => run::run(&cli.place, args),
+        Command::Status(args) => status::status(&cli.place, args),
+        Command::Why(args) => why::why(&cli.place, args),
+        Command::List(args) => list::list(&cli.place, args),
+        Command::Show(args) => show::show(&cli.place, args),
+        Command::Log(args) => log::log(&cli.place, args),
+        Command::Outputs(args) => outputs::outputs(&cli.place, args),
         Command::Compare(args) => compare::compare(&cli.place, args),
         Command::Runs(args) => runs::runs(&cli.place, args),
+        Command::Report(args) => report::report(&cli.place, args),
         Command::Graph(args) => graph::graph(&cli.place, args),
         Command::Kinds(args) => kinds::kinds(args),
+        Command::Gc(args) => gc::gc(&cli.place, args),
+        Command::Checkout(args) => checkout::checkout(&cli.place, args),
+        Command::Trace(args) => trace::trace(&cli.place, args),
+        Command::Verify(args) => verify::verify(&cli.place, args),
         Command::Worker => return worker(),
     };
     match result {

@@ -1,9 +1,11 @@
 //! The project that a command works on: its pipeline file, its cache.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kiln::catalog::catalog;
-use kiln::pipeline::{self, Overrides, Pipeline};
+use kiln::pipeline::{self, Overrides, Pipeline, StageId, StageName};
+use kiln::record::RunRecord;
 use kiln::store::Store;
 
 use super::Stop;
@@ -35,4 +37,48 @@ pub(crate) fn root(file: &Path) -> Result<PathBuf, Stop> {
 pub(crate) fn store(place: &Place, root: &Path) -> Result<Store, Stop> {
     let cache = place.cache.clone().unwrap_or_else(|| root.join("cache"));
     Ok(Store::open(&cache)?)
+}
+
+/// `kiln run pipeline.yaml train`: a first argument that looks like a YAML file is the pipeline file.
+pub(crate) fn pipeline_and_targets(file: &Path, targets: &[String]) -> (PathBuf, Vec<String>) {
+    match targets.split_first() {
+        Some((first, rest)) if first.ends_with(".yaml") || first.ends_with(".yml") => (first.into(), rest.to_vec()),
+        _ => (file.to_owned(), targets.to_vec()),
+    }
+}
+
+/// The stages asked for, with everything they need; all of them if none is named.
+pub(crate) fn selected(pipeline: &Pipeline, targets: &[String]) -> Result<BTreeSet<StageId>, Stop> {
+    if targets.is_empty() {
+        return Ok((0..pipeline.stages.len()).map(StageId).collect());
+    }
+    pipeline::select(pipeline, targets).map_err(Stop::Mistakes)
+}
+
+/// The stages named, without what they need.
+pub(crate) fn named(pipeline: &Pipeline, names: &[String]) -> Result<BTreeSet<StageId>, Stop> {
+    pipeline::matching(pipeline, names).map_err(Stop::Mistakes)
+}
+
+/// The record of the run that a name stands for.
+pub(crate) fn find_run(store: &Store, name: &str, root: &Path) -> Result<RunRecord, Stop> {
+    store.find_run(name, Some(root)).map_err(|e| Stop::Usage(e.to_string()))
+}
+
+/// The stages of a run that targets name, in its order.
+pub(crate) fn recorded(run: &RunRecord, targets: &[String]) -> Result<Vec<String>, Stop> {
+    let names = run.stages.iter().map(|stage| StageName {
+        stage: stage.stage.clone(),
+        variant: stage.variant.iter().map(|(axis, value)| (axis.clone(), value.clone())).collect(),
+    });
+    let names: Vec<StageName> = names.collect();
+    let found = pipeline::matching_names(&names, targets).map_err(Stop::Mistakes)?;
+    Ok(found.into_iter().map(|i| run.stages[i].name.clone()).collect())
+}
+
+/// Keeps what was learnt of files. Without it only the next command's time is lost.
+pub(crate) fn save_memo(store: &Store) {
+    if let Err(error) = store.memo().save() {
+        tracing::warn!("cannot save the hash memo: {error}");
+    }
 }

@@ -50,7 +50,7 @@ pub struct StageDiff {
     pub inputs: Vec<InputChange>,
     /// The outputs whose contents differ.
     pub outputs: Vec<OutputChange>,
-    /// Seconds of the execution that made its outputs, in each run.
+    /// Seconds that went into its outputs, whether in one execution or in several, in each run.
     pub executed_seconds: Vec<Option<f64>>,
 }
 
@@ -178,7 +178,7 @@ fn stage_diff(records: &[Option<&StageRecord>]) -> Option<StageDiff> {
         params,
         inputs: input_changes(records),
         outputs: output_changes(records),
-        executed_seconds: records.iter().map(|record| record.and_then(|r| finite(r.executed_seconds?))).collect(),
+        executed_seconds: records.iter().map(|record| record.and_then(|r| finite(r.total_seconds()?))).collect(),
     })
 }
 

@@ -36,7 +36,7 @@ pub struct Column {
     pub label: String,
     /// The stage it comes from.
     pub stage: String,
-    /// The metric; `None` for the seconds of the execution that made the stage's outputs.
+    /// The metric; `None` for the seconds that went into the stage's outputs, whether in one execution or in several.
     pub metric: Option<String>,
     /// Whether a table leaves it out unless it is asked for.
     pub detail: bool,
@@ -258,7 +258,7 @@ fn rows_of(run: &RunRecord, members: &[(&str, Vec<&StageRecord>)], columns: &[Co
         for column in of_stage.get(record.stage.as_str()).into_iter().flatten() {
             let value = match &column.metric {
                 Some(metric) => record.metrics.get(metric).copied(),
-                None => record.executed_seconds,
+                None => record.total_seconds(),
             };
             if let Some(value) = value.and_then(finite) {
                 row.values.insert(column.label.clone(), value);

@@ -139,7 +139,14 @@ impl Deciding<'_> {
             outputs.insert(name, Artifact { digest, tree: false, bytes, executable: false });
         }
         let created = jiff::Timestamp::UNIX_EPOCH;
-        Some(ActionResult { outputs, metrics: BTreeMap::new(), seconds: 0.0, created, host: String::new() })
+        Some(ActionResult {
+            outputs,
+            metrics: BTreeMap::new(),
+            seconds: 0.0,
+            resumed: None,
+            created,
+            host: String::new(),
+        })
     }
 
     fn document(&self, stage: &Stage, name: &str, item: &Input) -> Result<Option<Vec<u8>>, String> {

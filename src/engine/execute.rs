@@ -1,21 +1,25 @@
-//! One execution of a stage: a scratch directory, a worker process, captured outputs, a published result.
+//! One execution of a stage: a scratch directory, a worker process, its steps kept on the way, captured outputs.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::decide::{Decision, input_path};
+use super::checkpoints::Checkpoints;
+use super::decide::{Decision, Missing, Verdict, input_path};
 use super::interrupt::Interrupt;
+use super::log;
 use super::metrics;
 use super::process::{self, Ending};
 use super::sources::Sources;
 use crate::hash::{Artifact, Memo};
-use crate::kind::{Event, Job, Role};
+use crate::kind::{self, Event, Job, Role};
 use crate::pipeline::{self, Body, From, Input, Pipeline, Stage};
-use crate::store::{ActionResult, Place, Store, StoreError};
+use crate::record::Resumed;
+use crate::store::{self, ActionResult, Place, Store, StoreError};
 
 /// What an execution needs to know.
 pub(super) struct Execution<'a> {
@@ -78,18 +82,64 @@ impl Execution<'_> {
         let began = Instant::now();
         let scratch = self.store.scratch(&self.stage.name.stage)?;
         tracing::debug!(stage = %self.stage.name, scratch = %scratch.path().display(), "executing");
-        let produced = match &self.stage.body {
+        let (produced, resumed) = match &self.stage.body {
             Body::Uses { kind, params } => {
                 let job = self.job(kind.name(), params.clone(), scratch.path())?;
-                let written = job.outputs.clone();
-                self.run_kind(&job)?;
-                written
+                self.run_steps(job, scratch.path(), began)?
             }
-            Body::Run(command) => self.run_command(command, scratch.path())?,
+            Body::Run(command) => (self.run_command(command, scratch.path())?, None),
         };
         self.sources_unchanged()?;
         let seconds = began.elapsed().as_secs_f64();
-        self.capture(produced, seconds)
+        self.capture(produced, seconds, resumed)
+    }
+
+    /// Runs a built-in kind, from its last step on if it is made of steps; returns what it wrote and went on from.
+    fn run_steps(
+        &self,
+        mut job: Job,
+        scratch: &Path,
+        began: Instant,
+    ) -> Result<(BTreeMap<String, PathBuf>, Option<Resumed>), Failure> {
+        let Some(checkpoints) = Checkpoints::of(self.store, self.stage, self.decision) else {
+            self.run_kind(&job, &|_| {})?;
+            return Ok((job.outputs, None));
+        };
+        let (from, folder) = (scratch.join("resume"), scratch.join("checkpoints"));
+        fs::create_dir_all(&folder)?;
+        let forced = matches!(self.decision.verdict, Verdict::Execute(Missing::Forced));
+        let resumed = if forced { None } else { checkpoints.resume(&from, &|text| self.say(text))? };
+        let resume = resumed.as_ref().map(|resumed| (resumed.step, from));
+        job.checkpoints = kind::Checkpoints { resume, folder: Some(folder) };
+        let keep = |announced: Announced| {
+            let seconds = announced.at.duration_since(began).as_secs_f64();
+            self.keep(&checkpoints, &announced, seconds, resumed.clone());
+        };
+        self.run_kind(&job, &keep)?;
+        Ok((job.outputs, resumed))
+    }
+
+    /// Keeps the state after a step. What goes wrong costs a later execution time and is no failure of this one.
+    fn keep(&self, checkpoints: &Checkpoints, announced: &Announced, seconds: f64, resumed: Option<Resumed>) {
+        let name = checkpoints.name(announced.step);
+        let kept = self
+            .sources_unchanged()
+            .and_then(|()| Ok(checkpoints.keep(announced.step, &announced.folder, seconds, resumed)?));
+        match kept {
+            // Not in the stage's log: that is the same whenever the stage does the same.
+            Ok(true) => tracing::debug!(stage = %self.stage.name, "{name} is in the cache"),
+            Ok(false) => self.say(format!("not deterministic: {name} differs from the one in the cache, which stays")),
+            Err(Failure::Failed(why)) => self.say(format!("{name} is not kept: {why}")),
+            Err(Failure::Interrupted) => {}
+        }
+        // Its files were moved into the store; what is left goes with the scratch directory at the latest.
+        let _ = fs::remove_dir_all(&announced.folder);
+    }
+
+    /// Tells the user, and the log.
+    fn say(&self, text: String) {
+        let _ = self.open_log().map(|mut log| writeln!(log, "{text}"));
+        (self.events)(Event::Message { text });
     }
 
     fn job(&self, uses: &str, params: serde_json::Value, scratch: &Path) -> Result<Job, Failure> {
@@ -123,6 +173,7 @@ impl Execution<'_> {
             threads: self.threads,
             device: self.stage.resources.device.clone(),
             project: self.pipeline.root.clone(),
+            checkpoints: kind::Checkpoints::default(),
         })
     }
 
@@ -133,10 +184,14 @@ impl Execution<'_> {
         }
         let artifact = self.inputs.get(name).and_then(|items| items.get(position)).and_then(Option::as_ref);
         let artifact = artifact.ok_or_else(|| Failure::Failed(format!("input `{name}` was never produced")))?;
-        if !self.store.has(artifact) {
-            self.adopt(artifact, &input_path(self.pipeline, item))?;
+        match self.store.materialise(artifact, path, how) {
+            // Lost or damaged in the store; what it was decided by lies in place in the project.
+            Err(error) if is_damage(&error) => {
+                self.adopt(artifact, &input_path(self.pipeline, item))?;
+                Ok(self.store.materialise(artifact, path, how)?)
+            }
+            other => Ok(other?),
         }
-        Ok(self.store.materialise(artifact, path, how)?)
     }
 
     /// Brings an artifact that is in place in the project, but no longer in the store, back into the store.
@@ -154,7 +209,8 @@ impl Execution<'_> {
         Ok(())
     }
 
-    fn run_kind(&self, job: &Job) -> Result<(), Failure> {
+    /// Runs a built-in kind in a worker. `keep` is handed each step that it announces, beside the worker.
+    fn run_kind(&self, job: &Job, keep: &(dyn Fn(Announced) + Sync)) -> Result<(), Failure> {
         let mut command = Command::new(self.worker);
         command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(self.open_log()?);
         // Stages read no environment; these bound the thread pools of the libraries under them.
@@ -167,19 +223,25 @@ impl Execution<'_> {
         line.push(b'\n');
         // A worker that is already gone says why by its exit status.
         let _ = stdin.write_all(&line);
+        // Bounded: a worker that is faster than the disk waits rather than fill it with what is not kept yet.
+        let (steps, announced): (SyncSender<Announced>, Receiver<Announced>) = sync_channel(BACKLOG);
         let ending = std::thread::scope(|scope| {
-            scope.spawn(|| self.relay(BufReader::new(stdout)));
-            process::wait(&mut child, self.stage.timeout, self.interrupt)
+            scope.spawn(move || self.relay(BufReader::new(stdout), &steps));
+            scope.spawn(move || announced.into_iter().for_each(keep));
+            process::wait(&mut child, self.stage.timeout, self.interrupt, &|| log::keep_short(self.log))
         })?;
         drop(stdin);
         self.judge(ending)
     }
 
     /// Passes a worker's events on; whatever else it prints goes to the log.
-    fn relay(&self, lines: impl BufRead) {
+    fn relay(&self, lines: impl BufRead, steps: &SyncSender<Announced>) {
         let Ok(mut log) = self.open_log() else { return };
         for line in lines.lines().map_while(Result::ok) {
             match serde_json::from_str::<Event>(&line) {
+                Ok(Event::Checkpoint { step, folder }) => {
+                    let _ = steps.send(Announced { step, folder, at: Instant::now() });
+                }
                 Ok(event) => {
                     if let Event::Message { text } = &event {
                         let _ = writeln!(log, "{text}");
@@ -238,7 +300,7 @@ impl Execution<'_> {
         process::die_with_parent(&mut command);
         let program = command.get_program().to_owned();
         let mut child = process::spawn(&mut command).map_err(|e| cannot_start(&program, &e))?;
-        let ending = process::wait(&mut child, self.stage.timeout, self.interrupt)?;
+        let ending = process::wait(&mut child, self.stage.timeout, self.interrupt, &|| log::keep_short(self.log))?;
         self.judge(ending)?;
         Ok(outputs)
     }
@@ -282,7 +344,12 @@ impl Execution<'_> {
         Ok(())
     }
 
-    fn capture(&self, produced: BTreeMap<String, PathBuf>, seconds: f64) -> Result<ActionResult, Failure> {
+    fn capture(
+        &self,
+        produced: BTreeMap<String, PathBuf>,
+        seconds: f64,
+        resumed: Option<Resumed>,
+    ) -> Result<ActionResult, Failure> {
         let (mut outputs, mut numbers) = (BTreeMap::new(), BTreeMap::new());
         let missing: Vec<String> = produced
             .iter()
@@ -318,11 +385,22 @@ impl Execution<'_> {
             outputs,
             metrics: numbers,
             seconds,
+            resumed,
             created: jiff::Timestamp::now(),
             host: super::host_name(),
         })
     }
 }
+
+/// A step whose state a worker has left in a folder, and when.
+struct Announced {
+    step: u64,
+    folder: PathBuf,
+    at: Instant,
+}
+
+/// So many announced steps wait to be kept.
+const BACKLOG: usize = 2;
 
 const TAIL_LINES: usize = 12;
 
@@ -348,15 +426,7 @@ fn place_source(source: &Path, path: &Path, how: Place) -> std::io::Result<()> {
     if matches!(how, Place::Link) {
         return std::os::unix::fs::symlink(source, path);
     }
-    if !source.is_dir() {
-        return reflink_copy::reflink_or_copy(source, path).map(|_| ());
-    }
-    fs::create_dir_all(path)?;
-    for entry in fs::read_dir(source)? {
-        let entry = entry?;
-        place_source(&entry.path(), &path.join(entry.file_name()), Place::Copy)?;
-    }
-    Ok(())
+    store::copy(source, path)
 }
 
 /// Whether a failure to materialise means that the stage must be executed again.

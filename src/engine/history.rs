@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::decide::Missing;
+use super::decide::{Decision, Missing};
+use super::documents;
 use crate::action::{Manifest, differences};
-use crate::hash::ActionKey;
-use crate::record::RunRecord;
+use crate::hash::{ActionKey, Digest};
+use crate::record::{Outcome, RunRecord};
 use crate::store::{RunSummary, Store};
 
 /// How many runs are looked through for a stage's last key.
@@ -15,8 +16,9 @@ const DEPTH: usize = 50;
 /// The reason of a stage that no run record knows.
 pub(super) const NEVER: &str = "never run before";
 
-/// The reason of a stage whose key is what it was, but which has no result.
-pub(super) const NO_RESULT: &str = "its last execution gave no result";
+/// The reasons of a stage whose key is what it was, but which has no result.
+const NO_RESULT: &str = "its last execution gave no result";
+const GONE: &str = "its last result is no longer in the cache";
 
 /// The last key of every stage, from the project's run records.
 pub(super) struct History<'a> {
@@ -24,59 +26,106 @@ pub(super) struct History<'a> {
     project: &'a Path,
     /// Runs not looked into yet, newest first; `None` until the first question.
     older: Option<std::vec::IntoIter<RunSummary>>,
-    keys: HashMap<String, (ActionKey, Option<f64>)>,
+    stages: HashMap<String, Last>,
+}
+
+/// What the records say of a stage.
+#[derive(Clone, Copy)]
+struct Last {
+    /// Its key in the newest run that knows one.
+    key: ActionKey,
+    /// Its key in the newest run that gave it outputs.
+    good: Option<ActionKey>,
+    /// Seconds that execution took.
+    seconds: Option<f64>,
 }
 
 impl<'a> History<'a> {
     pub(super) fn new(store: &'a Store, project: &'a Path) -> Self {
-        Self { store, project, older: None, keys: HashMap::new() }
+        Self { store, project, older: None, stages: HashMap::new() }
     }
 
-    fn last(&mut self, stage: &str) -> Option<(ActionKey, Option<f64>)> {
-        while !self.keys.contains_key(stage) {
-            let older = self.older.get_or_insert_with(|| {
-                let mut runs = self.store.runs(Some(self.project)).unwrap_or_default();
-                runs.truncate(DEPTH);
-                runs.into_iter()
-            });
-            let run = older.next()?;
-            let Ok(record) = self.store.find_run(&run.id, None) else { continue };
+    fn last(&mut self, stage: &str) -> Option<Last> {
+        while !self.stages.contains_key(stage) {
+            self.read_older()?;
+        }
+        self.stages.get(stage).copied()
+    }
+
+    /// Learns from one more run; `None` if there is none.
+    fn read_older(&mut self) -> Option<()> {
+        let older = self.older.get_or_insert_with(|| {
+            let mut runs = self.store.runs(Some(self.project)).unwrap_or_default();
+            runs.truncate(DEPTH);
+            runs.into_iter()
+        });
+        let run = older.next()?;
+        if let Ok(record) = self.store.find_run(&run.id, None) {
             self.learn(record);
         }
-        self.keys.get(stage).copied()
+        Some(())
     }
 
     fn learn(&mut self, record: RunRecord) {
         for stage in record.stages {
-            if let Some(key) = stage.key {
-                self.keys.entry(stage.name).or_insert((key, stage.executed_seconds));
+            let Some(key) = stage.key else { continue };
+            let seconds = stage.total_seconds();
+            let good = matches!(stage.outcome, Outcome::Executed | Outcome::UpToDate | Outcome::Restored);
+            let last = self.stages.entry(stage.name).or_insert(Last { key, good: None, seconds: None });
+            if good && last.good.is_none() {
+                (last.good, last.seconds) = (Some(key), seconds);
             }
         }
     }
 
+    /// The manifest of the stage's last run, if its result is known.
+    pub(super) fn manifest(&mut self, stage: &str) -> Option<Manifest> {
+        let key = self.last(stage)?.key;
+        self.store.manifest(&key)
+    }
+
     /// How long the stage took when it last ran, in seconds.
     pub(super) fn seconds(&mut self, stage: &str) -> Option<f64> {
-        self.last(stage)?.1
+        self.last(stage)?.seconds
     }
 
     /// Why a stage is not up to date, one line a reason.
-    pub(super) fn reasons(&mut self, stage: &str, key: &ActionKey, manifest: &Manifest, why: &Missing) -> Vec<String> {
+    pub(super) fn reasons(&mut self, stage: &str, decision: &Decision, why: &Missing) -> Vec<String> {
         match why {
             Missing::Forced => vec!["forced".into()],
             Missing::Artifact(output) => vec![format!("output `{output}` is no longer in the cache")],
-            Missing::Result => self.changes(stage, key, manifest),
+            Missing::Result => {
+                let changes = self.changes(stage, decision);
+                if !changes.is_empty() {
+                    return changes;
+                }
+                let good = self.last(stage).and_then(|last| last.good);
+                vec![if good == Some(decision.key) { GONE } else { NO_RESULT }.into()]
+            }
         }
     }
 
-    /// What changed in a stage's manifest since its last run.
-    pub(super) fn changes(&mut self, stage: &str, key: &ActionKey, manifest: &Manifest) -> Vec<String> {
-        let Some((last, _)) = self.last(stage) else { return vec![NEVER.into()] };
-        if last == *key {
-            return vec![NO_RESULT.into()];
+    /// What changed in a stage's manifest since its last run; nothing if its key is what it was.
+    pub(super) fn changes(&mut self, stage: &str, decision: &Decision) -> Vec<String> {
+        let Some(last) = self.last(stage) else { return vec![NEVER.into()] };
+        if last.key == decision.key {
+            return vec![];
         }
-        match self.store.manifest(&last) {
-            Some(old) => differences(&old, manifest).iter().map(ToString::to_string).collect(),
-            None => vec!["its last result is no longer in the cache".into()],
+        // An execution that failed left no manifest; what was before it says more.
+        while self.stages.get(stage).is_some_and(|last| last.good.is_none()) && self.read_older().is_some() {}
+        let Some(good) = self.last(stage).and_then(|last| last.good) else { return vec![NO_RESULT.into()] };
+        if good == decision.key {
+            return vec![];
+        }
+        match self.store.manifest(&good) {
+            Some(old) => {
+                let document = |digest: &Digest| {
+                    documents::own(decision, digest).or_else(|| documents::stored(self.store, digest))
+                };
+                let all = differences(&old, &decision.manifest).into_iter();
+                all.map(|difference| difference.look_into(&document).to_string()).collect()
+            }
+            None => vec![GONE.into()],
         }
     }
 }

@@ -1,27 +1,43 @@
 //! The engine: decides what is to be done, does it in worker processes, and records it.
 //!
-//! In reading order: `run` drives a run; `decide` is the one decision; `task` and `execute` carry it out.
+//! In reading order: `run` drives a run; `decide` is the one decision; `task` and `execute` carry it out; `checkpoints` are
+//! what an execution goes on from.
 
 mod budget;
+mod checkout;
+mod checkpoints;
+mod critical;
 mod decide;
+mod determinism;
+mod documents;
 mod event;
 mod execute;
+mod explain;
 mod history;
 mod interrupt;
+mod log;
 mod metrics;
 mod plan;
 mod process;
+mod records;
 mod run;
 mod sources;
 mod tail;
 mod task;
+mod trace;
 mod worker;
 
+pub use checkout::{Checkout, CheckoutStep};
+pub use critical::{Link, Wait, critical_path};
+pub use determinism::{Difference, LogDifference, Twice, check_determinism};
 pub use event::{Reporter, Silent};
+pub use explain::{Changed, Changes, Explanation, Origin, Part, RunName, Standing, explain, explain_past};
 pub use interrupt::Interrupt;
 pub use plan::{Planned, Step, plan};
+pub use records::Records;
 pub use run::{Options, run};
 pub use tail::last_lines;
+pub use trace::trace;
 pub use worker::serve;
 
 /// The machine's name.

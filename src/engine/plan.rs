@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::decide::{Deciding, Missing, Verdict, warm};
+use super::checkpoints::Checkpoints;
+use super::decide::{Deciding, Decision, Verdict, warm};
 use super::history::History;
 use super::sources::Sources;
 use crate::hash::Artifact;
-use crate::pipeline::{From, Pipeline, StageId};
+use crate::pipeline::{From, Pipeline, Stage, StageId};
 use crate::store::Store;
 
 /// What a run would do with a stage.
@@ -27,6 +28,8 @@ pub enum Step {
 /// A stage of a plan.
 #[derive(Clone, Debug)]
 pub struct Planned {
+    /// The stage.
+    pub id: StageId,
     /// Its name.
     pub name: String,
     /// What would be done.
@@ -37,47 +40,92 @@ pub struct Planned {
 
 /// Plans a run of the given stages, in topological order.
 pub fn plan(pipeline: &Pipeline, store: &Store, stages: &BTreeSet<StageId>, force: &BTreeSet<StageId>) -> Vec<Planned> {
-    let order: Vec<StageId> = (0..pipeline.stages.len()).map(StageId).filter(|s| stages.contains(s)).collect();
-    let memo = store.memo();
-    let sources = Sources::scan(pipeline, &order, memo);
-    warm(pipeline, &order, memo);
-    let deciding = Deciding { pipeline, store, memo, sources: &sources };
+    let order: Vec<StageId> = stages.iter().copied().filter(|s| s.0 < pipeline.stages.len()).collect();
+    let sources = Sources::scan(pipeline, &order, store.memo());
+    let deciding = Deciding { pipeline, store, memo: store.memo(), sources: &sources };
     let mut history = History::new(store, &pipeline.root);
-    let mut known: BTreeMap<StageId, BTreeMap<String, Artifact>> = BTreeMap::new();
     let mut planned = Vec::with_capacity(order.len());
-    for id in order {
-        let stage = &pipeline.stages[id.0];
-        let name = stage.name.to_string();
-        let producers = stage.inputs.values().flatten().filter_map(|input| match &input.from {
-            From::Output { stage, .. } => Some(*stage),
-            From::Source(_) => None,
-        });
-        let open: BTreeSet<StageId> = producers.filter(|p| !known.contains_key(p)).collect();
-        if !open.is_empty() {
-            let names: Vec<String> = open.iter().map(|p| pipeline.stages[p.0].name.to_string()).collect();
-            let reasons = vec![format!("depends on {}", names.join(", "))];
-            planned.push(Planned { name, step: Step::Depends(names), reasons });
-            continue;
-        }
-        let outputs = |producer: StageId, output: &str| known.get(&producer)?.get(output).cloned();
-        let (step, reasons) = match deciding.decide(id, force.contains(&id), &outputs) {
-            Err(why) => (Step::Fail, vec![why]),
-            Ok(decision) => match decision.verdict {
-                Verdict::UpToDate(result) => {
-                    known.insert(id, result.outputs);
-                    (Step::UpToDate, vec![])
-                }
-                Verdict::Restore(result, astray) => {
-                    known.insert(id, result.outputs);
+    walk(&deciding, &order, force, &mut |id, found| {
+        let name = pipeline.stages[id.0].name.to_string();
+        let (step, reasons) = found.step(&deciding, id, &mut history);
+        planned.push(Planned { id, name, step, reasons });
+    });
+    planned
+}
+
+/// What a decision finds of a stage.
+pub(super) enum Found {
+    /// Its inputs are final.
+    Decided(Box<Decision>),
+    /// These producers have no outputs yet.
+    Open(BTreeSet<StageId>),
+    /// An input cannot be read.
+    Broken(String),
+}
+
+impl Found {
+    /// What a run would do with the stage, and why.
+    pub(super) fn step(&self, deciding: &Deciding<'_>, id: StageId, history: &mut History<'_>) -> (Step, Vec<String>) {
+        let name = &deciding.pipeline.stages[id.0].name.to_string();
+        match self {
+            Self::Broken(why) => (Step::Fail, vec![why.clone()]),
+            Self::Open(producers) => {
+                let names: Vec<String> =
+                    producers.iter().map(|p| deciding.pipeline.stages[p.0].name.to_string()).collect();
+                let reasons = vec![format!("depends on {}", names.join(", "))];
+                (Step::Depends(names), reasons)
+            }
+            Self::Decided(decision) => match &decision.verdict {
+                Verdict::UpToDate(_) => (Step::UpToDate, vec![]),
+                Verdict::Restore(_, astray) => {
                     let paths: Vec<String> = astray.iter().map(|p| p.display().to_string()).collect();
                     (Step::Restore, vec![format!("not in place: {}", paths.join(", "))])
                 }
-                Verdict::Execute(missing @ (Missing::Result | Missing::Artifact(_) | Missing::Forced)) => {
-                    (Step::Execute, history.reasons(&name, &decision.key, &decision.manifest, &missing))
+                Verdict::Execute(missing) => {
+                    let mut reasons = history.reasons(name, decision, missing);
+                    let outlook = Checkpoints::of(deciding.store, &deciding.pipeline.stages[id.0], decision)
+                        .and_then(|checkpoints| checkpoints.outlook(|| history.manifest(name)));
+                    reasons.extend(outlook.map(|outlook| outlook.to_string()));
+                    (Step::Execute, reasons)
                 }
             },
-        };
-        planned.push(Planned { name, step, reasons });
+        }
     }
-    planned
+}
+
+/// Decides stages, given in topological order with all they need, as far as that goes without executing any.
+pub(super) fn walk(
+    deciding: &Deciding<'_>,
+    order: &[StageId],
+    force: &BTreeSet<StageId>,
+    visit: &mut dyn FnMut(StageId, Found),
+) {
+    warm(deciding.pipeline, order, deciding.memo);
+    let mut known: BTreeMap<StageId, BTreeMap<String, Artifact>> = BTreeMap::new();
+    for &id in order {
+        let open: BTreeSet<StageId> =
+            producers(&deciding.pipeline.stages[id.0]).filter(|p| !known.contains_key(p)).collect();
+        if !open.is_empty() {
+            visit(id, Found::Open(open));
+            continue;
+        }
+        let outputs = |producer: StageId, output: &str| known.get(&producer)?.get(output).cloned();
+        match deciding.decide(id, force.contains(&id), &outputs) {
+            Err(why) => visit(id, Found::Broken(why)),
+            Ok(decision) => {
+                if let Verdict::UpToDate(result) | Verdict::Restore(result, _) = &decision.verdict {
+                    known.insert(id, result.outputs.clone());
+                }
+                visit(id, Found::Decided(Box::new(decision)));
+            }
+        }
+    }
+}
+
+/// The stages whose outputs a stage takes, as often as it takes one.
+fn producers(stage: &Stage) -> impl Iterator<Item = StageId> {
+    stage.inputs.values().flatten().filter_map(|input| match &input.from {
+        From::Output { stage, .. } => Some(*stage),
+        From::Source(_) => None,
+    })
 }

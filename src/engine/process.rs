@@ -45,11 +45,16 @@ pub(super) fn die_with_parent(command: &mut Command) {
     }
 }
 
-/// Waits for a child. If its time runs out or the user interrupts, the whole group is asked to leave, then killed.
+/// Waits for a child, calling `tick` now and then. If its time runs out or the user interrupts, the whole group is asked to leave, then killed.
 ///
 /// # Errors
 /// If the operating system refuses to watch the child.
-pub(super) fn wait(child: &mut Child, timeout: Option<Duration>, interrupt: &Interrupt) -> io::Result<Ending> {
+pub(super) fn wait(
+    child: &mut Child,
+    timeout: Option<Duration>,
+    interrupt: &Interrupt,
+    tick: &dyn Fn(),
+) -> io::Result<Ending> {
     let group = Pid::from_child(child);
     let watch = rustix::process::pidfd_open(group, PidfdFlags::empty())?;
     let deadline = timeout.map(|t| Instant::now() + t);
@@ -57,7 +62,7 @@ pub(super) fn wait(child: &mut Child, timeout: Option<Duration>, interrupt: &Int
     loop {
         let mut fds = [PollFd::new(&watch, PollFlags::IN)];
         match rustix::event::poll(&mut fds, Some(&TICK)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(0) | Err(rustix::io::Errno::INTR) => tick(),
             Ok(_) => break,
             Err(e) => return Err(e.into()),
         }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use petgraph::Direction;
 
 use super::budget::Budget;
+use super::checkpoints::{Checkpoints, Outlook};
 use super::decide::{Deciding, Decision, Verdict, warm};
 use super::event::Reporter;
 use super::history::History;
@@ -53,7 +54,13 @@ pub fn run(
     let (began, started) = (Instant::now(), Timestamp::now());
     let id = store.new_run_id();
     let memo = store.memo();
-    let _hold = store.hold()?;
+    let _hold = match store.try_hold()? {
+        Some(hold) => hold,
+        None => {
+            reporter.note("waiting for another Kiln that deletes from the cache");
+            store.hold()?
+        }
+    };
     let order: Vec<StageId> = (0..pipeline.stages.len()).map(StageId).filter(|s| options.stages.contains(s)).collect();
     reporter.run_started(order.len());
     let sources = Sources::scan(pipeline, &order, memo);
@@ -67,6 +74,7 @@ pub fn run(
         options,
         interrupt,
         id: &id,
+        began,
         history,
         budget: Budget::new(options.jobs),
         settled: BTreeMap::new(),
@@ -126,6 +134,7 @@ struct Run<'a> {
     options: &'a Options,
     interrupt: &'a Interrupt,
     id: &'a RunId,
+    began: Instant,
     history: History<'a>,
     budget: Budget,
     settled: BTreeMap<StageId, Settled>,
@@ -145,8 +154,12 @@ struct Run<'a> {
 /// A decided stage that is to be restored or executed.
 struct Pending {
     id: StageId,
+    /// When its inputs were final.
+    ready: Instant,
     decision: Decision,
     reasons: Vec<String>,
+    /// Why none of its earlier steps can be gone on from, where a person would think so.
+    starts_over: Option<String>,
     /// Seconds it took the last time: the longest goes first.
     expected: f64,
 }
@@ -212,6 +225,11 @@ impl<'a> Run<'a> {
             .collect()
     }
 
+    /// Seconds since the run began.
+    fn since(&self, moment: Instant) -> f64 {
+        moment.saturating_duration_since(self.began).as_secs_f64()
+    }
+
     fn stopping(&self) -> bool {
         self.interrupt.is_set() || (self.failed && !self.options.keep_going)
     }
@@ -249,16 +267,23 @@ impl<'a> Run<'a> {
                 self.complete(id, record, Outcome::UpToDate, result, began);
             }
             Verdict::Restore(_, astray) => {
-                let mut reasons = self.history.changes(&name, &decision.key, &decision.manifest);
+                let mut reasons = self.history.changes(&name, &decision);
                 let missing: Vec<String> = astray.iter().map(|p| p.display().to_string()).collect();
-                reasons.retain(|r| decision_changed(r));
+                // Another checkout may have run it.
+                reasons.retain(|r| r != super::history::NEVER);
                 reasons.push(format!("not in place: {}", missing.join(", ")));
-                self.ready.push(Pending { id, decision, reasons, expected: 0.0 });
+                self.ready.push(Pending { id, ready: began, decision, reasons, starts_over: None, expected: 0.0 });
             }
             Verdict::Execute(missing) => {
-                let reasons = self.history.reasons(&name, &decision.key, &decision.manifest, missing);
+                let mut reasons = self.history.reasons(&name, &decision, missing);
                 let expected = self.history.seconds(&name).unwrap_or(0.0);
-                self.ready.push(Pending { id, decision, reasons, expected });
+                let stage = &self.deciding.pipeline.stages[id.0];
+                let outlook = Checkpoints::of(self.deciding.store, stage, &decision)
+                    .and_then(|checkpoints| checkpoints.outlook(|| self.history.manifest(&name)));
+                reasons.extend(outlook.as_ref().map(ToString::to_string));
+                // Where it goes on is told when that is certain.
+                let starts_over = outlook.filter(|o| matches!(o, Outlook::StartsOver(_))).map(|o| o.to_string());
+                self.ready.push(Pending { id, ready: began, decision, reasons, starts_over, expected });
             }
         }
     }
@@ -280,13 +305,17 @@ impl<'a> Run<'a> {
                 self.ready.push(pending);
                 continue;
             };
-            let Pending { id, decision, reasons, .. } = pending;
+            let Pending { id, ready, decision, reasons, starts_over, .. } = pending;
             let mut record = self.record(id);
+            record.ready = Some(self.since(ready));
             fill(&mut record, &decision);
             record.reasons = reasons;
             if !restoring {
                 let why = record.reasons.first().map_or("", String::as_str);
                 self.reporter.stage_started(&record.name, why);
+                if let Some(why) = starts_over {
+                    self.reporter.stage_message(&record.name, &why);
+                }
             }
             let task = Task {
                 deciding: self.deciding,
@@ -322,11 +351,14 @@ impl<'a> Run<'a> {
                 self.reporter.stage_progress(&name, done, total, &unit, &detail);
             }
             Event::Message { text } => self.reporter.stage_message(&name, &text),
+            // Kept where it is heard.
+            Event::Checkpoint { .. } => {}
         }
     }
 
     fn finish(&mut self, id: StageId, finished: Finished) {
         let Some((began, Plan { mut record, cpus, gpus })) = self.running.remove(&id) else { return };
+        record.start = Some(self.since(began));
         self.budget.give_back(cpus, gpus);
         record.log = finished.log;
         match finished.end {
@@ -359,8 +391,11 @@ impl<'a> Run<'a> {
     ) {
         let stage = &self.deciding.pipeline.stages[id.0];
         record.outcome = outcome;
+        let start = self.since(began);
+        (record.ready, record.start) = (record.ready.or(Some(start)), Some(start));
         record.seconds = began.elapsed().as_secs_f64();
         record.executed_seconds = (result.seconds > 0.0).then_some(result.seconds);
+        record.resumed = result.resumed.clone();
         record.metrics = result.metrics.clone();
         record.outputs = stage
             .outputs
@@ -373,6 +408,14 @@ impl<'a> Run<'a> {
             })
             .collect();
         self.settle(id, record, Some(result.outputs.clone()));
+    }
+
+    /// The names of the stages that it needs, in topological order.
+    fn producers(&self, id: StageId) -> Vec<String> {
+        let pipeline = self.deciding.pipeline;
+        let node = petgraph::graph::NodeIndex::new(id.0);
+        let producers = pipeline.graph.neighbors_directed(node, Direction::Incoming).map(|n| pipeline.graph[n]);
+        producers.collect::<BTreeSet<_>>().into_iter().map(|p| pipeline.stages[p.0].name.to_string()).collect()
     }
 
     fn skip(&mut self, id: StageId, why: String) {
@@ -413,10 +456,13 @@ impl<'a> Run<'a> {
             Body::Run(command) => (None, serde_json::json!({ "run": command, "env": stage.env })),
         };
         StageRecord {
+            ready: None,
+            start: None,
             name: stage.name.to_string(),
             stage: stage.name.stage.clone(),
             variant: stage.name.variant.iter().cloned().collect(),
             uses,
+            needs: self.producers(id),
             outcome: Outcome::Skipped,
             reasons: vec![],
             key: None,
@@ -426,6 +472,7 @@ impl<'a> Run<'a> {
             metrics: BTreeMap::new(),
             seconds: 0.0,
             executed_seconds: None,
+            resumed: None,
             log: None,
             error: None,
         }
@@ -436,9 +483,4 @@ fn fill(record: &mut StageRecord, decision: &Decision) {
     record.key = Some(decision.key);
     let inputs = decision.manifest.inputs.iter();
     record.inputs = inputs.map(|(name, items)| (name.clone(), items.iter().map(|i| i.digest).collect())).collect();
-}
-
-/// A stage that is restored under an unchanged key has nothing to tell but what was not in place.
-fn decision_changed(reason: &str) -> bool {
-    reason != super::history::NO_RESULT && reason != super::history::NEVER
 }

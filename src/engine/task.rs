@@ -6,6 +6,7 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use super::decide::{Deciding, Decision, Verdict};
+use super::documents;
 use super::execute::{Execution, Failure, is_damage};
 use super::interrupt::Interrupt;
 use crate::hash::Artifact;
@@ -135,6 +136,7 @@ impl Task<'_> {
             events: &events,
         };
         let result = execution.execute()?;
+        documents::keep(self.deciding.store, &self.decision)?;
         match self.deciding.store.publish(&self.decision.key, &self.decision.manifest, &result)? {
             Published::Conflict(existing) => {
                 // The same key with other outputs: the stage is not deterministic. The first result stands.

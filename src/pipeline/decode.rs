@@ -12,7 +12,7 @@ use super::suggest;
 
 /// Reads a pipeline.
 pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<'n> {
-    let mut spec = Spec { params: None, profiles: vec![], stages: vec![] };
+    let mut spec = Spec { params: None, profiles: vec![], report: None, stages: vec![] };
     if matches!(root.content, Content::Null) {
         mistakes.add(
             Mistake::new("the pipeline file is empty")
@@ -21,7 +21,7 @@ pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<
         );
         return spec;
     }
-    let entries = fields(root, "the pipeline", &["version", "params", "profiles", "stages"], mistakes);
+    let entries = fields(root, "the pipeline", &["version", "params", "profiles", "report", "stages"], mistakes);
     if !matches!(root.content, Content::Map(_)) {
         return spec;
     }
@@ -33,6 +33,7 @@ pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<
         let params = get(inner, "params").and_then(|e| mapping_node(e, mistakes));
         spec.profiles.push(Profile { name: &entry.key, params });
     }
+    spec.report = get(entries, "report").map(|e| &e.node);
     match get(entries, "stages") {
         None => mistakes.add(Mistake::new("the pipeline has no `stages:`").at(root.place, "")),
         Some(entry) => {
@@ -226,14 +227,15 @@ fn role(node: &Node, mistakes: &mut Mistakes<'_>) -> Option<Role> {
         Some("data") => Some(Role::Data),
         Some("metrics") => Some(Role::Metrics),
         Some("figure") => Some(Role::Figure),
+        Some("series") => Some(Role::Series),
         Some(other) => {
             let hint = mistakes
-                .nearest(other, ["data", "metrics", "figure"])
-                .unwrap_or_else(|| "a role is `data`, `metrics` or `figure`".into());
+                .nearest(other, ["data", "metrics", "figure", "series"])
+                .unwrap_or_else(|| "a role is `data`, `metrics`, `figure` or `series`".into());
             mistakes.add(Mistake::new(format!("unknown role `{other}`")).at(node.place, "").hint(hint));
             None
         }
-        None => wrong(node, "`role`", "`data`, `metrics` or `figure`", mistakes),
+        None => wrong(node, "`role`", "`data`, `metrics`, `figure` or `series`", mistakes),
     }
 }
 

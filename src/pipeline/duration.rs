@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Reads a duration: numbers with the units d, h, m and s, largest first, each at most once; more than nothing and
 /// at most a year.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+pub fn parse(text: &str) -> Option<Duration> {
     const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
     let mut seconds: u64 = 0;
     let mut units = UNITS.iter();

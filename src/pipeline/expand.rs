@@ -55,7 +55,8 @@ pub(super) struct OutputPlan<'n> {
     declared: Option<OutputPathSpec<'n>>,
     /// The file name it has unless the pipeline says otherwise.
     file: Option<String>,
-    role: Role,
+    /// What Kiln may do with it.
+    pub(super) role: Role,
 }
 
 struct OutputPathSpec<'n> {

@@ -20,6 +20,7 @@ use super::inputs::{self, Inputs};
 use super::mistake::{Mistake, Mistakes, Texts};
 use super::node::Place;
 use super::params;
+use super::report;
 use super::source;
 use super::stage::{From, Pipeline, Stage, StageId};
 
@@ -89,6 +90,7 @@ fn expand(
     let tree = source::tree(text, 0, 0, mistakes)?;
     let spec = decode::pipeline(&tree, mistakes);
     let params = params::resolve(&spec, overrides, mistakes);
+    let report = spec.report;
     let world = World::new(spec, params, catalog, &name.to_string_lossy(), mistakes);
     let written = check::outputs(&world, mistakes);
     let (inputs, sources) = inputs::resolve(&world, &written, mistakes);
@@ -99,6 +101,7 @@ fn expand(
     let good = check::sources(&world, &sources, &written, &mut disk, mistakes);
     let present = sources.iter().zip(good).filter(|(_, good)| *good).map(|(source, _)| source);
     documents::check(&world, present, &root, mistakes);
+    let report = report.and_then(|node| report::load(&world, &written, node, &root, mistakes));
     let edges = edges(&inputs);
     let order = match graph::order(&edges) {
         Ok(order) => order,
@@ -123,6 +126,7 @@ fn expand(
         file: file.to_owned(),
         profile: overrides.profile.clone(),
         params: world.params.tree.json(),
+        report,
         stages,
         graph,
     })

@@ -67,6 +67,11 @@ impl Mistake {
         self
     }
 
+    /// What is wrong, and what to do about it, for a mistake that lies in another text.
+    pub(super) fn into_words(self) -> (String, Option<String>) {
+        (self.message, self.hint)
+    }
+
     /// Adds what to do about it, if there is something.
     #[must_use]
     pub(super) fn maybe_hint(mut self, hint: Option<String>) -> Self {

@@ -3,7 +3,7 @@
 //! [`load`] goes through these steps, one file each: the text becomes a tree of placed values (`source`, by way of
 //! `parse` and `positions`), the tree a typed spec (`decode`, `spec`); parameters are settled (`params`), matrices
 //! expanded (`matrix`) and with them stages (`expand`); inputs are followed to their producers (`inputs`,
-//! `reference`), bodies filled in (`bodies`, `with`, `command`, `shell`), paths checked (`check`, `documents`), and
+//! `reference`), bodies filled in (`bodies`, `with`, `command`, `shell`), paths checked (`check`, `documents`), the report's references too (`report`), and
 //! the whole is put in order (`graph`). Mistakes are collected along the way (`mistake`) and told together.
 
 mod bodies;
@@ -27,16 +27,20 @@ mod parse;
 mod paths;
 mod positions;
 mod reference;
+mod report;
 mod select;
 mod settings;
 mod shell;
 mod source;
 mod spec;
 mod stage;
-mod suggest;
+pub(crate) mod suggest;
 mod template;
 mod with;
 
+pub use duration::parse as duration;
 pub use load::{Overrides, load};
-pub use select::{matching, select};
-pub use stage::{Body, Command, From, Input, Output, Pipeline, Resources, Stage, StageId, StageName, coordinates};
+pub use select::{is_named, matching, matching_names, select};
+pub use stage::{
+    Body, Command, From, Input, Output, Pipeline, Report, Resources, Stage, StageId, StageName, coordinates,
+};

@@ -1,5 +1,6 @@
 //! Targets of the command line: `train`, `train[model=5]`, `eval*` to stages and all they need.
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
 use petgraph::Direction;
@@ -38,10 +39,22 @@ pub fn select(pipeline: &Pipeline, targets: &[String]) -> Result<BTreeSet<StageI
 /// # Errors
 /// A diagnostic for each target that names nothing.
 pub fn matching(pipeline: &Pipeline, targets: &[String]) -> Result<BTreeSet<StageId>, Vec<Diagnostic>> {
+    let names: Vec<&StageName> = pipeline.stages.iter().map(|stage| &stage.name).collect();
+    Ok(matching_names(&names, targets)?.into_iter().map(StageId).collect())
+}
+
+/// As [`matching`], among any names, such as those of a past run: the places of those that fit.
+///
+/// # Errors
+/// A diagnostic for each target that names nothing.
+pub fn matching_names<N: Borrow<StageName>>(
+    names: &[N],
+    targets: &[String],
+) -> Result<BTreeSet<usize>, Vec<Diagnostic>> {
     let mut chosen = BTreeSet::new();
     let mut faults = Vec::new();
     for target in targets {
-        match named(pipeline, target) {
+        match named(names, target) {
             Ok(found) => chosen.extend(found),
             Err(diagnostic) => faults.push(diagnostic),
         }
@@ -49,21 +62,27 @@ pub fn matching(pipeline: &Pipeline, targets: &[String]) -> Result<BTreeSet<Stag
     if faults.is_empty() { Ok(chosen) } else { Err(faults) }
 }
 
-fn named(pipeline: &Pipeline, target: &str) -> Result<Vec<StageId>, Diagnostic> {
+/// Whether a target names a stage, be it in a pipeline or in a run record.
+pub fn is_named(target: &str, name: &StageName) -> bool {
+    parse(target.trim()).is_some_and(|(stage, axes)| matches(stage, &name.stage) && fits(&axes, name))
+}
+
+fn named<N: Borrow<StageName>>(names: &[N], target: &str) -> Result<Vec<usize>, Diagnostic> {
     let target = target.trim();
     let (name, coordinates) = parse(target).ok_or_else(|| {
         Diagnostic::error(format!("`{target}` is no target")).hint("write `stage`, `stage[axis=value]` or `eval*`")
     })?;
-    let stages = || pipeline.stages.iter().enumerate().filter(|(_, s)| matches(name, &s.name.stage));
-    let found: Vec<StageId> = stages().filter(|(_, s)| fits(&coordinates, &s.name)).map(|(i, _)| StageId(i)).collect();
+    let names = || names.iter().map(Borrow::borrow);
+    let stages = || names().enumerate().filter(|(_, s)| matches(name, &s.stage));
+    let found: Vec<usize> = stages().filter(|(_, s)| fits(&coordinates, s)).map(|(i, _)| i).collect();
     if !found.is_empty() {
         return Ok(found);
     }
     let fault = Diagnostic::error(format!("no stage `{target}`"));
-    let variants: Vec<String> = stages().map(|(_, s)| s.name.to_string()).collect();
+    let variants: Vec<String> = stages().map(|(_, s)| s.to_string()).collect();
     Err(match variants.is_empty() {
         true => {
-            let names: BTreeSet<&str> = pipeline.stages.iter().map(|s| s.name.stage.as_str()).collect();
+            let names: BTreeSet<&str> = names().map(|s| s.stage.as_str()).collect();
             match suggest::nearest(name, names.iter().copied()) {
                 Some(near) => fault.hint(format!("did you mean `{near}`?")),
                 None => fault.hint(format!("the stages: {}", suggest::list(names))),

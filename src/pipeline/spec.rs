@@ -10,6 +10,8 @@ pub(super) struct Spec<'n> {
     pub(super) params: Option<&'n Node>,
     /// `profiles:`.
     pub(super) profiles: Vec<Profile<'n>>,
+    /// `report:`.
+    pub(super) report: Option<&'n Node>,
     /// `stages:`, as declared.
     pub(super) stages: Vec<StageSpec<'n>>,
 }

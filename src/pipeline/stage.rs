@@ -27,10 +27,23 @@ pub struct Pipeline {
     pub profile: Option<String>,
     /// The parameters in force: `params`, then the profile's, then `--set`.
     pub params: Value,
+    /// The report, if the pipeline names one.
+    pub report: Option<Report>,
     /// Every variant, in topological order; declaration order among equals.
     pub stages: Vec<Stage>,
     /// Node weights are the stages; an edge goes from producer to consumer.
     pub graph: DiGraph<StageId, ()>,
+}
+
+/// A report whose references are known to be good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The Markdown file, relative to the root.
+    pub file: PathBuf,
+    /// What it holds.
+    pub text: String,
+    /// The page that it is rendered to, relative to the root.
+    pub page: PathBuf,
 }
 
 /// A stage's name: `train`, or `train[model=5]` for a variant.

@@ -1,7 +1,7 @@
 //! The name that was probably meant.
 
 /// The candidate nearest to a name, if one is near: a third of its letters may differ, or only the case.
-pub(super) fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let length = name.chars().count();
     // Beyond this it is no slip of a finger, and the comparison is quadratic.
     if length > 200 {
@@ -18,7 +18,7 @@ pub(super) fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n s
 }
 
 /// Names for a message: `a`, `b` and `c`, shortened if there are many.
-pub(super) fn list<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+pub(crate) fn list<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     const SHOWN: usize = 8;
     let names: Vec<&str> = names.into_iter().take(SHOWN + 1).collect();
     let shown: Vec<String> = names.iter().take(SHOWN).map(|n| format!("`{n}`")).collect();
@@ -31,7 +31,7 @@ pub(super) fn list<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
 }
 
 /// All names for a message, however many.
-pub(super) fn list_all(names: &[&str]) -> String {
+pub(crate) fn list_all(names: &[&str]) -> String {
     names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
 }
 

@@ -31,6 +31,12 @@ pub struct Hold {
     _file: File,
 }
 
+/// The right to delete, until dropped: no run uses the store, and none begins.
+#[derive(Debug)]
+pub struct Alone {
+    _file: File,
+}
+
 impl Store {
     /// Waits until no other process executes an action, then takes the right to do so. Afterwards look whether there is
     /// a result now. Holding the lock of one action while waiting for that of another may end in a deadlock.
@@ -76,11 +82,47 @@ impl Store {
         Ok(if is_still(&file, &path) { Some(ActionLock { path, _file: file }) } else { None })
     }
 
-    /// Declares that a run uses the store.
+    /// Declares that a run uses the store, once nobody deletes from it.
     ///
     /// # Errors
     /// If the lock file cannot be created.
     pub fn hold(&self) -> Result<Hold> {
+        let file = self.in_use(FlockOperation::LockShared)?;
+        self.follow();
+        Ok(Hold { _file: file })
+    }
+
+    /// Declares that a run uses the store, unless somebody deletes from it right now.
+    ///
+    /// # Errors
+    /// If the lock file cannot be created.
+    pub fn try_hold(&self) -> Result<Option<Hold>> {
+        let file = unless_blocked(self.in_use(FlockOperation::NonBlockingLockShared))?;
+        self.follow();
+        Ok(file.map(|file| Hold { _file: file }))
+    }
+
+    /// Has the store to oneself once every run that uses it is over. Runs that begin meanwhile do not wait.
+    ///
+    /// # Errors
+    /// If the lock file cannot be created.
+    pub fn hold_alone(&self) -> Result<Alone> {
+        let file = self.in_use(FlockOperation::LockExclusive)?;
+        self.follow();
+        Ok(Alone { _file: file })
+    }
+
+    /// Has the store to oneself, unless a run uses it.
+    ///
+    /// # Errors
+    /// If the lock file cannot be created.
+    pub fn try_hold_alone(&self) -> Result<Option<Alone>> {
+        let file = unless_blocked(self.in_use(FlockOperation::NonBlockingLockExclusive))?;
+        self.follow();
+        Ok(file.map(|file| Alone { _file: file }))
+    }
+
+    fn in_use(&self, operation: FlockOperation) -> Result<File> {
         let path = self.root().join("in-use");
         let file = OpenOptions::new()
             .write(true)
@@ -88,8 +130,8 @@ impl Store {
             .truncate(false)
             .open(&path)
             .map_err(StoreError::io("open", &path))?;
-        lock(&file, FlockOperation::LockShared).map_err(StoreError::errno("lock", &path))?;
-        Ok(Hold { _file: file })
+        lock(&file, operation).map_err(StoreError::errno("lock", &path))?;
+        Ok(file)
     }
 
     /// Removes lock files that killed processes left.
@@ -103,6 +145,15 @@ impl Store {
                 let _ = fs::remove_file(&path);
             }
         }
+    }
+}
+
+/// What was locked, or nothing if another process has it.
+fn unless_blocked(file: Result<File>) -> Result<Option<File>> {
+    match file {
+        Ok(file) => Ok(Some(file)),
+        Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -6,24 +6,35 @@
 
 mod blob;
 mod capture;
+mod copy;
 mod error;
+mod garbage;
+mod gc;
+mod inventory;
 mod layout;
 mod lock;
 mod materialise;
+mod recorded;
 mod result;
 mod results;
 mod run;
 mod scratch;
+mod steps;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
+pub use copy::copy;
 pub use error::{RunLookupError, StoreError};
-pub use lock::{ActionLock, Hold};
+pub use garbage::{Amount, Garbage, Keep, KeptFor};
+pub use lock::{ActionLock, Alone, Hold};
 pub use materialise::Place;
+pub use recorded::Written;
 pub use result::{ActionResult, Published};
 pub use run::RunSummary;
 pub use scratch::Scratch;
+pub use verify::{Damage, Findings, Touched};
 
 use crate::hash::Memo;
 use results::Results;

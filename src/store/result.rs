@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::hash::{ActionKey, Artifact, Digest};
 use crate::journal::wire::{Reader, put_count, put_text};
+use crate::record::Resumed;
 
 /// What an execution gave.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +17,8 @@ pub struct ActionResult {
     pub metrics: BTreeMap<String, f64>,
     /// How long it took, in seconds of wall time.
     pub seconds: f64,
+    /// What it went on from, if it did not begin at the beginning.
+    pub resumed: Option<Resumed>,
     /// When it ended.
     pub created: Timestamp,
     /// The machine.
@@ -45,12 +48,15 @@ pub(super) struct Origin {
 const TREE: u8 = 1;
 const EXECUTABLE: u8 = 2;
 
+const DURABLE: u8 = 1;
+const RESUMED: u8 = 2;
+
 /// The head of a result's frame. Its body is the manifest's text.
 pub(super) fn encode(key: &ActionKey, origin: Origin, result: &ActionResult) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     out.extend_from_slice(&key.0);
     out.extend_from_slice(&origin.boot.to_le_bytes());
-    out.push(origin.durable.into());
+    out.push(if origin.durable { DURABLE } else { 0 } | if result.resumed.is_some() { RESUMED } else { 0 });
     out.extend_from_slice(&result.created.as_second().to_le_bytes());
     out.extend_from_slice(&result.created.subsec_nanosecond().to_le_bytes());
     out.extend_from_slice(&result.seconds.to_le_bytes());
@@ -67,6 +73,11 @@ pub(super) fn encode(key: &ActionKey, origin: Origin, result: &ActionResult) -> 
         put_text(&mut out, name);
         out.extend_from_slice(&value.to_le_bytes());
     }
+    if let Some(resumed) = &result.resumed {
+        out.extend_from_slice(&resumed.step.to_le_bytes());
+        put_text(&mut out, &resumed.unit);
+        out.extend_from_slice(&resumed.seconds.to_le_bytes());
+    }
     out
 }
 
@@ -79,7 +90,8 @@ pub(super) fn key_of(head: &[u8]) -> Option<ActionKey> {
 pub(super) fn decode(head: &[u8]) -> Option<(Origin, ActionResult)> {
     let mut from = Reader(head);
     from.array::<32>()?;
-    let origin = Origin { boot: from.u64()?, durable: from.byte()? != 0 };
+    let (boot, flags) = (from.u64()?, from.byte()?);
+    let origin = Origin { boot, durable: flags & DURABLE != 0 };
     let created = Timestamp::new(from.i64()?, i32::from_le_bytes(from.array()?)).ok()?;
     let seconds = from.f64()?;
     let host = from.text()?;
@@ -96,7 +108,12 @@ pub(super) fn decode(head: &[u8]) -> Option<(Origin, ActionResult)> {
     for _ in 0..from.count()? {
         metrics.insert(from.text()?, from.f64()?);
     }
-    from.0.is_empty().then_some((origin, ActionResult { outputs, metrics, seconds, created, host }))
+    let resumed = if flags & RESUMED == 0 {
+        None
+    } else {
+        Some(Resumed { step: from.u64()?, unit: from.text()?, seconds: from.f64()? })
+    };
+    from.0.is_empty().then_some((origin, ActionResult { outputs, metrics, seconds, resumed, created, host }))
 }
 
 #[cfg(test)]
@@ -107,17 +124,21 @@ mod tests {
     fn results() -> impl Strategy<Value = ActionResult> {
         let artifact = (any::<[u8; 32]>(), any::<bool>(), any::<u64>(), any::<bool>())
             .prop_map(|(digest, tree, bytes, executable)| Artifact { digest: Digest(digest), tree, bytes, executable });
+        let resumed =
+            (any::<u64>(), ".{0,5}", 0.0..1e9).prop_map(|(step, unit, seconds)| Resumed { step, unit, seconds });
         (
             prop::collection::btree_map(".{0,5}", artifact, 0..4),
             prop::collection::btree_map(".{0,5}", -1e300..1e300, 0..4),
             0.0..1e9,
+            prop::option::of(resumed),
             (-1_000_000_000_000i64..1_000_000_000_000).prop_map(|ms| Timestamp::from_millisecond(ms).unwrap()),
             ".{0,5}",
         )
-            .prop_map(|(outputs, metrics, seconds, created, host)| ActionResult {
+            .prop_map(|(outputs, metrics, seconds, resumed, created, host)| ActionResult {
                 outputs,
                 metrics,
                 seconds,
+                resumed,
                 created,
                 host,
             })

@@ -1,6 +1,6 @@
 //! Action results: one journal for all of them, read once, and followed as other processes append to it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -34,6 +34,8 @@ struct Index {
     heads: Vec<u8>,
     /// Bytes of the file that the slots stand for.
     live: u64,
+    /// Bytes of the file that are sound frames.
+    sound: u64,
 }
 
 struct Slot {
@@ -48,6 +50,7 @@ impl Index {
             Entry::Restart => return *self = Self::default(),
             Entry::Frame(frame) => frame,
         };
+        self.sound += frame.length;
         let Some(key) = key_of(frame.head) else { return };
         let start = self.heads.len();
         self.heads.extend_from_slice(frame.head);
@@ -128,7 +131,75 @@ impl Results {
     }
 }
 
+/// What is wrong with the journal of results.
+#[derive(Debug, Default)]
+pub(super) struct JournalDamage {
+    /// Bytes that belong to no sound frame.
+    pub(super) bytes: u64,
+    /// Actions whose result cannot be read, or whose manifest is not what their key says.
+    pub(super) actions: Vec<ActionKey>,
+}
+
 impl Store {
+    /// Catches up with what other processes did to the journal of results, its being replaced included.
+    pub(super) fn follow(&self) {
+        if let Err(error) = self.results().refresh() {
+            tracing::warn!("{error}");
+        }
+    }
+
+    /// Every result that is known, by its key.
+    pub(super) fn all_results(&self) -> Vec<(ActionKey, ActionResult)> {
+        let results = self.results();
+        let keys = results.index.slots.keys();
+        keys.filter_map(|key| Some((*key, results.index.get(key)?.1))).collect()
+    }
+
+    /// How many bytes of the journal of results would go if it were written anew.
+    pub(super) fn dead_bytes(&self) -> u64 {
+        let results = self.results();
+        results.journal.length().saturating_sub(results.index.live)
+    }
+
+    /// How many bytes of the journal of results stand for these.
+    pub(super) fn bytes_of(&self, keys: &HashSet<ActionKey>) -> u64 {
+        let results = self.results();
+        keys.iter().filter_map(|key| results.index.slots.get(key)).map(|slot| slot.length).sum()
+    }
+
+    /// Writes the journal of results anew with those that are to be kept. In one step: a crash leaves the old or the new.
+    pub(super) fn retain_results(&self, keep: &dyn Fn(&ActionKey) -> bool) -> Result<()> {
+        let mut results = self.results();
+        let Results { path, journal, index } = &mut *results;
+        let failed = || StoreError::io("write", path);
+        let locked = journal.lock(&mut |entry| index.visit(entry)).map_err(failed())?;
+        let old = std::mem::take(index);
+        let frames = old.slots.iter().filter(|(key, _)| keep(key));
+        let frames = frames.filter_map(|(_, slot)| Some((old.heads.get(slot.head.0..slot.head.1)?, slot.body)));
+        let written = locked.rewrite(frames, &mut |entry| index.visit(entry)).map_err(failed());
+        if written.is_err() {
+            *index = old;
+        }
+        written
+    }
+
+    /// Checks the journal of results from end to end, while nobody appends to it.
+    pub(super) fn check_results(&self) -> Result<JournalDamage> {
+        let mut results = self.results();
+        let Results { path, journal, index } = &mut *results;
+        let failed = || StoreError::io("read", path);
+        *journal = Journal::new(path);
+        *index = Index::default();
+        let locked = journal.lock(&mut |entry| index.visit(entry)).map_err(failed())?;
+        let bytes = locked.journal().length().saturating_sub(index.sound);
+        let sound = |key: &ActionKey, slot: &Slot| {
+            let text = locked.journal().body(slot.body).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            index.get(key).is_some() && text.is_some_and(|text| action::key_of(&text) == *key)
+        };
+        let actions = index.slots.iter().filter(|(key, slot)| !sound(key, slot)).map(|(key, _)| *key).collect();
+        Ok(JournalDamage { bytes, actions })
+    }
+
     /// The result of an action, if it is known: published by any process. Whether its outputs are still in the store is
     /// [`Store::has`]'s to say.
     pub fn result(&self, key: &ActionKey) -> Option<ActionResult> {
@@ -219,6 +290,7 @@ mod tests {
             outputs: outputs.into_iter().enumerate().map(|(i, a)| (i.to_string(), a)).collect(),
             metrics: BTreeMap::new(),
             seconds: 0.5,
+            resumed: None,
             created: Timestamp::UNIX_EPOCH,
             host: String::new(),
         }

@@ -9,6 +9,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::layout::write_atomically;
@@ -142,8 +143,13 @@ impl Store {
     /// # Errors
     /// If it cannot be created.
     pub fn log_path(&self, run: &RunId, stage: &str) -> Result<PathBuf> {
-        let folder = self.folder(&format!("logs/{}", file_name(run)))?;
-        Ok(folder.join(format!("{}.log", file_name(stage))))
+        self.folder(&format!("logs/{}", file_name(run)))?;
+        Ok(self.log_of(run, stage))
+    }
+
+    /// Where the log of a stage in a run is, if there is one.
+    pub(super) fn log_of(&self, run: &RunId, stage: &str) -> PathBuf {
+        self.root().join("logs").join(file_name(run)).join(format!("{}.log", file_name(stage)))
     }
 
     fn summaries(&self, project: Option<&Path>) -> Result<Vec<(RunSummary, PathBuf)>> {
@@ -159,7 +165,7 @@ impl Store {
     }
 
     /// The time in the name of each record's file, and the file, newest first.
-    fn run_files(&self) -> Result<Vec<(String, PathBuf)>> {
+    pub(super) fn run_files(&self) -> Result<Vec<(String, PathBuf)>> {
         let folder = self.root().join("runs");
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
@@ -217,6 +223,11 @@ fn read_summary(path: &Path) -> Option<RunSummary> {
 }
 
 fn read_record(path: &Path) -> std::result::Result<RunRecord, RunLookupError> {
+    read_as(path)
+}
+
+/// Reads and checks a record's file, as much of the record as the type holds.
+pub(super) fn read_as<T: DeserializeOwned>(path: &Path) -> std::result::Result<T, RunLookupError> {
     let damaged = || RunLookupError::Damaged { path: path.to_owned() };
     let mut file = BufReader::new(File::open(path).map_err(StoreError::io("read", path))?);
     let first = first_line(&mut file).ok_or_else(damaged)?;

@@ -137,7 +137,7 @@ impl Store {
     }
 
     /// Removes the scratch directories and lock files of dead processes.
-    fn sweep(&self) {
+    pub(super) fn sweep(&self) {
         for entry in fs::read_dir(self.root().join("tmp")).into_iter().flatten().flatten() {
             let path = entry.path();
             if let Ok(file) = File::open(&path)

@@ -1,10 +1,14 @@
-//! Training speed of a model: `throughput MODEL.yaml [batch] [threads] [seconds] [height] [width]` prints samples a second.
-#![allow(clippy::print_stdout)]
+//! How many images a second a model trains on, or classifies: the trainer of the `train` kind on random images.
+//!
+//! `throughput <train|infer> MODEL.yaml BATCH THREADS SECONDS [SIDE]` prints a line of JSON with the rate of each window
+//! of about half a second. `bench/training.py` runs it beside PyTorch and Keras.
+#![allow(clippy::print_stdout, reason = "a program that prints its result")]
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use candle_core::Device;
 use stages::model::threads::Threads;
 use stages::model::{Plan, inference, load};
@@ -14,59 +18,65 @@ use stages::train::images::Images;
 use stages::train::params::Params;
 use stages::train::state::TrainState;
 
+const CLASSES: usize = 5;
+const WINDOW: Duration = Duration::from_millis(500);
+
 fn main() -> anyhow::Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let model = arguments.next().unwrap_or_else(|| "models/model-1.yaml".into());
-    let mut number = |default: usize| arguments.next().and_then(|a| a.parse().ok()).unwrap_or(default);
-    let (batch_size, threads, seconds, h, w) = (number(32), number(2), number(5), number(28), number(28));
-    let model = load::read(Path::new(&model)).map_err(|e| anyhow::anyhow!("{e:?}"))?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let argument = |i: usize, name: &str| arguments.get(i).with_context(|| format!("{name} is missing"));
+    let number = |i: usize, name: &str| -> anyhow::Result<usize> { Ok(argument(i, name)?.parse()?) };
+    let (mode, model) = (argument(0, "train or infer")?.as_str(), argument(1, "MODEL.yaml")?);
+    let (batch_size, threads, seconds) = (number(2, "BATCH")?, number(3, "THREADS")?, number(4, "SECONDS")?);
+    let side = if arguments.len() > 5 { number(5, "SIDE")? } else { 28 };
+
+    let model = load::read(Path::new(model)).map_err(|e| anyhow::anyhow!("{e:?}"))?;
     let threads = Threads::new(threads)?;
-    let images = 32 * batch_size;
+    let images = 2048_usize.next_multiple_of(batch_size);
     let mut rng = Rng::new(0, "throughput", 0);
-    let pixels: Vec<f32> = (0..images * h * w).map(|_| rng.uniform() * rng.uniform()).collect();
-    let labels: Vec<u32> = (0..images).map(|_| rng.below(5) as u32).collect();
+    let pixels: Vec<f32> = (0..images * side * side).map(|_| rng.uniform()).collect();
+    let labels: Vec<u32> = (0..images).map(|_| rng.below(CLASSES) as u32).collect();
     let rows: Vec<u32> = (0..images as u32).collect();
     let params = Params { batch_size, ..Params::default() };
-    let mut state = TrainState::new(&model, Plan::new(&model, [h, w, 1], 5)?, 0, &Device::Cpu)?;
-    let set = Images { pixels: &pixels, labels: &labels, shape: [h, w, 1], rows: &rows, augmentation: None, seed: 0 };
-    let trainer = Trainer::new(&model, &params, set, &rows[..batch_size], &threads, &state.network);
-
-    // Windows of eight steps; the best and the median, since other programs take their share of the machine.
-    let mut rates = Vec::new();
+    let plan = Plan::new(&model, [side, side, 1], CLASSES)?;
+    let mut state = TrainState::new(&model, plan, 0, &Device::Cpu)?;
+    let rates = RefCell::new(Rates { last: Instant::now(), images: 0, rates: Vec::new() });
     let start = Instant::now();
-    while start.elapsed().as_secs() < seconds as u64 {
-        let last = Cell::new(Instant::now());
-        let windows = std::cell::RefCell::new(Vec::new());
-        trainer.epoch(&mut state, &|step, _| {
-            if step % 8 == 0 {
-                windows
-                    .borrow_mut()
-                    .push((8 * batch_size) as f64 / last.replace(Instant::now()).elapsed().as_secs_f64());
+    // The first window warms up.
+    let enough = || start.elapsed() > WINDOW + Duration::from_secs(seconds as u64) && rates.borrow().rates.len() > 1;
+    match mode {
+        "train" => {
+            let shape = [side, side, 1];
+            let augmentation = model.augmentation.as_ref();
+            let set = Images { pixels: &pixels, labels: &labels, shape, rows: &rows, augmentation, seed: 0 };
+            let trainer = Trainer::new(&model, &params, set, &rows[..1], &threads, &state.network);
+            while !enough() {
+                trainer.epoch(&mut state, &|_, _| rates.borrow_mut().add(batch_size))?;
             }
-        })?;
-        rates.append(&mut windows.into_inner());
+        }
+        "infer" => {
+            while !enough() {
+                inference::over(&state.network, &threads, &pixels, &rows, |x| state.network.logits(x))?;
+                rates.borrow_mut().add(images);
+            }
+        }
+        other => anyhow::bail!("`{other}` is neither train nor infer"),
     }
-    rates.sort_by(f64::total_cmp);
-    println!(
-        "{} batch {batch_size}: train best {:.0} median {:.0} samples/s",
-        model.name,
-        rates[rates.len() - 1],
-        rates[rates.len() / 2]
-    );
-
-    let mut rates = Vec::new();
-    let start = Instant::now();
-    while start.elapsed().as_secs() < seconds as u64 {
-        let begin = Instant::now();
-        inference::over(&state.network, &threads, &pixels, &rows, |x| state.network.logits(x))?;
-        rates.push(images as f64 / begin.elapsed().as_secs_f64());
-    }
-    rates.sort_by(f64::total_cmp);
-    println!(
-        "{}: inference best {:.0} median {:.0} samples/s",
-        model.name,
-        rates[rates.len() - 1],
-        rates[rates.len() / 2]
-    );
+    println!("{}", serde_json::json!({"images_per_second": rates.into_inner().rates[1..]}));
     Ok(())
+}
+
+struct Rates {
+    last: Instant,
+    images: usize,
+    rates: Vec<f64>,
+}
+
+impl Rates {
+    fn add(&mut self, images: usize) {
+        self.images += images;
+        if self.last.elapsed() >= WINDOW {
+            self.rates.push(self.images as f64 / self.last.elapsed().as_secs_f64());
+            (self.last, self.images) = (Instant::now(), 0);
+        }
+    }
 }

@@ -39,6 +39,7 @@ pub const EMBED: Kind = Kind {
     check: check::<Params>,
     run,
     fixed: None,
+    chain: None,
     module: "embed.rs",
 };
 

@@ -52,6 +52,7 @@ pub const EVALUATE: Kind = Kind {
     check: check::<Params>,
     run,
     fixed: None,
+    chain: None,
     module: "evaluate.rs",
 };
 

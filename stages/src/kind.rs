@@ -24,12 +24,41 @@ pub struct Kind {
     pub run: fn(params: &Value, context: &Context) -> anyhow::Result<()>,
     /// The digests of the outputs where the parameters pin them (a fixed-output stage): output name -> BLAKE3 in hex.
     pub fixed: Option<PinnedOutputs>,
+    /// How the work falls into steps whose state is kept, where it does: an execution that was killed, or of which more
+    /// is wanted, goes on from the last of them.
+    pub chain: Option<ChainOf>,
     /// The source file of the kind's `run`, relative to `stages/src`: the root of its code fingerprint.
     pub module: &'static str,
 }
 
 /// Reads the digests that parameters pin: output name -> BLAKE3 in hex.
 pub type PinnedOutputs = fn(&Value) -> BTreeMap<String, String>;
+
+/// Describes an execution as a chain, from its parameters and the canonical bytes of its document inputs, by input name.
+/// `None` where it is none after all.
+pub type ChainOf = fn(params: &Value, documents: &BTreeMap<&str, &[u8]>) -> Option<Chain>;
+
+/// An execution as a chain of steps, each of which follows from the one before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chain {
+    /// The parameters that decide a step: all but the one that says how many are wanted.
+    pub params: Value,
+    /// How many steps are wanted. The stage may end sooner.
+    pub goal: u64,
+    /// What a step is: `epoch`.
+    pub unit: &'static str,
+    /// Why every step depends on how many are wanted, where it does. Steps are then of no use to another goal.
+    pub whole: Option<&'static str>,
+}
+
+/// Where the states of steps are.
+#[derive(Clone, Debug, Default)]
+pub struct Checkpoints {
+    /// The step to go on from: its number, from 1, and the folder that was written after it. To be read only.
+    pub resume: Option<(u64, PathBuf)>,
+    /// An existing folder for new ones; `None` where nobody keeps them.
+    pub folder: Option<PathBuf>,
+}
 
 /// A named input of a kind.
 pub struct Port {
@@ -118,6 +147,8 @@ pub enum Role {
     Metrics,
     /// A figure.
     Figure,
+    /// A CSV file to draw as curves: the first column is the abscissa, the others are numbers.
+    Series,
 }
 
 /// An input as a stage sees it.
@@ -149,6 +180,13 @@ pub enum Event {
         /// The line.
         text: String,
     },
+    /// The state after a step is complete in a folder, which is given up.
+    Checkpoint {
+        /// The step, from 1.
+        step: u64,
+        /// The folder.
+        folder: PathBuf,
+    },
 }
 
 /// Everything a stage is given.
@@ -163,6 +201,8 @@ pub struct Context<'a> {
     pub device: String,
     /// The project's root: what the local sources of a fixed-output stage are relative to. Nothing else may use it.
     pub project: PathBuf,
+    /// The step to go on from, and where to write others.
+    pub checkpoints: Checkpoints,
     /// Where events go.
     pub events: &'a (dyn Fn(Event) + Sync),
 }
@@ -202,6 +242,21 @@ impl Context<'_> {
     /// Writes a line to the log.
     pub fn message(&self, text: impl Into<String>) {
         (self.events)(Event::Message { text: text.into() });
+    }
+
+    /// Gives the state after a step away to be kept: `write` fills an empty folder. A state that cannot be written is no
+    /// reason to fail, since the work can go on without: there is a message.
+    pub fn checkpoint(&self, step: u64, write: impl FnOnce(&Path) -> anyhow::Result<()>) {
+        let Some(parent) = &self.checkpoints.folder else { return };
+        let folder = parent.join(step.to_string());
+        match std::fs::create_dir(&folder).map_err(anyhow::Error::from).and_then(|()| write(&folder)) {
+            Ok(()) => (self.events)(Event::Checkpoint { step, folder }),
+            Err(error) => {
+                // What is left of it takes room that may be short.
+                let _ = std::fs::remove_dir_all(&folder);
+                self.message(format!("the state after step {step} is not kept: {error:#}"));
+            }
+        }
     }
 }
 

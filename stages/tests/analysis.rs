@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Axis};
 use serde_json::{Value, json};
-use stages::analysis::cluster::{Dbscan, KMeans, dbscan, kmeans};
+use stages::analysis::cluster::{Dbscan, dbscan, kmeans};
 use stages::analysis::embeddings::Embeddings;
 use stages::analysis::points::Points;
 use stages::analysis::project::{Tsne, pca, tsne};
 use stages::analysis::score::{Agreement, silhouette, trustworthiness};
 use stages::artifact::tensors::{self, Data, Tensors};
-use stages::kind::{Context, Input};
+use stages::kind::{Checkpoints, Context, Input};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/analysis").join(name)
@@ -63,6 +63,7 @@ fn run_on(kind: &str, with: Value, threads: usize, input: PathBuf) -> anyhow::Re
         threads,
         device: "cpu".into(),
         project: directory.path().to_owned(),
+        checkpoints: Checkpoints::default(),
         events: &|_| {},
     };
     (kind.run)(&params, &context)?;
@@ -106,7 +107,7 @@ fn kmeans_is_as_good_as_the_best_of_scikit_learn() {
     let (images, reference) = (images(), reference());
     let expected = &reference["kmeans"];
     for seed in 0..3 {
-        let found = kmeans(images.values.view(), &KMeans { clusters: 3, runs: 30, seed }).unwrap();
+        let found = kmeans(images.values.view(), 3, 30, seed).unwrap();
         close(found.inertia, &expected["inertia"], 1e-9);
         let mut sizes = vec![0; 3];
         found.clusters.iter().for_each(|&c| sizes[c] += 1);
@@ -165,8 +166,8 @@ fn automatic_eps_separates_dense_groups_from_scattered_points() {
     let with = json!({"method": "dbscan", "min_samples": 10, "normalise": "none"});
     let (table, metrics) = run("cluster", with, 2, &values).unwrap();
     assert_eq!((&metrics["clusters"], &metrics["noise"]), (&json!(3), &json!(20)), "{metrics}");
-    assert!(table.starts_with("index,cluster,label\n0,0,0\n1,0,1\n"));
-    assert!(table.ends_with("\n199,-1,1\n"));
+    assert!(table.starts_with("index,cluster,label,silhouette\n0,0,0,0."));
+    assert!(table.ends_with("\n199,-1,1,\n"));
     assert!(metrics["eps"].as_f64().unwrap() > 0.0 && metrics.get("silhouette").is_none());
     assert!(metrics["silhouette_without_noise"].as_f64().unwrap() > 0.9);
 }
@@ -202,6 +203,7 @@ fn any_number_of_threads_gives_the_same_bytes() {
     let values = ndarray::concatenate![Axis(0), images, &images + 0.25, &images * 1.1].mapv(|v| v as f32);
     for (kind, with) in [
         ("cluster", json!({"method": "kmeans", "clusters": 7, "runs": 3})),
+        ("cluster", json!({"method": "kmeans", "most": 4, "runs": 2})),
         ("cluster", json!({"method": "dbscan"})),
         ("project", json!({"method": "pca"})),
         ("project", json!({"method": "tsne", "iterations": 300})),
@@ -227,7 +229,14 @@ fn seeds_matter_to_what_is_random() {
 #[track_caller]
 fn finite(table: &str, metrics: &Value, rows: usize) {
     assert_eq!(table.lines().count(), rows + 1);
-    assert!(table.lines().skip(1).flat_map(|l| l.split(',')).all(|v| v.parse::<f64>().unwrap().is_finite()), "{table}");
+    assert!(
+        table
+            .lines()
+            .skip(1)
+            .flat_map(|l| l.trim_end_matches(',').split(','))
+            .all(|v| v.parse::<f64>().unwrap().is_finite()),
+        "{table}"
+    );
     assert!(!metrics.to_string().contains("null"), "{metrics}");
 }
 
@@ -255,7 +264,7 @@ fn small_and_degenerate_inputs_give_numbers() {
         }
     }
     let (table, _) = run("cluster", json!({"method": "kmeans", "clusters": 1}), 1, &line(1)).unwrap();
-    assert_eq!(table, "index,cluster,label\n0,0,0\n");
+    assert_eq!(table, "index,cluster,label,silhouette\n0,0,0,\n");
 }
 
 #[test]
@@ -266,7 +275,7 @@ fn what_cannot_be_done_is_said() {
         assert!(error.contains(text), "{error}");
     };
     says("cluster", json!({"method": "kmeans", "clusters": 6}), &line(5), "6 clusters were asked for but there are 5");
-    says("cluster", json!({"method": "dbscan"}), &line(20), "`eps: auto` needs more than min_samples = 20");
+    says("cluster", json!({"method": "dbscan"}), &line(20), "`eps: auto` needs more embeddings than min_samples = 20");
     says("cluster", json!({"method": "dbscan"}), &Array2::ones((30, 2)), "finds no knee");
     says("project", json!({"method": "pca"}), &line(1), "at least 2 embeddings, but there is 1");
     says("project", json!({"method": "tsne"}), &line(3), "at least 4 embeddings, but there are 3");
@@ -287,9 +296,9 @@ fn mistakes_in_parameters_are_named_at_their_place() {
         ("cluster", Value::Null, "", "`method` is missing"),
         ("cluster", json!({"clusters": 5}), "", "`method` is missing"),
         ("cluster", json!({"method": "k-means"}), "method", "no method \"k-means\""),
-        ("cluster", json!({"method": "kmeans"}), "", "missing field `clusters`"),
+        ("cluster", json!({"method": "kmeans", "most": 1}), "most", "nothing to choose from"),
         ("cluster", json!({"method": "kmeans", "clusters": 0}), "clusters", "at least one cluster"),
-        ("cluster", json!({"method": "kmeans", "clusters": "five"}), "clusters", "invalid type"),
+        ("cluster", json!({"method": "kmeans", "clusters": "five"}), "clusters", "a whole number or `auto`"),
         ("cluster", json!({"method": "kmeans", "clusters": 5, "eps": 1}), "eps", "unknown field `eps`"),
         ("cluster", json!({"method": "dbscan", "eps": "best"}), "eps", "a positive number or `auto`"),
         ("cluster", json!({"method": "dbscan", "eps": -1}), "eps", "must be positive"),
@@ -311,7 +320,7 @@ fn spelling_a_default_out_changes_nothing() {
         (
             "cluster",
             json!({"method": "kmeans", "clusters": 5}),
-            json!({"seed": 0, "runs": 10, "clusters": 5, "method": "kmeans"}),
+            json!({"seed": 0, "runs": 10, "most": 10, "clusters": 5, "method": "kmeans"}),
         ),
         (
             "cluster",

@@ -95,11 +95,12 @@ fn steps_are_those_of_pytorch() {
             let norm = moved.iter().map(|m| m * m).sum::<f64>().sqrt();
             let what = format!("{} {} {}", case.model, case.optimiser, parameter.name);
             assert!((norm / expected.norm - 1.0).abs() < 2e-3, "{what}: {norm} {}", expected.norm);
-            // A weight moved in f32 is right to its last bit, and Adam magnifies the error of tiny gradients.
+            // A weight moved in f32 is right to its last bit, and Adam magnifies the error of tiny gradients, the more so
+            // behind convolutions whose sums round at the points of a Winograd transform.
             let typical = expected.norm / (moved.len() as f64).sqrt();
             for (at, expected) in expected.at.iter().zip(&expected.moved) {
                 let error = (moved[*at] - expected).abs();
-                assert!(error < 0.02 * typical + 3e-8, "{what}[{at}]: {} {expected}", moved[*at]);
+                assert!(error < 0.05 * typical + 3e-8, "{what}[{at}]: {} {expected}", moved[*at]);
             }
         }
     }
@@ -188,11 +189,16 @@ fn a_resumed_training_ends_with_the_same_bits() {
             }
             state.save(path).unwrap();
             file::write(&path.join("model.safetensors"), &model, &bars.classes(), &state.network).unwrap();
-            ["model.safetensors", "weights.safetensors", "state.json"].map(|f| digest(&path.join(f)))
+            let names = ["model", "weights", "moments", "best"].map(|name| format!("{name}.safetensors"));
+            let files = names.into_iter().chain(["state.json".to_owned()]).filter(|f| path.join(f).exists());
+            files.map(|f| (digest(&path.join(&f)), f)).collect::<Vec<_>>()
         };
         let folder = Folder::new();
         let fresh = || TrainState::new(&model, plan(), 1, &Device::Cpu).unwrap();
         let straight = finish(fresh(), &folder.make("straight"));
+        let kept =
+            3 + usize::from(model.optimiser != Optimiser::default()) + usize::from(model.early_stopping.is_some());
+        assert_eq!(straight.len(), kept, "{straight:?}");
 
         let mut state = fresh();
         let trainer = Trainer::new(&model, &params, images(), &validation, &threads, &state.network);
@@ -200,6 +206,12 @@ fn a_resumed_training_ends_with_the_same_bits() {
         trainer.epoch(&mut state, &|_, _| {}).unwrap();
         let checkpoint = folder.make("checkpoint");
         state.save(&checkpoint).unwrap();
+        if let Some((_, 2)) = state.stopping.best {
+            // A store that keeps equal files once keeps no second copy of the best epoch.
+            let [weights, best] =
+                ["weights", "best"].map(|f| digest(&checkpoint.join(f).with_extension("safetensors")));
+            assert_eq!(weights, best);
+        }
         drop(state);
         let resumed = TrainState::load(&checkpoint, &model, plan(), &Device::Cpu).unwrap();
         assert_eq!(resumed.epoch(), 2);

@@ -79,6 +79,17 @@ fn a_network_learns_and_only_what_changed_is_trained_again() {
     // One network's dropout: that variant and what depends on it.
     let second = project.edit("models/dropout.yaml", "rate: 0.2", "rate: 0.3").run(&[]);
     assert_eq!(second.with("executed"), ["evaluate[model=dropout]", "train[model=dropout]"]);
+    assert_eq!(second.reasons("train[model=dropout]"), "input model: layers.drop.rate: 0.2 => 0.3");
+
+    // Before it is trained again, and long after, the field that changed is known.
+    project.edit("models/dropout.yaml", "rate: 0.3", "rate: 0.4");
+    let ran = project.kiln(&["why", "evaluate[model=dropout]"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("from models/dropout.yaml\n    layers.drop.rate: 0.3 => 0.4\n"), "{}", ran.stdout);
+    project.edit("models/dropout.yaml", "rate: 0.4", "rate: 0.3");
+    let run = second.0["id"].as_str().expect("an id");
+    let ran = project.kiln(&["why", "train[model=dropout]", "--run", run]);
+    assert!(ran.stdout.contains("layers.drop.rate: 0.2 => 0.3"), "{}", ran.stdout);
 
     // A comment is not a change of the network.
     project.write("models/plain.yaml", &format!("# the plain one\n{PLAIN}"));
@@ -133,6 +144,7 @@ fn mistakes_in_a_model_are_told_before_anything_runs() {
 fn shipped() -> Project {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     let project = Project::new(&std::fs::read_to_string(repository.join("pipeline.yaml")).expect("the pipeline"));
+    project.write("report.md", &std::fs::read_to_string(repository.join("report.md")).expect("the report"));
     for folder in ["models", "data/sample"] {
         std::fs::create_dir_all(project.root().join(folder)).expect("create folder");
         for entry in std::fs::read_dir(repository.join(folder)).expect("list folder") {
@@ -169,5 +181,6 @@ fn the_shipped_study_runs_to_its_end_and_then_reruns_only_what_changed() {
     assert_ne!(text, edited, "model 7 has a dropout rate");
     project.write("models/model-7.yaml", &edited);
     let executed = project.run(&one_epoch).with("executed");
-    assert_eq!(executed, ["accuracy", "curves[model=7]", "evaluate[model=7]", "train[model=7]"]);
+    // The drawing of the network is made from the model file, so it is among them.
+    assert_eq!(executed, ["accuracy", "curves[model=7]", "evaluate[model=7]", "networks[model=7]", "train[model=7]"]);
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use kiln::hash::{ActionKey, Digest};
 use kiln::kind::Role;
-use kiln::record::{Host, Outcome, OutputRecord, RunRecord, RunStatus, StageRecord};
+use kiln::record::{Host, Outcome, OutputRecord, Resumed, RunRecord, RunStatus, StageRecord};
 use serde_json::{Value, json};
 
 /// A run that took 12.5 seconds; failed if one of its stages did.
@@ -44,8 +44,12 @@ pub fn stage(name: &str) -> Builder {
         inputs: BTreeMap::new(),
         outputs: BTreeMap::new(),
         metrics: BTreeMap::new(),
+        needs: vec![],
+        ready: None,
+        start: None,
         seconds: 0.0,
         executed_seconds: None,
+        resumed: None,
         log: None,
         error: None,
     })
@@ -77,6 +81,11 @@ impl Builder {
 
     pub fn made_in(mut self, seconds: f64) -> Self {
         self.0.executed_seconds = Some(seconds);
+        self
+    }
+
+    pub fn resumed(mut self, step: u64, seconds: f64) -> Self {
+        self.0.resumed = Some(Resumed { step, unit: "epoch".into(), seconds });
         self
     }
 

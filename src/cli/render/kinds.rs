@@ -28,6 +28,7 @@ pub(crate) fn one(kind: &dyn Kind) -> String {
             Role::Data => "",
             Role::Metrics => " (metrics)",
             Role::Figure => " (figure)",
+            Role::Series => " (series)",
         };
         let _ = writeln!(text, "  {} -> {}{role}: {}", output.name, output.file, output.doc);
     }

@@ -1,10 +1,17 @@
-//! Lists: the runs, and the plan of a dry run.
+//! Lists: the runs, the stages, their outputs, and the plan of a dry run.
+
+use std::collections::BTreeSet;
 
 use kiln::engine::{Planned, Step};
+use kiln::kind::Role;
 use kiln::store::RunSummary;
 
 use super::look::Look;
+use super::names::{base, collapsed};
+use super::number;
 use super::table::{Grid, Side};
+use crate::cli::list::Listed;
+use crate::cli::outputs::InPlace;
 
 /// A line a run, newest first.
 pub(crate) fn runs(runs: &[RunSummary], look: &Look) -> String {
@@ -29,6 +36,57 @@ pub(crate) fn runs(runs: &[RunSummary], look: &Look) -> String {
         ]);
     }
     grid.text(look)
+}
+
+/// A line a stage: kind, variants, what it needs and what it gives.
+pub(crate) fn stages(stages: &[Listed], look: &Look) -> String {
+    let titles = ["stage", "kind", "needs", "outputs"].map(|title| (title, Side::Left));
+    let mut grid = Grid::new(1, titles).wrapping(3);
+    let mut variants = 0;
+    for stage in stages {
+        variants += stage.variants.len();
+        let names: Vec<&str> = stage.variants.iter().map(|variant| variant.name.as_str()).collect();
+        let needs: BTreeSet<&str> = stage.variants.iter().flat_map(|v| &v.needs).map(|name| base(name)).collect();
+        let outputs: BTreeSet<&str> =
+            stage.variants.iter().flat_map(|v| v.outputs.keys()).map(String::as_str).collect();
+        let join = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(", ");
+        grid.row([
+            collapsed(&names),
+            stage.uses.clone().unwrap_or_else(|| "command".into()),
+            join(needs),
+            join(outputs),
+        ]);
+    }
+    let total = format!("{}, {}", number::count(stages.len(), "stage"), number::count(variants, "variant"));
+    if grid.is_empty() { "no stages\n".into() } else { format!("{}{}\n", grid.text(look), look.dim(&total)) }
+}
+
+/// A line an output: where it lies, and what lies there now.
+pub(crate) fn outputs(outputs: &[InPlace], look: &Look) -> String {
+    let titles = [
+        ("output", Side::Left),
+        ("path", Side::Left),
+        ("role", Side::Left),
+        ("size", Side::Right),
+        ("digest", Side::Left),
+    ];
+    let mut grid = Grid::new(2, titles);
+    for output in outputs {
+        let role = match output.role {
+            Role::Data => "data",
+            Role::Metrics => "metrics",
+            Role::Figure => "figure",
+            Role::Series => "series",
+        };
+        grid.row([
+            format!("{}.{}", output.stage, output.output),
+            output.path.display().to_string(),
+            role.to_owned(),
+            output.bytes.map_or("-".into(), number::size),
+            output.digest.map_or("-".into(), |digest| digest.short()),
+        ]);
+    }
+    if grid.is_empty() { "no outputs\n".into() } else { grid.text(look) }
 }
 
 /// A line a stage that would not be left alone, and how many would be.

@@ -65,8 +65,13 @@ impl Look {
 
 /// `text` on one line, without control characters: what a stage says must not be able to steer the terminal.
 pub(crate) fn one_line(text: &str) -> String {
+    plain(text).trim().to_owned()
+}
+
+/// As [`one_line`], with the blanks at its start.
+pub(crate) fn plain(text: &str) -> String {
     let text: String = console::strip_ansi_codes(text).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    text.trim().to_owned()
+    text.trim_end().to_owned()
 }
 
 #[cfg(test)]

@@ -92,7 +92,10 @@ pub(super) fn finished(record: &StageRecord, counts: &Counts) -> Option<String> 
         Outcome::Restored => limited(counts.restored, "restored"),
         Outcome::Skipped => limited(counts.skipped, "skipped"),
         // The reason was told when it started.
-        Outcome::Executed => Some(format!("{name}: executed in {}", number::duration(record.seconds))),
+        Outcome::Executed => {
+            let from = record.resumed.as_ref().map(|r| format!(", gone on from {} {}", r.unit, r.step));
+            Some(format!("{name}: executed in {}{}", number::duration(record.seconds), from.unwrap_or_default()))
+        }
         Outcome::Failed => {
             let error = record.error.as_deref().map(|error| format!(": {}", one_line(error))).unwrap_or_default();
             Some(format!("{name}: failed after {}{error}", number::duration(record.seconds)))

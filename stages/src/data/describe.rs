@@ -42,6 +42,7 @@ pub const KIND: Kind = Kind {
     check: kind::check::<Params>,
     run,
     fixed: None,
+    chain: None,
     module: "data/describe.rs",
 };
 

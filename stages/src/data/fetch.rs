@@ -24,6 +24,7 @@ pub const KIND: Kind = Kind {
     check,
     run,
     fixed: Some(fixed),
+    chain: None,
     module: "data/fetch.rs",
 };
 

@@ -39,6 +39,7 @@ pub const KIND: Kind = Kind {
     check,
     run,
     fixed: None,
+    chain: None,
     module: "data/import.rs",
 };
 

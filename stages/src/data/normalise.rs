@@ -39,6 +39,7 @@ pub const KIND: Kind = Kind {
     check: kind::check::<Params>,
     run,
     fixed: None,
+    chain: None,
     module: "data/normalise.rs",
 };
 

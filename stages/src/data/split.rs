@@ -25,6 +25,7 @@ pub const KIND: Kind = Kind {
     check,
     run,
     fixed: None,
+    chain: None,
     module: "data/split.rs",
 };
 

@@ -2,9 +2,10 @@
 //!
 //! [`params`] is `with:`; [`images`] and [`augment`] make the batches; [`epoch`] runs one epoch in shards;
 //! [`optimiser`] and [`schedule`] change the weights; [`stopping`] knows when to stop; [`history`] holds the figures;
-//! [`state`] is all that goes from one epoch to the next.
+//! [`state`] is all that goes from one epoch to the next, kept after each; `chain` says what decides an epoch.
 
 pub mod augment;
+mod chain;
 pub mod epoch;
 pub mod history;
 pub mod images;
@@ -68,7 +69,7 @@ pub const TRAIN: Kind = Kind {
         Output {
             name: "history",
             file: "history.csv",
-            role: Role::Data,
+            role: Role::Series,
             doc: "epoch,loss,accuracy,val_loss,val_accuracy; a row an epoch, from 1",
         },
         Output {
@@ -87,6 +88,7 @@ pub const TRAIN: Kind = Kind {
     check: check_params,
     run,
     fixed: None,
+    chain: Some(chain::chain),
     module: "train/mod.rs",
 };
 
@@ -119,7 +121,12 @@ fn run(params: &Value, context: &Context) -> anyhow::Result<()> {
 
     let device = device::device(&context.device)?;
     let threads = Threads::new(context.threads)?;
-    let mut state = TrainState::new(&model, plan, params.seed, &device)?;
+    let mut state = match &context.checkpoints.resume {
+        Some((_, folder)) => {
+            TrainState::load(folder, &model, plan, &device).context("cannot go on from the epoch kept")?
+        }
+        None => TrainState::new(&model, plan, params.seed, &device)?,
+    };
     let images = Images {
         pixels: &pixels,
         labels: &data.labels,
@@ -163,6 +170,7 @@ fn train_epochs(trainer: &Trainer, state: &mut TrainState, context: &Context) ->
             }
         };
         trainer.epoch(state, &progress)?;
+        context.checkpoint(state.epoch() as u64, |folder| state.save(folder));
         if let Some(e) = state.history.last() {
             context.message(format!(
                 "epoch {}/{epochs}: loss {:.4} accuracy {:.4} val_loss {:.4} val_accuracy {:.4}",

@@ -57,28 +57,23 @@ impl TrainState {
         self.history.len()
     }
 
-    /// Writes a checkpoint into an existing folder: `weights.safetensors` (with the optimiser's moments as
-    /// `<parameter>:first` and `:second`, and the best epoch's weights as `:best`) and `state.json`.
+    /// Writes a checkpoint into an existing folder: `weights.safetensors`, the optimiser's memory in `moments.safetensors`
+    /// (`<parameter>:first` and `:second`; only where it has one), the best epoch's weights in `best.safetensors` (only
+    /// where they are to be restored: the bytes that were that epoch's `weights.safetensors`, so that a store which
+    /// keeps equal files once keeps them once), and `state.json`.
     ///
     /// # Errors
     /// If a file cannot be written.
     pub fn save(&self, folder: &Path) -> anyhow::Result<()> {
         let parameters = &self.network.plan.parameters;
-        let current = self.network.values()?;
-        let none = Vec::new();
-        let sets = [
-            ("", &current),
-            (":first", &self.moments.first),
-            (":second", &self.moments.second),
-            (":best", self.best.as_ref().unwrap_or(&none)),
-        ];
-        let mut arrays: Vec<(String, Vec<usize>, &[f32])> = Vec::new();
-        for (suffix, set) in sets {
-            let kept = parameters.iter().zip(set).filter(|(_, values)| !values.is_empty());
-            arrays.extend(kept.map(|(p, values)| (format!("{}{suffix}", p.name), p.shape.clone(), values.as_slice())));
+        write_values(&folder.join("weights.safetensors"), parameters, &[("", &self.network.values()?)])?;
+        let moments = [(":first", self.moments.first.as_slice()), (":second", self.moments.second.as_slice())];
+        if moments.iter().any(|(_, set)| set.iter().any(|values| !values.is_empty())) {
+            write_values(&folder.join("moments.safetensors"), parameters, &moments)?;
         }
-        let arrays: Vec<_> = arrays.iter().map(|(n, s, v)| (n.as_str(), s.clone(), Data::F32(v))).collect();
-        tensors::write(&folder.join("weights.safetensors"), &arrays, BTreeMap::new())?;
+        if let Some(best) = &self.best {
+            write_values(&folder.join("best.safetensors"), parameters, &[("", best)])?;
+        }
         let saved = Saved {
             step: self.moments.step,
             history: self.history.clone(),
@@ -97,21 +92,32 @@ impl TrainState {
         let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let saved: Saved =
             serde_json::from_slice(&text).with_context(|| format!("{} is not a checkpoint", path.display()))?;
-        let file = Tensors::open(&folder.join("weights.safetensors"))?;
-        let moments = read_moments(&file, &model.optimiser, &plan, saved.step)?;
-        let best = saved.best.then(|| read_values(&file, &plan, ":best")).transpose()?;
-        let values = read_values(&file, &plan, "")?;
+        let moments = read_moments(&folder.join("moments.safetensors"), &model.optimiser, &plan, saved.step)?;
+        let weights = |file: &str| read_values(&Tensors::open(&folder.join(file))?, &plan, "");
+        let best = saved.best.then(|| weights("best.safetensors")).transpose()?;
+        let values = weights("weights.safetensors")?;
         let network = Network::with_weights(plan, values, device)?;
         Ok(Self { network, moments, history: saved.history, stopping: saved.stopping, best })
     }
 }
 
-fn read_moments(file: &Tensors, optimiser: &Optimiser, plan: &Plan, step: u64) -> anyhow::Result<Moments> {
+/// Writes sets of the values of parameters, each under the parameter's name and the set's suffix.
+fn write_values(path: &Path, parameters: &[Parameter], sets: &[(&str, &[Vec<f32>])]) -> anyhow::Result<()> {
+    let mut arrays: Vec<(String, &Parameter, &[f32])> = Vec::new();
+    for (suffix, set) in sets {
+        let kept = parameters.iter().zip(*set).filter(|(_, values)| !values.is_empty());
+        arrays.extend(kept.map(|(p, values)| (format!("{}{suffix}", p.name), p, values.as_slice())));
+    }
+    let arrays: Vec<_> = arrays.iter().map(|(name, p, v)| (name.as_str(), p.shape.clone(), Data::F32(v))).collect();
+    tensors::write(path, &arrays, BTreeMap::new())
+}
+
+fn read_moments(path: &Path, optimiser: &Optimiser, plan: &Plan, step: u64) -> anyhow::Result<Moments> {
+    let (first, second) = Moments::kept(optimiser);
+    let file = (first || second).then(|| Tensors::open(path)).transpose()?;
     let read = |kept: bool, suffix: &str| -> anyhow::Result<Vec<Vec<f32>>> {
         let one = |p: &Parameter| -> anyhow::Result<Vec<f32>> {
-            if !kept || !p.role.is_trained() {
-                return Ok(Vec::new());
-            }
+            let Some(file) = file.as_ref().filter(|_| kept && p.role.is_trained()) else { return Ok(Vec::new()) };
             let name = format!("{}{suffix}", p.name);
             let values = file.f32(&name)?;
             ensure!(values.len() == p.len(), "`{name}` holds {} values, not {}", values.len(), p.len());
@@ -119,6 +125,5 @@ fn read_moments(file: &Tensors, optimiser: &Optimiser, plan: &Plan, step: u64) -
         };
         plan.parameters.iter().map(one).collect()
     };
-    let (first, second) = Moments::kept(optimiser);
     Ok(Moments { step, first: read(first, ":first")?, second: read(second, ":second")? })
 }

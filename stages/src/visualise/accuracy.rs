@@ -21,6 +21,7 @@ pub(super) const KIND: Kind = Kind {
     check: check::<Params>,
     run,
     fixed: None,
+    chain: None,
     module: "visualise/accuracy.rs",
 };
 

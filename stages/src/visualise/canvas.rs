@@ -164,6 +164,19 @@ impl Canvas<'_> {
         sure(self.backend.draw_rect(place(corner), place(other), &colour.filled(), true));
     }
 
+    /// The border of a rectangle, drawn inside it.
+    pub(super) fn outline(&mut self, corner: Point, size: Point, colour: Colour, width: f64) {
+        let half = width / 2.0;
+        let (left, top) = (corner.0 + half, corner.1 + half);
+        let (right, bottom) = (corner.0 + size.0 - half, corner.1 + size.1 - half);
+        self.path(&[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], colour, width);
+    }
+
+    /// A filled polygon.
+    pub(super) fn polygon(&mut self, corners: &[Point], colour: Colour) {
+        sure(self.backend.fill_polygon(corners.iter().map(|&p| place(p)), &colour.filled()));
+    }
+
     /// A filled circle; `opacity` from 0 to 1.
     pub(super) fn circle(&mut self, centre: Point, radius: f64, colour: Colour, opacity: f64) {
         let style = colour.mix(opacity).filled();

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,6 +26,7 @@ pub(super) const KIND: Kind = Kind {
     check: check::<Params>,
     run,
     fixed: None,
+    chain: None,
     module: "visualise/curves.rs",
 };
 
@@ -54,11 +55,6 @@ struct Epoch {
     val_accuracy: f64,
 }
 
-#[derive(Deserialize)]
-struct Metrics {
-    accuracy: Option<f64>,
-}
-
 /// The size of a panel.
 const PANEL: Point = (380.0, 270.0);
 
@@ -79,11 +75,7 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
     let mut subtitle =
         format!("Best validation accuracy {:.4} in epoch {}", history[best].val_accuracy, history[best].epoch);
     if let Some(path) = context.optional("metrics") {
-        let metrics: Metrics = read::json(path)?;
-        let accuracy = metrics.accuracy.with_context(|| {
-            format!("{} has no `accuracy`: the input `metrics` is that of an evaluate stage", path.display())
-        })?;
-        subtitle.push_str(&format!("; test accuracy {accuracy:.4}"));
+        subtitle.push_str(&format!("; test accuracy {:.4}", read::accuracy(path)?));
     }
     let width = 2.0 * PANEL.0 + 3.0 * style::SPACE;
     let colours = [style::category(0), style::category(1)];

@@ -12,6 +12,7 @@ mod embedded;
 mod figure;
 mod layers;
 mod matching;
+mod network;
 mod projection;
 mod read;
 mod samples;
@@ -25,6 +26,7 @@ use crate::kind::{Arity, Kind, Output, Port, Reads, Role};
 pub const KINDS: &[&Kind] = &[
     &statistics::KIND,
     &layers::KIND,
+    &network::KIND,
     &curves::KIND,
     &confusion::KIND,
     &projection::KIND,

@@ -41,6 +41,21 @@ pub(super) fn json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
     serde_json::from_slice(&text).with_context(|| format!("cannot read {}", path.display()))
 }
 
+/// The accuracy in the `metrics.json` of an evaluate stage.
+///
+/// # Errors
+/// If the file cannot be read or has none.
+pub(super) fn accuracy(path: &Path) -> anyhow::Result<f64> {
+    #[derive(Deserialize)]
+    struct Metrics {
+        accuracy: Option<f64>,
+    }
+    let metrics: Metrics = json(path)?;
+    metrics.accuracy.with_context(|| {
+        format!("{} has no `accuracy`: the input `metrics` is that of an evaluate stage", path.display())
+    })
+}
+
 /// What an input is called in a figure: what `names` says for its matrix coordinates (`model=5`) or for the value in
 /// them (`5`); else the coordinates in words (`model 5`); else, where it has none, its place among all (`variant 2`).
 pub(super) fn name(input: &Input, position: usize, names: &BTreeMap<String, String>) -> String {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use serde_json::Value;
-use stages::kind::{Context, Event, Input, Kind, ParamError};
+use stages::kind::{Checkpoints, Context, Event, Input, Kind, ParamError};
 use tempfile::TempDir;
 
 /// A folder for stages to work in; it stands for the project, too.
@@ -49,9 +49,11 @@ impl Bench {
             threads: 1,
             device: "cpu".to_owned(),
             project: self.folder.path().to_owned(),
+            checkpoints: Checkpoints::default(),
             events: &|event| match event {
                 Event::Message { text } => self.messages.lock().unwrap().push(text),
                 Event::Progress { done, total, .. } => self.progress.lock().unwrap().push((done, total)),
+                Event::Checkpoint { .. } => {}
             },
         };
         (kind.run)(&params, &context).map_err(|e| format!("{e:#}"))?;

@@ -32,6 +32,11 @@ fn convolutions_agree() {
         ([5, 4, 6, 33], 1, 8),
         ([1, 3, 2, 2], 5, 4),
         ([40, 8, 8, 16], 3, 16),
+        // 3 x 3 kernels of whole vectors, at the points: whole tiles, cut ones, several chunks, a panel that is not full.
+        ([3, 12, 8, 32], 3, 48),
+        ([17, 7, 7, 64], 3, 32),
+        ([2, 3, 10, 16], 3, 80),
+        ([1, 30, 27, 16], 3, 16),
     ];
     for ([n, h, w, c], k, o) in shapes {
         for (stride, padding) in [(1, Padding::Same), (2, Padding::Same), (3, Padding::Valid), (1, Padding::Valid)] {

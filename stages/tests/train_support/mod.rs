@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use stages::artifact::dataset::{self, Pixels};
 use stages::artifact::tensors::{self, Data};
-use stages::kind::{Context, Input, Kind};
+use stages::kind::{Checkpoints, Context, Input, Kind};
 use stages::model::{Model, load};
 use stages::rng::Rng;
 
@@ -106,6 +106,7 @@ pub(crate) fn run_kind(
         threads,
         device: "cpu".into(),
         project: PathBuf::new(),
+        checkpoints: Checkpoints::default(),
         events: &|_| {},
     };
     (kind.run)(&params, &context)?;

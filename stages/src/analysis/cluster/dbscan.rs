@@ -7,6 +7,7 @@ use linfa_nn::distance::L2Dist;
 use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
+use super::Auto;
 use super::knee::knee;
 use super::radius::WithinRadius;
 use crate::analysis::nearest::nearest;
@@ -49,15 +50,6 @@ impl Default for Eps {
     }
 }
 
-/// The word `auto`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Auto {
-    /// Chosen from the data.
-    #[default]
-    Auto,
-}
-
 /// What is done to every embedding before distances are taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -85,6 +77,9 @@ pub struct Density {
     pub eps: f64,
     /// The embeddings that were clustered: the given ones, normalised.
     pub values: Array2<f64>,
+    /// The k-distance curve: from every point to its neighbour number `min_samples - 1`, ascending. Shorter, or empty,
+    /// where there are too few points.
+    pub distances: Vec<f64>,
 }
 
 /// Groups the rows of `values` [N, D] by density. The labels are those of scikit-learn's brute force on the same
@@ -97,9 +92,10 @@ pub fn dbscan(values: &Array2<f64>, params: &Dbscan) -> anyhow::Result<Density> 
         Normalise::L2 => normalised(values),
         Normalise::None => values.clone(),
     };
+    let distances = distances(&values, params.min_samples);
     let eps = match params.eps {
         Eps::Given(eps) => eps,
-        Eps::Named(Auto::Auto) => automatic(&values, params.min_samples)?,
+        Eps::Named(Auto::Auto) => automatic(&distances, values.nrows(), params.min_samples)?,
     };
     let clusters = linfa_clustering::Dbscan::params_with(params.min_samples, L2Dist, WithinRadius { radius: eps })
         .tolerance(eps)
@@ -107,7 +103,7 @@ pub fn dbscan(values: &Array2<f64>, params: &Dbscan) -> anyhow::Result<Density> 
         .context("DBSCAN refused its parameters")?
         .transform(&values)
         .to_vec();
-    Ok(Density { clusters, eps, values })
+    Ok(Density { clusters, eps, values, distances })
 }
 
 /// Rows of length 1, rounded to single precision: what a Python user gets who normalises the `f32` file.
@@ -122,15 +118,24 @@ fn normalised(values: &Array2<f64>) -> Array2<f64> {
     values
 }
 
-fn automatic(values: &Array2<f64>, min_samples: usize) -> anyhow::Result<f64> {
-    let n = values.nrows();
+/// The distance from every point to the last of the neighbours that would make it a core point, ascending: a core point
+/// has `min_samples` points in its radius, itself included.
+fn distances(values: &Array2<f64>, min_samples: usize) -> Vec<f64> {
+    if values.nrows() < min_samples {
+        return Vec::new();
+    }
+    let neighbours = nearest(&Points::new(values.view()), min_samples - 1);
+    let mut distances: Vec<f64> =
+        neighbours.iter().filter_map(|row| row.last()).map(|far| far.squared.sqrt()).collect();
+    distances.sort_unstable_by(f64::total_cmp);
+    distances
+}
+
+fn automatic(distances: &[f64], n: usize, min_samples: usize) -> anyhow::Result<f64> {
     ensure!(
         n > min_samples,
-        "`eps: auto` needs more than min_samples = {min_samples} embeddings, but there are {n}: give `eps` a number"
+        "`eps: auto` needs more embeddings than min_samples = {min_samples}, but there are {n}: give `eps` a number"
     );
-    // A core point has min_samples points in its radius, itself included.
-    let neighbours = nearest(&Points::new(values.view()), min_samples - 1);
-    let distances: Vec<f64> = neighbours.iter().filter_map(|row| row.last()).map(|far| far.squared.sqrt()).collect();
     match knee(distances) {
         Some(knee) => Ok(knee.distance),
         None => bail!(

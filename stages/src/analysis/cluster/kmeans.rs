@@ -10,6 +10,7 @@ use rand_xoshiro::rand_core::SeedableRng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::Auto;
 use crate::analysis::tagged::{Limits, require};
 use crate::kind::ParamError;
 use crate::rng::Rng;
@@ -18,8 +19,12 @@ use crate::rng::Rng;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KMeans {
-    /// How many clusters to look for.
-    pub clusters: usize,
+    /// How many clusters to look for, or `auto`: see [`choose`](super::choose).
+    #[serde(default)]
+    pub clusters: Count,
+    /// The most clusters that `auto` tries.
+    #[serde(default = "ten")]
+    pub most: usize,
     /// How many random starts to try; the one with the smallest inertia is kept.
     #[serde(default = "ten")]
     pub runs: usize,
@@ -32,9 +37,26 @@ fn ten() -> usize {
     10
 }
 
+/// A number of clusters.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a whole number or `auto`")]
+pub enum Count {
+    /// So many.
+    Given(usize),
+    /// As many as the data suggest.
+    Named(Auto),
+}
+
+impl Default for Count {
+    fn default() -> Self {
+        Self::Named(Auto::Auto)
+    }
+}
+
 impl Limits for KMeans {
     fn limits(&self) -> Result<(), ParamError> {
-        require(self.clusters > 0, "clusters", "there must be at least one cluster", "try 5")?;
+        require(self.clusters != Count::Given(0), "clusters", "there must be at least one cluster", "try 5")?;
+        require(self.most >= 2, "most", "`auto` has nothing to choose from", "try 10")?;
         require(self.runs > 0, "runs", "there must be at least one run", "try 10")
     }
 }
@@ -48,25 +70,30 @@ pub struct Partition {
     pub inertia: f64,
 }
 
-/// Divides the rows of `values` [N, D] into clusters by Lloyd's algorithm.
+impl Partition {
+    /// The number of points in each cluster.
+    pub fn sizes(&self) -> Vec<usize> {
+        let mut sizes = vec![0; self.clusters.iter().max().map_or(0, |last| last + 1)];
+        self.clusters.iter().for_each(|&c| sizes[c] += 1);
+        sizes
+    }
+}
+
+/// Divides the rows of `values` [N, D] into clusters by Lloyd's algorithm, the best of `runs` starts.
 ///
 /// # Errors
 /// If there are fewer points than clusters.
-pub fn kmeans(values: ArrayView2<'_, f64>, params: &KMeans) -> anyhow::Result<Partition> {
+pub fn kmeans(values: ArrayView2<'_, f64>, clusters: usize, runs: usize, seed: u64) -> anyhow::Result<Partition> {
     let (n, columns) = values.dim();
-    ensure!(
-        params.clusters <= n,
-        "{} clusters were asked for but there are {n} embeddings: ask for fewer",
-        params.clusters
-    );
+    ensure!(clusters <= n, "{clusters} clusters were asked for but there are {n} embeddings: ask for fewer");
     // linfa stops when the centres together moved less than its tolerance, a distance. It must shrink and grow with
     // the data; this small a share of their spread means that assignments have settled.
     let mean = values.mean_axis(ndarray::Axis(0)).context("there are no embeddings")?;
     let spread = (&values - &mean).mapv(|v| v * v).sum() / (n * columns) as f64;
     let tolerance = (1e-6 * spread.sqrt()).max(f64::MIN_POSITIVE);
-    let generator = Xoshiro256PlusPlus::seed_from_u64(Rng::new(params.seed, "k-means", 0).next_u64());
-    let model = Linfa::params_with_rng(params.clusters, generator)
-        .n_runs(params.runs)
+    let generator = Xoshiro256PlusPlus::seed_from_u64(Rng::new(seed, "k-means", 0).next_u64());
+    let model = Linfa::params_with_rng(clusters, generator)
+        .n_runs(runs)
         .tolerance(tolerance)
         .max_n_iterations(1000)
         // Not k-means||: its parallel draws depend on the number of threads.
@@ -81,22 +108,22 @@ pub fn kmeans(values: ArrayView2<'_, f64>, params: &KMeans) -> anyhow::Result<Pa
             let squared = |centre: usize| -> f64 {
                 values.row(i).iter().zip(centres.row(centre)).map(|(a, b)| (a - b) * (a - b)).sum()
             };
-            (0..params.clusters).fold((0, f64::INFINITY), |best, centre| {
+            (0..clusters).fold((0, f64::INFINITY), |best, centre| {
                 let distance = squared(centre);
                 if distance < best.1 { (centre, distance) } else { best }
             })
         })
         .collect();
-    let mut names = vec![None; params.clusters];
+    let mut order = vec![None; clusters];
     let mut next = 0;
-    let clusters = nearest
+    let names = nearest
         .iter()
         .map(|&(centre, _)| {
-            *names[centre].get_or_insert_with(|| {
+            *order[centre].get_or_insert_with(|| {
                 next += 1;
                 next - 1
             })
         })
         .collect();
-    Ok(Partition { clusters, inertia: nearest.iter().map(|&(_, squared)| squared).sum() })
+    Ok(Partition { clusters: names, inertia: nearest.iter().map(|&(_, squared)| squared).sum() })
 }

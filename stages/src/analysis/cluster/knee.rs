@@ -9,7 +9,7 @@ pub struct Knee {
     pub distance: f64,
 }
 
-/// Finds the knee of the k-distance curve: the distances from every point to its k-th nearest neighbour, sorted.
+/// Finds the knee of the k-distance curve: the distances from every point to its k-th nearest neighbour, ascending.
 ///
 /// Inside clusters the curve is nearly flat, among outliers it climbs; the radius belongs at the bend (Ester, Kriegel,
 /// Sander and Xu, A density-based algorithm for discovering clusters, 1996, section 4.2, who pick it by eye). The bend
@@ -19,8 +19,7 @@ pub struct Knee {
 ///
 /// `None` where the curve has no bend: fewer than three distances, or all of them equal, or nowhere below the diagonal,
 /// or a distance of 0 there (more than k coincident copies of most points).
-pub fn knee(mut distances: Vec<f64>) -> Option<Knee> {
-    distances.sort_unstable_by(f64::total_cmp);
+pub fn knee(distances: &[f64]) -> Option<Knee> {
     let (&first, &last) = (distances.first()?, distances.last()?);
     let (height, width) = (last - first, (distances.len() - 1) as f64);
     if height.is_nan() || height <= 0.0 {
@@ -38,21 +37,20 @@ mod tests {
 
     #[test]
     fn finds_the_corner_of_a_hockey_stick() {
-        // Flat up to 0.19 at rank 90, then steep; the order of the points does not matter.
-        let mut distances: Vec<f64> = (0..100)
+        // Flat up to 0.19 at rank 90, then steep.
+        let distances: Vec<f64> = (0..100)
             .map(|i| if i <= 90 { 0.1 + 0.001 * f64::from(i) } else { 0.19 + 0.2 * f64::from(i - 90) })
             .collect();
-        distances.reverse();
-        let knee = knee(distances).unwrap();
+        let knee = knee(&distances).unwrap();
         assert_eq!(knee.rank, 90);
         assert!((knee.distance - 0.19).abs() < 1e-12);
     }
 
     #[test]
     fn a_curve_without_a_bend_has_none() {
-        assert_eq!(knee(vec![]), None);
-        assert_eq!(knee(vec![1.0, 2.0]), None);
-        assert_eq!(knee(vec![0.5; 10]), None);
-        assert_eq!(knee((0..10).map(|i| f64::from(i).sqrt()).collect()), None);
+        assert_eq!(knee(&[]), None);
+        assert_eq!(knee(&[1.0, 2.0]), None);
+        assert_eq!(knee(&[0.5; 10]), None);
+        assert_eq!(knee(&(0..10).map(|i| f64::from(i).sqrt()).collect::<Vec<_>>()), None);
     }
 }

@@ -1,12 +1,13 @@
 //! The kind `cluster`: groups embeddings, and says how well the groups agree with the classes.
 
+mod choose;
 mod dbscan;
 mod kmeans;
 mod knee;
 mod radius;
 
 use anyhow::Context as _;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::embeddings::Embeddings;
@@ -15,8 +16,9 @@ use super::{on_threads, tagged};
 use crate::artifact;
 use crate::kind::{Arity, Context, Kind, Output, ParamError, Port, Reads, Role};
 
+pub use choose::{Choice, Search, Trial, choose};
 pub use dbscan::{Dbscan, Density, Eps, Normalise, dbscan};
-pub use kmeans::{KMeans, Partition, kmeans};
+pub use kmeans::{Count, KMeans, Partition, kmeans};
 pub use knee::{Knee, knee};
 pub use radius::WithinRadius;
 
@@ -35,7 +37,8 @@ pub const KIND: Kind = Kind {
             name: "clusters",
             file: "clusters.csv",
             role: Role::Data,
-            doc: "CSV `index,cluster,label`: a row a sample, in order; cluster -1 is noise (DBSCAN), label its class",
+            doc: "CSV `index,cluster,label,silhouette`: a row a sample, in order; cluster -1 is noise (DBSCAN), label its \
+                  class; no silhouette where it is undefined",
         },
         Output {
             name: "metrics",
@@ -45,12 +48,29 @@ pub const KIND: Kind = Kind {
                   `silhouette_without_noise`. Noise counts as one more group in `ari`, `nmi` and `purity`; a silhouette \
                   that is undefined (a single cluster) is left out",
         },
+        Output {
+            name: "choice",
+            file: "choice.csv",
+            role: Role::Data,
+            doc: "what the choice was made from; k-means: CSV `clusters,silhouette,inertia`, a row a number that was tried; \
+                  DBSCAN: CSV `rank,distance`, the distances to neighbour number `min_samples - 1`, ascending",
+        },
     ],
     check: |with| Ok(serde_json::to_value(method(with)?).expect("parameters are plain data")),
     run,
     fixed: None,
+    chain: None,
     module: "analysis/cluster/mod.rs",
 };
+
+/// The word `auto`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Auto {
+    /// Chosen from the data.
+    #[default]
+    Auto,
+}
 
 /// How to group.
 #[derive(Debug, Serialize)]
@@ -91,42 +111,96 @@ struct Line {
     index: usize,
     cluster: i64,
     label: u32,
+    silhouette: Option<f32>,
+}
+
+/// A point of the k-distance curve.
+#[derive(Serialize)]
+struct Distance {
+    rank: usize,
+    distance: f64,
+}
+
+/// Embeddings, grouped.
+struct Grouped {
+    /// -1 is noise.
+    clusters: Vec<i64>,
+    silhouettes: Vec<Option<f64>>,
+    metrics: Metrics,
+    choice: Choosing,
+}
+
+/// What the choice was made from.
+enum Choosing {
+    Trials(Vec<Trial>),
+    Distances(Vec<f64>),
 }
 
 fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
     let method = method(params).map_err(|e| anyhow::anyhow!("{}", e.message))?;
     let embeddings = Embeddings::open(context.input("embeddings")?)?;
-    let (clusters, metrics) = on_threads(context.threads, || match &method {
-        Method::Kmeans(params) => by_kmeans(params, &embeddings),
+    let found = on_threads(context.threads, || match &method {
+        Method::Kmeans(params) => by_kmeans(params, &embeddings, context),
         Method::Dbscan(params) => by_density(params, &embeddings, context),
     })?;
     let mut csv = artifact::csv_writer(context.output("clusters")?)?;
-    for (index, (&cluster, &label)) in clusters.iter().zip(&embeddings.labels).enumerate() {
-        csv.serialize(Line { index, cluster, label })?;
+    for (index, &cluster) in found.clusters.iter().enumerate() {
+        let silhouette = found.silhouettes[index].map(|s| s as f32);
+        csv.serialize(Line { index, cluster, label: embeddings.labels[index], silhouette })?;
     }
     csv.flush().context("cannot write the clusters")?;
-    artifact::write_json(context.output("metrics")?, &metrics)
+    let mut csv = artifact::csv_writer(context.output("choice")?)?;
+    match found.choice {
+        Choosing::Trials(trials) => trials.into_iter().try_for_each(|trial| csv.serialize(trial))?,
+        Choosing::Distances(distances) => {
+            let rows = distances.into_iter().enumerate();
+            rows.map(|(rank, distance)| Distance { rank, distance }).try_for_each(|row| csv.serialize(row))?;
+        }
+    }
+    csv.flush().context("cannot write what the choice was made from")?;
+    artifact::write_json(context.output("metrics")?, &found.metrics)
 }
 
-fn by_kmeans(params: &KMeans, embeddings: &Embeddings) -> anyhow::Result<(Vec<i64>, Metrics)> {
-    let partition = kmeans(embeddings.values.view(), params)?;
-    let clusters: Vec<i64> = partition.clusters.iter().map(|&c| c as i64).collect();
+fn by_kmeans(params: &KMeans, embeddings: &Embeddings, context: &Context<'_>) -> anyhow::Result<Grouped> {
+    let values = embeddings.values.view();
+    let (runs, seed) = (params.runs, params.seed);
+    let found = match params.clusters {
+        Count::Named(Auto::Auto) => choose(values, &Search { fewest: 2, most: params.most, runs, seed, smallest: 1 })?,
+        Count::Given(clusters) => {
+            let partition = kmeans(values, clusters, runs, seed)?;
+            let silhouettes = super::score::silhouettes(values, &[&partition.clusters]).pop().flatten();
+            let silhouette = silhouettes.as_deref().and_then(super::score::mean);
+            let trials = vec![Trial { clusters, silhouette, inertia: partition.inertia }];
+            Choice { partition, silhouettes, trials }
+        }
+    };
+    let clusters: Vec<i64> = found.partition.clusters.iter().map(|&c| c as i64).collect();
     let mut metrics = metrics(&clusters, embeddings);
-    metrics.silhouette = super::score::silhouette(embeddings.values.view(), &partition.clusters);
-    metrics.inertia = Some(partition.inertia);
-    Ok((clusters, metrics))
+    metrics.silhouette = found.silhouettes.as_deref().and_then(super::score::mean);
+    metrics.inertia = Some(found.partition.inertia);
+    context.message(format!("{} clusters", metrics.clusters));
+    let silhouettes = match found.silhouettes {
+        Some(silhouettes) => silhouettes.into_iter().map(Some).collect(),
+        None => vec![None; clusters.len()],
+    };
+    Ok(Grouped { clusters, silhouettes, metrics, choice: Choosing::Trials(found.trials) })
 }
 
-fn by_density(params: &Dbscan, embeddings: &Embeddings, context: &Context<'_>) -> anyhow::Result<(Vec<i64>, Metrics)> {
-    let Density { clusters, eps, values } = dbscan(&embeddings.values, params)?;
+fn by_density(params: &Dbscan, embeddings: &Embeddings, context: &Context<'_>) -> anyhow::Result<Grouped> {
+    let Density { clusters, eps, values, distances } = dbscan(&embeddings.values, params)?;
     let names: Vec<i64> = clusters.iter().map(|c| c.map_or(-1, |c| c as i64)).collect();
     let mut metrics = metrics(&names, embeddings);
     context.message(format!("eps {eps:.6}: {} clusters, {} of {} noise", metrics.clusters, metrics.noise, names.len()));
     let kept: Vec<usize> = (0..names.len()).filter(|&i| clusters[i].is_some()).collect();
     let labels: Vec<usize> = kept.iter().filter_map(|&i| clusters[i]).collect();
-    metrics.silhouette_without_noise = super::score::silhouette(values.select(ndarray::Axis(0), &kept).view(), &labels);
+    let mut silhouettes = vec![None; names.len()];
+    let values = values.select(ndarray::Axis(0), &kept);
+    if let Some(found) = super::score::silhouettes(values.view(), &[&labels]).pop().flatten() {
+        metrics.silhouette_without_noise = super::score::mean(&found);
+        kept.iter().zip(found).for_each(|(&i, silhouette)| silhouettes[i] = Some(silhouette));
+    }
     metrics.eps = Some(eps);
-    Ok((names, metrics))
+    Ok(Grouped { clusters: names, silhouettes, metrics, choice: Choosing::Distances(distances) })
 }
 
 fn metrics(clusters: &[i64], embeddings: &Embeddings) -> Metrics {

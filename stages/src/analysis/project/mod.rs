@@ -50,6 +50,7 @@ pub const KIND: Kind = Kind {
     check: |with| Ok(serde_json::to_value(method(with)?).expect("parameters are plain data")),
     run,
     fixed: None,
+    chain: None,
     module: "analysis/project/mod.rs",
 };
 

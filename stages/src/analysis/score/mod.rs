@@ -5,5 +5,5 @@ mod silhouette;
 mod trustworthiness;
 
 pub use agreement::Agreement;
-pub use silhouette::silhouette;
+pub use silhouette::{mean, silhouette, silhouettes};
 pub use trustworthiness::trustworthiness;

@@ -13,6 +13,7 @@ use super::panels::pack;
 use super::slide::Sliding;
 use super::tile;
 use super::weigh::Weighing;
+use super::winograd;
 use crate::ops::simd::dispatch;
 use crate::ops::window::{Axis, Window};
 
@@ -31,6 +32,9 @@ pub(super) type Parameters<'a> = (&'a mut [f32], &'a mut [f32]);
 
 /// `[images, rows, columns, outputs]`; without biases `b` is empty.
 pub(super) fn forward(problem: &Problem, x: &[f32], w: &[f32], b: &[f32]) -> Vec<f32> {
+    if winograd::applies(problem) {
+        return winograd::forward(problem, x, w, b);
+    }
     SCRATCH.with_borrow_mut(|scratch| dispatch(Forward { problem, x, w, b, scratch }))
 }
 
@@ -41,6 +45,9 @@ pub(super) fn backward(
     needs_x: bool,
     parameters: Option<Parameters>,
 ) -> Option<Vec<f32>> {
+    if winograd::applies(problem) {
+        return winograd::backward(problem, [x, w, y, gy], needs_x, parameters);
+    }
     SCRATCH.with_borrow_mut(|scratch| dispatch(Backward { problem, x, w, y, gy, needs_x, parameters, scratch }))
 }
 
@@ -131,7 +138,7 @@ impl WithSimd for Backward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) -> Option<Vec<f32>> {
         let problem = self.problem;
-        let Problem { images, window, channels, outputs, relu } = *problem;
+        let Problem { images, window, channels, outputs, .. } = *problem;
         let Scratch { images: framed, gradients, panels, biases, starts } = self.scratch;
         let image = problem.image();
         let positions = window.positions() * outputs;
@@ -165,16 +172,8 @@ impl WithSimd for Backward<'_> {
             // A tile may read, and ignore, a few elements past the last pixel's channels.
             gradients.resize((count * g_frame.image() + tile::columns::<S>()).max(gradients.len()), 0.0);
             for (n, framed) in gradients.chunks_exact_mut(g_frame.image()).take(count).enumerate() {
-                let (y, gy) = (&y[n * positions..][..positions], &gy[n * positions..][..positions]);
-                g_frame.fill(framed, place, (window.rows.output, window.columns.output), |pixel, to| {
-                    let (y, gy) = (&y[pixel * outputs..][..outputs], &gy[pixel * outputs..][..outputs]);
-                    if relu {
-                        to.iter_mut().zip(gy).zip(y).for_each(|((to, g), y)| *to = if *y > 0.0 { *g } else { 0.0 });
-                    } else {
-                        to.copy_from_slice(gy);
-                    }
-                    bias.iter_mut().zip(to).for_each(|(sum, g)| *sum += *g);
-                });
+                let image = n * positions..(n + 1) * positions;
+                frame_gradient(problem, g_frame, place, (&y[image.clone()], &gy[image]), bias, framed);
             }
             if let Some((weight, _)) = &mut self.parameters {
                 let x = problem.framed(self.x, start..start + count, framed);
@@ -197,6 +196,28 @@ impl WithSimd for Backward<'_> {
     }
 }
 
+/// Frames the gradient of one image's output, zero where a ReLU cut it, and adds it to the biases' gradients, if asked for.
+#[inline(always)]
+pub(super) fn frame_gradient(
+    problem: &Problem,
+    frame: Frame,
+    place: Place,
+    (y, gy): (&[f32], &[f32]),
+    bias: &mut [f32],
+    to: &mut [f32],
+) {
+    let Problem { window, outputs, relu, .. } = *problem;
+    frame.fill(to, place, (window.rows.output, window.columns.output), |pixel, to| {
+        let (y, gy) = (&y[pixel * outputs..][..outputs], &gy[pixel * outputs..][..outputs]);
+        if relu {
+            to.iter_mut().zip(gy).zip(y).for_each(|((to, g), y)| *to = if *y > 0.0 { *g } else { 0.0 });
+        } else {
+            to.copy_from_slice(gy);
+        }
+        bias.iter_mut().zip(to).for_each(|(sum, g)| *sum += *g);
+    });
+}
+
 impl Problem {
     /// Terms of each output's sum.
     fn depth(&self) -> usize {
@@ -204,7 +225,7 @@ impl Problem {
     }
 
     /// Elements of an image.
-    fn image(&self) -> usize {
+    pub(super) fn image(&self) -> usize {
         self.window.pixels() * self.channels
     }
 

@@ -1,7 +1,7 @@
 //! The operators' CPU kernels, as candle custom ops with backward passes of their own.
 //!
 //! `convolve.rs` is convolution over slices, made of two loops, `slide.rs` (outputs) and `weigh.rs` (gradients of the
-//! weights); `product.rs` are the products of dense layers. Both build on the register-blocked sums of `tile.rs`; `panels.rs` lays weights out for them and `frame.rs` images.
+//! weights), or handed to `winograd/` where the kernels are 3 x 3; `product.rs` are the products of dense layers. Both build on the register-blocked sums of `tile.rs`; `panels.rs` lays weights out for them and `frame.rs` images.
 //! Vector instructions are chosen at run time.
 
 mod conv;
@@ -19,6 +19,7 @@ mod relu;
 mod slide;
 mod tile;
 mod weigh;
+mod winograd;
 
 pub(super) use conv::conv2d;
 pub(super) use dense::dense;

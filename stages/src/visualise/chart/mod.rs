@@ -2,6 +2,7 @@
 
 pub(super) mod axis;
 pub(super) mod dots;
+pub(super) mod flow;
 pub(super) mod heat_map;
 pub(super) mod image_grid;
 pub(super) mod legend;

@@ -2,7 +2,7 @@
 
 /// How the numbers of one column are written.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Precision {
+pub enum Precision {
     /// Counts: `3,223,909`.
     Whole,
     /// So many decimals: `0.9732`.
@@ -12,11 +12,11 @@ pub(crate) enum Precision {
 }
 
 /// Seconds: `12.3`.
-pub(crate) const SECONDS: Precision = Precision::Decimals(1);
+pub const SECONDS: Precision = Precision::Decimals(1);
 
 impl Precision {
     /// What suits all of `values`: the largest decides.
-    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let (mut whole, mut largest) = (true, 0.0_f64);
         for value in values {
             whole &= value.fract() == 0.0 && value.abs() < 1e15;
@@ -33,7 +33,7 @@ impl Precision {
     }
 
     /// The number.
-    pub(crate) fn show(self, value: f64) -> String {
+    pub fn show(self, value: f64) -> String {
         let text = match self {
             Self::Whole => grouped(value),
             Self::Decimals(decimals) => format!("{value:.decimals$}"),
@@ -45,7 +45,7 @@ impl Precision {
     }
 
     /// The difference with its sign; `=` where it is smaller than the last digit shown.
-    pub(crate) fn delta(self, delta: f64) -> String {
+    pub fn delta(self, delta: f64) -> String {
         let nothing = match self {
             Self::Scientific(unit) => delta.abs() < unit / 2.0,
             _ => !self.show(delta).chars().any(|c| ('1'..='9').contains(&c)),
@@ -71,7 +71,7 @@ fn grouped(value: f64) -> String {
 }
 
 /// Wall time: `0.4 s`, `12.3 s`, `3 min 07 s`, `2 h 05 min`.
-pub(crate) fn duration(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
     match whole {
         ..60 => format!("{:.1} s", seconds.clamp(0.0, 59.9)),
@@ -80,8 +80,20 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
+/// Bytes: `812 B`, `3.9 MB`, `1.2 GB`.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let (mut value, mut unit) = (bytes as f64, 0);
+    // What would be shown as 1000.0 belongs to the next unit.
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
 /// `1 stage`, `2 stages`.
-pub(crate) fn count(n: usize, noun: &str) -> String {
+pub fn count(n: usize, noun: &str) -> String {
     let plural = if n == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(n as f64))
 }
@@ -117,6 +129,14 @@ mod tests {
         let small = Precision::of([1.2345e-5]);
         assert_eq!(small.delta(4e-9), "=");
         assert_eq!(small.delta(2e-8), "+2.000e-8");
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(
+            [0, 999, 1000, 3_853_012, 999_990, 2_500_000_000].map(size),
+            ["0 B", "999 B", "1.0 kB", "3.9 MB", "1.0 MB", "2.5 GB"]
+        );
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Many variants under one short name: `train[model=1..7] (7)`.
 
 /// The part of a name before its coordinates: `train` of `train[model=5]`.
-pub(crate) fn base(name: &str) -> &str {
+pub fn base(name: &str) -> &str {
     name.split_once('[').map_or(name, |(base, _)| base)
 }
 
 /// One label for variants of one stage, with their number if there are several.
-pub(crate) fn collapsed(names: &[&str]) -> String {
+pub fn collapsed(names: &[&str]) -> String {
     let [first, _, ..] = names else {
         return names.first().map(|&name| name.to_owned()).unwrap_or_default();
     };

@@ -1,0 +1,51 @@
+//! `kiln checkout`.
+
+use kiln::engine::{Checkout as Entry, CheckoutStep};
+use kiln::pipeline::{self, StageName};
+use kiln::record::{RunRecord, StageRecord};
+
+use super::args::{Checkout, Place};
+use super::{EXIT_FAILED, Stop, project, render};
+
+pub(crate) fn checkout(place: &Place, args: &Checkout) -> Result<u8, Stop> {
+    let root = project::root(&place.file)?;
+    let store = project::store(place, &root)?;
+    let run = store.find_run(&args.run, Some(&root)).map_err(|e| Stop::Usage(e.to_string()))?;
+    all_named(&run, &args.stages)?;
+    let wanted = |stage: &StageRecord| args.stages.is_empty() || args.stages.iter().any(|target| names(target, stage));
+    let _hold = store.hold()?;
+    let mut plan = Entry::plan(&store, &root, &run, &wanted, args.force)?;
+    let refused = plan.iter().any(|entry| entry.step == CheckoutStep::Refuse);
+    let write = !refused && !args.dry_run;
+    if !args.json {
+        render::talk(&render::checkout::announcement(&plan, write));
+    }
+    if write {
+        for entry in &mut plan {
+            entry.carry_out(&store, &root)?;
+        }
+        store.memo().save()?;
+    }
+    let gone = plan.iter().any(|entry| entry.step == CheckoutStep::Gone);
+    if args.json {
+        render::json(&render::checkout::json(&run, &plan, write))?;
+    } else {
+        render::data(&render::checkout::text(&run, &plan, write))?;
+    }
+    Ok(if refused || gone { EXIT_FAILED } else { 0 })
+}
+
+fn names(target: &str, stage: &StageRecord) -> bool {
+    let variant = stage.variant.iter().map(|(axis, label)| (axis.clone(), label.clone())).collect();
+    pipeline::is_named(target, &StageName { stage: stage.stage.clone(), variant })
+}
+
+/// A stage that the run does not have is a mistake, not nothing to do.
+fn all_named(run: &RunRecord, targets: &[String]) -> Result<(), Stop> {
+    let unknown = targets.iter().find(|target| !run.stages.iter().any(|stage| names(target, stage)));
+    unknown.map_or(Ok(()), |target| {
+        let mut stages: Vec<&str> = run.stages.iter().map(|stage| stage.stage.as_str()).collect();
+        stages.dedup();
+        Err(Stop::Usage(format!("run {} has no stage `{target}`\nhint: its stages: {}", run.id, stages.join(", "))))
+    })
+}

@@ -1,0 +1,56 @@
+//! `kiln run --check-determinism`.
+
+use std::collections::BTreeSet;
+
+use kiln::engine::{self, Interrupt, Options, Reporter, Silent, Step};
+use kiln::pipeline::{self, Pipeline, StageId};
+use kiln::record::RunStatus;
+use kiln::store::Store;
+
+use super::args::Run;
+use super::render::look::Look;
+use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, render};
+
+/// Executes each of the stages twice, once all that it needs is up to date.
+pub(crate) fn check(
+    pipeline: &Pipeline,
+    store: &Store,
+    args: &Run,
+    stages: &BTreeSet<StageId>,
+    jobs: usize,
+) -> Result<u8, Stop> {
+    let (interrupt, worker) = (Interrupt::listen()?, std::env::current_exe()?);
+    let mut checked = Vec::new();
+    for &id in stages {
+        let name = pipeline.stages[id.0].name.to_string();
+        let mut needed = pipeline::select(pipeline, std::slice::from_ref(&name)).map_err(Stop::Mistakes)?;
+        needed.remove(&id);
+        let plan = engine::plan(pipeline, store, &needed, &BTreeSet::new());
+        // What can be restored need not be in place.
+        if plan.iter().any(|planned| !matches!(planned.step, Step::UpToDate | Step::Restore)) {
+            let (worker, set) = (worker.clone(), args.select.set.clone());
+            let before = Options { stages: needed, force: BTreeSet::new(), jobs, keep_going: false, worker, set };
+            let mut reporter: Box<dyn Reporter> = if args.quiet { Box::new(Silent) } else { render::reporter() };
+            match engine::run(pipeline, store, &before, &interrupt, reporter.as_mut())?.status {
+                RunStatus::Ok => {}
+                RunStatus::Failed => return Ok(EXIT_FAILED),
+                RunStatus::Interrupted => return Ok(EXIT_INTERRUPTED),
+            }
+        }
+        if !args.quiet {
+            render::talk(&format!("{name}: executing it twice\n"));
+        }
+        match engine::check_determinism(pipeline, store, id, jobs, &worker, &interrupt) {
+            Ok(twice) => checked.push(twice),
+            Err(Some(why)) => return Err(Stop::Error(anyhow::anyhow!(why))),
+            Err(None) => return Ok(EXIT_INTERRUPTED),
+        }
+    }
+    store.memo().save()?;
+    if args.json {
+        render::json(&checked)?;
+    } else {
+        render::data(&render::determinism::text(&checked, &Look::stdout()))?;
+    }
+    Ok(if checked.iter().all(|twice| twice.differences.is_empty()) { 0 } else { EXIT_FAILED })
+}

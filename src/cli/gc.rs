@@ -1,0 +1,73 @@
+//! `kiln gc`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kiln::store::{Alone, Keep, Store};
+
+use super::args::{Gc, Place};
+use super::render::look::Look;
+use super::{EXIT_FAILED, Stop, project, render};
+
+pub(crate) fn gc(place: &Place, args: &Gc) -> Result<u8, Stop> {
+    let root = project::root(&place.file)?;
+    let store = project::store(place, &root)?;
+    let mut runs = Vec::new();
+    for name in &args.keep {
+        let run = store.find_run(name, Some(&root)).map_err(|e| Stop::Usage(e.to_string()))?;
+        runs.push(run.id);
+    }
+    let keep = Keep {
+        last: args.keep_last,
+        runs,
+        forget: args.forget.iter().map(|path| whole(path)).collect(),
+        unrecorded: args.unrecorded,
+        drop_records: args.drop_records,
+    };
+    let (garbage, deleted) = if args.delete {
+        let Some(alone) = alone(&store, args.no_wait)? else {
+            render::error("a run uses the cache; nothing was deleted");
+            return Ok(EXIT_FAILED);
+        };
+        let garbage = store.garbage(&keep)?;
+        store.delete(&alone, &garbage)?;
+        (garbage, true)
+    } else {
+        (store.garbage(&keep)?, false)
+    };
+    // What lay in place was hashed, and need not be again.
+    if let Err(error) = store.memo().save() {
+        tracing::warn!("cannot save the hash memo: {error}");
+    }
+    if args.json {
+        render::json(&render::gc::json(&garbage, deleted))?;
+    } else {
+        render::data(&render::gc::text(&garbage, deleted, &Look::stdout()))?;
+    }
+    Ok(0)
+}
+
+/// Waits until no run uses the store.
+fn alone(store: &Store, no_wait: bool) -> Result<Option<Alone>, Stop> {
+    if let Some(alone) = store.try_hold_alone()? {
+        return Ok(Some(alone));
+    }
+    if no_wait {
+        return Ok(None);
+    }
+    render::talk("a run uses the cache; waiting until it is over (Ctrl-C gives up, nothing is deleted yet)\n");
+    Ok(Some(store.hold_alone()?))
+}
+
+/// The path as run records have it; a project that is gone can only be named in full.
+fn whole(path: &Path) -> PathBuf {
+    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Reads `36h` or `7d`; `0` for no time at all.
+pub(crate) fn limit(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    kiln::pipeline::duration(text).ok_or_else(|| "write a time such as 7d, 12h or 0".to_owned())
+}

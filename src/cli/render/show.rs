@@ -1,0 +1,187 @@
+//! A stage or a run in readable form.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use kiln::kind::Role;
+use kiln::record::{Outcome, RunRecord, RunStatus, StageRecord};
+use serde_json::Value;
+
+use super::look::{Look, one_line};
+use super::names::collapsed;
+use super::number::{self, Precision};
+use super::table::{Grid, Side};
+use crate::cli::show::{LastRun, Shown};
+
+/// So many characters of a value, and so many numbers, are shown.
+const VALUE: usize = 100;
+const NUMBERS: usize = 12;
+
+/// Stages, one below the other.
+pub(crate) fn stages(stages: &[Shown], all: bool, look: &Look) -> String {
+    stages.iter().map(|shown| stage(shown, all, look)).collect::<Vec<_>>().join("\n")
+}
+
+fn stage(shown: &Shown, all: bool, look: &Look) -> String {
+    let kind = shown.uses.as_ref().map_or("a command".to_owned(), |kind| format!("uses {kind}"));
+    let mut text = format!("{}  {kind}\n", look.bold(&shown.name));
+    text += &section(if shown.uses.is_some() { "parameters" } else { "command" }, &parameters(shown), look);
+    let inputs: Vec<[String; 2]> = shown
+        .inputs
+        .iter()
+        .map(|input| {
+            let path = input.path.display();
+            let from = input.from.as_ref().map_or(path.to_string(), |from| format!("{from} ({path})"));
+            [input.input.clone(), from]
+        })
+        .collect();
+    text += &section("inputs", &inputs, look);
+    let outputs: Vec<[String; 2]> =
+        shown.outputs.iter().map(|output| [output.output.clone(), output_text(shown, &output.output)]).collect();
+    text += &section("outputs", &outputs, look);
+    match &shown.last {
+        Some(last) => text += &last_result(last, all, look),
+        None => text += "  no run has it yet\n",
+    }
+    text
+}
+
+fn parameters(shown: &Shown) -> Vec<[String; 2]> {
+    let Value::Object(params) = &shown.params else { return vec![[String::new(), value(&shown.params)]] };
+    let mut rows = Vec::new();
+    for (name, param) in params {
+        match param {
+            // A script is read as it is written.
+            Value::String(script) if shown.uses.is_none() => {
+                let mut lines = script.trim_end().lines();
+                rows.push([name.clone(), one_line(lines.next().unwrap_or_default())]);
+                rows.extend(lines.map(|line| [String::new(), one_line(line)]));
+            }
+            Value::Object(env) if shown.uses.is_none() => {
+                rows.extend(env.iter().map(|(name, text)| [format!("env {name}"), value(text)]));
+            }
+            other => rows.push([name.clone(), value(other)]),
+        }
+    }
+    rows
+}
+
+fn output_text(shown: &Shown, name: &str) -> String {
+    let Some(output) = shown.outputs.iter().find(|output| output.output == name) else { return String::new() };
+    let role = match output.role {
+        Role::Data => "",
+        Role::Metrics => ", metrics",
+        Role::Figure => ", figure",
+        Role::Series => ", series",
+    };
+    let made = shown.last.as_ref().and_then(|last| last.record.outputs.get(name));
+    let made = made.map_or(String::new(), |made| format!("  {}, {}", made.digest.short(), number::size(made.bytes)));
+    format!("{}{role}{made}", output.path.display())
+}
+
+fn last_result(last: &LastRun, all: bool, look: &Look) -> String {
+    let record = &last.record;
+    let took = record.executed_seconds.map_or(String::new(), |s| format!(", executed in {}", number::duration(s)));
+    let started = last.started.strftime("%Y-%m-%d %H:%M:%S UTC");
+    let line = format!("{} in run {} ({started}){took}", words(record.outcome), last.run);
+    let mut rows: Vec<[String; 2]> = vec![[String::new(), line]];
+    rows.extend(record.reasons.iter().map(|reason| [String::new(), one_line(reason)]));
+    rows.extend(record.error.iter().flat_map(|error| error.lines()).map(|line| [String::new(), one_line(line)]));
+    let mut text = section("last result", &rows, look);
+    let mut numbers: Vec<[String; 2]> =
+        record.metrics.iter().map(|(name, value)| [name.clone(), Precision::of([*value]).show(*value)]).collect();
+    let more = if all { 0 } else { numbers.len().saturating_sub(NUMBERS) };
+    numbers.truncate(numbers.len() - more);
+    text += &section("metrics", &numbers, look);
+    if more > 0 {
+        let _ = writeln!(text, "    and {} (`--all` shows them)", number::count(more, "more number"));
+    }
+    text
+}
+
+fn section(title: &str, rows: &[[String; 2]], look: &Look) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let width = rows.iter().map(|[name, _]| console::measure_text_width(name)).max().unwrap_or(0);
+    let gap = if width == 0 { "" } else { "  " };
+    let mut text = format!("  {}\n", look.bold(title));
+    for [name, value] in rows {
+        let pad = " ".repeat(width - console::measure_text_width(name));
+        let _ = writeln!(text, "{}", format!("    {name}{pad}{gap}{value}").trim_end());
+    }
+    text
+}
+
+fn value(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    console::truncate_str(&one_line(&text), VALUE, "...").into_owned()
+}
+
+fn words(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::UpToDate => "up to date".into(),
+        outcome => outcome.to_string(),
+    }
+}
+
+/// A run: what it was asked, on what, and what became of its stages.
+pub(crate) fn run(run: &RunRecord, all: bool, look: &Look) -> String {
+    let status = match run.status {
+        RunStatus::Ok => look.green("ok"),
+        RunStatus::Failed => look.red("failed"),
+        RunStatus::Interrupted => look.yellow("interrupted"),
+    };
+    let mut text = format!("{}  {status}\n", look.bold(&format!("run {}", run.id)));
+    let mut rows = vec![
+        ["started".to_owned(), run.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()],
+        ["took".to_owned(), number::duration(run.seconds)],
+        ["pipeline".to_owned(), run.project.join(&run.pipeline).display().to_string()],
+        [
+            "host".to_owned(),
+            format!("{}, {}, kiln {}", run.host.name, number::count(run.host.cpus, "processor"), run.host.kiln),
+        ],
+    ];
+    rows.extend(run.profile.iter().map(|profile| ["profile".to_owned(), profile.clone()]));
+    rows.extend(run.set.iter().map(|set| ["set".to_owned(), one_line(set)]));
+    if let Value::Object(params) = &run.params {
+        rows.extend(params.iter().map(|(name, param)| [format!("params.{name}"), value(param)]));
+    }
+    let width = rows.iter().map(|[name, _]| name.len()).max().unwrap_or(0);
+    for [name, value] in rows {
+        let _ = writeln!(text, "  {name:width$}  {value}");
+    }
+    text.push('\n');
+    text += &stages_of(run, all).text(look);
+    text
+}
+
+/// A line a stage, variants that fared alike together.
+fn stages_of(run: &RunRecord, all: bool) -> Grid {
+    let titles = [("stage", Side::Left), ("outcome", Side::Left), ("seconds", Side::Right), ("why", Side::Left)];
+    let mut grid = Grid::new(1, titles).wrapping(3);
+    let mut groups: Vec<Vec<&StageRecord>> = Vec::new();
+    let mut places: BTreeMap<(&str, String, String), usize> = BTreeMap::new();
+    for record in &run.stages {
+        let why = why(record);
+        let own = if all { record.name.clone() } else { String::new() };
+        let place = *places.entry((&record.stage, format!("{}{own}", record.outcome), why)).or_insert_with(|| {
+            groups.push(vec![]);
+            groups.len() - 1
+        });
+        groups[place].push(record);
+    }
+    for group in groups {
+        let names: Vec<&str> = group.iter().map(|record| record.name.as_str()).collect();
+        let seconds: f64 = group.iter().map(|record| record.seconds).sum();
+        let seconds = if group[0].outcome == Outcome::Executed { format!("{seconds:.1}") } else { String::new() };
+        grid.row([collapsed(&names), words(group[0].outcome), seconds, why(group[0])]);
+    }
+    grid
+}
+
+fn why(record: &StageRecord) -> String {
+    let error = record.error.as_ref().and_then(|error| error.lines().next()).map(str::to_owned);
+    let text = error.or_else(|| record.reasons.first().cloned()).unwrap_or_default();
+    console::truncate_str(&one_line(&text), VALUE, "...").into_owned()
+}

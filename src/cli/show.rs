@@ -1,0 +1,151 @@
+//! `kiln show`: a stage as the pipeline has it with its last result, or a run in readable form.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use kiln::engine::Records;
+use kiln::kind::Role;
+use kiln::pipeline::{Body, Command, From, Pipeline, Stage};
+use kiln::record::{RunRecord, StageRecord};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::args::{Place, Select};
+use super::render::look::Look;
+use super::{Stop, project, render};
+
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    /// A stage (`train`, `train[model=5]`, `eval*`) or a run (its name or the beginning, `latest`, `latest~2`).
+    #[arg(value_name = "STAGE|RUN")]
+    what: String,
+    #[command(flatten)]
+    select: Select,
+    /// Show every stage of a run on a line of its own, and every number.
+    #[arg(short, long)]
+    all: bool,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A stage as the pipeline has it, and its last result.
+#[derive(Serialize)]
+pub(crate) struct Shown {
+    /// `train[model=5]`.
+    pub(crate) name: String,
+    /// The kind; `None` for a command.
+    pub(crate) uses: Option<String>,
+    /// Its parameters, resolved and with defaults; of a command the command and its environment.
+    pub(crate) params: Value,
+    /// Where its inputs come from.
+    pub(crate) inputs: Vec<InputShown>,
+    /// What it gives.
+    pub(crate) outputs: Vec<OutputShown>,
+    /// The newest run that has it, and what it says of it.
+    pub(crate) last: Option<LastRun>,
+}
+
+/// One artifact of an input.
+#[derive(Serialize)]
+pub(crate) struct InputShown {
+    pub(crate) input: String,
+    /// The output it is (`split.split`), or `None` for a source.
+    pub(crate) from: Option<String>,
+    pub(crate) path: PathBuf,
+}
+
+/// An output, as the pipeline declares it.
+#[derive(Serialize)]
+pub(crate) struct OutputShown {
+    pub(crate) output: String,
+    pub(crate) path: PathBuf,
+    pub(crate) role: Role,
+}
+
+/// The newest run that has a stage.
+#[derive(Serialize)]
+pub(crate) struct LastRun {
+    pub(crate) run: String,
+    pub(crate) started: jiff::Timestamp,
+    pub(crate) record: StageRecord,
+}
+
+pub(crate) fn show(place: &Place, args: &Show) -> Result<u8, Stop> {
+    let root = project::root(&place.file)?;
+    let store = project::store(place, &root)?;
+    // A stage goes before a run; where the pipeline has mistakes, runs can still be shown.
+    let pipeline = project::load(&place.file, &args.select);
+    let fault = match &pipeline {
+        Ok(pipeline) => match project::named(pipeline, std::slice::from_ref(&args.what)) {
+            Ok(stages) => {
+                let mut records = Records::new(&store, &root);
+                let stages = stages.iter().map(|id| stage(pipeline, &pipeline.stages[id.0], &mut records));
+                let stages: Vec<Shown> = stages.collect();
+                if args.json {
+                    render::json(&stages)?;
+                } else {
+                    render::data(&render::show::stages(&stages, args.all, &Look::stdout()))?;
+                }
+                return Ok(0);
+            }
+            Err(stop) => stop,
+        },
+        Err(_) => Stop::Usage(String::new()),
+    };
+    let run = match store.find_run(&args.what, Some(&root)) {
+        Ok(run) => run,
+        // Whoever asks for a stage of a broken pipeline has to hear what is broken.
+        Err(_) if pipeline.is_err() => return pipeline.map(|_| 0),
+        Err(error) => return Err(nothing(&args.what, fault, &error.to_string())),
+    };
+    show_run(&run, args)
+}
+
+fn show_run(run: &RunRecord, args: &Show) -> Result<u8, Stop> {
+    if args.json {
+        render::json(run)?;
+    } else {
+        render::data(&render::show::run(run, args.all, &Look::stdout()))?;
+    }
+    Ok(0)
+}
+
+/// Neither a stage nor a run: both say what they know.
+fn nothing(what: &str, stage: Stop, run: &str) -> Stop {
+    let hint = match stage {
+        Stop::Mistakes(mistakes) => mistakes.into_iter().find_map(|m| m.hint),
+        _ => None,
+    };
+    let hint = hint.map_or(String::new(), |hint| format!("\nhint: of stages, {hint}"));
+    Stop::Usage(format!("`{what}` is neither a stage nor a run: {run}{hint}"))
+}
+
+fn stage(pipeline: &Pipeline, stage: &Stage, records: &mut Records<'_>) -> Shown {
+    let (uses, params) = match &stage.body {
+        Body::Uses { kind, params } => (Some(kind.name().to_owned()), params.clone()),
+        Body::Run(Command::Shell(script)) => (None, json!({ "run": script, "env": stage.env })),
+        Body::Run(Command::Argv(argv)) => (None, json!({ "run": argv, "env": stage.env })),
+    };
+    let mut inputs = Vec::new();
+    for (name, items) in &stage.inputs {
+        for item in items {
+            let (from, path) = match &item.from {
+                From::Source(path) => (None, path.clone()),
+                From::Output { stage, output } => {
+                    let producer = &pipeline.stages[stage.0];
+                    (Some(format!("{}.{output}", producer.name)), producer.outputs[output].path.clone())
+                }
+            };
+            inputs.push(InputShown { input: name.clone(), from, path });
+        }
+    }
+    let name = stage.name.to_string();
+    let outputs = stage.outputs.iter();
+    let outputs = outputs.map(|(name, o)| OutputShown { output: name.clone(), path: o.path.clone(), role: o.role });
+    let last = records.with_stage(&name, |_| true).and_then(|run| {
+        let record = run.stages.iter().find(|stage| stage.name == name)?.clone();
+        Some(LastRun { run: run.id.clone(), started: run.started, record })
+    });
+    Shown { uses, params, inputs, outputs: outputs.collect(), last, name }
+}

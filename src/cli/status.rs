@@ -1,0 +1,119 @@
+//! `kiln status`: which stages are up to date, which are dirty and why, and which wait for those.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clap::Args;
+use kiln::engine::{self, Planned, Step};
+use kiln::pipeline::Pipeline;
+use serde::Serialize;
+
+use super::args::{Place, Select};
+use super::render::look::Look;
+use super::{Stop, project, render};
+
+#[derive(Args, Debug)]
+pub(crate) struct Status {
+    /// The stages wanted, with everything they need: `train`, `train[model=5]`, `eval*` [default: all].
+    #[arg(value_name = "STAGE")]
+    targets: Vec<String>,
+    #[command(flatten)]
+    select: Select,
+    /// List every stage on a line of its own, those that are up to date too.
+    #[arg(short, long)]
+    all: bool,
+    /// As JSON.
+    #[arg(long, conflicts_with = "all")]
+    json: bool,
+}
+
+/// How a stage stands, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum State {
+    /// An input cannot be read: a run would fail.
+    Broken,
+    /// A run would execute it.
+    Dirty,
+    /// A run would put its outputs in place from the cache.
+    Restorable,
+    /// It depends on what a dirty stage will give.
+    Waiting,
+    /// A run would do nothing.
+    UpToDate,
+}
+
+impl State {
+    pub(crate) fn of(step: &Step) -> Self {
+        match step {
+            Step::UpToDate => Self::UpToDate,
+            Step::Restore => Self::Restorable,
+            Step::Execute => Self::Dirty,
+            Step::Depends(_) => Self::Waiting,
+            Step::Fail => Self::Broken,
+        }
+    }
+
+    /// As people write it.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Broken => "broken",
+            Self::Dirty => "dirty",
+            Self::Restorable => "restorable",
+            Self::Waiting => "waiting",
+            Self::UpToDate => "up to date",
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    version: u32,
+    counts: BTreeMap<State, usize>,
+    stages: Vec<Line<'a>>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    name: &'a str,
+    stage: &'a str,
+    variant: BTreeMap<&'a str, &'a str>,
+    state: State,
+    reasons: &'a [String],
+    waits_for: &'a [String],
+}
+
+pub(crate) fn status(place: &Place, args: &Status) -> Result<u8, Stop> {
+    let (file, targets) = project::pipeline_and_targets(&place.file, &args.targets);
+    let pipeline = project::load(&file, &args.select)?;
+    let stages = project::selected(&pipeline, &targets)?;
+    let store = project::store(place, &pipeline.root)?;
+    let plan = engine::plan(&pipeline, &store, &stages, &BTreeSet::new());
+    project::save_memo(&store);
+    if args.json {
+        render::json(&report(&pipeline, &plan))?;
+    } else {
+        render::data(&render::status::status(&plan, args.all, &Look::stdout()))?;
+    }
+    Ok(0)
+}
+
+fn report<'a>(pipeline: &'a Pipeline, plan: &'a [Planned]) -> Report<'a> {
+    let all = [State::UpToDate, State::Dirty, State::Restorable, State::Waiting, State::Broken];
+    let mut counts: BTreeMap<State, usize> = all.into_iter().map(|state| (state, 0)).collect();
+    let stages = plan.iter().map(|planned| {
+        let state = State::of(&planned.step);
+        *counts.entry(state).or_default() += 1;
+        let name = &pipeline.stages[planned.id.0].name;
+        let waits_for: &[String] = if let Step::Depends(names) = &planned.step { names } else { &[] };
+        Line {
+            name: &planned.name,
+            stage: &name.stage,
+            variant: name.variant.iter().map(|(axis, value)| (axis.as_str(), value.as_str())).collect(),
+            state,
+            reasons: &planned.reasons,
+            waits_for,
+        }
+    });
+    let stages = stages.collect();
+    Report { version: 1, counts, stages }
+}

@@ -1,0 +1,19 @@
+//! `kiln verify`.
+
+use super::args::{Place, Verify};
+use super::render::look::Look;
+use super::{EXIT_FAILED, Stop, project, render};
+
+pub(crate) fn verify(place: &Place, args: &Verify) -> Result<u8, Stop> {
+    let root = project::root(&place.file)?;
+    let store = project::store(place, &root)?;
+    let bar = render::verify::bar();
+    let findings = store.verify(&|done, total| bar.tell(done, total))?;
+    drop(bar);
+    if args.json {
+        render::json(&findings)?;
+    } else {
+        render::data(&render::verify::text(&findings, &Look::stdout()))?;
+    }
+    Ok(if findings.is_sound() { 0 } else { EXIT_FAILED })
+}

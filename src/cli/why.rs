@@ -1,0 +1,73 @@
+//! `kiln why`: why a stage is dirty, field by field, or why it needs nothing; and the same of a past run.
+
+use clap::Args;
+use kiln::engine::{self, Explanation, Standing};
+use serde_json::{Value, json};
+
+use super::args::{Place, Select};
+use super::render::look::Look;
+use super::status::State;
+use super::{Stop, project, render};
+
+#[derive(Args, Debug)]
+pub(crate) struct Why {
+    /// The stages to explain: `train[model=5]`, `train`, `eval*`.
+    #[arg(value_name = "STAGE", required = true)]
+    stages: Vec<String>,
+    #[command(flatten)]
+    select: Select,
+    /// Explain what this run did instead of what the next one would do.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["profile", "set"])]
+    run: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn why(place: &Place, args: &Why) -> Result<u8, Stop> {
+    let explanations = match &args.run {
+        Some(run) => past(place, args, run)?,
+        None => {
+            let pipeline = project::load(&place.file, &args.select)?;
+            let stages = project::named(&pipeline, &args.stages)?;
+            let store = project::store(place, &pipeline.root)?;
+            let explanations = engine::explain(&pipeline, &store, &stages);
+            project::save_memo(&store);
+            explanations
+        }
+    };
+    if args.json {
+        let all: Vec<Value> = explanations.iter().map(as_json).collect();
+        render::json(&json!({ "version": 1, "stages": all }))?;
+    } else {
+        render::data(&render::why::why(&explanations, &Look::stdout()))?;
+    }
+    Ok(0)
+}
+
+fn past(place: &Place, args: &Why, run: &str) -> Result<Vec<Explanation>, Stop> {
+    let root = project::root(&place.file)?;
+    let store = project::store(place, &root)?;
+    let record = project::find_run(&store, run, &root)?;
+    let names = project::recorded(&record, &args.stages)?;
+    let explain = |name: &String| engine::explain_past(&store, &root, &record, name);
+    Ok(names.iter().filter_map(explain).collect())
+}
+
+fn as_json(explanation: &Explanation) -> Value {
+    let Explanation { stage, standing, reasons, since, changes, key, parts, execution } = explanation;
+    let mut value = json!({
+        "stage": stage,
+        "reasons": reasons,
+        "since": since,
+        "changes": changes,
+        "key": key,
+        "parts": parts,
+        "execution": execution,
+    });
+    match standing {
+        Standing::Now(step) => value["state"] = json!(State::of(step)),
+        Standing::Then(outcome) => value["outcome"] = json!(outcome),
+    }
+    value
+}

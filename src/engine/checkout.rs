@@ -1,0 +1,129 @@
+//! Checking out: a past run's outputs put back into a project, without losing what somebody else wrote there.
+
+use std::path::{Component, Path, PathBuf};
+
+use serde::Serialize;
+
+use super::execute::is_damage;
+use crate::hash::{Artifact, Digest};
+use crate::record::{Outcome, RunRecord, StageRecord};
+use crate::store::{Place, Store, StoreError, Written};
+
+/// An output of a past run, and what is to be done to have it in place.
+#[derive(Clone, Debug, Serialize)]
+pub struct Checkout {
+    /// The stage's name.
+    pub stage: String,
+    /// The output's name.
+    pub output: String,
+    /// Where it goes, relative to the project.
+    pub path: PathBuf,
+    /// What goes there.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// What is to be done, or was.
+    pub step: CheckoutStep,
+    /// For [`CheckoutStep::Refuse`]: why.
+    pub why: Option<String>,
+    #[serde(skip)]
+    artifact: Option<Artifact>,
+}
+
+/// What is to be done about an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckoutStep {
+    /// Nothing: it is there.
+    InPlace,
+    /// Write it.
+    Write,
+    /// Nothing: something that Kiln did not write is in the way.
+    Refuse,
+    /// Nothing: the store no longer has it.
+    Gone,
+}
+
+impl Checkout {
+    /// What a checkout of these stages of a run would do in a project. Writes nothing.
+    ///
+    /// # Errors
+    /// If the run records cannot be listed.
+    pub fn plan(
+        store: &Store,
+        root: &Path,
+        run: &RunRecord,
+        wanted: &dyn Fn(&StageRecord) -> bool,
+        force: bool,
+    ) -> Result<Vec<Self>, StoreError> {
+        let written = store.written(root)?;
+        let done =
+            |stage: &&StageRecord| matches!(stage.outcome, Outcome::Executed | Outcome::UpToDate | Outcome::Restored);
+        let mut plan = Vec::new();
+        for stage in run.stages.iter().filter(done).filter(|stage| wanted(stage)) {
+            for (name, output) in &stage.outputs {
+                let artifact = store.recorded_artifact(stage.key.as_ref(), &output.digest, output.bytes);
+                let (step, why) = decide(store, root, &output.path, &output.digest, artifact.as_ref(), &written, force);
+                plan.push(Self {
+                    stage: stage.name.clone(),
+                    output: name.clone(),
+                    path: output.path.clone(),
+                    digest: output.digest,
+                    bytes: output.bytes,
+                    step,
+                    why,
+                    artifact,
+                });
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Writes the output if that is what is to be done. One that turns out to be damaged in the store is gone.
+    ///
+    /// # Errors
+    /// What the system refuses; then nothing at the path has changed.
+    pub fn carry_out(&mut self, store: &Store, root: &Path) -> Result<(), StoreError> {
+        let Some(artifact) = self.artifact.as_ref().filter(|_| self.step == CheckoutStep::Write) else { return Ok(()) };
+        match store.materialise(artifact, &root.join(&self.path), Place::Copy) {
+            Err(error) if is_damage(&error) => self.step = CheckoutStep::Gone,
+            other => return other,
+        }
+        Ok(())
+    }
+}
+
+fn decide(
+    store: &Store,
+    root: &Path,
+    path: &Path,
+    digest: &Digest,
+    artifact: Option<&Artifact>,
+    written: &Written,
+    force: bool,
+) -> (CheckoutStep, Option<String>) {
+    let refuse = |why: &str| (CheckoutStep::Refuse, Some(why.to_owned()));
+    if !stays_inside(root, path) {
+        return refuse("its path leaves the project");
+    }
+    let there = store.memo().artifact(&root.join(path));
+    match (&there, artifact) {
+        (Ok(Some(there)), _) if there.digest == *digest => (CheckoutStep::InPlace, None),
+        (_, None) => (CheckoutStep::Gone, None),
+        (Ok(None), Some(_)) => (CheckoutStep::Write, None),
+        (Ok(Some(there)), Some(_)) if force || written.has(path, there) => (CheckoutStep::Write, None),
+        (Ok(Some(_)), Some(_)) => refuse("Kiln did not write what is there, or it was changed since"),
+        (Err(_), Some(_)) if force => (CheckoutStep::Write, None),
+        (Err(error), Some(_)) => refuse(&format!("what is there cannot be read: {error}")),
+    }
+}
+
+/// Whether a path goes only down, and through no link that leaves the project.
+fn stays_inside(root: &Path, path: &Path) -> bool {
+    if !path.components().all(|part| matches!(part, Component::Normal(_))) || path.as_os_str().is_empty() {
+        return false;
+    }
+    let folders = path.ancestors().skip(1).map(|folder| root.join(folder));
+    let nearest = folders.into_iter().find_map(|folder| folder.canonicalize().ok());
+    matches!((nearest, root.canonicalize()), (Some(folder), Ok(root)) if folder.starts_with(&root))
+}

@@ -1,0 +1,159 @@
+//! Line charts: one panel a column, one line a file of series.
+
+use maud::{Markup, PreEscaped, html};
+
+use super::series::Series;
+use crate::show::number::Precision;
+
+const WIDTH: f64 = 320.0;
+const HEIGHT: f64 = 190.0;
+/// Room for the numbers of the axes: left, top, right, bottom.
+const ROOM: [f64; 4] = [48.0, 10.0, 10.0, 34.0];
+/// So many lines can be told apart.
+const STYLES: usize = 6;
+
+/// A panel for every column that any of the named files has. Names are shown in a legend where there are several files.
+pub(super) fn panels(lines: &[(&str, &Series)]) -> Markup {
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in lines.iter().flat_map(|(_, series)| &series.columns) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    html! {
+        @if lines.len() > 1 {
+            ul.legend {
+                @for (i, (name, _)) in lines.iter().enumerate() {
+                    li { svg.key width="28" height="10" aria-hidden="true" { path class=(style(i)) d="M1 5H27" fill="none" {} } (name) }
+                }
+            }
+        }
+        div.panels { @for name in names { (panel(name, lines)) } }
+    }
+}
+
+fn style(i: usize) -> String {
+    format!("line s{}", i % STYLES)
+}
+
+/// One line of a panel: its name, and its points; a gap ends a stroke.
+type Line<'a> = (&'a str, Vec<(f64, Option<f64>)>);
+
+fn panel(column: &str, lines: &[(&str, &Series)]) -> Markup {
+    let of = |series: &Series| -> Option<Vec<(f64, Option<f64>)>> {
+        let (_, values) = series.columns.iter().find(|(name, _)| name == column)?;
+        Some(series.at.iter().copied().zip(values.iter().copied()).collect())
+    };
+    let lines_here: Vec<(usize, Line<'_>)> =
+        lines.iter().enumerate().filter_map(|(i, (name, series))| Some((i, (*name, of(series)?)))).collect();
+    let points = || lines_here.iter().flat_map(|(_, (_, points))| points).filter_map(|(x, y)| Some((*x, (*y)?)));
+    let (x, y) = (Axis::new(points().map(|p| p.0)), Axis::new(points().map(|p| p.1)));
+    let abscissa = lines.first().map_or("", |(_, series)| series.abscissa.as_str());
+    let px = |v: f64| ROOM[0] + x.share(v) * (WIDTH - ROOM[0] - ROOM[2]);
+    let py = |v: f64| HEIGHT - ROOM[3] - y.share(v) * (HEIGHT - ROOM[1] - ROOM[3]);
+    let told = lines_here.iter().map(|(_, (name, points))| {
+        let last = points.iter().rev().find_map(|(_, y)| *y).map_or_else(String::new, |v| Precision::of([v]).show(v));
+        if name.is_empty() { format!("ends at {last}") } else { format!("{name} ends at {last}") }
+    });
+    let told = format!("{column} by {abscissa}: {}", told.collect::<Vec<_>>().join(", "));
+    html! {
+        figure.panel {
+            figcaption { (column) }
+            svg.chart role="img" aria-label=(told) viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) width=(WIDTH) height=(HEIGHT) {
+                @for tick in y.ticks() {
+                    path.grid d=(format!("M{} {:.1}H{}", ROOM[0], py(tick), WIDTH - ROOM[2])) fill="none" {}
+                    text.tick x=(ROOM[0] - 6.0) y=(format!("{:.1}", py(tick) + 4.0)) text-anchor="end" { (y.label(tick)) }
+                }
+                @for tick in x.ticks() {
+                    text.tick x=(format!("{:.1}", px(tick))) y=(HEIGHT - ROOM[3] + 16.0) text-anchor="middle" { (x.label(tick)) }
+                }
+                text.axis x=((ROOM[0] + WIDTH - ROOM[2]) / 2.0) y=(HEIGHT - 3.0) text-anchor="middle" { (abscissa) }
+                @for (i, (_, points)) in &lines_here {
+                    path class=(style(*i)) fill="none" d=(stroke(points, &px, &py)) {}
+                }
+            }
+        }
+    }
+}
+
+fn stroke(points: &[(f64, Option<f64>)], px: &dyn Fn(f64) -> f64, py: &dyn Fn(f64) -> f64) -> PreEscaped<String> {
+    let mut path = String::new();
+    let mut down = false;
+    for (x, y) in points {
+        let Some(y) = y else {
+            down = false;
+            continue;
+        };
+        path += &format!("{}{:.1} {:.1}", if down { "L" } else { "M" }, px(*x), py(*y));
+        down = true;
+    }
+    // A single point is drawn as a dot by its round cap.
+    if points.len() == 1 {
+        path += "h0";
+    }
+    PreEscaped(path)
+}
+
+/// The range of an axis, widened to round numbers.
+struct Axis {
+    low: f64,
+    high: f64,
+    step: f64,
+}
+
+impl Axis {
+    fn new(values: impl Iterator<Item = f64>) -> Self {
+        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+        let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
+        let span = if high > low { high - low } else { low.abs().max(1.0) * 0.1 };
+        let raw = span / 4.0;
+        let power = 10_f64.powf(raw.log10().floor());
+        let step =
+            [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|m| m * power).find(|s| *s >= raw * 0.999).unwrap_or(power);
+        Self {
+            low: (low / step).floor() * step,
+            high: (high / step).ceil().max((low / step).floor() + 1.0) * step,
+            step,
+        }
+    }
+
+    fn share(&self, value: f64) -> f64 {
+        (value - self.low) / (self.high - self.low)
+    }
+
+    fn ticks(&self) -> impl Iterator<Item = f64> + use<'_> {
+        let count = ((self.high - self.low) / self.step).round().min(50.0) as usize;
+        (0..=count).map(|i| self.low + self.step * i as f64)
+    }
+
+    fn label(&self, tick: f64) -> String {
+        let decimals = (-self.step.log10().floor()).clamp(0.0, 8.0) as usize;
+        // A step of 2.5 needs a digit more.
+        let finer = (self.step * 10_f64.powi(decimals as i32)).fract().abs() > 1e-9;
+        Precision::Decimals(decimals + usize::from(finer)).show(tick)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(values: &[f64]) -> Vec<String> {
+        let axis = Axis::new(values.iter().copied());
+        axis.ticks().map(|tick| axis.label(tick)).collect()
+    }
+
+    #[test]
+    fn ticks_are_round_numbers_around_the_values() {
+        assert_eq!(labels(&[1.0, 10.0]), ["0.0", "2.5", "5.0", "7.5", "10.0"]);
+        assert_eq!(labels(&[0.91, 0.98]), ["0.90", "0.92", "0.94", "0.96", "0.98"]);
+        assert!(labels(&[5.0]).len() >= 2);
+        assert_eq!(labels(&[]), ["0.00", "0.25", "0.50", "0.75", "1.00"]);
+    }
+
+    #[test]
+    fn a_gap_ends_a_stroke() {
+        let points = [(0.0, Some(1.0)), (1.0, None), (2.0, Some(3.0)), (3.0, Some(4.0))];
+        assert_eq!(stroke(&points, &|x| x, &|y| y).0, "M0.0 1.0M2.0 3.0L3.0 4.0");
+    }
+}

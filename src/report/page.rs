@@ -1,0 +1,83 @@
+//! The page around a body: head, contents, foot; one file that needs nothing else and runs no script.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::document::{Heading, Piece, pieces};
+
+/// A page to be written.
+pub(super) struct Page<'a> {
+    /// For the window.
+    pub(super) title: &'a str,
+    /// Which report of which run this is: equal for pages that show the same.
+    pub(super) shows: &'a str,
+    /// A line above everything.
+    pub(super) byline: Markup,
+    /// The headings.
+    pub(super) headings: &'a [Heading],
+    /// The body.
+    pub(super) body: &'a str,
+}
+
+/// Where [`shown`] finds what a page shows.
+const SHOWS: &str = "<meta name=\"kiln-shows\" content=\"";
+
+impl Page<'_> {
+    pub(super) fn html(&self) -> String {
+        let style = include_str!("style.css");
+        // Nothing is fetched and nothing runs, whatever a name or a figure may hold.
+        let policy =
+            "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+        let page = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    (PreEscaped(SHOWS)) (self.shows) (PreEscaped("\">"))
+                    meta http-equiv="Content-Security-Policy" content=(policy);
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    meta name="generator" content=(concat!("kiln ", env!("CARGO_PKG_VERSION")));
+                    title { (self.title) }
+                    style { (PreEscaped(style)) }
+                }
+                body {
+                    a.skip href="#content" { "Skip to the content" }
+                    div.page {
+                        @if self.headings.iter().any(|h| h.level == 2) { (self.contents()) }
+                        main id="content" tabindex="-1" {
+                            p.byline { (self.byline) }
+                            (PreEscaped(self.body))
+                        }
+                    }
+                    footer { p { "Rendered by Kiln " (env!("CARGO_PKG_VERSION")) " from the records and artifacts of its runs." } }
+                }
+            }
+        };
+        page.into_string()
+    }
+
+    fn contents(&self) -> Markup {
+        html! {
+            nav.contents aria-label="Contents" {
+                h2 { "Contents" }
+                ol {
+                    @for heading in self.headings.iter().filter(|h| h.level == 2 || h.level == 3) {
+                        li class=(format!("h{}", heading.level)) { a href=(format!("#{}", heading.id)) { (plain(&heading.text)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A heading without its references.
+pub(super) fn plain(text: &str) -> String {
+    let literal = |piece| if let Piece::Literal(text) = piece { text } else { "" };
+    pieces(text).into_iter().map(literal).collect()
+}
+
+/// What a page shows, as far as its beginning tells.
+pub fn shown(page: &str) -> Option<&str> {
+    let rest = &page[page.find(SHOWS)? + SHOWS.len()..];
+    rest.split('"').next()
+}

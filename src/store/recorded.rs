@@ -1,0 +1,189 @@
+//! What the run records name: actions, where their outputs went, and which of these still lie there.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Component, Path, PathBuf};
+
+use rayon::prelude::*;
+use serde::Deserialize;
+
+use super::run::read_as;
+use super::{Result, RunLookupError, Store};
+use crate::hash::{ActionKey, Artifact, Digest};
+use crate::record::RunId;
+
+/// All run records in short. A stage that was the same in a thousand runs is held once.
+#[derive(Default)]
+pub(super) struct Recorded {
+    /// Newest first.
+    pub(super) runs: Vec<RecordedRun>,
+    pub(super) made: Vec<Made>,
+    /// Records that are not what was written.
+    pub(super) damaged: Vec<PathBuf>,
+}
+
+/// A run.
+pub(super) struct RecordedRun {
+    pub(super) id: RunId,
+    pub(super) project: PathBuf,
+    /// Its record's file.
+    pub(super) path: PathBuf,
+    /// What its stages reached, as positions in `made`.
+    pub(super) reached: Vec<usize>,
+    /// The logs it names, and what was made in the execution that wrote each.
+    pub(super) logs: Vec<(PathBuf, Option<usize>)>,
+}
+
+/// Outputs of an action at their places in a project.
+pub(super) struct Made {
+    pub(super) project: PathBuf,
+    pub(super) key: ActionKey,
+    /// The newest name of the stage that had them.
+    pub(super) stage: String,
+    pub(super) outputs: Vec<(PathBuf, Digest)>,
+}
+
+/// A recorded output that lies where it was put.
+pub(super) struct InPlace {
+    /// Whose it is: positions in `made`.
+    pub(super) made: Vec<usize>,
+    pub(super) path: PathBuf,
+    pub(super) artifact: Artifact,
+}
+
+/// As much of a run record as is needed here.
+#[derive(Deserialize)]
+struct Run {
+    id: RunId,
+    project: PathBuf,
+    stages: Vec<Stage>,
+}
+
+#[derive(Deserialize)]
+struct Stage {
+    name: String,
+    key: Option<ActionKey>,
+    outputs: BTreeMap<String, Output>,
+    log: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Output {
+    path: PathBuf,
+    digest: Digest,
+}
+
+/// Where in `made` the outputs of an action in a project are.
+type Known = HashMap<(PathBuf, ActionKey, Vec<(PathBuf, Digest)>), usize>;
+
+/// How many records are held whole at a time.
+const AT_ONCE: usize = 16;
+
+/// What Kiln is known to have written.
+#[derive(Default)]
+pub struct Written {
+    /// Paths in the project, and what a run left at each.
+    places: HashMap<PathBuf, HashSet<Digest>>,
+    /// Outputs of all results, wherever they were put.
+    outputs: HashSet<Digest>,
+}
+
+impl Written {
+    /// Whether an artifact at a path of the project is Kiln's own, and not changed by hand.
+    pub fn has(&self, path: &Path, artifact: &Artifact) -> bool {
+        let here = self.places.get(path).is_some_and(|digests| digests.contains(&artifact.digest));
+        here || self.outputs.contains(&artifact.digest)
+    }
+}
+
+impl Store {
+    /// What Kiln is known to have written in a project.
+    ///
+    /// # Errors
+    /// If the run records cannot be listed.
+    pub fn written(&self, project: &Path) -> Result<Written> {
+        let mut written = Written::default();
+        for made in self.recorded()?.made.into_iter().filter(|made| made.project == project) {
+            for (path, digest) in made.outputs {
+                written.places.entry(path).or_default().insert(digest);
+            }
+        }
+        let results = self.all_results().into_iter();
+        written.outputs = results.flat_map(|(_, result)| result.outputs.into_values()).map(|a| a.digest).collect();
+        Ok(written)
+    }
+
+    /// The artifact with a digest that an action is recorded to have given, if all of it is still in the store.
+    pub fn recorded_artifact(&self, key: Option<&ActionKey>, digest: &Digest, bytes: u64) -> Option<Artifact> {
+        let result = key.and_then(|key| self.result(key));
+        let known = result.into_iter().flat_map(|result| result.outputs.into_values());
+        let known = known.into_iter().find(|artifact| artifact.digest == *digest);
+        // The result may be another by now, or gone: the digest alone says all but whether a file can be executed.
+        let tree = self.tree_path(digest).exists();
+        let artifact = known.unwrap_or(Artifact { digest: *digest, tree, bytes, executable: false });
+        self.has(&artifact).then_some(artifact)
+    }
+
+    /// Reads every run record.
+    pub(super) fn recorded(&self) -> Result<Recorded> {
+        let mut recorded = Recorded::default();
+        let mut known = Known::new();
+        for files in self.run_files()?.chunks(AT_ONCE) {
+            let read: Vec<_> = files.par_iter().map(|(_, path)| (path, read_as::<Run>(path))).collect();
+            for (path, run) in read {
+                match run {
+                    Ok(run) => {
+                        let run = self.note(run, path, &mut recorded.made, &mut known);
+                        recorded.runs.push(run);
+                    }
+                    Err(RunLookupError::Store(error)) => return Err(error),
+                    Err(_) => recorded.damaged.push(path.clone()),
+                }
+            }
+        }
+        Ok(recorded)
+    }
+
+    fn note(&self, run: Run, path: &Path, made: &mut Vec<Made>, known: &mut Known) -> RecordedRun {
+        let Run { id, project, stages } = run;
+        let (mut reached, mut logs) = (Vec::new(), Vec::new());
+        for Stage { name, key, outputs, log } in stages {
+            let outputs: Vec<_> = outputs.into_values().map(|output| (output.path, output.digest)).collect();
+            let place = key.filter(|_| !outputs.is_empty()).map(|key| {
+                *known.entry((project.clone(), key, outputs.clone())).or_insert_with(|| {
+                    made.push(Made { project: project.clone(), key, stage: name.clone(), outputs });
+                    made.len() - 1
+                })
+            });
+            reached.extend(place);
+            if log.is_some() {
+                logs.push((self.log_of(&id, &name), place));
+            }
+        }
+        RecordedRun { id, project, path: path.to_owned(), reached, logs }
+    }
+
+    /// The recorded outputs of some projects that lie where they were put, unchanged. Projects on other machines have none.
+    pub(super) fn in_place(&self, recorded: &Recorded, projects: &BTreeSet<&Path>) -> Vec<InPlace> {
+        let mut wanted: BTreeMap<PathBuf, Vec<(Digest, usize)>> = BTreeMap::new();
+        for (position, made) in recorded.made.iter().enumerate() {
+            if projects.contains(made.project.as_path()) {
+                for (path, digest) in made.outputs.iter().filter(|(path, _)| is_plain(path)) {
+                    wanted.entry(made.project.join(path)).or_default().push((*digest, position));
+                }
+            }
+        }
+        let look = |(path, candidates): (PathBuf, Vec<(Digest, usize)>)| {
+            // What cannot be read is no output of Kiln's.
+            let artifact = self.memo().artifact(&path).ok().flatten()?;
+            let same = candidates.into_iter().filter(|(digest, _)| *digest == artifact.digest);
+            let made: Vec<usize> = same.map(|(_, position)| position).collect();
+            (!made.is_empty()).then_some(InPlace { made, path, artifact })
+        };
+        wanted.into_par_iter().filter_map(look).collect()
+    }
+}
+
+/// Whether a path is relative and goes nowhere but down.
+pub(super) fn is_plain(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_)))
+}

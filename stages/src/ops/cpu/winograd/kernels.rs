@@ -1,0 +1,96 @@
+//! Kernels at the points, and the gradients of kernels back from them.
+
+use pulp::Simd;
+
+use super::super::tile;
+use super::tiles::Planes;
+use super::transform::{POINTS, TILE, both, kernel, weight};
+
+/// Elements of kernels `[3, 3, channels, outputs]` at all points, and from a point to the next.
+pub(super) fn packed<S: Simd>(channels: usize, outputs: usize) -> (usize, usize) {
+    let width = tile::columns::<S>();
+    // The odd lines keep a kernel's points apart in the cache.
+    let stride = outputs.div_ceil(width) * channels * width + 48;
+    (POINTS * stride, stride)
+}
+
+/// Brings kernels `[3, 3, channels, outputs]` to the points, at each cut into panels as products read them.
+#[inline(always)]
+pub(super) fn pack<S: Simd>(simd: S, w: &[f32], (channels, outputs): (usize, usize), to: &mut Vec<f32>) {
+    let width = tile::columns::<S>();
+    let (len, stride) = packed::<S>(channels, outputs);
+    if outputs % width != 0 {
+        // The columns that the last panel lacks are read, and must be numbers.
+        to.clear();
+    }
+    to.resize(len.max(to.len()), 0.0);
+    assert_eq!((w.len(), outputs % S::F32_LANES), (9 * channels * outputs, 0), "kernels");
+    for channel in 0..channels {
+        for output in (0..outputs).step_by(S::F32_LANES) {
+            let (panel, column) = (output / width, output % width);
+            // SAFETY: nine kernels' elements were found in `w`, and the panels made to have room.
+            unsafe {
+                let from = w.as_ptr().add(channel * outputs + output);
+                let to = to.as_mut_ptr().add((panel * channels + channel) * width + column);
+                both(
+                    simd.splat_f32s(0.0),
+                    #[inline(always)]
+                    |i, j| from.add((i * 3 + j) * channels * outputs).cast::<S::f32s>().read_unaligned(),
+                    #[inline(always)]
+                    |g| kernel(simd, g),
+                    #[inline(always)]
+                    |i, j, value| to.add((i * TILE + j) * stride).cast::<S::f32s>().write_unaligned(value),
+                );
+            }
+        }
+    }
+}
+
+/// The kernels turned by half a turn, with inputs and outputs exchanged: `[3, 3, outputs, channels]`.
+#[inline(always)]
+pub(super) fn flip(w: &[f32], (channels, outputs): (usize, usize), to: &mut Vec<f32>) {
+    const BLOCK: usize = 16;
+    to.resize(w.len().max(to.len()), 0.0);
+    let size = channels * outputs;
+    for (from, to) in w.chunks_exact(size).zip(to[..w.len()].chunks_exact_mut(size).rev()) {
+        for first in (0..channels).step_by(BLOCK) {
+            for start in (0..outputs).step_by(BLOCK) {
+                for output in start..(start + BLOCK).min(outputs) {
+                    let to = &mut to[output * channels..][first..(first + BLOCK).min(channels)];
+                    for (to, from) in to.iter_mut().zip(from[first * outputs + output..].iter().step_by(outputs)) {
+                        *to = *from;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Adds to the kernels' gradient `[3, 3, channels, outputs]` what its planes (a row a channel) stand for.
+#[inline(always)]
+pub(super) fn unpack<S: Simd>(simd: S, from: &[f32], planes: Planes, to: &mut [f32]) {
+    let (channels, outputs, stride) = (planes.tiles, planes.channels, planes.stride());
+    assert!(from.len() >= planes.len() && to.len() == 9 * channels * outputs, "gradients");
+    assert_eq!(outputs % S::F32_LANES, 0, "whole vectors of outputs");
+    for channel in 0..channels {
+        for output in (0..outputs).step_by(S::F32_LANES) {
+            let place = channel * outputs + output;
+            // SAFETY: the planes and the gradient were found to have these elements.
+            unsafe {
+                let (from, to) = (from.as_ptr().add(place), to.as_mut_ptr().add(place));
+                both(
+                    simd.splat_f32s(0.0),
+                    #[inline(always)]
+                    |i, j| from.add((i * TILE + j) * stride).cast::<S::f32s>().read_unaligned(),
+                    #[inline(always)]
+                    |u| weight(simd, u),
+                    #[inline(always)]
+                    |i, j, value| {
+                        let to = to.add((i * 3 + j) * channels * outputs).cast::<S::f32s>();
+                        to.write_unaligned(simd.add_f32s(to.read_unaligned(), value));
+                    },
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Embedded samples: projections, clusters, samples of clusters.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use crate::cases::{projection, sample, samples};
+
+#[test]
+fn only_a_linear_projection_carries_a_share_of_the_variance() {
+    let all: Vec<[f64; 5]> = (0..400).map(|i| sample(i, 4).1.map(f64::from)).collect();
+    let components = principal_axes(&all);
+    let case = projection(400, 4, 0).made("projections", "method=pca", |path| {
+        let text = components.iter().enumerate().fold("index,x,y\n".to_owned(), |mut text, (i, p)| {
+            writeln!(text, "{i},{},{}", p[0], p[1]).unwrap();
+            text
+        });
+        std::fs::write(path, text).unwrap();
+    });
+    let drawn = case.draw();
+    let with_share: Vec<_> =
+        drawn.texts().into_iter().map(|t| t.0).filter(|line| line.contains("of variance")).collect();
+    assert_eq!(with_share.len(), 1, "{with_share:?}");
+    let variance = |values: Vec<f64>| {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        values.iter().map(|v| (v - mean).powi(2)).sum::<f64>()
+    };
+    let total: f64 = (0..5).map(|k| variance(all.iter().map(|v| v[k]).collect())).sum();
+    let shown: f64 = (0..2).map(|k| variance(components.iter().map(|v| v[k]).collect())).sum();
+    assert_eq!(with_share[0], format!("PCA: true classes ({:.1}% of variance)", 100.0 * shown / total));
+    assert!(drawn.says("t-SNE: true classes") && drawn.says("t-SNE 1"));
+}
+
+/// The first two principal components by power iteration on the covariance.
+fn principal_axes(all: &[[f64; 5]]) -> Vec<[f64; 2]> {
+    let n = all.len() as f64;
+    let mean: [f64; 5] = std::array::from_fn(|k| all.iter().map(|v| v[k]).sum::<f64>() / n);
+    let centred: Vec<[f64; 5]> = all.iter().map(|v| std::array::from_fn(|k| v[k] - mean[k])).collect();
+    let dot = |a: &[f64; 5], b: &[f64; 5]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+    let mut axes: Vec<[f64; 5]> = Vec::new();
+    for start in [[1.0, 0.1, 0.0, 0.0, 0.0], [0.1, 1.0, 0.0, 0.0, 0.0]] {
+        let mut axis: [f64; 5] = start;
+        for _ in 0..500 {
+            let mut next = [0.0; 5];
+            for v in &centred {
+                let weight = dot(v, &axis);
+                next.iter_mut().zip(v).for_each(|(x, y)| *x += weight * y);
+            }
+            for known in &axes {
+                let along = dot(&next, known);
+                next.iter_mut().zip(known).for_each(|(x, y)| *x -= along * y);
+            }
+            let length = dot(&next, &next).sqrt();
+            axis = next.map(|x| x / length);
+        }
+        axes.push(axis);
+    }
+    centred.iter().map(|v| [dot(v, &axes[0]), dot(v, &axes[1])]).collect()
+}
+
+#[test]
+fn clusters_have_the_colours_of_their_classes_and_noise_is_grey() {
+    let svg = projection(300, 3, 20).draw().svg;
+    let count = |colour: &str| svg.matches(&format!("fill=\"{colour}\"/>")).count();
+    // 100 samples a class; of clusters the first class lacks 20 / 3 as noise and a quarter as a cluster of its own.
+    // One more circle each in the legends.
+    let (first, second, third, spare, noise) =
+        (count("#0072B2"), count("#D55E00"), count("#009E73"), count("#CC79A7"), count("#B4BAC1"));
+    assert_eq!(noise, 20 + 1);
+    assert_eq!(first + spare, 100 + 93 + 3);
+    assert_eq!(second, 100 + 93 + 2);
+    assert_eq!(third, 100 + 94 + 2);
+}
+
+#[test]
+fn samples_are_random_images_of_each_cluster_by_seed() {
+    let case = samples([60, 28, 28, 1], 3, 7);
+    let drawn = case.draw();
+    // Three clusters and the noise have five or more images, the fourth cluster has four.
+    assert_eq!(drawn.svg.matches("<image ").count(), 4 * 5 + 4);
+    assert!(drawn.says("cluster 2") && drawn.says("noise") && drawn.says("sneakers"));
+    let other = case.with(json!({"seed": 1, "samples": 2})).draw();
+    assert_eq!(other.svg.matches("<image ").count(), 5 * 2);
+    assert!(other.says("seed 1"));
+}
+
+#[test]
+fn clusters_of_other_samples_are_refused() {
+    let other = "index,cluster,label\n0,0,2\n";
+    let mut case = samples([10, 4, 4, 1], 2, 0);
+    std::fs::write(&case.inputs["clusters"][0].path, other).unwrap();
+    assert!(case.error().contains("do not belong together"));
+    case = projection(10, 3, 0);
+    std::fs::write(&case.inputs["clusters"][0].path, other).unwrap();
+    assert!(case.error().contains("do not belong together"));
+    std::fs::write(&case.inputs["clusters"][0].path, "index,cluster,label\n0,0,0\n").unwrap();
+    assert!(case.error().contains("missing from the clusters"));
+}

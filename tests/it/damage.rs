@@ -1,0 +1,107 @@
+//! Damage to every kind of file in the cache: the next run ends with what a clean one gives.
+
+use std::path::{Path, PathBuf};
+
+use crate::project::Project;
+
+const THREE: &str = "\
+version: 1
+params: {word: x}
+stages:
+  first: {run: cat in.txt > out/first.txt, inputs: {x: in.txt}, outputs: {x: out/first.txt}}
+  tree:
+    run: mkdir out/tree; cat out/first.txt > out/tree/a; echo b > out/tree/b; ln -s a out/tree/link
+    inputs: {x: {from: first.x}}
+    outputs: {x: out/tree}
+  last:
+    run: cat out/tree/a out/tree/link out/tree/b > out/last.txt; echo ${params.word} >> out/last.txt
+    inputs: {x: {from: tree.x}}
+    outputs: {x: out/last.txt}
+";
+
+fn made() -> Project {
+    let project = Project::new(THREE);
+    project.write("in.txt", "text\n").run(&[]);
+    project
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = vec![];
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+/// Changes a file in its place; an empty one stays as it is.
+fn change(path: &Path, how: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = std::fs::read(path).expect("read");
+    how(&mut bytes);
+    std::fs::remove_file(path).expect("remove");
+    std::fs::write(path, bytes).expect("write");
+}
+
+/// Does this to each file of a cache in turn; afterwards a changed parameter, and then missing outputs, must not matter.
+fn survives(harm: impl Fn(&Path)) {
+    let clean = made();
+    let expected = [clean.run(&[]).digests(), clean.run(&["--set", "params.word=y"]).digests()];
+    let count = files(&made().root().join("cache")).len();
+    assert!(count > 10, "there is something to harm");
+    for n in 0..count {
+        let project = made();
+        // Some files have random names, but there are as many of each kind.
+        let Some(file) = files(&project.root().join("cache")).get(n).cloned() else { continue };
+        harm(&file);
+        let name = file.display();
+        assert_eq!(project.run(&["--set", "params.word=y"]).digests(), expected[1], "{name}, outputs in place");
+        std::fs::remove_dir_all(project.root().join("out")).expect("remove outputs");
+        assert_eq!(project.run(&[]).digests(), expected[0], "{name}, outputs removed");
+        assert_eq!(project.run(&[]).with("up-to-date").len(), 3, "{name}, a second run");
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_any_file() {
+    survives(|path| {
+        change(path, |bytes| {
+            let middle = bytes.len() / 2;
+            if let Some(byte) = bytes.get_mut(middle) {
+                *byte ^= 4;
+            }
+        });
+    });
+}
+
+#[test]
+fn any_file_cut_short() {
+    survives(|path| change(path, |bytes| bytes.truncate(bytes.len() * 2 / 3)));
+}
+
+#[test]
+fn any_file_emptied() {
+    survives(|path| change(path, Vec::clear));
+}
+
+#[test]
+fn any_file_deleted() {
+    survives(|path| std::fs::remove_file(path).expect("remove"));
+}
+
+#[test]
+fn an_edit_under_a_clock_that_is_ahead_is_noticed() {
+    let project = made();
+    let path = project.root().join("in.txt");
+    let ahead = std::time::SystemTime::now() + std::time::Duration::from_secs(400 * 24 * 3600);
+    let touch = || {
+        let file = std::fs::File::options().write(true).open(&path).expect("open");
+        file.set_modified(ahead).expect("set mtime");
+    };
+    touch();
+    assert_eq!(project.run(&[]).with("up-to-date").len(), 3);
+    std::fs::write(&path, "TEXT\n").expect("write");
+    touch();
+    assert_eq!(project.run(&[]).with("executed"), ["first", "last", "tree"]);
+    assert_eq!(project.read("out/last.txt"), "TEXT\nTEXT\nb\nx\n");
+}

@@ -1,0 +1,108 @@
+//! Stages that misbehave: what they leave is refused or bounded, and the message says what to do.
+
+use crate::project::{Project, Ran};
+
+/// A stage with one output that fails when it is run.
+fn refused(script: &str) -> Ran {
+    let project =
+        Project::new(&format!("version: 1\nstages:\n  odd:\n    run: |\n      {script}\n    outputs: {{x: out/x}}\n"));
+    let ran = project.kiln(&["run", "--json"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(!project.root().join("out/x").exists());
+    assert_eq!(project.kiln(&["verify"]).code, Some(0));
+    ran
+}
+
+#[test]
+fn an_output_that_is_no_file_or_folder_is_refused() {
+    for script in ["mkfifo out/x", "mkdir out/x; mkfifo out/x/fifo"] {
+        let ran = refused(script);
+        assert!(ran.stderr.contains("a FIFO, not a file or a folder"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_link_that_leaves_its_output_is_refused() {
+    let ran = refused("ln -s /etc/passwd out/x");
+    assert!(ran.stderr.contains("a symbolic link"), "{}", ran.stderr);
+    for target in ["/etc/passwd", "../../elsewhere"] {
+        let ran = refused(&format!("mkdir out/x; ln -s {target} out/x/link"));
+        assert!(ran.stderr.contains("a symbolic link that leaves its folder"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_command_that_ignores_sigterm_is_killed_with_its_children() {
+    let project = Project::new(
+        "version: 1\nstages:\n  stubborn:\n    run: |\n      trap '' TERM\n      sh -c 'trap \"\" TERM; while :; do sleep 0.1; done' &\n      \
+         echo $! > ${params.pid}; while :; do sleep 0.1; done\n    timeout: 1s\n    outputs: {x: out/x.txt}\nparams: {pid: none}\n",
+    );
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let pid = folder.path().join("pid");
+    let ran = project.kiln(&["run", "--json", "--set", &format!("params.pid={}", pid.display())]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let record = ran.record();
+    assert!(record.stage("stubborn")["error"].as_str().is_some_and(|e| e.contains("timeout of 1 s")), "{}", record.0);
+    let pid: i32 = std::fs::read_to_string(pid).expect("a process").trim().parse().expect("a number");
+    let gone = || {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // Whoever inherits it may not have noticed its end yet.
+        state.is_empty() || state.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'))
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !gone() {
+        assert!(std::time::Instant::now() < deadline, "process {pid} lives on");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_very_long_log_is_bounded() {
+    let project = Project::new(
+        "version: 1\nstages:\n  chatty:\n    run: |\n      echo the beginning; yes this goes on and on | head -c 400000000; sleep 0.2\n      \
+         echo the end; exit 3\n    outputs: {x: out/x.txt}\n",
+    );
+    let ran = project.kiln(&["run", "--json"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let record = ran.record();
+    let stage = record.stage("chatty");
+    assert!(stage["error"].as_str().is_some_and(|e| e.len() < 20_000 && e.contains("the end")), "{stage}");
+    let log = std::fs::read(stage["log"].as_str().expect("a log")).expect("read log");
+    let text = String::from_utf8_lossy(&log);
+    assert!(log.len() < 200 << 20, "{} bytes", log.len());
+    assert!(text.starts_with("the beginning\n") && text.contains("the log grew too long"));
+}
+
+#[test]
+fn a_cache_that_cannot_be_made_is_an_error_that_names_it() {
+    let project = Project::with_cache(
+        "version: 1\nstages:\n  a: {run: echo a > out/a.txt, outputs: {a: out/a.txt}}\n",
+        std::path::Path::new("/proc/kiln-cache"),
+    );
+    for command in ["run", "gc", "verify"] {
+        let ran = project.kiln(&[command]);
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        assert!(ran.stderr.contains("/proc/kiln-cache") && !ran.stderr.contains("panicked"), "{}", ran.stderr);
+    }
+    assert!(!project.root().join("out").exists());
+}
+
+#[test]
+fn a_read_only_cache_is_an_error_that_loses_nothing() {
+    let project = Project::new(
+        "version: 1\nparams: {w: a}\nstages:\n  a: {run: \"echo ${params.w} > out/a.txt\", outputs: {a: out/a.txt}}\n",
+    );
+    project.run(&[]);
+    // For the superuser a folder is read-only only if something else is in its place.
+    let (locked, aside) = (project.root().join("cache/objects"), project.root().join("aside"));
+    std::fs::rename(&locked, &aside).expect("rename");
+    std::fs::write(&locked, "in the way").expect("write");
+    let ran = project.kiln(&["run", "--set", "params.w=b"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cache/objects") && !ran.stderr.contains("panicked"), "{}", ran.stderr);
+    assert_eq!(project.read("out/a.txt"), "a\n");
+    std::fs::remove_file(&locked).expect("remove");
+    std::fs::rename(&aside, &locked).expect("rename");
+    assert_eq!(project.run(&[]).with("up-to-date"), ["a"]);
+    assert_eq!(project.run(&["--set", "params.w=b"]).with("executed"), ["a"]);
+}
