@@ -141,7 +141,8 @@ fn busy_model() -> Model {
     model.optimiser =
         Optimiser::AdamW { learning_rate: 2e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: 0.01 };
     model.schedule = stages::model::recipe::Schedule::Step { every: 2, factor: 0.5, warm_up: 0.5 };
-    model.augmentation = Some(Augmentation { rotation: 10.0, shift: 0.1, zoom: 0.1, append: true });
+    model.augmentation =
+        Some(Augmentation { rotation: 10.0, shift: 0.1, zoom: 0.1, flip: false, erase: 0.0, append: true });
     model.gradient_clipping = Some(Clipping::Value { limit: 0.5 });
     model.label_smoothing = 0.1;
     model.early_stopping =
@@ -226,7 +227,8 @@ fn momentum() -> Optimiser {
 fn plain_sgd() -> Model {
     let mut model = busy_model();
     model.optimiser = Optimiser::default();
-    model.augmentation = Some(Augmentation { rotation: 5.0, shift: 0.0, zoom: 0.0, append: false });
+    model.augmentation =
+        Some(Augmentation { rotation: 5.0, shift: 0.0, zoom: 0.0, flip: false, erase: 0.0, append: false });
     model.gradient_clipping = Some(Clipping::Norm { limit: 1.0 });
     model.early_stopping = None;
     model

@@ -181,6 +181,12 @@ pub struct Augmentation {
     /// The largest change of scale, as a share, either way.
     #[serde(default)]
     pub zoom: f32,
+    /// Whether half of the copies are mirrored, left to right.
+    #[serde(default)]
+    pub flip: bool,
+    /// The largest rectangle that is blackened, as a share of the area (random erasing: Zhong et al., 2017).
+    #[serde(default)]
+    pub erase: f32,
     /// false: every image is varied anew in every epoch. true: one varied copy of each image is appended to the set,
     /// the same in every epoch, so that the set doubles.
     #[serde(default)]
@@ -268,7 +274,8 @@ impl Augmentation {
     pub fn check(&self) -> Result<(), Flaw> {
         flaw(!(0.0..=180.0).contains(&self.rotation), "rotation", "must be 0 to 180 degrees")?;
         flaw(!(0.0..=1.0).contains(&self.shift), "shift", "must be a share, 0 to 1")?;
-        flaw(!(0.0..1.0).contains(&self.zoom), "zoom", "must be a share, at least 0 and below 1")
+        flaw(!(0.0..1.0).contains(&self.zoom), "zoom", "must be a share, at least 0 and below 1")?;
+        flaw(!(0.0..1.0).contains(&self.erase), "erase", "must be a share, at least 0 and below 1")
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor};
 
+use super::share::{Product, Share};
+
 /// The gradients of one layer's parameter pair (weight and bias, or scale and offset), summed over the backward passes
 /// since the last [`reset`](Self::reset).
 ///
@@ -19,6 +21,16 @@ pub struct GradSink(Arc<Mutex<Pair>>);
 struct Pair {
     weight: Slot,
     bias: Slot,
+    factors: Factors,
+}
+
+/// The factors of a weight gradient that was not multiplied out; their buffers are kept.
+#[derive(Debug, Default)]
+struct Factors {
+    x: Vec<f32>,
+    g: Vec<f32>,
+    /// Rows, inputs and outputs, while there are factors.
+    sizes: Option<(usize, usize, usize)>,
 }
 
 /// A gradient whose first contribution overwrites, so that a reset need not write zeros.
@@ -32,7 +44,7 @@ impl GradSink {
     /// A sink for so many weights and biases (0 for a layer without biases).
     pub fn new(weights: usize, biases: usize) -> Self {
         let slot = |len| Slot { values: vec![0.0; len], empty: true };
-        Self(Arc::new(Mutex::new(Pair { weight: slot(weights), bias: slot(biases) })))
+        Self(Arc::new(Mutex::new(Pair { weight: slot(weights), bias: slot(biases), factors: Factors::default() })))
     }
 
     /// Forgets what was summed.
@@ -40,14 +52,26 @@ impl GradSink {
         let mut pair = self.pair();
         pair.weight.empty = true;
         pair.bias.empty = true;
+        pair.factors.sizes = None;
     }
 
     /// The sums so far, all zero if nothing was added. Holds the sink locked: drop it before the next pass.
     pub fn lock(&self) -> Gradients<'_> {
         let mut pair = self.pair();
+        pair.multiply();
         pair.weight.settle();
         pair.bias.settle();
         Gradients(pair)
+    }
+
+    /// The same in the form in which they came.
+    pub fn shares(&self) -> Shares<'_> {
+        let mut pair = self.pair();
+        if pair.factors.sizes.is_none() {
+            pair.weight.settle();
+        }
+        pair.bias.settle();
+        Shares(pair)
     }
 
     /// Adds the gradients that candle's store holds for the pair, and removes them there. It finds some after a
@@ -57,6 +81,7 @@ impl GradSink {
     /// If they cannot be read back.
     pub fn absorb(&self, store: &mut GradStore, weight: &Tensor, bias: Option<&Tensor>) -> Result<()> {
         let mut pair = self.pair();
+        pair.multiply();
         if let Some(gradient) = store.remove(weight) {
             pair.weight.add(&gradient.flatten_all()?.to_vec1::<f32>()?);
         }
@@ -70,11 +95,32 @@ impl GradSink {
     /// what is there if its `accumulate` is set and replacing it otherwise.
     pub(super) fn write<R>(&self, add: impl FnOnce(&mut [f32], bool, &mut [f32], bool) -> R) -> R {
         let mut pair = self.pair();
-        let Pair { weight, bias } = &mut *pair;
+        pair.multiply();
+        let Pair { weight, bias, .. } = &mut *pair;
         let result = add(&mut weight.values, !weight.empty, &mut bias.values, !bias.empty);
         weight.empty = false;
         bias.empty = false;
         result
+    }
+
+    /// Keeps the gradient of a dense layer's weights as its factors `x` and `g` (see [`Product`]), and lets `biases` write
+    /// that of its biases; `sizes` are rows, inputs and outputs. Does nothing and says false where the sink holds something
+    /// already, or the factors would not be smaller.
+    pub(super) fn defer(
+        &self,
+        (x, g): (&[f32], &[f32]),
+        sizes: (usize, usize, usize),
+        biases: impl FnOnce(&mut [f32]),
+    ) -> bool {
+        let mut pair = self.pair();
+        let (_, inputs, outputs) = sizes;
+        if !pair.weight.empty || pair.factors.sizes.is_some() || x.len() + g.len() >= inputs * outputs {
+            return false;
+        }
+        pair.factors.keep((x, g), sizes);
+        biases(&mut pair.bias.values);
+        pair.bias.empty = false;
+        true
     }
 
     /// Whether the buffers have these lengths.
@@ -85,6 +131,35 @@ impl GradSink {
 
     fn pair(&self) -> MutexGuard<'_, Pair> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pair {
+    /// Replaces factors by their product.
+    fn multiply(&mut self) {
+        if let Some(product) = self.factors.product() {
+            let len = self.weight.values.len();
+            product.write(0..len, &mut self.weight.values, !self.weight.empty);
+            self.weight.empty = false;
+            self.factors.sizes = None;
+        }
+    }
+}
+
+impl Factors {
+    fn keep(&mut self, (x, g): (&[f32], &[f32]), sizes: (usize, usize, usize)) {
+        let (rows, _, outputs) = sizes;
+        self.x.clear();
+        self.x.extend_from_slice(x);
+        self.g.resize(Product::room(rows, outputs), 0.0);
+        for (to, from) in self.g.chunks_exact_mut(Product::stride(outputs)).zip(g.chunks_exact(outputs)).take(rows) {
+            to[..outputs].copy_from_slice(from);
+        }
+        self.sizes = Some(sizes);
+    }
+
+    fn product(&self) -> Option<Product<'_>> {
+        self.sizes.map(|(rows, inputs, outputs)| Product::new((&self.x, &self.g), rows, inputs, outputs))
     }
 }
 
@@ -101,6 +176,21 @@ impl Slot {
         for (sum, value) in self.values.iter_mut().zip(gradient) {
             *sum += value;
         }
+    }
+}
+
+/// A locked [`GradSink`], whose weight gradient may not be multiplied out.
+pub struct Shares<'a>(MutexGuard<'a, Pair>);
+
+impl Shares<'_> {
+    /// The weight's gradient, row-major in the weight's shape.
+    pub fn weight(&self) -> Share<'_> {
+        self.0.factors.product().map_or(Share::Values(&self.0.weight.values), Share::Product)
+    }
+
+    /// The bias's gradient; empty for a layer without biases.
+    pub fn bias(&self) -> Share<'_> {
+        Share::Values(&self.0.bias.values)
     }
 }
 

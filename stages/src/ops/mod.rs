@@ -6,7 +6,7 @@
 //! thread alone, so a batch is cut into shards to use several; their results are a function of the arguments only.
 //!
 //! `window.rs` says where sliding windows lie, `check.rs` which shapes are accepted, `mask.rs` what dropout drops,
-//! `gradients.rs` where parameter gradients go, `optimiser.rs` how they change the parameters.
+//! `gradients.rs` where parameter gradients go, `share.rs` in which form, `optimiser.rs` how they change the parameters.
 
 mod check;
 mod cpu;
@@ -14,12 +14,14 @@ mod gradients;
 mod mask;
 pub mod optimiser;
 pub mod portable;
+mod share;
 mod simd;
 mod window;
 
 use candle_core::{Result, Tensor};
 
-pub use gradients::{GradSink, Gradients};
+pub use gradients::{GradSink, Gradients, Shares};
+pub use share::{Product, Share};
 pub use window::Padding;
 
 /// A convolution's settings.

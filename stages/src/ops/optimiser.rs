@@ -3,31 +3,61 @@
 //! They work on plain slices, so whoever holds the state can save it. Every element is updated from its own values
 //! alone, so slices can be cut anywhere and updated on several threads without a bit changing.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
-use crate::ops::simd::vectorised;
+use super::Share;
+use super::simd::vectorised;
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor, Var, bail};
 
 /// Elements summed at a time.
 const BLOCK: usize = 1024;
 
-/// The gradient of a parameter: the sum of the shards' in their order, times a factor.
+/// The same, about, where products are multiplied out: more rows reuse what was read of the factors more often.
+const PRODUCT_BLOCK: usize = 6 * 1024;
+
+/// The gradient of a parameter: the sum of the shards' in their order, times a factor, each element within a limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Gradient<'a> {
-    shards: &'a [&'a [f32]],
+    shards: &'a [Share<'a>],
     scale: f32,
+    limit: Option<f32>,
+}
+
+thread_local! {
+    /// The block that a thread works on, kept so that a step allocates none.
+    static SUMS: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 impl<'a> Gradient<'a> {
     /// The sum of shards of equal length.
-    pub fn new(shards: &'a [&'a [f32]]) -> Self {
-        Self { shards, scale: 1.0 }
+    pub fn new(shards: &'a [Share<'a>]) -> Self {
+        Self { shards, scale: 1.0, limit: None }
     }
 
     /// The same times `scale`, for clipping.
     pub fn scaled(self, scale: f32) -> Self {
         Self { scale: self.scale * scale, ..self }
+    }
+
+    /// The same with every element kept within -limit..=limit.
+    pub fn clamped(self, limit: Option<f32>) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// It can be cut after every so many elements.
+    pub fn grain(&self) -> usize {
+        self.shards.iter().map(Share::grain).max().unwrap_or(1)
+    }
+
+    /// The shards' shares.
+    pub fn shards(&self) -> &'a [Share<'a>] {
+        self.shards
+    }
+
+    /// The same factor and limit for other shares.
+    pub fn of<'b>(&self, shards: &'b [Share<'b>]) -> Gradient<'b> {
+        Gradient { shards, scale: self.scale, limit: self.limit }
     }
 
     /// The sum of the squares of its elements, in f64 and in order: add those of all parameters for a global norm.
@@ -40,29 +70,39 @@ impl<'a> Gradient<'a> {
     }
 
     fn len(&self) -> usize {
-        self.shards.first().map_or(0, |shard| shard.len())
+        self.shards.first().map_or(0, Share::len)
     }
 
     /// Calls `each` with the gradient, block by block; the sums stay in the nearest cache.
     #[inline(always)]
     fn for_each_block(&self, len: usize, mut each: impl FnMut(Range<usize>, &[f32])) {
         assert!(self.shards.iter().all(|shard| shard.len() == len), "a shard's gradient has not {len} elements");
-        let mut sums = [0.0; BLOCK];
-        let Some((first, others)) = self.shards.split_first() else { return };
-        for start in (0..len).step_by(BLOCK) {
-            let range = start..(start + BLOCK).min(len);
-            let sums = &mut sums[..range.len()];
-            sums.copy_from_slice(&first[range.clone()]);
-            for other in others {
-                for (sum, value) in sums.iter_mut().zip(&other[range.clone()]) {
-                    *sum += value;
+        let grain = self.grain();
+        let block = if grain == 1 { BLOCK } else { (PRODUCT_BLOCK / grain).max(1) * grain };
+        // Taken and put back rather than borrowed in a closure, which the compiler might not inline.
+        let mut buffer = SUMS.take();
+        buffer.resize(block.max(buffer.len()), 0.0);
+        for start in (0..len).step_by(block) {
+            let range = start..(start + block).min(len);
+            let sums = &mut buffer[..range.len()];
+            for (i, shard) in self.shards.iter().enumerate() {
+                match shard {
+                    Share::Product(product) => product.write(range.clone(), sums, i > 0),
+                    Share::Values(values) if i == 0 => sums.copy_from_slice(&values[range.clone()]),
+                    Share::Values(values) => {
+                        sums.iter_mut().zip(&values[range.clone()]).for_each(|(sum, value)| *sum += value);
+                    }
                 }
             }
-            for sum in sums.iter_mut() {
-                *sum *= self.scale;
+            if self.scale != 1.0 {
+                sums.iter_mut().for_each(|sum| *sum *= self.scale);
+            }
+            if let Some(limit) = self.limit {
+                sums.iter_mut().for_each(|sum| *sum = sum.clamp(-limit, limit));
             }
             each(range, sums);
         }
+        SUMS.set(buffer);
     }
 }
 

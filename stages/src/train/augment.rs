@@ -1,4 +1,4 @@
-//! A varied copy of an image: rotated, shifted and zoomed a little, at random.
+//! A varied copy of an image, at random: rotated, shifted and zoomed a little, mirrored, a rectangle of it blackened.
 
 use crate::model::recipe::Augmentation;
 use crate::rng::Rng;
@@ -9,12 +9,14 @@ pub fn vary(image: &[f32], [h, w, c]: [usize; 3], how: &Augmentation, rng: &mut 
     let angle = rng.between(-how.rotation, how.rotation).to_radians();
     let (down, right) = (rng.between(-how.shift, how.shift) * h as f32, rng.between(-how.shift, how.shift) * w as f32);
     let scale = 1.0 / (1.0 + rng.between(-how.zoom, how.zoom));
+    let side = if how.flip && rng.below(2) == 1 { -1.0 } else { 1.0 };
+    let first = into.len();
     let (sin, cos) = (angle.sin() * scale, angle.cos() * scale);
     let (middle_y, middle_x) = ((h as f32 - 1.0) / 2.0, (w as f32 - 1.0) / 2.0);
     for y in 0..h {
         for x in 0..w {
             // Where the pixel comes from: the inverse of the motion.
-            let (dy, dx) = (y as f32 - middle_y - down, x as f32 - middle_x - right);
+            let (dy, dx) = (y as f32 - middle_y - down, side * (x as f32 - middle_x - right));
             let (from_y, from_x) = (cos * dy - sin * dx + middle_y, sin * dy + cos * dx + middle_x);
             let (top, left) = (from_y.floor(), from_x.floor());
             let (below, beside) = (from_y - top, from_x - left);
@@ -36,6 +38,22 @@ pub fn vary(image: &[f32], [h, w, c]: [usize; 3], how: &Augmentation, rng: &mut 
             }
         }
     }
+    if how.erase > 0.0 {
+        erase(&mut into[first..], [h, w, c], how.erase, rng);
+    }
+}
+
+/// Blackens a rectangle of up to a share `most` of the area, between twice as wide as high and twice as high as wide
+/// (before it is rounded to pixels and cut at the border).
+fn erase(image: &mut [f32], [h, w, c]: [usize; 3], most: f32, rng: &mut Rng) {
+    let area = rng.between(0.0, most) * (h * w) as f32;
+    let aspect = rng.between(-1.0, 1.0).exp2();
+    let side = |length: f32, limit: usize| (length.sqrt().round() as usize).min(limit);
+    let (height, width) = (side(area * aspect, h), side(area / aspect, w));
+    let (top, left) = (rng.below(h - height + 1), rng.below(w - width + 1));
+    for row in image.chunks_exact_mut(w * c).skip(top).take(height) {
+        row[left * c..(left + width) * c].fill(0.0);
+    }
 }
 
 #[cfg(test)]
@@ -51,7 +69,7 @@ mod tests {
     #[test]
     fn nothing_to_vary_changes_nothing() {
         let image: Vec<f32> = (0..5 * 4 * 2).map(|i| i as f32).collect();
-        let none = Augmentation { rotation: 0.0, shift: 0.0, zoom: 0.0, append: false };
+        let none = Augmentation { rotation: 0.0, shift: 0.0, zoom: 0.0, flip: false, erase: 0.0, append: false };
         assert_eq!(varied(&image, [5, 4, 2], &none, 1), image);
     }
 
@@ -60,7 +78,7 @@ mod tests {
         let (h, w) = (21, 21);
         let mut image = vec![0.0; h * w];
         image[10 * w + 10] = 1.0;
-        let shift = Augmentation { rotation: 0.0, shift: 0.2, zoom: 0.0, append: false };
+        let shift = Augmentation { rotation: 0.0, shift: 0.2, zoom: 0.0, flip: false, erase: 0.0, append: false };
         let mut moved = false;
         for seed in 0..20 {
             let out = varied(&image, [h, w, 1], &shift, seed);
@@ -75,12 +93,43 @@ mod tests {
     }
 
     #[test]
+    fn half_of_the_copies_are_mirrored() {
+        let image: Vec<f32> = (0..3 * 4).map(|i| i as f32).collect();
+        let mirrored: Vec<f32> = image.chunks(4).flat_map(|row| row.iter().rev().copied()).collect();
+        let flip = Augmentation { rotation: 0.0, shift: 0.0, zoom: 0.0, flip: true, erase: 0.0, append: false };
+        let copies: Vec<_> = (0..100).map(|seed| varied(&image, [3, 4, 1], &flip, seed)).collect();
+        let turned = copies.iter().filter(|copy| **copy == mirrored).count();
+        assert_eq!(turned + copies.iter().filter(|copy| **copy == image).count(), 100);
+        assert!((30..=70).contains(&turned), "{turned}");
+    }
+
+    #[test]
+    fn a_rectangle_of_at_most_the_share_is_blackened() {
+        let (h, w) = (20, 10);
+        let image = vec![1.0; h * w];
+        let erase = Augmentation { rotation: 0.0, shift: 0.0, zoom: 0.0, flip: false, erase: 0.2, append: false };
+        let mut most = 0;
+        for seed in 0..200 {
+            let out = varied(&image, [h, w, 1], &erase, seed);
+            let black: Vec<(usize, usize)> = (0..h * w).filter(|&i| out[i] == 0.0).map(|i| (i / w, i % w)).collect();
+            let extent = |along: fn(&(usize, usize)) -> usize| {
+                let (least, most) = (black.iter().map(along).min(), black.iter().map(along).max());
+                least.zip(most).map_or(0, |(least, most)| most - least + 1)
+            };
+            assert_eq!(black.len(), extent(|p| p.0) * extent(|p| p.1), "a whole rectangle");
+            most = most.max(black.len());
+        }
+        // Rounding to pixels may add half a pixel to each side.
+        assert!((25..=50).contains(&most), "{most} of {} for a share of 0.2", h * w);
+    }
+
+    #[test]
     fn rotation_turns_around_the_middle() {
         let (h, w) = (9, 9);
         let mut image = vec![0.0; h * w];
         image[4 * w + 8] = 1.0;
         image[4 * w + 4] = 1.0;
-        let turn = Augmentation { rotation: 30.0, shift: 0.0, zoom: 0.0, append: false };
+        let turn = Augmentation { rotation: 30.0, shift: 0.0, zoom: 0.0, flip: false, erase: 0.0, append: false };
         let out = varied(&image, [h, w, 1], &turn, 3);
         assert!((out[4 * w + 4] - 1.0).abs() < 1e-4, "the middle stays");
         assert!(out[4 * w + 8] < 0.99, "the rim moves");

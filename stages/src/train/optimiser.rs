@@ -1,11 +1,10 @@
 //! An optimiser and its state: how gradients change the weights of a network.
 
-use candle_core::Var;
-
 use crate::model::network::{Network, Sinks};
 use crate::model::plan::{Parameter, Plan, Role};
 use crate::model::recipe::{Clipping, Optimiser};
 use crate::model::threads::Threads;
+use crate::ops::Share;
 use crate::ops::optimiser::{Adam, Gradient, Sgd, update_in_place};
 
 /// The smallest piece of a parameter that is worth a thread of its own.
@@ -56,8 +55,8 @@ impl Moments {
     ) -> candle_core::Result<()> {
         self.step += 1;
         let locked: Vec<Vec<_>> =
-            shards.iter().map(|sinks| sinks.iter().map(|s| s.as_ref().map(|s| s.lock())).collect()).collect();
-        let gradients: Vec<(usize, Vec<&[f32]>)> = network
+            shards.iter().map(|sinks| sinks.iter().map(|s| s.as_ref().map(|s| s.shares())).collect()).collect();
+        let gradients: Vec<(usize, Vec<Share>)> = network
             .plan
             .parameters
             .iter()
@@ -70,35 +69,23 @@ impl Moments {
                 (i, sinks.map(|g| if is_bias { g.bias() } else { g.weight() }).collect())
             })
             .collect();
-        let scale = match clipping {
+        let (scale, limit) = match clipping {
             Some(Clipping::Norm { limit }) => {
                 let squares: f64 = gradients.iter().map(|(_, g)| Gradient::new(g).sum_of_squares()).sum();
-                (f64::from(*limit) / squares.sqrt()).min(1.0) as f32
+                ((f64::from(*limit) / squares.sqrt()).min(1.0) as f32, None)
             }
-            _ => 1.0,
+            Some(Clipping::Value { limit }) => (1.0, Some(*limit)),
+            None => (1.0, None),
         };
         for (i, gradient) in &gradients {
             let decays = matches!(network.plan.parameters[*i].role, Role::Kernel { .. });
             let rule = Rule::new(optimiser, rate, decays, self.step);
             let (first, second) = (&mut self.first[*i], &mut self.second[*i]);
-            let clipped = match clipping {
-                Some(Clipping::Value { limit }) => Some(clamped(gradient, *limit)),
-                _ => None,
-            };
-            let gradient: &[&[f32]] = match &clipped {
-                Some(values) => &[values.as_slice()],
-                None => gradient,
-            };
-            change(&network.weights[*i], &rule, first, second, gradient, scale, threads)?;
+            let gradient = Gradient::new(gradient).scaled(scale).clamped(limit);
+            update_in_place(&network.weights[*i], |weight| halves(weight, &rule, first, second, gradient, threads))?;
         }
         Ok(())
     }
-}
-
-/// The sum of the shards' gradients with every element within -limit..=limit.
-fn clamped(shards: &[&[f32]], limit: f32) -> Vec<f32> {
-    let len = shards.first().map_or(0, |s| s.len());
-    (0..len).map(|i| shards.iter().map(|s| s[i]).sum::<f32>().clamp(-limit, limit)).collect()
 }
 
 /// An optimiser at one step.
@@ -128,39 +115,27 @@ impl Rule {
     }
 }
 
-fn change(
-    weight: &Var,
-    rule: &Rule,
-    first: &mut [f32],
-    second: &mut [f32],
-    gradient: &[&[f32]],
-    scale: f32,
-    threads: &Threads,
-) -> candle_core::Result<()> {
-    update_in_place(weight, |weight| halves(weight, rule, first, second, gradient, scale, threads))
-}
-
-/// Elements are updated each from its own values alone, so a parameter can be cut anywhere.
+/// Elements are updated each from its own values alone, so a parameter can be cut wherever its gradient can.
 fn halves(
     weight: &mut [f32],
     rule: &Rule,
     first: &mut [f32],
     second: &mut [f32],
-    gradient: &[&[f32]],
-    scale: f32,
+    gradient: Gradient,
     threads: &Threads,
 ) {
-    if weight.len() <= PIECE {
-        return rule.update(weight, first, second, Gradient::new(gradient).scaled(scale));
+    let grain = gradient.grain();
+    if weight.len() <= PIECE.max(grain) {
+        return rule.update(weight, first, second, gradient);
     }
-    let middle = weight.len() / 2;
+    let middle = weight.len() / grain / 2 * grain;
     let (weight, weight_2) = weight.split_at_mut(middle);
     // An array that the optimiser does not keep is empty.
     let (first, first_2) = first.split_at_mut(middle.min(first.len()));
     let (second, second_2) = second.split_at_mut(middle.min(second.len()));
-    let (gradient, gradient_2): (Vec<&[f32]>, Vec<&[f32]>) = gradient.iter().map(|g| g.split_at(middle)).unzip();
+    let (head, tail): (Vec<Share>, Vec<Share>) = gradient.shards().iter().map(|share| share.split_at(middle)).unzip();
     threads.join(
-        || halves(weight, rule, first, second, &gradient, scale, threads),
-        || halves(weight_2, rule, first_2, second_2, &gradient_2, scale, threads),
+        || halves(weight, rule, first, second, gradient.of(&head), threads),
+        || halves(weight_2, rule, first_2, second_2, gradient.of(&tail), threads),
     );
 }

@@ -1,6 +1,7 @@
 //! What callers rely on beyond the numbers: gradients left out, shards that add up, refused shapes, in-place updates.
 
 use candle_core::{DType, Device, Tensor, Var};
+use stages::ops::Share;
 use stages::ops::optimiser::{Adam, Gradient, Sgd, update_in_place};
 use stages::ops::{self, Conv, Padding};
 
@@ -118,7 +119,7 @@ fn wrong_shapes_are_refused_with_both_named() {
 fn adam_adds_epsilon_before_the_bias_correction() {
     let adam = Adam { learning_rate: 0.5, beta_1: 0.9, beta_2: 0.99, epsilon: 0.1, weight_decay: 0.0 };
     let (mut p, mut m, mut v) = ([2.0f32], [0.0f32], [0.0f32]);
-    adam.update(1, &mut p, &mut m, &mut v, Gradient::new(&[&[4.0]]));
+    adam.update(1, &mut p, &mut m, &mut v, Gradient::new(&[Share::Values(&[4.0])]));
     // By hand: m = 0.4, v = 0.16, alpha = 0.5 * sqrt(0.01) / 0.1 = 0.5, step = 0.5 * 0.4 / (0.4 + 0.1).
     assert_close_slices("m, v, p", &[m[0], v[0], p[0]], &[0.4, 0.16, 1.6], 1e-6);
 }
@@ -127,9 +128,11 @@ fn adam_adds_epsilon_before_the_bias_correction() {
 fn weight_decay_is_decoupled_and_scales_apply() {
     let sgd = Sgd { learning_rate: 0.5, momentum: 0.0, nesterov: false, weight_decay: 0.1 };
     let mut p = [2.0f32, -1.0];
-    sgd.update(&mut p, &mut [], Gradient::new(&[&[3.0, 1.0], &[1.0, 1.0]]).scaled(0.25));
+    sgd.update(&mut p, &mut [], Gradient::new(&[Share::Values(&[3.0, 1.0]), Share::Values(&[1.0, 1.0])]).scaled(0.25));
     assert_close_slices("p", &p, &[2.0 * 0.95 - 0.5, -0.95 - 0.25], 1e-6);
-    assert_eq!(Gradient::new(&[&[3.0, 1.0], &[1.0, 1.0]]).scaled(0.5).sum_of_squares(), 5.0);
+    let gradient = [Share::Values(&[3.0, 1.0]), Share::Values(&[1.0, 1.0])];
+    assert_eq!(Gradient::new(&gradient).scaled(0.5).sum_of_squares(), 5.0);
+    assert_eq!(Gradient::new(&gradient).clamped(Some(2.5)).sum_of_squares(), 2.5 * 2.5 + 4.0);
 }
 
 #[test]
@@ -142,7 +145,7 @@ fn updates_may_be_cut_anywhere() {
         let (mut p, mut m, mut v) = (p.clone(), vec![0.1; len], vec![0.2; len]);
         for cut in cuts.windows(2) {
             let range = cut[0]..cut[1];
-            let gradient = [&g[range.clone()], &h[range.clone()]];
+            let gradient = [Share::Values(&g[range.clone()]), Share::Values(&h[range.clone()])];
             adam.update(7, &mut p[range.clone()], &mut m[range.clone()], &mut v[range], Gradient::new(&gradient));
         }
         (p, m, v)

@@ -6,6 +6,7 @@ use std::path::Path;
 use candle_core::{Device, Result, Tensor, Var};
 use safetensors::SafeTensors;
 use serde_json::Value;
+use stages::ops::Share;
 use stages::ops::optimiser::{Adam, Gradient, Sgd};
 use stages::ops::{self, Conv, Padding, portable};
 
@@ -106,7 +107,7 @@ fn optimisers_are_pytorchs() {
             // As two shards, which add up to the gradient.
             let part: Vec<f32> = gradient.iter().map(|g| g * 0.25).collect();
             let rest: Vec<f32> = gradient.iter().map(|g| g * 0.75).collect();
-            update(step, &mut parameter, Gradient::new(&[&part, &rest]));
+            update(step, &mut parameter, Gradient::new(&[Share::Values(&part), Share::Values(&rest)]));
         }
         assert_close_slices(name, &parameter, &flat(&fixture.tensors[&format!("optimiser.{name}")]), 1e-6);
     };

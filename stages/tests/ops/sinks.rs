@@ -1,7 +1,8 @@
 //! Gradient sinks hold what candle's store would, in either form, and forget without being filled.
 
 use candle_core::{Device, Result, Tensor, Var};
-use stages::ops::{self, Conv, GradSink, Padding, portable};
+use stages::ops::optimiser::{Gradient, Sgd};
+use stages::ops::{self, Conv, GradSink, Padding, Share, portable};
 
 use super::cases::{assert_close_slices, flat, values};
 
@@ -65,6 +66,42 @@ fn a_sink_receives_what_the_store_would() {
         assert_close_slices(name, sink.lock().weight(), &dw, 1e-6);
         assert_close_slices(name, sink.lock().bias(), &db, 1e-6);
     }
+}
+
+#[test]
+fn a_product_changes_weights_as_its_values_do() {
+    // Larger than the pieces in which it is multiplied out, and no multiple of any vector.
+    let (rows, inputs, outputs) = (6, 97, 131);
+    let (x, w) =
+        (values("x", &[rows, inputs], false), Var::from_tensor(&values("w", &[inputs, outputs], false)).unwrap());
+    let b = Var::from_tensor(&values("b", &[outputs], false)).unwrap();
+    let sinks = [0, 1].map(|_| GradSink::new(inputs * outputs, outputs));
+    for sink in &sinks {
+        pass(&x, &w, &b, &|x, w, b, grads| ops::dense(x, w, Some(b), true, grads), Some(sink));
+    }
+    let sgd = Sgd { learning_rate: 0.5, momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+    let updated = |shares: &[Share], cuts: &[usize]| {
+        let mut weights = flat(&w);
+        let (mut rest, mut left) = (shares.to_vec(), weights.as_mut_slice());
+        for rows in cuts {
+            let (head, tail): (Vec<_>, Vec<_>) = rest.iter().map(|share| share.split_at(rows * outputs)).unzip();
+            let (now, later) = left.split_at_mut(rows * outputs);
+            sgd.update(now, &mut [], Gradient::new(&head).scaled(0.25));
+            (rest, left) = (tail, later);
+        }
+        weights
+    };
+    let deferred = {
+        let locked = sinks.each_ref().map(GradSink::shares);
+        let shares = locked.each_ref().map(stages::ops::Shares::weight);
+        assert!(shares.iter().all(|share| matches!(share, Share::Product(_))), "kept as factors");
+        let whole = updated(&shares, &[inputs]);
+        assert!(whole == updated(&shares, &[1, 40, inputs - 41]), "cut between rows");
+        whole
+    };
+    let locked = sinks.each_ref().map(GradSink::lock);
+    let shares = locked.each_ref().map(|gradients| Share::Values(gradients.weight()));
+    assert_close_slices("weights", &deferred, &updated(&shares, &[inputs]), 1e-6);
 }
 
 #[test]

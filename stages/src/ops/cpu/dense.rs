@@ -1,6 +1,7 @@
 //! Dense layers: a matrix product with its bias and ReLU.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 
@@ -46,7 +47,10 @@ thread_local! {
 }
 
 /// More than the width of any tile.
-const MARGIN: usize = 64;
+pub(crate) const MARGIN: usize = 64;
+
+/// Room after each row of factors that are kept.
+pub(crate) const PAD: usize = product::PAD;
 
 impl Dense {
     fn forward(&self, sizes: Sizes, x: &[f32], w: &[f32], b: &[f32]) -> Vec<f32> {
@@ -69,17 +73,17 @@ impl Dense {
             SCRATCH.with_borrow_mut(|Scratch { gradient: g, .. }| {
                 self.mask(y, gy, g);
                 let write = |dw: &mut [f32], add_w: bool, db: &mut [f32], add_b: bool| {
-                    dispatch(product::WeightGradient { sizes, x, g, to: dw, accumulate: add_w });
-                    if !add_b {
-                        db.fill(0.0);
-                    }
-                    for row in g.chunks_exact(outputs).take(rows) {
-                        db.iter_mut().zip(row).for_each(|(sum, g)| *sum += g);
-                    }
+                    weight_gradient((x, g, outputs), (rows, inputs, outputs), 0..inputs, dw, add_w);
+                    add_rows(g, (rows, outputs), db, add_b);
                 };
                 if self.needs_w {
                     match &self.grads {
-                        Some(grads) => grads.write(write),
+                        Some(grads) => {
+                            let biases = |db: &mut [f32]| add_rows(g, (rows, outputs), db, false);
+                            if !grads.defer((x, g), (rows, inputs, outputs), biases) {
+                                grads.write(write);
+                            }
+                        }
                         None => {
                             own = (vec![0.0; inputs * outputs], vec![0.0; biases]);
                             write(&mut own.0, false, &mut own.1, false);
@@ -96,7 +100,7 @@ impl Dense {
         Ok((dx, Some(tensor(own.0, (inputs, outputs))?), Some(tensor(own.1, biases)?)))
     }
 
-    /// The gradient before the ReLU, with a margin after it.
+    /// The gradient before the ReLU, with a margin after it: a product may read, and ignore, a tile's width there.
     fn mask(&self, y: &[f32], gy: &[f32], to: &mut Vec<f32>) {
         to.clear();
         if self.relu {
@@ -105,6 +109,29 @@ impl Dense {
             to.extend_from_slice(gy);
         }
         to.resize(gy.len() + MARGIN, 0.0);
+    }
+}
+
+/// Rows `part` of `x^T g`, to be added to `to` if `accumulate`; sizes are rows, inputs and outputs. The rows of `g` lie
+/// `stride` apart, and it goes on for [`MARGIN`] after the last.
+pub(crate) fn weight_gradient(
+    (x, g, stride): (&[f32], &[f32], usize),
+    (rows, inputs, outputs): (usize, usize, usize),
+    part: Range<usize>,
+    to: &mut [f32],
+    accumulate: bool,
+) {
+    let sizes = Sizes { rows, inputs, outputs };
+    dispatch(product::WeightGradient { sizes, x, g, stride, inputs: part, to, accumulate });
+}
+
+/// The sum of the rows of `g` `[rows, outputs]`, added to what is there if `accumulate`.
+fn add_rows(g: &[f32], (rows, outputs): (usize, usize), to: &mut [f32], accumulate: bool) {
+    if !accumulate {
+        to.fill(0.0);
+    }
+    for row in g.chunks_exact(outputs).take(rows) {
+        to.iter_mut().zip(row).for_each(|(sum, g)| *sum += g);
     }
 }
 

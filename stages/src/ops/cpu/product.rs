@@ -4,6 +4,7 @@
 //! the results is summed in the same order whatever the number of rows, so a sample's result does not depend on its batch.
 
 use std::array;
+use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
@@ -36,9 +37,17 @@ impl WithSimd for Forward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
-        let Self { sizes: Sizes { rows, inputs, outputs }, x, w, b, relu, panels } = self;
+        let Self { sizes, x, w, b, relu, panels } = self;
+        let Sizes { rows, inputs, outputs } = sizes;
         assert_eq!((x.len(), w.len()), (rows * inputs, inputs * outputs), "operands");
         let width = tile::columns::<S>();
+        if rows <= FEW && outputs.is_multiple_of(width) {
+            return if S::F32_LANES < 16 {
+                stream::<S, 4>(simd, sizes, (x, w, b), relu, panels)
+            } else {
+                stream::<S, 8>(simd, sizes, (x, w, b), relu, panels)
+            };
+        }
         let mut y = Vec::with_capacity(rows * outputs);
         for _ in 0..rows {
             if b.is_empty() {
@@ -79,6 +88,128 @@ impl WithSimd for Forward<'_> {
     }
 }
 
+/// Up to so many rows, copying the weights into panels takes longer than what is gained by it.
+const FEW: usize = 32;
+
+/// Room between rows that are walked side by side: rows a power of two apart share a few lines of the cache.
+pub(super) const PAD: usize = 16;
+
+/// The forward product for few rows: `K` rows of weights at a time are held in registers while all rows of the result
+/// pass by, in the same order of sums as with panels. The weights are read once, where they are.
+#[inline(always)]
+fn stream<S: Simd, const K: usize>(
+    simd: S,
+    sizes: Sizes,
+    (x, w, b): (&[f32], &[f32], &[f32]),
+    relu: bool,
+    sums: &mut Vec<f32>,
+) -> Vec<f32> {
+    let Sizes { rows, inputs, outputs } = sizes;
+    let stride = outputs + PAD;
+    sums.resize((rows * stride).max(sums.len()), 0.0);
+    for row in sums.chunks_exact_mut(stride).take(rows) {
+        if b.is_empty() {
+            row.fill(0.0);
+        } else {
+            row[..outputs].copy_from_slice(b);
+        }
+    }
+    let whole = inputs / K * K;
+    for first in (0..whole).step_by(K) {
+        add_inputs::<S, K>(simd, sizes, (x, w), first, sums);
+    }
+    for first in whole..inputs {
+        add_inputs::<S, 1>(simd, sizes, (x, w), first, sums);
+    }
+    let mut y = Vec::with_capacity(rows * outputs);
+    for row in sums.chunks_exact(stride).take(rows) {
+        if relu {
+            y.extend(row[..outputs].iter().map(|y| y.max(0.0)));
+        } else {
+            y.extend_from_slice(&row[..outputs]);
+        }
+    }
+    y
+}
+
+/// Adds what `K` inputs from `first` on contribute to sums [`PAD`] elements further apart than there are outputs.
+#[inline(always)]
+fn add_inputs<S: Simd, const K: usize>(
+    simd: S,
+    Sizes { rows, inputs, outputs }: Sizes,
+    (x, w): (&[f32], &[f32]),
+    first: usize,
+    sums: &mut [f32],
+) {
+    let (width, stride) = (tile::columns::<S>(), outputs + PAD);
+    assert!(first + K <= inputs && outputs.is_multiple_of(width), "whole vectors of outputs");
+    assert!(x.len() >= rows * inputs && w.len() >= inputs * outputs && sums.len() >= rows * stride, "operands");
+    for output in (0..outputs).step_by(width) {
+        // SAFETY: `first..first + K` are inputs, `output..output + width` outputs, and the slices were found to hold all.
+        unsafe {
+            let weights: [[S::f32s; 2]; K] = array::from_fn(
+                #[inline(always)]
+                |k| w.as_ptr().add((first + k) * outputs + output).cast::<[S::f32s; 2]>().read_unaligned(),
+            );
+            for k in 0..K {
+                fetch(w.as_ptr().wrapping_add((first + K + k) * outputs + output));
+            }
+            let at = |row: usize| (x.as_ptr().wrapping_add(row * inputs + first), row * stride + output);
+            let mut row = 0;
+            while row + 2 <= rows {
+                pass::<S, K, 2>(simd, [at(row), at(row + 1)], &weights, sums.as_mut_ptr());
+                row += 2;
+            }
+            if row < rows {
+                pass::<S, K, 1>(simd, [at(row)], &weights, sums.as_mut_ptr());
+            }
+        }
+    }
+}
+
+/// Asks for two vectors that will be read soon; any address will do.
+#[inline(always)]
+fn fetch(at: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing and does not fault.
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(at.cast());
+            _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(16).cast());
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
+/// Adds the products of `K` elements of `R` rows, each with its place in `sums`, to two vectors each.
+///
+/// # Safety
+/// Each row must be readable for `K` elements, `sums` for two vectors at each place.
+#[inline(always)]
+unsafe fn pass<S: Simd, const K: usize, const R: usize>(
+    simd: S,
+    rows: [(*const f32, usize); R],
+    weights: &[[S::f32s; 2]; K],
+    sums: *mut f32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let to = rows.map(|(_, at)| sums.add(at).cast::<[S::f32s; 2]>());
+        let mut acc = to.map(|to| to.read_unaligned());
+        for (k, [w0, w1]) in weights.iter().enumerate() {
+            for i in 0..R {
+                let x = simd.splat_f32s(*rows[i].0.add(k));
+                acc[i] = [simd.mul_add_e_f32s(x, *w0, acc[i][0]), simd.mul_add_e_f32s(x, *w1, acc[i][1])];
+            }
+        }
+        for i in 0..R {
+            to[i].write_unaligned(acc[i]);
+        }
+    }
+}
+
 /// Copies rows of weights into panels of `width` columns, [`DEPTH`] rows apart; missing columns keep what was there.
 #[inline(always)]
 fn pack(w: &[f32], outputs: usize, width: usize, panels: &mut [f32]) {
@@ -92,6 +223,9 @@ fn pack(w: &[f32], outputs: usize, width: usize, panels: &mut [f32]) {
         panels[(full / width * DEPTH + k) * width..][..rest.len()].copy_from_slice(rest);
     }
 }
+
+/// Inputs whose weights are used by all rows before others are touched.
+const INPUTS: usize = 32;
 
 /// `g w^T`, the gradient of x.
 pub(super) struct InputGradient<'a> {
@@ -109,21 +243,25 @@ impl WithSimd for InputGradient<'_> {
         assert!(g.len() >= rows * outputs && w.len() == inputs * outputs, "operands");
         let mut dx = Vec::with_capacity(rows * inputs);
         let to: *mut f32 = dx.as_mut_ptr();
-        for input in (0..inputs).step_by(2) {
-            // Two inputs at a time; the last of an odd number twice.
-            let pair = [input, (input + 1).min(inputs - 1)];
-            let weights = pair.map(|input| &w[input * outputs..][..outputs]);
+        // Some inputs for a few rows before others: the rows stay in the first-level cache, the weights in the second.
+        for block in (0..inputs).step_by(INPUTS) {
+            let end = (block + INPUTS).min(inputs);
             for (row, count) in split(rows) {
-                with_rows!(count, M => {
-                    let at: [&[f32]; M] = array::from_fn(|i| &g[(row + i) * outputs..][..outputs]);
-                    let sums = dots::<S, M>(simd, at, weights);
-                    for (i, sums) in sums.iter().enumerate() {
-                        for (input, sum) in pair.iter().zip(sums) {
-                            // SAFETY: `row + i` is below `rows` and `input` below `inputs`.
-                            unsafe { to.add((row + i) * inputs + input).write(*sum) };
+                for input in (block..end).step_by(2) {
+                    // Two inputs at a time; the last of an odd number twice.
+                    let pair = [input, (input + 1).min(end - 1)];
+                    let weights = pair.map(|input| &w[input * outputs..][..outputs]);
+                    with_rows!(count, M => {
+                        let at: [&[f32]; M] = array::from_fn(|i| &g[(row + i) * outputs..][..outputs]);
+                        let sums = dots::<S, M>(simd, at, weights);
+                        for (i, sums) in sums.iter().enumerate() {
+                            for (input, sum) in pair.iter().zip(sums) {
+                                // SAFETY: `row + i` is below `rows` and `input` below `inputs`.
+                                unsafe { to.add((row + i) * inputs + input).write(*sum) };
+                            }
                         }
-                    }
-                });
+                    });
+                }
             }
         }
         // SAFETY: every element was written.
@@ -160,12 +298,15 @@ fn dots<S: Simd, const M: usize>(simd: S, a: [&[f32]; M], b: [&[f32]; 2]) -> [[f
     sums
 }
 
-/// `x^T g`, the gradient of w: added to `to` if `accumulate`, else written there.
+/// `x^T g`, the gradient of w, or the rows `inputs` of it: added to `to` if `accumulate`, else written there.
 pub(super) struct WeightGradient<'a> {
     pub(super) sizes: Sizes,
     pub(super) x: &'a [f32],
     /// Goes on for the width of a tile after its last row.
     pub(super) g: &'a [f32],
+    /// Elements from a row of `g` to the next.
+    pub(super) stride: usize,
+    pub(super) inputs: Range<usize>,
     pub(super) to: &'a mut [f32],
     pub(super) accumulate: bool,
 }
@@ -175,20 +316,22 @@ impl WithSimd for WeightGradient<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { sizes: Sizes { rows, inputs, outputs }, x, g, to, accumulate } = self;
+        let Self { sizes: Sizes { rows, inputs, outputs }, x, g, stride, inputs: part, to, accumulate } = self;
         let width = tile::columns::<S>();
-        assert_eq!((x.len(), to.len()), (rows * inputs, inputs * outputs), "operands");
-        assert!(g.len() >= rows * outputs + width, "gradients and the width of a tile");
-        let grid = Grid { rows: 1, columns: rows, a: (0, inputs), b: (0, outputs) };
-        for (input, count) in split(inputs) {
+        assert_eq!((x.len(), to.len()), (rows * inputs, part.len() * outputs), "operands");
+        assert!(part.end <= inputs, "rows of the product");
+        assert!(stride >= outputs && g.len() >= rows * stride + width, "gradients and the width of a tile");
+        let grid = Grid { rows: 1, columns: rows, a: (0, inputs), b: (0, stride) };
+        for (row, count) in split(part.len()) {
+            let x = &x[part.start + row..];
             for output in (0..outputs).step_by(width) {
                 let kept = width.min(outputs - output);
                 with_rows!(count, M => {
-                    // SAFETY: x has M elements from `input` in each row, g `width` from `output`, the last row's included;
-                    // rows `input..input + M` of the result hold `kept` elements from `output`.
+                    // SAFETY: each row of x has M elements from here, g `width` from `output`, the last row's included;
+                    // rows `row..row + M` of the result hold `kept` elements from `output`.
                     unsafe {
-                        let sums = outer::<S, M>(simd, x.as_ptr().add(input), g.as_ptr().add(output), grid);
-                        let to = to.as_mut_ptr().add(input * outputs + output);
+                        let sums = outer::<S, M>(simd, x.as_ptr(), g.as_ptr().add(output), grid);
+                        let to = to.as_mut_ptr().add(row * outputs + output);
                         if accumulate {
                             add::<S, M>(simd, sums, to, outputs, kept);
                         } else {
