@@ -22,3 +22,11 @@ test-engine:
 # Random pipelines and edits at length: the incremental result is always a clean run's.
 test-random CASES="500":
     KILN_TEST_CASES={{CASES}} cargo test --workspace --test it -- random --nocapture
+
+# Training and inference beside PyTorch and Keras, in a throwaway environment.
+bench-training *ARGS:
+    python3 bench/training.py {{ARGS}}
+
+# Compile with `--features cuda` on a machine without a GPU: nvcc and the libraries come as Python packages.
+check-cuda:
+    bench/check-cuda.sh

@@ -20,6 +20,14 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# What the engine sets for its workers (src/engine/execute.rs): candle's own pool idle, glibc's allocator keeping what is
+# freed.
+WORKER = {
+    "CANDLE_NUM_THREADS": "1",
+    "MALLOC_TRIM_THRESHOLD_": "4000000000",
+    "MALLOC_MMAP_THRESHOLD_": "33554432",
+    "MALLOC_TOP_PAD_": "67108864",
+}
 CASES = [("train", 1, 32), ("train", 1, 128), ("train", 5, 32), ("train", 5, 128), ("infer", 1, 256), ("infer", 5, 256)]
 WINDOW = 0.5
 IMAGES = 2048
@@ -199,7 +207,7 @@ def main():
             for tool in tools:
                 numbers = [str(n) for n in (batch, arguments.threads, arguments.seconds)]
                 if tool == "kiln":
-                    command, env = [throughput, mode, f"models/model-{model}.yaml", *numbers], None
+                    command, env = [throughput, mode, f"models/model-{model}.yaml", *numbers], WORKER
                 else:
                     command, env = [python, __file__, "--worker", tool, mode, str(model), *numbers], None
                 rates[tool] += measure(command, env)

@@ -95,13 +95,16 @@ fn steps_are_those_of_pytorch() {
             let norm = moved.iter().map(|m| m * m).sum::<f64>().sqrt();
             let what = format!("{} {} {}", case.model, case.optimiser, parameter.name);
             assert!((norm / expected.norm - 1.0).abs() < 2e-3, "{what}: {norm} {}", expected.norm);
-            // A weight moved in f32 is right to its last bit, and Adam magnifies the error of tiny gradients, the more so
-            // behind convolutions whose sums round at the points of a Winograd transform.
+            // A weight moved in f32 is right to its last bit. Adam divides by the gradient's own size, so a tiny gradient's
+            // rounding moves its weight as far as any: a few elements may be off, by how much depends on the processor's
+            // vectors, and taken together they must be right.
             let typical = expected.norm / (moved.len() as f64).sqrt();
-            for (at, expected) in expected.at.iter().zip(&expected.moved) {
-                let error = (moved[*at] - expected).abs();
-                assert!(error < 0.05 * typical + 3e-8, "{what}[{at}]: {} {expected}", moved[*at]);
-            }
+            let errors: Vec<f64> =
+                expected.at.iter().zip(&expected.moved).map(|(at, m)| (moved[*at] - m).abs()).collect();
+            let rms = (errors.iter().map(|e| e * e).sum::<f64>() / errors.len() as f64).sqrt();
+            let largest = errors.iter().copied().fold(0.0, f64::max);
+            assert!(rms < 0.02 * typical + 3e-8, "{what}: off by {rms}, weights move by {typical}");
+            assert!(largest < 0.1 * typical + 3e-8, "{what}: off by up to {largest}, weights move by {typical}");
         }
     }
 }

@@ -161,7 +161,7 @@ fn the_shipped_study_runs_to_its_end_and_then_reruns_only_what_changed() {
     let ran = project.kiln(&["graph", "--profile", "full"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
 
-    let one_epoch = ["--set", "epochs=1"];
+    let one_epoch = ["--set", "epochs=1", "--set", "own_epochs=1"];
     let first = project.run(&one_epoch);
     for (model, parameters) in [(1, 3_223_909), (3, 3_353_957), (5, 963_205)] {
         let summary: serde_json::Value =
