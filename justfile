@@ -22,3 +22,7 @@ test-engine:
 # Random pipelines and edits at length: the incremental result is always a clean run's.
 test-random CASES="500":
     KILN_TEST_CASES={{CASES}} cargo test --workspace --test it -- random --nocapture
+
+# The analysis of embeddings beside scikit-learn and openTSNE, in a throwaway environment: figures and times.
+bench-analysis *ARGS:
+    python3 bench/analysis.py {{ARGS}}
