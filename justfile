@@ -30,3 +30,7 @@ bench-training *ARGS:
 # Compile with `--features cuda` on a machine without a GPU: nvcc and the libraries come as Python packages.
 check-cuda:
     bench/check-cuda.sh
+
+# The analysis of embeddings beside scikit-learn and openTSNE, in a throwaway environment: figures and times.
+bench-analysis *ARGS:
+    python3 bench/analysis.py {{ARGS}}

@@ -339,3 +339,63 @@ fn spelling_a_default_out_changes_nothing() {
         assert_eq!(check(kind, canonical.clone()), canonical, "a canonical value is its own canonical value");
     }
 }
+
+/// Embeddings in the groups of `centres`, 60 of each, with the class and the original label of each group.
+fn grouped(centres: &[(usize, u32, u32)], spread: f32) -> (tempfile::TempDir, PathBuf) {
+    let mut rng = stages::rng::Rng::new(9, "test", 0);
+    let of = |i: usize| centres[i / 60];
+    let count = 60 * centres.len();
+    let values: Vec<f32> =
+        (0..count * 16).map(|at| spread * rng.normal() + if at % 16 == of(at / 16).0 { 5.0 } else { 0.0 }).collect();
+    let labels: Vec<u32> = (0..count).map(|i| of(i).1).collect();
+    let originals: Vec<u32> = (0..count).map(|i| of(i).2).collect();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("embeddings.safetensors");
+    let names = |names: &[&str]| serde_json::to_string(names).unwrap();
+    let metadata = BTreeMap::from([
+        ("classes".to_owned(), names(&["shoes", "boots and trousers"])),
+        ("original_classes".to_owned(), names(&["sneaker", "boot", "trouser"])),
+    ]);
+    let tensors = [
+        ("embeddings", vec![count, 16], Data::F32(&values)),
+        ("labels", vec![count], Data::U32(&labels)),
+        ("original_labels", vec![count], Data::U32(&originals)),
+    ];
+    tensors::write(&path, &tensors, metadata).unwrap();
+    (directory, path)
+}
+
+#[test]
+fn groups_inside_a_class_are_found_without_its_labels() {
+    // One class is a single cloud; the other two, whatever their labels say.
+    for (first, second) in [(1, 2), (2, 1), (1, 1)] {
+        let (_directory, path) = grouped(&[(0, 0, 0), (3, 1, first), (7, 1, second)], 0.5);
+        let (table, metrics) = run_on("subclusters", json!({"seed": 3}), 2, path).unwrap();
+        let (shoes, other) = (&metrics["classes"]["shoes"], &metrics["classes"]["boots and trousers"]);
+        assert_eq!((&shoes["clusters"], &other["clusters"]), (&json!(1), &json!(2)), "{metrics}");
+        assert!(other["silhouette"].as_f64().unwrap() > 0.5 && shoes.get("silhouette").is_none(), "{metrics}");
+        let agreement = if first == second { Value::Null } else { json!(1.0) };
+        assert_eq!(other.get("ari").cloned().unwrap_or(Value::Null), agreement, "{metrics}");
+        let groups: Vec<&str> = table.lines().skip(1).map(|line| line.split(',').nth(2).unwrap()).collect();
+        assert!(groups[..60].iter().all(|g| *g == "0"));
+        assert!(groups[60..120].iter().all(|g| *g == groups[60]) && groups[120..].iter().all(|g| *g == groups[120]));
+        assert_ne!(groups[60], groups[120]);
+    }
+}
+
+#[test]
+fn groups_inside_a_class_are_the_same_on_any_number_of_threads() {
+    let (_directory, path) = grouped(&[(0, 0, 0), (3, 1, 1), (7, 1, 2), (9, 1, 2)], 0.8);
+    let one = run_on("subclusters", json!({}), 1, path.clone()).unwrap();
+    assert_eq!(run_on("subclusters", json!({}), 3, path).unwrap(), one);
+}
+
+#[test]
+fn groups_inside_classes_need_names() {
+    let values = Array2::from_shape_fn((12, 2), |(i, axis)| (i * (axis + 1)) as f32);
+    let error = format!("{:#}", run("subclusters", json!({}), 1, &values).unwrap_err());
+    assert!(error.contains("original_labels"), "{error}");
+    let kind = stages::kinds().find(|k| k.name == "subclusters").unwrap();
+    let error = (kind.check)(&json!({"smallest": 0.7})).unwrap_err();
+    assert_eq!(error.path, ["smallest"]);
+}

@@ -14,7 +14,10 @@ mod scores;
 use resvg::tiny_skia::Pixmap;
 use serde_json::json;
 
-use cases::{LONG, accuracy, confusion, curves, names, network, ordinary, projection, samples, statistics};
+use cases::{
+    LONG, accuracy, calibration, categories, confusion, curves, k_distance, mistakes, names, network, ordinary,
+    projection, samples, scores, silhouette, statistics, subclusters,
+};
 use drawn::Case;
 
 #[test]
@@ -102,6 +105,19 @@ fn no_text_leaves_a_figure_or_lies_on_another() {
         ("large RGBA", samples([12, 130, 90, 4], 4, 0)),
         ("1 variant", accuracy(&[""])),
         ("long variants", accuracy(&["model=5,augmentation=rotation-shift-zoom,seed=20240117", "model=6"])),
+        ("wide RGB", mistakes([40, 12, 64, 3], 3)),
+        ("1 class", scores(&names(1))),
+        ("long class names", scores(&long)),
+        ("1 prediction", calibration(1, 2)),
+        ("one number of clusters", silhouette(90, 3, &[4])),
+        ("12 classes", silhouette(600, 12, &[2, 13])),
+        ("3 distances", k_distance(3, Some(9.0))),
+        ("a radius that was given", k_distance(300, Some(0.3))),
+        ("undivided classes", categories(&names(3), 1)),
+        ("long class names", categories(&long, 3)),
+        ("many groups", subclusters(600, &names(3), 6)),
+        ("one group", subclusters(60, &names(2), 1)),
+        ("long class names", subclusters(300, &long, 3)),
         ("long title", curves(4).with(json!({"title": LONG.repeat(3), "caption": LONG.replace('h', " ")}))),
     ];
     for case in ordinary() {
@@ -131,6 +147,26 @@ fn bad_inputs_are_told() {
         (samples([10, 4, 4, 2], 2, 0), "2 channels"),
         (samples([10, 4, 4, 1], 2, 0).with(json!({"samples": 0})), "samples"),
         (Case::new("visualise/accuracy"), "input `metrics` was not given"),
+        (Case::new("visualise/calibration").file("predictions", "index,label,predicted,p_0\n"), "has no rows"),
+        (
+            Case::new("visualise/calibration").file("predictions", "index,label,predicted,p_0\n0,0,1,1\n"),
+            "no probability",
+        ),
+        (Case::new("visualise/calibration").file("predictions", "index,label,predicted,p_0\n0,0,0,7\n"), "is 7"),
+        (mistakes([10, 4, 4, 1], 2).with(json!({"most": 0})), "most"),
+        (
+            Case::new("visualise/silhouette")
+                .file("choice", "clusters,silhouette\n1,\n")
+                .file("clusters", "index,cluster,label,silhouette\n0,0,0,\n"),
+            "there is but one cluster",
+        ),
+        (Case::new("visualise/k-distance").file("choice", "rank,distance\n0,NaN\n"), "no number"),
+        (
+            Case::new("visualise/k-distance").file("choice", "rank,distance\n0,1\n").file("metrics", "{}"),
+            "missing field",
+        ),
+        (Case::new("visualise/categories").file("categories", "[]"), "has no classes"),
+        (subclusters(30, &names(3), 2).with(json!({"classes": [9]})), "there is no class 9"),
     ];
     for (case, expected) in cases {
         let error = case.error();

@@ -10,6 +10,7 @@ use super::chart::dots::{Dot, DotChart};
 use super::chart::table::{Align, Row, Table};
 use super::figure::{Chart, Figure};
 use super::read;
+use super::share::wilson;
 use crate::kind::{Arity, Context, Kind, check};
 
 /// The kind.
@@ -115,25 +116,4 @@ fn number(metrics: &Value, key: &str) -> Option<f64> {
 fn samples(metrics: &Value) -> Option<u64> {
     let classes = metrics.get("classes")?.as_object()?;
     classes.values().map(|class| class.get("support")?.as_u64()).sum::<Option<u64>>().filter(|n| *n > 0)
-}
-
-/// The 95% interval of a share seen in `n` samples (Wilson, 1927).
-fn wilson(share: f64, n: u64) -> (f64, f64) {
-    const Z: f64 = 1.959_963_984_540_054;
-    let (n, z2) = (n as f64, Z * Z);
-    let middle = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
-    let half = Z / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-    (middle - half, middle + half)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_interval_is_that_of_wilson() {
-        // scipy.stats.binomtest(90, 100).proportion_ci(method="wilson")
-        let (low, high) = wilson(0.9, 100);
-        assert!((low - 0.825_634_338_5).abs() < 1e-9 && (high - 0.944_770_862_9).abs() < 1e-9, "{low} {high}");
-    }
 }

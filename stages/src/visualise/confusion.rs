@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::chart::heat_map::{Cell, HeatMap};
 use super::figure::Figure;
 use super::read::grouped;
+use super::share::share;
 use crate::kind::{Arity, Context, Kind, check};
 
 /// The kind.
@@ -42,7 +43,6 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
     let (classes, counts) = read_matrix(context.input("confusion")?)?;
     let all: u64 = counts.iter().flatten().sum();
     let right: u64 = (0..classes.len()).map(|i| counts[i][i]).sum();
-    let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
     let title = format!("{} (accuracy {:.4})", params.title, share(right, all));
     let cells = counts.iter().map(|row| {
         let whole = row.iter().sum();
@@ -65,7 +65,10 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
 }
 
 /// The classes, and the counts: a row a true class, a column a predicted one.
-fn read_matrix(path: &Path) -> anyhow::Result<(Vec<String>, Vec<Vec<u64>>)> {
+///
+/// # Errors
+/// If the file cannot be read or is not a square matrix of counts.
+pub(super) fn read_matrix(path: &Path) -> anyhow::Result<(Vec<String>, Vec<Vec<u64>>)> {
     let mut reader = csv::Reader::from_path(path).with_context(|| format!("cannot open {}", path.display()))?;
     let unreadable = || format!("cannot read {}", path.display());
     let classes: Vec<String> = reader.headers().with_context(unreadable)?.iter().skip(1).map(str::to_owned).collect();

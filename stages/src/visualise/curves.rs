@@ -99,6 +99,7 @@ fn panel(name: &str, history: &[Epoch], colours: [style::Colour; 2], values: [fn
     let series = values.into_iter().zip(colours).map(|(value, colour)| Series {
         colour,
         points: history.iter().map(|e| (f64::from(e.epoch), value(e))).collect(),
+        marked: true,
     });
     LineChart::new(name, PANEL, "epoch", &name.to_lowercase(), series.collect())
 }

@@ -101,7 +101,7 @@ impl Embeddings {
 pub(super) struct Clusters {
     of: HashMap<usize, i64>,
     sizes: BTreeMap<i64, u64>,
-    matched: BTreeMap<i64, u32>,
+    order: Vec<i64>,
     colours: BTreeMap<i64, Colour>,
     /// The adjusted Rand index of clusters and classes.
     pub(super) ari: f64,
@@ -123,16 +123,10 @@ impl Clusters {
             );
         }
         let contingency = Contingency::new(rows.iter().map(|row| (row.cluster, row.label)));
-        let (sizes, matched) = (contingency.clusters(), contingency.classes());
-        let mut spare = embeddings.classes.len()..;
-        let colour = |cluster: i64| match matched.get(&cluster) {
-            _ if cluster < 0 => style::NOISE,
-            Some(class) => style::category(*class as usize),
-            None => style::category(spare.next().expect("the range has no end")),
-        };
-        let colours = sizes.keys().copied().zip(sizes.keys().copied().map(colour)).collect();
+        let colours = contingency.colours(embeddings.classes.len());
         let ari = contingency.adjusted_rand_index();
-        Ok(Self { of: rows.iter().map(|r| (r.index, r.cluster)).collect(), sizes, matched, colours, ari })
+        let of = rows.iter().map(|r| (r.index, r.cluster)).collect();
+        Ok(Self { of, sizes: contingency.clusters(), order: contingency.order(), colours, ari })
     }
 
     /// The number of clustered samples.
@@ -154,13 +148,10 @@ impl Clusters {
     }
 
     /// The clusters in the order of the classes they match, then the others, then noise; with their sizes.
-    pub(super) fn legend(&self, embeddings: &Embeddings) -> Vec<(String, Colour)> {
-        let mut order: Vec<i64> = self.sizes.keys().copied().collect();
-        let rank = |cluster: i64| self.matched.get(&cluster).map_or(embeddings.classes.len(), |&class| class as usize);
-        order.sort_by_key(|&cluster| (cluster < 0, rank(cluster), cluster));
+    pub(super) fn legend(&self) -> Vec<(String, Colour)> {
         let name = |cluster: i64| if cluster < 0 { "noise".to_owned() } else { format!("cluster {cluster}") };
         let entry =
-            |cluster: i64| (format!("{} ({})", name(cluster), grouped(self.sizes[&cluster])), self.colours[&cluster]);
-        order.into_iter().map(entry).collect()
+            |&cluster: &i64| (format!("{} ({})", name(cluster), grouped(self.sizes[&cluster])), self.colours[&cluster]);
+        self.order.iter().map(entry).collect()
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::style::{self, Colour};
+
 /// How many samples each pair of a cluster and a class has in common.
 pub(super) struct Contingency {
     counts: BTreeMap<(i64, u32), u64>,
@@ -38,6 +40,27 @@ impl Contingency {
             }
         }
         matched
+    }
+
+    /// The colour of each cluster: that of the class it matches, or one that none of the `classes` has; noise is grey.
+    pub(super) fn colours(&self, classes: usize) -> BTreeMap<i64, Colour> {
+        let matched = self.classes();
+        let mut spare = classes..;
+        let colour = |cluster: i64| match matched.get(&cluster) {
+            _ if cluster < 0 => style::NOISE,
+            Some(class) => style::category(*class as usize),
+            None => style::category(spare.next().expect("the range has no end")),
+        };
+        let clusters: Vec<i64> = self.clusters().into_keys().collect();
+        clusters.iter().copied().zip(clusters.iter().copied().map(colour)).collect()
+    }
+
+    /// The clusters in the order of the classes they match, then the others, then noise.
+    pub(super) fn order(&self) -> Vec<i64> {
+        let matched = self.classes();
+        let mut order: Vec<i64> = self.clusters().into_keys().collect();
+        order.sort_by_key(|cluster| (*cluster < 0, matched.get(cluster).map_or(u32::MAX, |class| *class), *cluster));
+        order
     }
 
     /// The adjusted Rand index (Hubert and Arabie, 1985) as scikit-learn's `adjusted_rand_score` has it: noise counts

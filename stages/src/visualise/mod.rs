@@ -4,20 +4,31 @@
 //! PNG), `chart/` (data in, marks out), then a file a kind. No font, clock or setting of the machine decides a pixel.
 
 mod accuracy;
+mod calibration;
 mod canvas;
+mod categories;
 mod chart;
 mod confusion;
 mod curves;
 mod embedded;
 mod figure;
+mod images;
+mod k_distance;
 mod layers;
 mod matching;
+mod mistakes;
 mod network;
+mod predictions;
+mod projected;
 mod projection;
 mod read;
 mod samples;
+mod scores;
+mod share;
+mod silhouette;
 mod statistics;
 mod style;
+mod subclusters;
 mod text;
 
 use crate::kind::{Arity, Kind, Output, Port, Reads, Role};
@@ -29,8 +40,15 @@ pub const KINDS: &[&Kind] = &[
     &network::KIND,
     &curves::KIND,
     &confusion::KIND,
+    &scores::KIND,
+    &mistakes::KIND,
+    &calibration::KIND,
+    &silhouette::KIND,
+    &k_distance::KIND,
     &projection::KIND,
     &samples::KIND,
+    &subclusters::KIND,
+    &categories::KIND,
     &accuracy::KIND,
 ];
 

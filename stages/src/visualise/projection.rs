@@ -12,10 +12,10 @@ use super::chart::legend::Legend;
 use super::chart::scatter::Scatter;
 use super::embedded::{Clusters, Embeddings};
 use super::figure::{Chart, Figure};
-use super::read::{self, grouped};
+use super::projected::{self, Projected};
+use super::read::grouped;
 use super::style::Colour;
 use crate::kind::{Arity, Context, Kind, check};
-use crate::rng::Rng;
 
 /// The kind.
 pub(super) const KIND: Kind = Kind {
@@ -59,15 +59,6 @@ impl Default for Params {
     }
 }
 
-#[derive(Deserialize)]
-struct Projected {
-    index: usize,
-    x: f64,
-    y: f64,
-}
-
-/// What methods are called unless `names` says otherwise.
-const METHODS: [(&str, &str); 3] = [("pca", "PCA"), ("tsne", "t-SNE"), ("t-sne", "t-SNE")];
 /// The size of a panel.
 const PANEL: Point = (430.0, 380.0);
 
@@ -77,19 +68,12 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
     let clusters = Clusters::open(context.input("clusters")?, &embeddings)?;
     let mut rows: Vec<Vec<Box<dyn Chart>>> = vec![vec![
         Box::new(Legend::new(PANEL.0, embeddings.legend())),
-        Box::new(Legend::new(PANEL.0, clusters.legend(&embeddings))),
+        Box::new(Legend::new(PANEL.0, clusters.legend())),
     ]];
-    let mut names: BTreeMap<String, String> = METHODS.map(|(key, name)| (key.to_owned(), name.to_owned())).into();
-    names.extend(params.names);
-    for (i, input) in context.all("projections").iter().enumerate() {
-        let name = read::name(input, i, &names);
-        let points: Vec<Projected> = read::csv(&input.path)?;
+    for Projected { name, file, points } in projected::open(context.all("projections"), &params.names, params.seed)? {
         for p in &points {
-            let file = input.path.display();
             ensure!(clusters.contains(p.index), "sample {} of {file} is missing from the clusters", p.index);
-            ensure!(p.x.is_finite() && p.y.is_finite(), "sample {} of {file} is at ({}, {})", p.index, p.x, p.y);
         }
-        let points = shuffled(points, params.seed);
         let shares = embeddings.explained(&points.iter().map(|p| (p.index, [p.x, p.y])).collect::<Vec<_>>());
         let explained = shares.map_or(String::new(), |s| format!(" ({:.1}% of variance)", 100.0 * (s[0] + s[1])));
         let axis = |number: usize, values: Vec<f64>| {
@@ -103,6 +87,7 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
                 x: axis(0, points.iter().map(|p| p.x).collect()),
                 y: axis(1, points.iter().map(|p| p.y).collect()),
                 points: points.iter().map(|p| ((p.x, p.y), colour(p.index))).collect(),
+                labels: Vec::new(),
             })
         };
         rows.push(vec![
@@ -110,14 +95,7 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
             panel(format!("{name}: {} (ARI {:.3})", params.clusters, clusters.ari), &|index| clusters.colour(index)),
         ]);
     }
-    ensure!(rows.len() > 1, "input `projections` was not given");
     let subtitle =
         format!("{} samples; a cluster has the colour of the class it matches", grouped(clusters.len() as u64));
     Figure { title: params.title, subtitle, rows, caption: params.caption }.write(context)
-}
-
-/// The points in a random order: no class is to lie on top of the others because it comes last in a file.
-fn shuffled(mut points: Vec<Projected>, seed: u64) -> Vec<Projected> {
-    Rng::new(seed, "draw order", 0).shuffle(&mut points);
-    points
 }

@@ -153,6 +153,105 @@ pub(crate) fn samples(shape: [usize; 4], classes: usize, noise: usize) -> Case {
         .file("clusters", clusters(shape[0], classes, noise))
 }
 
+/// `predictions.csv` of the images of [`samples`]: every seventh is wrong, with a confidence of its own.
+pub(crate) fn predictions(samples: usize, classes: usize) -> String {
+    let names: Vec<String> = (0..classes).map(|k| format!("p_{k}")).collect();
+    (0..samples).fold(format!("index,label,predicted,{}\n", names.join(",")), |mut text, i| {
+        let label = sample(i, classes).0 as usize;
+        let predicted = if i % 7 == 0 { (label + 1) % classes } else { label };
+        let sure = 0.5 + (i * 13 % 50) as f64 / 100.0;
+        let of = |k: usize| if k == predicted { sure } else { (1.0 - sure) / (classes - 1).max(1) as f64 };
+        let probabilities: Vec<String> = (0..classes).map(|k| of(k).to_string()).collect();
+        writeln!(text, "{i},{label},{predicted},{}", probabilities.join(",")).unwrap();
+        text
+    })
+}
+
+pub(crate) fn mistakes(shape: [usize; 4], classes: usize) -> Case {
+    let labels: Vec<u32> = (0..shape[0]).map(|i| sample(i, classes).0).collect();
+    let bytes: Vec<u8> = (0..shape.iter().product::<usize>()).map(|i| (i * 37 % 251) as u8).collect();
+    Case::new("visualise/mistakes")
+        .made("data", "", |path| {
+            let names = names(classes);
+            dataset::write(path, shape, &Pixels::U8(&bytes), &labels, &labels, &names, &names).unwrap();
+        })
+        .file("predictions", predictions(shape[0], classes))
+}
+
+pub(crate) fn calibration(samples: usize, classes: usize) -> Case {
+    Case::new("visualise/calibration").file("predictions", predictions(samples, classes))
+}
+
+pub(crate) fn scores(names: &[String]) -> Case {
+    let mut case = confusion(names);
+    case.uses = "visualise/scores";
+    case
+}
+
+pub(crate) fn silhouette(samples: usize, classes: usize, tried: &[usize]) -> Case {
+    let rows = clusters(samples, classes, 0);
+    let rows = rows.lines().enumerate().fold(String::new(), |mut text, (i, line)| {
+        let value = if i == 0 { "silhouette".to_owned() } else { (((i * 29) % 97) as f64 / 97.0 - 0.2).to_string() };
+        writeln!(text, "{line},{value}").unwrap();
+        text
+    });
+    let choice = tried.iter().fold("clusters,silhouette,inertia\n".to_owned(), |mut text, k| {
+        writeln!(text, "{k},{},{}", 0.7 - (*k as f64 - 4.0).abs() / 10.0, 1000 / k).unwrap();
+        text
+    });
+    Case::new("visualise/silhouette").file("choice", choice).file("clusters", rows)
+}
+
+/// A curve of so many distances, with the radius at one of them or given.
+pub(crate) fn k_distance(samples: usize, given: Option<f64>) -> Case {
+    let distance = |i: usize| 0.1 + (i as f64 / samples as f64).powi(8);
+    let curve = (0..samples).fold("rank,distance\n".to_owned(), |mut text, i| {
+        writeln!(text, "{i},{}", distance(i)).unwrap();
+        text
+    });
+    let eps = given.unwrap_or_else(|| distance(samples * 3 / 4));
+    let metrics = json!({"clusters": 6, "noise": 65, "eps": eps, "ari": 0.8});
+    Case::new("visualise/k-distance").file("choice", curve).file("metrics", metrics.to_string())
+}
+
+/// `categories.json`: every class in `groups` groups of two labels.
+pub(crate) fn found(names: &[String], groups: usize) -> String {
+    let classes = names.iter().enumerate().map(|(label, name)| {
+        let group = |g: usize| {
+            json!({"images": 50, "labels": [{"name": format!("{name} {}", g / 2), "images": 48},
+            {"name": "shirt", "images": 2}]})
+        };
+        let groups: Vec<_> = (0..groups).map(group).collect();
+        let silhouette = (groups.len() > 1).then_some(0.6394);
+        json!({"label": label, "name": name, "images": 50 * groups.len(), "labels": [],
+            "scores": {"images": 50, "clusters": groups.len(), "silhouette": silhouette, "ari": 0.9604, "purity": 0.96},
+            "clusters": groups})
+    });
+    json!(classes.collect::<Vec<_>>()).to_string()
+}
+
+pub(crate) fn categories(names: &[String], groups: usize) -> Case {
+    Case::new("visualise/categories").file("categories", found(names, groups))
+}
+
+pub(crate) fn subclusters(samples: usize, names: &[String], groups: usize) -> Case {
+    let classes = names.len();
+    let rows = (0..samples).fold("index,label,cluster,original,silhouette\n".to_owned(), |mut text, i| {
+        writeln!(text, "{i},{},{},0,", sample(i, classes).0, i / classes % groups).unwrap();
+        text
+    });
+    let places = (0..samples).fold("index,x,y\n".to_owned(), |mut text, i| {
+        let (_, v) = sample(i, classes);
+        writeln!(text, "{i},{},{}", v[0] + (i / classes % groups) as f32, v[1]).unwrap();
+        text
+    });
+    Case::new("visualise/subclusters")
+        .made("projections", "method=pca", |path| std::fs::write(path, &places).unwrap())
+        .made("projections", "method=tsne", |path| std::fs::write(path, &places).unwrap())
+        .file("subclusters", rows)
+        .file("categories", found(names, groups))
+}
+
 pub(crate) fn ordinary() -> Vec<Case> {
     vec![
         statistics(784),
@@ -163,5 +262,12 @@ pub(crate) fn ordinary() -> Vec<Case> {
         projection(300, 3, 20),
         samples([60, 28, 28, 1], 3, 7),
         accuracy(&["model=1", "model=2", "model=3"]),
+        mistakes([60, 28, 28, 1], 3),
+        calibration(200, 3),
+        scores(&names(3)),
+        silhouette(300, 3, &[2, 3, 4, 5, 6, 7, 8, 9, 10]),
+        k_distance(400, None),
+        categories(&names(3), 2),
+        subclusters(300, &names(3), 2),
     ]
 }

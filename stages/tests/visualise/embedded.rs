@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::cases::{projection, sample, samples};
+use crate::cases::{k_distance, names, projection, sample, samples, silhouette, subclusters};
 
 #[test]
 fn only_a_linear_projection_carries_a_share_of_the_variance() {
@@ -95,4 +95,25 @@ fn clusters_of_other_samples_are_refused() {
     assert!(case.error().contains("do not belong together"));
     std::fs::write(&case.inputs["clusters"][0].path, "index,cluster,label\n0,0,0\n").unwrap();
     assert!(case.error().contains("missing from the clusters"));
+}
+
+#[test]
+fn groups_inside_classes_are_named_counted_and_told_apart_by_shade() {
+    let drawn = subclusters(300, &names(3), 2).with(json!({"classes": [1]})).draw();
+    for text in ["0.960 for ankle boots", "ankle boots and trousers 0, group 1 (50)", "2 groups, silhouette 0.639"] {
+        assert!(drawn.says(text), "{text}: {:?}", drawn.texts());
+    }
+    // Fifty points of each group in both panels; one colour is that of the class.
+    assert!(drawn.svg.matches("fill=\"#D55E00\"").count() >= 100);
+}
+
+#[test]
+fn the_chosen_number_of_clusters_and_radius_are_drawn() {
+    let drawn = silhouette(300, 3, &[2, 3, 4, 5]).draw();
+    assert!(drawn.says("4 clusters, mean silhouette 0.") && drawn.says("the highest mean silhouette of 2 to 5"));
+    assert!(silhouette(300, 3, &[4]).draw().says("their number was given"));
+    let drawn = k_distance(400, None).draw();
+    assert!(drawn.says("knee, image 301 of 400") && drawn.says("6 clusters, 65 of 400 images are noise"));
+    let given = k_distance(400, Some(0.3)).draw();
+    assert!(given.says("eps was given") && !given.says("knee"));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cases::accuracy;
+use crate::cases::{accuracy, calibration, mistakes, predictions};
 use crate::drawn::Case;
 
 #[test]
@@ -21,4 +21,41 @@ fn variants_are_called_by_their_names() {
     for text in ["Model 5, with dropout", "model 1", "0.9732", "macro f1", "0.9650", "10,000 test samples"] {
         assert!(drawn.says(text), "{text}");
     }
+}
+
+#[test]
+fn scores_of_each_class_are_those_of_scikit_learn() {
+    // precision_recall_fscore_support of scikit-learn 1.9 on the same counts.
+    let drawn = Case::new("visualise/scores").file("confusion", "true,a,b\na,90,10\nb,20,1880\n").draw();
+    for text in ["0.8182", "0.9000", "0.8571", "0.9947", "0.9895", "0.9921", "macro F1 0.9246", "1,900", "2,000"] {
+        assert!(drawn.says(text), "{text}");
+    }
+}
+
+#[test]
+fn the_surest_mistakes_come_first_and_say_what_they_were_taken_for() {
+    let drawn = mistakes([60, 28, 28, 1], 3).draw();
+    // Every seventh of 60 images is wrong: 9, three a class.
+    assert!(drawn.says("9 of 60 images are wrong (15.00%)") && drawn.says("3 of 20 wrong"));
+    assert_eq!(drawn.svg.matches("<image ").count(), 9);
+    let few = mistakes([60, 28, 28, 1], 3).with(json!({"most": 1})).draw();
+    // Of the images 0, 21 and 42 of the first class, 42 has a confidence of 0.96, the others 0.5 and 0.73.
+    assert_eq!(few.svg.matches("<image ").count(), 3);
+    assert!(few.says("(0.960)"), "{:?}", few.texts());
+}
+
+#[test]
+fn a_network_without_mistakes_has_a_figure_too() {
+    let case = mistakes([6, 8, 8, 1], 3);
+    let right = predictions(6, 3).replacen("0,0,1,", "0,0,0,", 1);
+    std::fs::write(&case.inputs["predictions"][0].path, right).unwrap();
+    let drawn = case.draw();
+    assert!(drawn.says("0 of 6 images are wrong (0.00%)"), "{:?}", drawn.texts());
+    drawn.assert_legible("no mistakes");
+}
+
+#[test]
+fn calibration_tells_its_error() {
+    let drawn = calibration(200, 3).draw();
+    assert!(drawn.says("expected calibration error 0.") && drawn.says("200 predictions in 15 intervals"));
 }

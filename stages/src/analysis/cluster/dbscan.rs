@@ -61,6 +61,23 @@ pub enum Normalise {
     None,
 }
 
+impl Normalise {
+    /// The embeddings after it. Lengths of 1 are rounded to single precision: what a Python user gets who normalises the
+    /// `f32` file.
+    pub fn apply(self, values: &Array2<f64>) -> Array2<f64> {
+        let mut values = values.clone();
+        if self == Self::L2 {
+            for mut row in values.axis_iter_mut(Axis(0)) {
+                let length = row.dot(&row).sqrt();
+                if length > 0.0 {
+                    row.mapv_inplace(|v| f64::from((v / length) as f32));
+                }
+            }
+        }
+        values
+    }
+}
+
 impl Limits for Dbscan {
     fn limits(&self) -> Result<(), ParamError> {
         require(self.min_samples >= 2, "min_samples", "there must be at least two", "try 20")?;
@@ -88,10 +105,7 @@ pub struct Density {
 /// # Errors
 /// If the radius is to be chosen and cannot be: too few points, or all of them the same.
 pub fn dbscan(values: &Array2<f64>, params: &Dbscan) -> anyhow::Result<Density> {
-    let values = match params.normalise {
-        Normalise::L2 => normalised(values),
-        Normalise::None => values.clone(),
-    };
+    let values = params.normalise.apply(values);
     let distances = distances(&values, params.min_samples);
     let eps = match params.eps {
         Eps::Given(eps) => eps,
@@ -104,18 +118,6 @@ pub fn dbscan(values: &Array2<f64>, params: &Dbscan) -> anyhow::Result<Density> 
         .transform(&values)
         .to_vec();
     Ok(Density { clusters, eps, values, distances })
-}
-
-/// Rows of length 1, rounded to single precision: what a Python user gets who normalises the `f32` file.
-fn normalised(values: &Array2<f64>) -> Array2<f64> {
-    let mut values = values.clone();
-    for mut row in values.axis_iter_mut(Axis(0)) {
-        let length = row.dot(&row).sqrt();
-        if length > 0.0 {
-            row.mapv_inplace(|v| f64::from((v / length) as f32));
-        }
-    }
-    values
 }
 
 /// The distance from every point to the last of the neighbours that would make it a core point, ascending: a core point

@@ -34,15 +34,31 @@ impl Axis {
         Self::new(name.into(), low - room, high + room, step(high - low).max(1.0))
     }
 
+    /// An axis from `low` to `high` and no farther.
+    pub(in crate::visualise) fn between(name: impl Into<String>, low: f64, high: f64) -> Self {
+        Self::new(name.into(), low, high, step(high - low))
+    }
+
     /// An axis without numbers for `count` rows, whose middles are at 0, 1, ...
     pub(in crate::visualise) fn rows(count: usize) -> Self {
-        Self { name: String::new(), low: -0.5, high: count as f64 - 0.5, ticks: Vec::new() }
+        Self::bare(-0.5, count as f64 - 0.5)
+    }
+
+    /// An axis without numbers.
+    pub(in crate::visualise) fn bare(low: f64, high: f64) -> Self {
+        Self { name: String::new(), low, high, ticks: Vec::new() }
+    }
+
+    /// Its two ends.
+    pub(in crate::visualise) fn ends(&self) -> (f64, f64) {
+        (self.low, self.high)
     }
 
     fn new(name: String, low: f64, high: f64, step: f64) -> Self {
         // A step of 0.01 may have a logarithm just below -2.
         let decimals = (-(step.log10() + 1e-9).floor()).max(0.0) as usize;
-        let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
+        // A little room for rounding: an end that is a round number has its number.
+        let (first, last) = ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
         let number = |i: i64| i as f64 * step;
         let ticks =
             (first..=last).map(|i| (number(i), format!("{:.decimals$}", number(i)).replace('-', "−"))).collect();
@@ -175,6 +191,11 @@ impl<'a> Frame<'a> {
     /// The left and the right edge of the data.
     pub(in crate::visualise) fn sides(&self) -> (f64, f64) {
         (self.corner.0, self.corner.0 + self.size.0)
+    }
+
+    /// The upper and the lower edge of the data.
+    pub(in crate::visualise) fn heights(&self) -> (f64, f64) {
+        (self.corner.1, self.corner.1 + self.size.1)
     }
 
     /// Where a point of the data is drawn.
