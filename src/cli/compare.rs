@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use kiln::compare::{self, CompareError};
+use kiln::engine;
+use kiln::hash::Digest;
 use kiln::record::{OutputRecord, RunRecord};
 use kiln::store::Store;
 
@@ -32,7 +34,8 @@ pub(crate) fn compare(place: &Place, args: &Compare) -> Result<u8, Stop> {
     let runs = records(&store, &args.runs, &root)?;
     if let Some(file) = &args.html {
         let artifacts = |run: &RunRecord, output: &OutputRecord| report::bytes(&store, run, output);
-        report::write(file, &kiln::report::side_by_side(&runs, &artifacts))?;
+        let documents = |digest: &Digest| engine::document(&store, digest);
+        report::write(file, &kiln::report::side_by_side(&runs, &artifacts, &documents))?;
         render::data(&format!("{}\n", file.display()))?;
         return Ok(0);
     }

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use kiln::engine;
+use kiln::hash::Digest;
 use kiln::pipeline::Pipeline;
 use kiln::record::{OutputRecord, RunRecord};
 use kiln::report::{self, Rendered, Subject};
@@ -74,7 +76,9 @@ fn shows(file: &Path) -> Option<String> {
 fn page(store: &Store, run: &RunRecord, markdown: &str) -> Rendered {
     let previous = before(store, run);
     let artifacts = |run: &RunRecord, output: &OutputRecord| bytes(store, run, output);
-    report::render(markdown, &Subject { run, previous: previous.as_ref(), artifacts: &artifacts })
+    let documents = |digest: &Digest| engine::document(store, digest);
+    let subject = Subject { run, previous: previous.as_ref(), artifacts: &artifacts, documents: &documents };
+    report::render(markdown, &subject)
 }
 
 /// The run before a run in its project.

@@ -26,7 +26,7 @@ pub(super) fn own(decision: &Decision, digest: &Digest) -> Option<Value> {
 }
 
 /// The JSON file with a digest, if the store has it: a document, or an output such as metrics.
-pub(super) fn stored(store: &Store, digest: &Digest) -> Option<Value> {
+pub fn stored(store: &Store, digest: &Digest) -> Option<Value> {
     let length = std::fs::metadata(store.blob_path(digest)).ok()?.len();
     if length > LARGEST {
         return None;

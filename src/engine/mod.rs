@@ -30,6 +30,7 @@ mod worker;
 pub use checkout::{Checkout, CheckoutStep};
 pub use critical::{Link, Wait, critical_path};
 pub use determinism::{Difference, LogDifference, Twice, check_determinism};
+pub use documents::stored as document;
 pub use event::{Reporter, Silent};
 pub use explain::{Changed, Changes, Explanation, Origin, Part, RunName, Standing, explain, explain_past};
 pub use interrupt::Interrupt;

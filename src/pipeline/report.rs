@@ -175,7 +175,7 @@ impl Checker<'_, '_> {
             Reference::Output(text) => {
                 self.stage(text, true, mistakes)?;
             }
-            Reference::Table(Table::Beside(param, _)) => {
+            Reference::Table(Table::Beside(param, _), _) => {
                 let name = param.name.trim_start_matches("params.");
                 if let Some(value) = self.param(name, mistakes)?
                     && !matches!(&value.content, Content::Map(rows) if rows.iter().all(|r| matches!(r.node.content, Content::Map(_))))
@@ -184,7 +184,7 @@ impl Checker<'_, '_> {
                     return Err(Fault::new(format!("`{}` holds no table", param.name), hint));
                 }
             }
-            Reference::Run(_) | Reference::Graph | Reference::Table(_) => {}
+            Reference::Run(_) | Reference::Graph | Reference::Table(..) => {}
         }
         Ok(reference)
     }

@@ -168,13 +168,13 @@ impl<'m> Writer<'_, 'm> {
                     figure.dag {
                         div.scroll role="region" tabindex="0" aria-label=(title) { (graph::element(&graph, &title)) }
                         figcaption {
-                            "The stages of this run, variants folded together: what became of them, and how long the execution \
-                             took that made their outputs."
+                            "The stages of this run, variants folded together: what became of them, and how long the executions \
+                             took, in sum, that made their outputs."
                         }
                     }
                 })
             }
-            Ok((Reference::Table(table), _)) => subject.table(&table),
+            Ok((Reference::Table(table, caption), _)) => subject.table(&table, caption),
             Ok(_) => return false,
             Err(fault) => Err(fault),
         };

@@ -8,7 +8,7 @@ use crate::show::number::Precision;
 const WIDTH: f64 = 320.0;
 const HEIGHT: f64 = 190.0;
 /// Room for the numbers of the axes: left, top, right, bottom.
-const ROOM: [f64; 4] = [48.0, 10.0, 10.0, 34.0];
+const ROOM: [f64; 4] = [48.0, 10.0, 18.0, 34.0];
 /// So many lines can be told apart.
 const STYLES: usize = 6;
 
@@ -47,7 +47,7 @@ fn panel(column: &str, lines: &[(&str, &Series)]) -> Markup {
     let lines_here: Vec<(usize, Line<'_>)> =
         lines.iter().enumerate().filter_map(|(i, (name, series))| Some((i, (*name, of(series)?)))).collect();
     let points = || lines_here.iter().flat_map(|(_, (_, points))| points).filter_map(|(x, y)| Some((*x, (*y)?)));
-    let (x, y) = (Axis::new(points().map(|p| p.0)), Axis::new(points().map(|p| p.1)));
+    let (x, y) = (Axis::along(points().map(|p| p.0)), Axis::new(points().map(|p| p.1)));
     let abscissa = lines.first().map_or("", |(_, series)| series.abscissa.as_str());
     let px = |v: f64| ROOM[0] + x.share(v) * (WIDTH - ROOM[0] - ROOM[2]);
     let py = |v: f64| HEIGHT - ROOM[3] - y.share(v) * (HEIGHT - ROOM[1] - ROOM[3]);
@@ -94,7 +94,16 @@ fn stroke(points: &[(f64, Option<f64>)], px: &dyn Fn(f64) -> f64, py: &dyn Fn(f6
     PreEscaped(path)
 }
 
-/// The range of an axis, widened to round numbers.
+/// What a step may begin with.
+const NICE: [f64; 5] = [1.0, 2.0, 2.5, 5.0, 10.0];
+
+/// The least round number that is not below `raw`.
+fn round(raw: f64, mantissas: &[f64]) -> f64 {
+    let power = 10_f64.powf(raw.log10().floor());
+    mantissas.iter().map(|m| m * power).find(|step| *step >= raw * 0.999).unwrap_or(power)
+}
+
+/// The range of an axis.
 struct Axis {
     low: f64,
     high: f64,
@@ -102,14 +111,12 @@ struct Axis {
 }
 
 impl Axis {
+    /// The range widened to round numbers.
     fn new(values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
         let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
         let span = if high > low { high - low } else { low.abs().max(1.0) * 0.1 };
-        let raw = span / 4.0;
-        let power = 10_f64.powf(raw.log10().floor());
-        let step =
-            [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|m| m * power).find(|s| *s >= raw * 0.999).unwrap_or(power);
+        let step = round(span / 4.0, &NICE);
         Self {
             low: (low / step).floor() * step,
             high: (high / step).ceil().max((low / step).floor() + 1.0) * step,
@@ -117,13 +124,30 @@ impl Axis {
         }
     }
 
+    /// The range itself, for an abscissa; whole numbers have whole numbers between them.
+    fn along(values: impl Iterator<Item = f64> + Clone) -> Self {
+        let whole = values.clone().all(|v| v.fract() == 0.0);
+        let (low, high) = values.clone().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+        if low >= high {
+            let low = if low > high { 0.0 } else { low - 0.5 };
+            return Self { low, high: low + 1.0, step: if whole { 1.0 } else { 0.5 } };
+        }
+        // A step of 2.5 falls between whole numbers.
+        let step = match whole {
+            true => round((high - low) / 6.0, &[1.0, 2.0, 5.0, 10.0]).max(1.0),
+            false => round((high - low) / 4.0, &NICE),
+        };
+        Self { low, high, step }
+    }
+
     fn share(&self, value: f64) -> f64 {
         (value - self.low) / (self.high - self.low)
     }
 
     fn ticks(&self) -> impl Iterator<Item = f64> + use<'_> {
-        let count = ((self.high - self.low) / self.step).round().min(50.0) as usize;
-        (0..=count).map(|i| self.low + self.step * i as f64)
+        let first = (self.low / self.step - 1e-6).ceil();
+        let count = (self.high / self.step - first + 1e-6).floor().clamp(0.0, 50.0) as usize;
+        (0..=count).map(move |i| self.step * (first + i as f64))
     }
 
     fn label(&self, tick: f64) -> String {
@@ -149,6 +173,19 @@ mod tests {
         assert_eq!(labels(&[0.91, 0.98]), ["0.90", "0.92", "0.94", "0.96", "0.98"]);
         assert!(labels(&[5.0]).len() >= 2);
         assert_eq!(labels(&[]), ["0.00", "0.25", "0.50", "0.75", "1.00"]);
+    }
+
+    #[test]
+    fn an_abscissa_is_the_range_itself_and_whole_where_its_values_are() {
+        let labels = |values: &[f64]| {
+            let axis = Axis::along(values.iter().copied());
+            (axis.low, axis.high, axis.ticks().map(|tick| axis.label(tick)).collect::<Vec<_>>())
+        };
+        let texts = |texts: &[&str]| texts.iter().map(|&t| t.to_owned()).collect::<Vec<_>>();
+        assert_eq!(labels(&[1.0, 2.0, 10.0]), (1.0, 10.0, texts(&["2", "4", "6", "8", "10"])));
+        assert_eq!(labels(&[1.0, 2.0, 3.0]), (1.0, 3.0, texts(&["1", "2", "3"])));
+        assert_eq!(labels(&[4.0]), (3.5, 4.5, texts(&["4"])));
+        assert_eq!(labels(&[0.0, 0.5, 1.0]), (0.0, 1.0, texts(&["0.00", "0.25", "0.50", "0.75", "1.00"])));
     }
 
     #[test]

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use maud::{Markup, html};
 
-use super::format;
 use super::grid::{Grid, NONE, number, text};
+use super::subject::Documents;
 use super::subject::{scalar, words};
+use super::{documents, format};
 use crate::compare::{Change, Comparison, MetricRow, StageDiff};
+use crate::record::RunRecord;
 use crate::show::names::collapsed;
 use crate::show::number::{Precision, count, duration};
 
@@ -15,10 +17,10 @@ use crate::show::number::{Precision, count, duration};
 const ROWS: usize = 200;
 
 /// Everything that differs.
-pub(super) fn between(comparison: &Comparison) -> Markup {
+pub(super) fn between(compared: &[RunRecord], comparison: &Comparison, documents: &Documents<'_>) -> Markup {
     html! {
         (runs(comparison))
-        (params(comparison))
+        (params(comparison, &documents::differing(comparison, compared, documents)))
         (metrics(comparison))
         (stages(comparison))
     }
@@ -31,7 +33,7 @@ fn runs(comparison: &Comparison) -> Markup {
         let options = run.profile.iter().cloned().chain(run.set.iter().map(|set| format!("--set {set}")));
         grid.row([
             run.id.clone(),
-            format::moment(run.started),
+            format::moment(run.started).replace(' ', "\u{a0}"),
             run.status.to_string(),
             duration(run.seconds),
             run.counts.executed.to_string(),
@@ -41,7 +43,7 @@ fn runs(comparison: &Comparison) -> Markup {
     grid.markup()
 }
 
-fn params(comparison: &Comparison) -> Markup {
+fn params(comparison: &Comparison, documents: &[(String, Change)]) -> Markup {
     let ids = comparison.runs.iter().map(|run| text(run.id.clone()));
     let mut grid = Grid::new("Parameters that differ", [text("of"), text("parameter")].into_iter().chain(ids));
     let cells = |change: &Change| -> Vec<String> {
@@ -54,6 +56,7 @@ fn params(comparison: &Comparison) -> Markup {
     for (name, cells) in merged(changes) {
         grid.row(std::iter::once(name).chain(cells));
     }
+    documents.iter().for_each(|(name, change)| grid.row(std::iter::once(name.clone()).chain(cells(change))));
     if grid.is_empty() {
         return html! { p.note { "No parameter differs." } };
     }

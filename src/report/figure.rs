@@ -33,7 +33,7 @@ impl Subject<'_> {
         let markup = html! {
             figure id=(caption.id) {
                 @match &drawn {
-                    Ok(drawn) => div.frame role="region" tabindex="0" aria-label=(caption.alt) { (drawn) },
+                    Ok(drawn) => div.frame role="group" tabindex="0" aria-label=(caption.alt) { (drawn) },
                     Err(fault) => div.frame.missing role="note" { p { "Missing: " (caption.alt) } p { (fault.message) } },
                 }
                 @if !caption.text.is_empty() { figcaption { (caption.text) } }
@@ -99,6 +99,9 @@ impl Subject<'_> {
                         }
                     }
                     dt { "Output" } dd { code { (output.path.display()) } " " code { (output.digest.short()) } }
+                    @if let Some(png) = raster(made) {
+                        dt { "Shown by" } dd { code { (png.path.display()) } " " code { (png.digest.short()) } }
+                    }
                     @if let Some(seconds) = stage.total_seconds() { dt { "Made in" } dd { (duration(seconds)) } }
                 }
             }

@@ -29,6 +29,8 @@ pub(super) fn number(title: impl Into<String>) -> Head {
 #[derive(Debug)]
 pub(super) struct Grid {
     caption: String,
+    /// With more rows it is folded away.
+    fold: usize,
     /// Headings over several columns: the number of columns and the heading.
     groups: Vec<(usize, String)>,
     heads: Vec<Head>,
@@ -40,11 +42,22 @@ impl Grid {
     pub(super) fn new(caption: impl Into<String>, heads: impl IntoIterator<Item = Head>) -> Self {
         Self {
             caption: caption.into(),
+            fold: FOLDED,
             groups: vec![],
             heads: heads.into_iter().collect(),
             rows: vec![],
             notes: vec![],
         }
+    }
+
+    /// The same with other words over it.
+    pub(super) fn caption(self, caption: impl Into<String>) -> Self {
+        Self { caption: caption.into(), ..self }
+    }
+
+    /// The same, folded away if it has more rows than these.
+    pub(super) fn folded_above(self, rows: usize) -> Self {
+        Self { fold: rows, ..self }
     }
 
     pub(super) fn groups(mut self, groups: Vec<(usize, String)>) -> Self {
@@ -76,9 +89,10 @@ impl Grid {
     /// The first column names the row. Columns without a word are left out, and many rows are folded away.
     pub(super) fn markup(mut self) -> Markup {
         self.drop_empty_columns();
-        let table = self.table();
+        let folded = self.rows.len() > self.fold;
+        let table = self.table(!folded);
         html! {
-            @if self.rows.len() > FOLDED {
+            @if folded {
                 details.long {
                     summary { (self.caption) " (" (self.rows.len()) " rows)" }
                     (table)
@@ -102,10 +116,10 @@ impl Grid {
         }
     }
 
-    fn table(&self) -> Markup {
+    fn table(&self, captioned: bool) -> Markup {
         html! {
             figure.table {
-                figcaption { (self.caption) }
+                @if captioned { figcaption { (self.caption) } }
                 div.scroll role="region" tabindex="0" aria-label=(self.caption) {
                     table {
                         thead {
@@ -117,7 +131,7 @@ impl Grid {
                                     }
                                 }
                             }
-                            tr { @for head in &self.heads { th scope="col" class=[head.numeric.then_some("n")] { (head.title) } } }
+                            tr { @for head in &self.heads { th scope="col" class=[head.numeric.then_some("n")] { (breakable(&head.title)) } } }
                         }
                         tbody {
                             @for row in &self.rows {
@@ -135,4 +149,9 @@ impl Grid {
             }
         }
     }
+}
+
+/// A name that may be broken after its underscores, where room is short.
+fn breakable(text: &str) -> Markup {
+    html! { @for (i, part) in text.split('_').enumerate() { @if i > 0 { "_" wbr; } (part) } }
 }

@@ -8,6 +8,8 @@ use super::document::{Heading, Piece, pieces};
 pub(super) struct Page<'a> {
     /// For the window.
     pub(super) title: &'a str,
+    /// It takes the whole window: it sets things side by side.
+    pub(super) wide: bool,
     /// Which report of which run this is: equal for pages that show the same.
     pub(super) shows: &'a str,
     /// A line above everything.
@@ -42,7 +44,7 @@ impl Page<'_> {
                 }
                 body {
                     a.skip href="#content" { "Skip to the content" }
-                    div.page {
+                    div.page.wide[self.wide] {
                         @if self.headings.iter().any(|h| h.level == 2) { (self.contents()) }
                         main id="content" tabindex="-1" {
                             p.byline { (self.byline) }

@@ -10,7 +10,8 @@
 //! | `graph` | the drawing of the DAG |
 //! | `table.NAME(...)` | a table |
 //!
-//! `STAGE` is written as in the pipeline: `train`, `train[model=5]`. A colon and a format may follow a value.
+//! `STAGE` is written as in the pipeline: `train`, `train[model=5]`. A colon and a format may follow a value, a colon and a
+//! caption a table.
 
 use super::format::{FORMATS, Format};
 use crate::pipeline::suggest;
@@ -30,8 +31,8 @@ pub(crate) enum Reference<'t> {
     Run(&'t str),
     /// The drawing of the DAG.
     Graph,
-    /// A table.
-    Table(Table<'t>),
+    /// A table, and what stands over it, if something else than usual is wanted.
+    Table(Table<'t>, Option<&'t str>),
 }
 
 /// A table that Kiln makes.
@@ -49,6 +50,13 @@ pub(crate) enum Table<'t> {
     Beside(Column<'t>, Vec<Column<'t>>),
     /// What differs from the run before.
     Previous,
+}
+
+impl Table<'_> {
+    /// Whether it is shown as more than one table.
+    fn is_several(&self) -> bool {
+        matches!(self, Self::Previous) || matches!(self, Self::Metrics(columns) if columns.is_empty())
+    }
 }
 
 /// `accuracy as Test accuracy`.
@@ -125,7 +133,7 @@ impl Fault {
 impl Reference<'_> {
     /// Whether it is a block of its own and no part of a sentence.
     pub(crate) fn is_block(&self) -> bool {
-        matches!(self, Self::Graph | Self::Table(_))
+        matches!(self, Self::Graph | Self::Table(..))
     }
 }
 
@@ -138,7 +146,13 @@ pub(crate) fn parse(inner: &str) -> Result<(Reference<'_>, Option<Format>), Faul
     let (root, rest) = inner.split_once('.').map_or((inner, None), |(root, rest)| (root, Some(rest)));
     let root = root.trim();
     if root == "table" {
-        return table(rest.unwrap_or_default()).map(|table| (Reference::Table(table), None));
+        let (rest, caption) = captioned(rest.unwrap_or_default())?;
+        let table = table(rest)?;
+        if caption.is_some() && table.is_several() {
+            let hint = "its tables have captions of their own; write a heading or a sentence before it";
+            return Err(Fault::new(format!("`${{table.{rest}}}` takes no caption"), hint));
+        }
+        return Ok((Reference::Table(table, caption), None));
     }
     if root == "graph" && rest.is_none() {
         return Ok((Reference::Graph, None));
@@ -221,6 +235,21 @@ pub(crate) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) 
     suggest::nearest(name, known).map(|near| format!("did you mean `{near}`?"))
 }
 
+/// Cuts the caption off: what follows a colon behind the parentheses, or behind the name where there are none.
+fn captioned(rest: &str) -> Result<(&str, Option<&str>), Fault> {
+    let open = rest.find('(').filter(|open| rest.find(':').is_none_or(|colon| *open < colon));
+    let end = match open {
+        Some(open) => rest[open..].find(')').map_or(rest.len(), |close| open + close + 1),
+        None => rest.find(':').unwrap_or(rest.len()),
+    };
+    let (table, after) = (&rest[..end], rest[end..].trim());
+    match after.strip_prefix(':').map(str::trim) {
+        Some("") => Err(Fault::new("an empty caption", "write it behind the colon, or leave the colon out")),
+        Some(caption) => Ok((table, Some(caption))),
+        None => Ok((if after.is_empty() { table } else { rest }, None)),
+    }
+}
+
 fn table(rest: &str) -> Result<Table<'_>, Fault> {
     let (name, arguments) = match rest.split_once('(') {
         Some((name, inner)) => match inner.trim_end().strip_suffix(')') {
@@ -267,6 +296,7 @@ fn columns(arguments: &str) -> Result<Vec<Column<'_>>, Fault> {
             let argument = argument.trim();
             let (name, title) = match column(argument) {
                 Some((end, start)) => (argument[..end].trim(), Some(argument[start..].trim())),
+                None if argument.ends_with(" as") => ("", None),
                 None => (argument, None),
             };
             if name.is_empty() || title.is_some_and(str::is_empty) {
@@ -338,11 +368,22 @@ mod tests {
         let columns = vec![column("accuracy", Some("Test accuracy")), column("train.seconds", None)];
         assert_eq!(
             read("table.variants(accuracy as Test accuracy, train.seconds)").0,
-            Reference::Table(Table::Variants(columns.clone()))
+            Reference::Table(Table::Variants(columns.clone()), None)
         );
         assert_eq!(
             read("table.beside(params.x as Study, accuracy as Test accuracy, train.seconds)").0,
-            Reference::Table(Table::Beside(column("params.x", Some("Study")), columns))
+            Reference::Table(Table::Beside(column("params.x", Some("Study")), columns), None)
+        );
+        assert_eq!(
+            read("table.stages: All (of them): each").0,
+            Reference::Table(Table::Stages, Some("All (of them): each"))
+        );
+        assert_eq!(
+            read("table.params(a, b as B) : Table 1. So (it is)").0,
+            Reference::Table(
+                Table::Params(vec![column("a", None), column("b", Some("B"))]),
+                Some("Table 1. So (it is)")
+            )
         );
     }
 
@@ -364,6 +405,11 @@ mod tests {
             "table.variants(a,)",
             "table.stages(x)",
             "table.beside(x)",
+            "table.variants(a) x",
+            "table.variants(a as )",
+            "table.stages:",
+            "table.previous: Before",
+            "table.metrics: All",
             "params.a:nope",
         ] {
             let fault = parse(text).unwrap_err();

@@ -6,7 +6,7 @@ use crate::hash::canonical_json;
 use crate::record::{Outcome, RunRecord};
 
 /// The version of the pages that are made; another one makes them anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A digest of what a report shows of a run but for the run's own name, times and outcomes: those of a run that is
 /// [quiet](is_quiet) are no reason for another page.

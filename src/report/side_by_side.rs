@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::document::Heading;
 use super::reference::Fault;
 use super::series::Series;
-use super::subject::{Artifacts, Made, Subject};
+use super::subject::{Artifacts, Documents, Made, Subject};
 use super::{chart, difference, format, page, picture};
 use crate::compare::{self, OutputChange, StageDiff};
 use crate::kind::Role;
@@ -16,15 +16,16 @@ use crate::show::number::count;
 const SHOWN: usize = 60;
 
 /// A page about runs, oldest first: differing parameters, metrics, curves, figures. What is equal is counted.
-pub fn side_by_side(runs: &[RunRecord], artifacts: &Artifacts<'_>) -> String {
+pub fn side_by_side(runs: &[RunRecord], artifacts: &Artifacts<'_>, documents: &Documents<'_>) -> String {
     let comparison = compare::diff(runs);
-    let subjects: Vec<Subject<'_>> = runs.iter().map(|run| Subject { run, previous: None, artifacts }).collect();
+    let subjects: Vec<Subject<'_>> =
+        runs.iter().map(|run| Subject { run, previous: None, artifacts, documents }).collect();
     let names = runs.iter().map(|run| run.id.as_str()).collect::<Vec<_>>();
     let title = format!("Runs {}", names.join(", "));
     let body = html! {
         h1 id="runs" { (title) }
         h2 id="differences" { "Differences" }
-        (difference::between(&comparison))
+        (difference::between(runs, &comparison, documents))
         h2 id="curves" { "Curves" }
         (outputs(&comparison.stages, &subjects, is_series, curves))
         h2 id="figures" { "Figures" }
@@ -39,7 +40,7 @@ pub fn side_by_side(runs: &[RunRecord], artifacts: &Artifacts<'_>) -> String {
         }
     };
     let body = body.into_string();
-    page::Page { title: &title, shows: "", byline, headings: &headings, body: &body }.html()
+    page::Page { title: &title, wide: true, shows: "", byline, headings: &headings, body: &body }.html()
 }
 
 fn is_series(_: &StageRecord, output: &OutputRecord) -> bool {
@@ -127,7 +128,7 @@ fn figures(stage: &StageDiff, change: &OutputChange, made: &InRuns<'_>) -> Marku
                     @let alt = format!("{} of {} in run {}", change.name, stage.name, subject.run.id);
                     figure {
                         @match subject.drawn(*made, &alt) {
-                            Ok(drawn) => div.frame role="region" tabindex="0" aria-label=(alt) { (drawn) },
+                            Ok(drawn) => div.frame role="group" tabindex="0" aria-label=(alt) { (drawn) },
                             Err(Fault { message, .. }) => div.frame.missing { p { "Missing: " (message) } },
                         }
                         figcaption { "Run " (subject.run.id) }

@@ -4,11 +4,15 @@ use std::collections::HashMap;
 
 use super::format::{self, Format};
 use super::reference::{Fault, Reference, nearest, target};
+use crate::hash::Digest;
 use crate::pipeline::suggest;
 use crate::record::{Outcome, OutputRecord, RunRecord, StageRecord};
 
 /// The bytes of an output, or why they cannot be had.
 pub type Artifacts<'a> = dyn Fn(&RunRecord, &OutputRecord) -> Result<Vec<u8>, String> + 'a;
+
+/// The JSON document with a digest that a stage was handed, if it was kept.
+pub type Documents<'a> = dyn Fn(&Digest) -> Option<serde_json::Value> + 'a;
 
 /// A run, what it left, and the run before it.
 pub struct Subject<'a> {
@@ -18,6 +22,8 @@ pub struct Subject<'a> {
     pub previous: Option<&'a RunRecord>,
     /// Supplies the bytes of outputs.
     pub artifacts: &'a Artifacts<'a>,
+    /// Supplies documents that differ.
+    pub documents: &'a Documents<'a>,
 }
 
 /// An output of a stage.
@@ -75,7 +81,7 @@ impl<'a> Subject<'a> {
             }
             Reference::Output(text) => Ok(self.made(text)?.output.path.display().to_string()),
             Reference::Run(name) => Ok(self.fact(name, format)),
-            Reference::Graph | Reference::Table(_) => Err(without("this is a block of its own")),
+            Reference::Graph | Reference::Table(..) => Err(without("this is a block of its own")),
         }
     }
 
@@ -140,7 +146,7 @@ impl<'a> Subject<'a> {
     }
 
     /// The outputs of this run by digest: who made what.
-    pub(super) fn makers(&self) -> HashMap<crate::hash::Digest, Vec<Made<'a>>> {
+    pub(super) fn makers(&self) -> HashMap<Digest, Vec<Made<'a>>> {
         let mut makers: HashMap<_, Vec<Made<'a>>> = HashMap::new();
         for stage in &self.run.stages {
             for (name, output) in &stage.outputs {

@@ -14,27 +14,39 @@ use crate::show::number::{Precision, SECONDS, duration};
 
 /// So many rows of a table are shown.
 const ROWS: usize = 300;
+/// So many numbers of one stage are shown without being asked for.
+const FEW: usize = 12;
 
 impl Subject<'_> {
     /// A table.
     ///
     /// # Errors
     /// Why the run has nothing to fill it with.
-    pub(super) fn table(&self, table: &Table<'_>) -> Result<Markup, Fault> {
-        match table {
-            Table::Params(columns) => self.params(columns),
-            Table::Metrics(columns) => self.metrics(columns),
-            Table::Stages => Ok(self.stages()),
-            Table::Variants(columns) => self.variants(columns),
-            Table::Beside(param, columns) => self.beside(*param, columns),
-            Table::Previous => Ok(match self.previous {
-                None => html! { p.note { "There is no run before this one." } },
-                Some(previous) => difference::between(&compare::diff(&[previous.clone(), self.run.clone()])),
-            }),
-        }
+    pub(super) fn table(&self, table: &Table<'_>, caption: Option<&str>) -> Result<Markup, Fault> {
+        let grid = match table {
+            Table::Params(columns) => self.params(columns)?,
+            Table::Metrics(columns) if columns.is_empty() => return self.all_metrics(),
+            Table::Metrics(columns) => self.metrics(columns)?,
+            Table::Stages => self.stages(),
+            Table::Variants(columns) => self.variants(columns)?,
+            Table::Beside(param, columns) => self.beside(*param, columns)?,
+            Table::Previous => {
+                return Ok(match self.previous {
+                    None => html! { p.note { "There is no run before this one." } },
+                    Some(previous) => {
+                        let runs = [previous.clone(), self.run.clone()];
+                        difference::between(&runs, &compare::diff(&runs), self.documents)
+                    }
+                });
+            }
+        };
+        Ok(match caption {
+            Some(caption) => grid.caption(caption).markup(),
+            None => grid.markup(),
+        })
     }
 
-    fn params(&self, columns: &[Column<'_>]) -> Result<Markup, Fault> {
+    fn params(&self, columns: &[Column<'_>]) -> Result<Grid, Fault> {
         let mut leaves = Vec::new();
         flatten("", &self.run.params, &mut leaves);
         let mut grid = Grid::new("Parameters in force", [text("parameter"), text("value")]);
@@ -56,13 +68,10 @@ impl Subject<'_> {
             }
         }
         grid.cut(ROWS);
-        Ok(grid.markup())
+        Ok(grid)
     }
 
-    fn metrics(&self, columns: &[Column<'_>]) -> Result<Markup, Fault> {
-        if columns.is_empty() {
-            return self.all_metrics();
-        }
+    fn metrics(&self, columns: &[Column<'_>]) -> Result<Grid, Fault> {
         let rows = compare::diff(std::slice::from_ref(self.run)).metrics;
         let mut grid = Grid::new("Metrics", [text("stage"), text("metric"), number("value")]);
         let mut add = |stage: &str, metric: &str, value: Option<f64>| {
@@ -83,7 +92,7 @@ impl Subject<'_> {
             });
         }
         grid.cut(ROWS);
-        Ok(grid.markup())
+        Ok(grid)
     }
 
     /// A table a stage: variants below each other, a column a metric; a stage alone has a row a metric.
@@ -93,7 +102,7 @@ impl Subject<'_> {
         for stage in self.run.stages.iter().filter(|s| !s.metrics.is_empty() && seen.insert(s.stage.as_str())) {
             let whole = compare::within(self.run, Some(&stage.stage)).map_err(|e| without(e.to_string()))?;
             if stage.variant.is_empty() {
-                let mut grid = Grid::new(stage.name.clone(), [text("metric"), number("value")]);
+                let mut grid = Grid::new(stage.name.clone(), [text("metric"), number("value")]).folded_above(FEW);
                 for (name, value) in &stage.metrics {
                     grid.row([name.clone(), Precision::of([*value]).show(*value)]);
                 }
@@ -117,7 +126,7 @@ impl Subject<'_> {
         }
     }
 
-    fn stages(&self) -> Markup {
+    fn stages(&self) -> Grid {
         let heads = [text("stage"), text("outcome"), number("this run"), number("made in"), text("key"), text("why")];
         let mut grid = Grid::new("What became of every stage", heads);
         for stage in &self.run.stages {
@@ -132,10 +141,10 @@ impl Subject<'_> {
             ]);
         }
         grid.cut(ROWS);
-        grid.markup()
+        grid
     }
 
-    fn variants(&self, columns: &[Column<'_>]) -> Result<Markup, Fault> {
+    fn variants(&self, columns: &[Column<'_>]) -> Result<Grid, Fault> {
         let whole = within(self)?;
         let chosen = chosen(&whole, columns)?;
         let axes = whole.axes.iter().map(|axis| text(axis.clone()));
@@ -146,31 +155,35 @@ impl Subject<'_> {
             let numbers = chosen.iter().map(|c| shown(row.values.get(&c.label), c.precision));
             grid.row(axes.chain(numbers));
         }
-        Ok(grid.markup())
+        Ok(grid)
     }
 
-    fn beside(&self, param: Column<'_>, columns: &[Column<'_>]) -> Result<Markup, Fault> {
+    fn beside(&self, param: Column<'_>, columns: &[Column<'_>]) -> Result<Grid, Fault> {
         let name = param.name.trim_start_matches("params.");
         let given = name.split('.').try_fold(&self.run.params, |value, segment| value.get(segment));
         let given = given.and_then(Value::as_object);
         let given = given.ok_or_else(|| without(format!("the run has no table of values `{}`", param.name)))?;
         let whole = within(self)?;
         let theirs = param.heading();
-        let cells =
-            |row: &str, column: &Column<'_>| given.get(row).and_then(|r| r.get(column.name)).and_then(Value::as_f64);
+        // What is written `evaluate.accuracy` here may be `accuracy` there.
+        let cell = |row: &str, name: &str| given.get(row).and_then(|r| r.get(name)).and_then(Value::as_f64);
+        let cells = |row: &str, column: &Column<'_>, own: &Chosen| {
+            cell(row, column.name).or_else(|| own.metric.as_deref().and_then(|metric| cell(row, metric)))
+        };
         let mut heads = vec![text(whole.axes.join(", "))];
         let mut groups = vec![(1, String::new())];
         let mut found = Vec::new();
         for column in columns {
-            let own = chosen(&whole, std::slice::from_ref(column))?.swap_remove(0);
+            let own = chosen(&whole, std::slice::from_ref(column))?;
+            let [own] = <[Chosen; 1]>::try_from(own).map_err(|several| ambiguous(column, &several))?;
             let all = given
                 .keys()
-                .filter_map(|row| cells(row, column))
+                .filter_map(|row| cells(row, column, &own))
                 .chain(whole.rows.iter().filter_map(|r| r.values.get(&own.label).copied()));
             let precision = if own.precision == SECONDS { SECONDS } else { Precision::of(all) };
             groups.push((3, column.heading().to_owned()));
             heads.extend([number(theirs), number("this run"), number("difference")]);
-            found.push((column, own.label, precision));
+            found.push((column, own, precision));
         }
         let mut grid = Grid::new(format!("This run beside {theirs}"), heads).groups(groups);
         let mut seen = BTreeSet::new();
@@ -178,7 +191,7 @@ impl Subject<'_> {
             let label =
                 whole.axes.iter().filter_map(|axis| row.variant.get(axis)).cloned().collect::<Vec<_>>().join(",");
             let numbers = found.iter().flat_map(|(column, own, precision)| {
-                let (theirs, ours) = (cells(&label, column), row.values.get(own).copied());
+                let (theirs, ours) = (cells(&label, column, own), row.values.get(&own.label).copied());
                 let delta = theirs.zip(ours).map_or_else(|| NONE.to_owned(), |(t, o)| precision.delta(o - t));
                 [shown(theirs.as_ref(), *precision), shown(ours.as_ref(), *precision), delta]
             });
@@ -186,12 +199,12 @@ impl Subject<'_> {
             seen.insert(label);
         }
         for label in given.keys().filter(|label| !seen.contains(*label)) {
-            let numbers = found.iter().flat_map(|(column, _, precision)| {
-                [shown(cells(label, column).as_ref(), *precision), NONE.to_owned(), NONE.to_owned()]
+            let numbers = found.iter().flat_map(|(column, own, precision)| {
+                [shown(cells(label, column, own).as_ref(), *precision), NONE.to_owned(), NONE.to_owned()]
             });
             grid.row(std::iter::once(label.clone()).chain(numbers));
         }
-        Ok(grid.markup())
+        Ok(grid)
     }
 }
 
@@ -203,8 +216,15 @@ fn within(subject: &Subject<'_>) -> Result<VariantTable, Fault> {
 /// A column of variants as it is shown.
 struct Chosen {
     label: String,
+    metric: Option<String>,
     heading: String,
     precision: Precision,
+}
+
+/// Several numbers under one heading would be told apart by nothing.
+fn ambiguous(column: &Column<'_>, several: &[Chosen]) -> Fault {
+    let labels = several.iter().map(|c| format!("`{}`", c.label)).collect::<Vec<_>>().join(", ");
+    Fault::new(format!("`{}` is the name of several columns", column.name), format!("name one of them: {labels}"))
 }
 
 /// The columns asked for; without any, all that are no details.
@@ -215,6 +235,7 @@ fn chosen(table: &VariantTable, columns: &[Column<'_>]) -> Result<Vec<Chosen>, F
     };
     let chosen = |column: &compare::Column, heading: Option<&str>| Chosen {
         label: column.label.clone(),
+        metric: column.metric.clone(),
         heading: heading.unwrap_or(&column.label).to_owned(),
         precision: precision(column),
     };
@@ -227,7 +248,11 @@ fn chosen(table: &VariantTable, columns: &[Column<'_>]) -> Result<Vec<Chosen>, F
             .clone()
             .select(&[column.name.to_owned()], None)
             .map_err(|e| Fault { message: e.to_string(), hint: e.hint() })?;
-        found.extend(hits.columns.iter().map(|hit| chosen(hit, column.title)));
+        let hits: Vec<Chosen> = hits.columns.iter().map(|hit| chosen(hit, column.title)).collect();
+        if column.title.is_some() && hits.len() > 1 {
+            return Err(ambiguous(column, &hits));
+        }
+        found.extend(hits);
     }
     Ok(found)
 }

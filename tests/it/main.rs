@@ -1,5 +1,6 @@
 //! Behaviour of the `kiln` binary on real files: what ran, which bytes came out, what was said.
 
+mod browser;
 mod checkout;
 mod commands;
 mod damage;
@@ -9,6 +10,7 @@ mod gc;
 mod limits;
 mod project;
 mod random;
+mod report;
 mod rerun;
 #[cfg(feature = "stages")]
 mod resume;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::browser;
 use crate::project::{Project, Record};
 
 /// The shipped study's first stages, and two networks so small that a run takes seconds.
@@ -80,6 +81,10 @@ fn a_network_learns_and_only_what_changed_is_trained_again() {
     let second = project.edit("models/dropout.yaml", "rate: 0.2", "rate: 0.3").run(&[]);
     assert_eq!(second.with("executed"), ["evaluate[model=dropout]", "train[model=dropout]"]);
     assert_eq!(second.reasons("train[model=dropout]"), "input model: layers.drop.rate: 0.2 => 0.3");
+    let ran = project.kiln(&["compare", "latest~2", "latest", "--html"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let differs = "<td>model: layers.drop.rate</td><td>0.2</td><td>0.3</td>";
+    assert!(project.read("out/compare.html").contains(differs), "a model is compared field by field");
 
     // Before it is trained again, and long after, the field that changed is known.
     project.edit("models/dropout.yaml", "rate: 0.3", "rate: 0.4");
@@ -174,6 +179,11 @@ fn the_shipped_study_runs_to_its_end_and_then_reruns_only_what_changed() {
             assert!(std::fs::metadata(&path).is_ok_and(|m| m.len() > 0), "{}", path.display());
         }
     }
+    if let Some(mut browser) = browser::browser("how the report of the shipped study looks") {
+        let figures = project.read("report.md").matches("](${outputs.").count();
+        browser::check(&mut browser, &project.root().join("out/report.html"), figures);
+    }
+    assert!(!project.read("out/report.html").contains("issing: "), "the report has all it refers to");
     assert_eq!(project.run(&one_epoch).with("executed"), Vec::<String>::new());
 
     let text = project.read("models/model-7.yaml");
