@@ -12,6 +12,7 @@ mod random;
 mod rerun;
 #[cfg(feature = "stages")]
 mod resume;
+mod roles;
 mod runs;
 mod share;
 mod status;
