@@ -99,7 +99,7 @@ fn of_kind(kind: &dyn Kind) -> Value {
             "additionalProperties": false,
         },
     });
-    if let Ok(Value::Object(defaults)) = kind.check(&Value::Null) {
+    if let Ok(Value::Object(defaults)) = kind.check(&json!({})) {
         let parameters = defaults.iter().map(|(name, value)| (name.clone(), parameter(value)));
         properties["with"] = json!({ "properties": parameters.collect::<Map<_, _>>() });
     }
