@@ -1,5 +1,7 @@
 //! What good pipelines become: variants, edges, order, parameters, commands, and targets.
 
+#[path = "pipeline/schema.rs"]
+mod schema;
 mod support;
 
 use std::fs;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::history::History;
 use super::list::List;
 use super::log::Log;
 use super::outputs::Outputs;
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     Outputs(Outputs),
     /// Compare runs: metrics, parameters, and what was executed and why.
     Compare(Compare),
+    /// Follow a metric over the runs.
+    History(History),
     /// List the runs, newest first.
     Runs(Runs),
     /// Render the report of a run: one page with its figures, numbers and history.
@@ -66,6 +69,12 @@ pub(crate) enum Command {
     Trace(Trace),
     /// Read everything in the cache and check that it is what it should be.
     Verify(Verify),
+    /// Make a small working pipeline to begin with; what is there stays as it is.
+    Init(Init),
+    /// Print the JSON Schema of the pipeline file, for editors.
+    Schema,
+    /// Print a script that completes the command line in a shell.
+    Completions(Completions),
     /// Execute one stage on behalf of a run.
     #[command(hide = true)]
     Worker,
@@ -104,7 +113,11 @@ pub(crate) struct Run {
     /// Say what would be done, and do nothing.
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
-    /// End with the run record as JSON on standard output.
+    /// Run again whenever a source, a model file or the pipeline file changes, until Ctrl-C; `--force` counts for the first
+    /// run only.
+    #[arg(short, long, conflicts_with_all = ["check_determinism", "dry_run"])]
+    pub(crate) watch: bool,
+    /// End with the run record as JSON on standard output; with `--watch`, one a run.
     #[arg(long)]
     pub(crate) json: bool,
     /// Say nothing but mistakes.
@@ -120,12 +133,25 @@ pub(crate) struct Compare {
     /// Compare the variants of one run side by side.
     #[arg(long, value_name = "RUN", conflicts_with = "runs", num_args = 0..=1, default_missing_value = "latest")]
     pub(crate) within: Option<String>,
+    /// Put variants together that differ in this matrix axis only, such as a seed: mean, standard deviation and number of
+    /// every metric; of the latest run, unless `--within` names one.
+    #[arg(long, value_name = "AXIS", conflicts_with = "runs")]
+    pub(crate) by: Option<String>,
+    /// End with 1 if a metric is like this: `[STAGE.]METRIC OP NUMBER`, of the difference, last run minus first
+    /// (`accuracy < -0.002`), of its share of the first (`loss > 5%`), or of the last value itself
+    /// (`value(evaluate[*].accuracy) < 0.9`). May be repeated.
+    #[arg(long, value_name = "CONDITION")]
+    pub(crate) fail_if: Vec<String>,
     /// Show only these columns (globs).
     #[arg(long, value_name = "GLOB")]
     pub(crate) columns: Vec<String>,
-    /// Sort variants by a column; `-accuracy` for the highest first.
+    /// Sort variants by a column, or metrics of runs by `stage`, `metric`, `delta` or a run; `-accuracy` for the highest
+    /// first.
     #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
     pub(crate) sort: Option<String>,
+    /// Show the outputs that differ between the runs, with their digests.
+    #[arg(long, conflicts_with_all = ["within", "by", "html"])]
+    pub(crate) outputs: bool,
     /// Show every number, the per-class ones too.
     #[arg(long)]
     pub(crate) all: bool,
@@ -136,7 +162,7 @@ pub(crate) struct Compare {
     #[arg(long)]
     pub(crate) markdown: bool,
     /// As a page: differences, curves laid over each other, figures side by side.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "markdown", "within"], num_args = 0..=1,
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "markdown", "within", "by"], num_args = 0..=1,
         require_equals = true, default_missing_value = "out/compare.html")]
     pub(crate) html: Option<PathBuf>,
 }
@@ -164,6 +190,9 @@ pub(crate) struct Graph {
     /// How to draw it.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: GraphFormat,
+    /// As JSON: every variant, and what it needs.
+    #[arg(long, conflicts_with_all = ["format", "whole"])]
+    pub(crate) json: bool,
     /// A node for every variant, where they would be folded into one.
     #[arg(long)]
     pub(crate) whole: bool,
@@ -185,6 +214,23 @@ pub(crate) enum GraphFormat {
 pub(crate) struct Kinds {
     /// The kind to describe.
     pub(crate) kind: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Init {
+    /// Where; made if it is not there [default: here].
+    #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
 }
 
 #[derive(Args, Debug)]

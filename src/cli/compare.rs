@@ -2,53 +2,116 @@
 
 use std::path::Path;
 
-use kiln::compare::{self, CompareError};
+use kiln::compare::{self, CompareError, Gate, GateResult};
 use kiln::engine;
 use kiln::hash::Digest;
 use kiln::record::{OutputRecord, RunRecord};
 use kiln::store::Store;
+use serde::Serialize;
 
 use super::args::{Compare, Place};
 use super::render::look::Look;
-use super::{Stop, project, render, report};
+use super::{EXIT_FAILED, Stop, project, render, report};
+
+/// A comparison, and what became of the gates.
+#[derive(Serialize)]
+struct Gated<'a, T> {
+    #[serde(flatten)]
+    comparison: &'a T,
+    #[serde(skip_serializing_if = "<[GateResult]>::is_empty")]
+    gates: &'a [GateResult],
+}
 
 pub(crate) fn compare(place: &Place, args: &Compare) -> Result<u8, Stop> {
+    let gates: Vec<Gate> = args.fail_if.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(usage)?;
     let root = project::root(&place.file)?;
     let store = project::store(place, &root)?;
-    // Who names columns wants to see them.
-    let all = args.all || !args.columns.is_empty();
-    if let Some(name) = &args.within {
-        let run = project::find_run(&store, name, &root)?;
-        let table = compare::within(&run, None).and_then(|table| table.select(&args.columns, args.sort.as_deref()));
-        let table = table.map_err(usage)?;
-        if args.json {
-            render::json(&table)?;
-        } else {
-            render::data(&match args.markdown {
-                true => render::compare::variants_markdown(&table, all),
-                false => render::compare::variants_text(&table, all, &Look::stdout()),
-            })?;
-        }
-        return Ok(0);
+    let results = match (&args.within, &args.by) {
+        (None, None) => between(&records(&store, &args.runs, &root)?, args, &gates, &store)?,
+        (run, _) => within(&project::find_run(&store, run.as_deref().unwrap_or("latest"), &root)?, args, &gates)?,
+    };
+    for failure in results.iter().flat_map(render::gates::failures) {
+        render::error(&failure);
     }
-    let runs = records(&store, &args.runs, &root)?;
+    Ok(if results.iter().any(|result| result.failed) { EXIT_FAILED } else { 0 })
+}
+
+/// Runs side by side.
+fn between(runs: &[RunRecord], args: &Compare, gates: &[Gate], store: &Store) -> Result<Vec<GateResult>, Stop> {
+    let comparison = compare::diff(runs);
+    // Before columns are chosen: a gate may be on a metric that is not shown.
+    let results = checked(gates, &comparison)?;
     if let Some(file) = &args.html {
-        let artifacts = |run: &RunRecord, output: &OutputRecord| report::bytes(&store, run, output);
-        let documents = |digest: &Digest| engine::document(&store, digest);
-        report::write(file, &kiln::report::side_by_side(&runs, &artifacts, &documents))?;
+        let artifacts = |run: &RunRecord, output: &OutputRecord| report::bytes(store, run, output);
+        let documents = |digest: &Digest| engine::document(store, digest);
+        report::write(file, &kiln::report::side_by_side(runs, &artifacts, &documents))?;
         render::data(&format!("{}\n", file.display()))?;
-        return Ok(0);
+        return Ok(results);
     }
-    let comparison = compare::diff(&runs).select(&args.columns).map_err(usage)?;
+    let mut comparison = comparison.select(&args.columns).map_err(usage)?;
+    if let Some(by) = &args.sort {
+        comparison = comparison.sort(by).map_err(usage)?;
+    }
+    let show = render::compare::Show { all: all(args), outputs: args.outputs };
     if args.json {
-        render::json(&comparison)?;
+        render::json(&Gated { comparison: &comparison, gates: &results })?;
     } else {
         render::data(&match args.markdown {
-            true => render::compare::comparison_markdown(&comparison, all),
-            false => render::compare::comparison_text(&comparison, all, &Look::stdout()),
+            true => render::compare::comparison_markdown(&comparison, &results, show),
+            false => render::compare::comparison_text(&comparison, &results, show, &Look::stdout()),
         })?;
     }
-    Ok(0)
+    Ok(results)
+}
+
+/// The variants of one run side by side, or put together.
+fn within(run: &RunRecord, args: &Compare, gates: &[Gate]) -> Result<Vec<GateResult>, Stop> {
+    let results = checked(gates, &compare::diff(std::slice::from_ref(run)))?;
+    let sort = args.sort.as_deref();
+    match &args.by {
+        None => {
+            let table = compare::within(run, None).and_then(|table| table.select(&args.columns, sort));
+            let table = table.map_err(usage)?;
+            if args.json {
+                render::json(&Gated { comparison: &table, gates: &results })?;
+            } else {
+                render::data(&match args.markdown {
+                    true => render::compare::variants_markdown(&table, &results, all(args)),
+                    false => render::compare::variants_text(&table, &results, all(args), &Look::stdout()),
+                })?;
+            }
+        }
+        Some(axis) => {
+            let table = compare::within_by(run, axis).and_then(|table| {
+                // The column to sort by need not be kept.
+                let kept = table.clone().select(&args.columns, None)?;
+                let Some(sort) = sort else { return kept.by(axis) };
+                let order = table.by(axis)?.sort(sort)?;
+                let mut kept = kept.by(axis)?;
+                kept.rows.sort_by_key(|row| order.rows.iter().position(|other| other.variant == row.variant));
+                Ok(kept)
+            });
+            let table = table.map_err(usage)?;
+            if args.json {
+                render::json(&Gated { comparison: &table, gates: &results })?;
+            } else {
+                render::data(&match args.markdown {
+                    true => render::spread::markdown(&table, &results, all(args)),
+                    false => render::spread::text(&table, &results, all(args), &Look::stdout()),
+                })?;
+            }
+        }
+    }
+    Ok(results)
+}
+
+fn checked(gates: &[Gate], comparison: &compare::Comparison) -> Result<Vec<GateResult>, Stop> {
+    gates.iter().map(|gate| gate.check(comparison)).collect::<Result<_, _>>().map_err(usage)
+}
+
+/// Who names columns wants to see them.
+fn all(args: &Compare) -> bool {
+    args.all || !args.columns.is_empty()
 }
 
 /// The runs asked for; one alone is compared with the last; none means the last two.
@@ -67,7 +130,8 @@ fn records(store: &Store, names: &[String], root: &Path) -> Result<Vec<RunRecord
     }
 }
 
-fn usage(error: CompareError) -> Stop {
+/// A mistake in what was asked for, with its hint.
+pub(super) fn usage(error: CompareError) -> Stop {
     let hint = error.hint().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
     Stop::Usage(format!("{error}{hint}"))
 }

@@ -18,8 +18,9 @@ pub(crate) fn check(
     args: &Run,
     stages: &BTreeSet<StageId>,
     jobs: usize,
+    interrupt: &Interrupt,
 ) -> Result<u8, Stop> {
-    let (interrupt, worker) = (Interrupt::listen()?, std::env::current_exe()?);
+    let worker = std::env::current_exe()?;
     let mut checked = Vec::new();
     for &id in stages {
         let name = pipeline.stages[id.0].name.to_string();
@@ -31,7 +32,7 @@ pub(crate) fn check(
             let (worker, set) = (worker.clone(), args.select.set.clone());
             let before = Options { stages: needed, force: BTreeSet::new(), jobs, keep_going: false, worker, set };
             let mut reporter: Box<dyn Reporter> = if args.quiet { Box::new(Silent) } else { render::reporter() };
-            match engine::run(pipeline, store, &before, &interrupt, reporter.as_mut())?.status {
+            match engine::run(pipeline, store, &before, interrupt, reporter.as_mut())?.status {
                 RunStatus::Ok => {}
                 RunStatus::Failed => return Ok(EXIT_FAILED),
                 RunStatus::Interrupted => return Ok(EXIT_INTERRUPTED),
@@ -40,7 +41,7 @@ pub(crate) fn check(
         if !args.quiet {
             render::talk(&format!("{name}: executing it twice\n"));
         }
-        match engine::check_determinism(pipeline, store, id, jobs, &worker, &interrupt) {
+        match engine::check_determinism(pipeline, store, id, jobs, &worker, interrupt) {
             Ok(twice) => checked.push(twice),
             Err(Some(why)) => return Err(Stop::Error(anyhow::anyhow!(why))),
             Err(None) => return Ok(EXIT_INTERRUPTED),

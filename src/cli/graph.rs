@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use kiln::pipeline::StageId;
 use kiln::report::graph as drawing;
 use petgraph::Direction;
+use serde_json::json;
 
 use super::args::{Graph, GraphFormat, Place};
 use super::{Stop, project, render};
@@ -21,6 +22,11 @@ pub(crate) fn graph(place: &Place, args: &Graph) -> Result<u8, Stop> {
             (name(pipeline.graph[node]), producers.into_iter().map(name).collect())
         })
         .collect();
+    if args.json {
+        let stages: Vec<_> = pairs.iter().map(|(name, needs)| json!({ "name": name, "needs": needs })).collect();
+        render::json(&json!({ "version": 1, "stages": stages }))?;
+        return Ok(0);
+    }
     render::data(&match args.format {
         GraphFormat::Text => render::graph::text(&pairs),
         GraphFormat::Dot => render::graph::dot(&pairs, args.whole),

@@ -1,6 +1,8 @@
 //! `kiln kinds`: the built-in stage kinds and their ports.
 
 use kiln::catalog::catalog;
+use kiln::kind::{Arity, Kind};
+use serde_json::{Value, json};
 
 use super::args::Kinds;
 use super::{Stop, render};
@@ -8,8 +10,10 @@ use super::{Stop, render};
 pub(crate) fn kinds(args: &Kinds) -> Result<u8, Stop> {
     let catalog = catalog();
     match &args.kind {
+        None if args.json => render::json(&catalog.values().map(|kind| described(kind.as_ref())).collect::<Vec<_>>())?,
         None => render::data(&render::kinds::list(catalog.values().map(AsRef::as_ref)))?,
         Some(name) => match catalog.get(name) {
+            Some(kind) if args.json => render::json(&described(kind.as_ref()))?,
             Some(kind) => render::data(&render::kinds::one(kind.as_ref()))?,
             None => {
                 let names = catalog.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -18,4 +22,24 @@ pub(crate) fn kinds(args: &Kinds) -> Result<u8, Stop> {
         },
     }
     Ok(0)
+}
+
+/// `with` holds the defaults, or is `null` where a parameter has none.
+fn described(kind: &dyn Kind) -> Value {
+    let arity = |arity| match arity {
+        Arity::One => "one",
+        Arity::Optional => "optional",
+        Arity::Many => "many",
+    };
+    let inputs = kind.inputs().into_iter();
+    let inputs = inputs.map(|port| json!({ "name": port.name, "arity": arity(port.arity), "doc": port.doc }));
+    let outputs = kind.outputs().into_iter();
+    let outputs = outputs.map(|o| json!({ "name": o.name, "file": o.file, "role": o.role, "doc": o.doc }));
+    json!({
+        "name": kind.name(),
+        "summary": kind.summary(),
+        "inputs": inputs.collect::<Vec<_>>(),
+        "outputs": outputs.collect::<Vec<_>>(),
+        "with": kind.check(&Value::Null).ok(),
+    })
 }

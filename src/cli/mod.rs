@@ -3,9 +3,12 @@
 mod args;
 mod checkout;
 mod compare;
+mod completions;
 mod determinism;
 mod gc;
 mod graph;
+mod history;
+mod init;
 mod kinds;
 mod list;
 mod log;
@@ -15,10 +18,12 @@ mod render;
 mod report;
 mod run;
 mod runs;
+mod schema;
 mod show;
 mod status;
 mod trace;
 mod verify;
+mod watch;
 mod why;
 
 use std::process::ExitCode;
@@ -68,6 +73,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Log(args) => log::log(&cli.place, args),
         Command::Outputs(args) => outputs::outputs(&cli.place, args),
         Command::Compare(args) => compare::compare(&cli.place, args),
+        Command::History(args) => history::history(&cli.place, args),
         Command::Runs(args) => runs::runs(&cli.place, args),
         Command::Report(args) => report::report(&cli.place, args),
         Command::Graph(args) => graph::graph(&cli.place, args),
@@ -76,6 +82,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Checkout(args) => checkout::checkout(&cli.place, args),
         Command::Trace(args) => trace::trace(&cli.place, args),
         Command::Verify(args) => verify::verify(&cli.place, args),
+        Command::Init(args) => init::init(args),
+        Command::Schema => schema::schema(),
+        Command::Completions(args) => completions::completions(args),
         Command::Worker => return worker(),
     };
     match result {

@@ -9,10 +9,18 @@ use super::args::{Place, Run};
 use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, project, render, report};
 
 pub(crate) fn run(place: &Place, args: &Run) -> Result<u8, Stop> {
+    if args.watch {
+        return super::watch::watch(place, args);
+    }
+    once(place, args, &Interrupt::listen()?, true)
+}
+
+/// One run. `force` says whether `--force` counts.
+pub(crate) fn once(place: &Place, args: &Run, interrupt: &Interrupt, force: bool) -> Result<u8, Stop> {
     let (file, targets) = project::pipeline_and_targets(&place.file, &args.targets);
     let pipeline = project::load(&file, &args.select)?;
     let stages = project::selected(&pipeline, &targets)?;
-    let force = if args.force.is_empty() { BTreeSet::new() } else { project::named(&pipeline, &args.force)? };
+    let force = if args.force.is_empty() || !force { BTreeSet::new() } else { project::named(&pipeline, &args.force)? };
     let store = project::store(place, &pipeline.root)?;
     if args.dry_run {
         let plan = engine::plan(&pipeline, &store, &stages, &force);
@@ -23,7 +31,7 @@ pub(crate) fn run(place: &Place, args: &Run) -> Result<u8, Stop> {
     let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     if !args.check_determinism.is_empty() {
         let stages = project::named(&pipeline, &args.check_determinism)?;
-        return super::determinism::check(&pipeline, &store, args, &stages, jobs);
+        return super::determinism::check(&pipeline, &store, args, &stages, jobs, interrupt);
     }
     let options = Options {
         stages: stages.union(&force).copied().collect(),
@@ -33,9 +41,8 @@ pub(crate) fn run(place: &Place, args: &Run) -> Result<u8, Stop> {
         worker: std::env::current_exe()?,
         set: args.select.set.clone(),
     };
-    let interrupt = Interrupt::listen()?;
     let mut reporter: Box<dyn Reporter> = if args.quiet { Box::new(Silent) } else { render::reporter() };
-    let record = engine::run(&pipeline, &store, &options, &interrupt, reporter.as_mut())?;
+    let record = engine::run(&pipeline, &store, &options, interrupt, reporter.as_mut())?;
     drop(reporter);
     report::after_run(&pipeline, &store, &record, args.quiet)?;
     if args.json {

@@ -1,5 +1,6 @@
 //! Two or more runs side by side.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use serde_json::Value;
 use super::{Change, CompareError, RunSummary, VERSION, changes, columns};
 use crate::hash::{ActionKey, Digest};
 use crate::record::{Outcome, RunRecord, StageRecord};
+use crate::show::names::base;
 
 /// Two or more runs side by side. Every list of values has one entry a run, in the order of [`runs`](Self::runs).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,6 +109,13 @@ impl MetricRow {
     pub fn detail(&self) -> bool {
         columns::one_of_many(&self.metric)
     }
+
+    /// Whether a glob names it: by its name, or with its stage in front, with or without coordinates
+    /// (`evaluate[*].loss`, `evaluate.loss`).
+    pub(super) fn answers(&self, glob: &str) -> bool {
+        let with = |stage: &str| columns::matches(glob, &format!("{stage}.{}", self.metric));
+        columns::matches(glob, &self.metric) || with(&self.stage) || with(base(&self.stage))
+    }
 }
 
 /// Sets `runs` side by side, oldest first. Fewer than two give an empty difference.
@@ -127,7 +136,7 @@ pub fn diff(runs: &[RunRecord]) -> Comparison {
 
 impl Comparison {
     /// Keeps the metrics that match one of `globs`: by name (`accuracy`, `macro.*`) or with the stage in front
-    /// (`evaluate[*].loss`). No globs keep all.
+    /// (`evaluate[*].loss`, `evaluate.loss`). No globs keep all.
     ///
     /// # Errors
     /// If a glob matches nothing.
@@ -135,20 +144,46 @@ impl Comparison {
         if globs.is_empty() {
             return Ok(self);
         }
-        let hit = |row: &MetricRow, glob: &str| {
-            columns::matches(glob, &row.metric) || columns::matches(glob, &format!("{}.{}", row.stage, row.metric))
-        };
-        if let Some(glob) = globs.iter().find(|glob| !self.metrics.iter().any(|row| hit(row, glob))) {
+        if let Some(glob) = globs.iter().find(|glob| !self.metrics.iter().any(|row| row.answers(glob))) {
             let known: BTreeSet<String> = self.metrics.iter().map(|row| row.metric.clone()).collect();
             return Err(CompareError::UnknownColumn { pattern: glob.clone(), known: known.into_iter().collect() });
         }
-        self.metrics.retain(|row| globs.iter().any(|glob| hit(row, glob)));
+        self.metrics.retain(|row| globs.iter().any(|glob| row.answers(glob)));
+        Ok(self)
+    }
+
+    /// Sorts the metrics by `stage`, `metric`, `delta` or the name of a run (its values); a `-` in front puts the highest
+    /// first. Rows without the number come last.
+    ///
+    /// # Errors
+    /// If there is no such column.
+    pub fn sort(mut self, by: &str) -> Result<Self, CompareError> {
+        let (name, descending) = by.strip_prefix('-').map_or((by, false), |name| (name, true));
+        let turned = |order: Ordering| if descending { order.reverse() } else { order };
+        let run = self.runs.iter().position(|run| run.id == name);
+        let value = |row: &MetricRow| match run {
+            Some(run) => row.values[run],
+            None => row.delta,
+        };
+        match name {
+            "stage" => self.metrics.sort_by(|a, b| turned(a.stage.cmp(&b.stage))),
+            "metric" => self.metrics.sort_by(|a, b| turned(a.metric.cmp(&b.metric))),
+            _ if run.is_some() || name == "delta" => self.metrics.sort_by(|a, b| match (value(a), value(b)) {
+                (Some(a), Some(b)) => turned(a.total_cmp(&b)),
+                (a, b) => b.is_some().cmp(&a.is_some()),
+            }),
+            _ => {
+                let columns = ["stage", "metric", "delta"].map(str::to_owned).into_iter();
+                let known = columns.chain(self.runs.iter().map(|run| run.id.clone())).collect();
+                return Err(CompareError::UnknownColumn { pattern: name.to_owned(), known });
+            }
+        }
         Ok(self)
     }
 }
 
 /// Every stage name once: the last run's in its order, then what only earlier runs have, newest first.
-fn names(runs: &[RunRecord]) -> Vec<&str> {
+pub(super) fn names(runs: &[RunRecord]) -> Vec<&str> {
     let mut seen = HashSet::new();
     let all = runs.iter().rev().flat_map(|run| &run.stages).map(|stage| stage.name.as_str());
     all.filter(|name| seen.insert(*name)).collect()
@@ -220,7 +255,7 @@ fn differs<T: PartialEq>(records: &[Option<&StageRecord>], values: &[Option<T>])
     of_present.any(|value| Some(value) != first)
 }
 
-fn metric_rows(name: &str, records: &[Option<&StageRecord>]) -> Vec<MetricRow> {
+pub(super) fn metric_rows(name: &str, records: &[Option<&StageRecord>]) -> Vec<MetricRow> {
     let metrics: BTreeSet<&String> = records.iter().flatten().flat_map(|record| record.metrics.keys()).collect();
     let row = |metric: &String| {
         let values: Vec<Option<f64>> =

@@ -1,19 +1,26 @@
 //! Comparing what runs did: records in, differences out. Pure: no files, no clock, no printing.
 //!
-//! [`diff`] sets two or more runs side by side; [`within`] sets the variants of one run side by side. Both results
+//! [`diff`] sets two or more runs side by side, and a [`Gate`] is held against the result; [`within`] sets the variants of
+//! one run side by side, and [`VariantTable::by`] groups them; [`history`] follows metrics over many runs. The results
 //! serialise to the JSON that `docs/compare.md` documents.
 
 mod change;
 mod columns;
 mod diff;
+mod gate;
+mod history;
+mod spread;
 mod summary;
 mod variants;
 
 pub use change::{Change, changes};
 pub use columns::matches;
 pub use diff::{Comparison, InputChange, MetricRow, OutputChange, StageDiff, diff};
+pub use gate::{Gate, GateMetric, GateResult, Verdict};
+pub use history::{History, history};
+pub use spread::{Spread, SpreadRow, SpreadTable};
 pub use summary::{Counts, RunSummary};
-pub use variants::{Column, VariantRow, VariantTable, within};
+pub use variants::{Column, VariantRow, VariantTable, within, within_by};
 
 /// The version of the JSON shapes of [`Comparison`] and [`VariantTable`].
 pub const VERSION: u32 = 1;
@@ -39,6 +46,40 @@ pub enum CompareError {
         /// The columns there are.
         known: Vec<String>,
     },
+    /// No metric has that name.
+    #[error("no metric matches `{pattern}`")]
+    UnknownMetric {
+        /// What was asked for.
+        pattern: String,
+        /// The metrics there are.
+        known: Vec<String>,
+    },
+    /// No stage varies over that axis.
+    #[error("run `{run}` has no matrix axis `{axis}`")]
+    UnknownAxis {
+        /// The run.
+        run: String,
+        /// What was asked for.
+        axis: String,
+        /// The axes there are.
+        known: Vec<String>,
+    },
+    /// A gate that cannot be read.
+    #[error("`{gate}` is no gate: {why}")]
+    BadGate {
+        /// What was given.
+        gate: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A gate on differences where there is one run only.
+    #[error("gate `{gate}` asks for a difference, and one run has none")]
+    OneRun {
+        /// The gate.
+        gate: String,
+        /// The metric that it names.
+        pattern: String,
+    },
 }
 
 impl CompareError {
@@ -46,7 +87,14 @@ impl CompareError {
     pub fn hint(&self) -> Option<String> {
         let (asked, known) = match self {
             Self::UnknownStage { stage, known, .. } => (stage, known),
-            Self::UnknownColumn { pattern, known } => (pattern, known),
+            Self::UnknownColumn { pattern, known } | Self::UnknownMetric { pattern, known } => (pattern, known),
+            Self::UnknownAxis { axis, known, .. } => (axis, known),
+            Self::BadGate { .. } => {
+                return Some("write `[STAGE.]METRIC OP NUMBER`, such as `accuracy < -0.002`, `loss > 5%`".to_owned());
+            }
+            Self::OneRun { pattern, .. } => {
+                return Some(format!("name the value itself: `value({pattern}) < 0.9`"));
+            }
         };
         let nearest = known.iter().max_by(|a, b| {
             let likeness = |name: &str| strsim::jaro_winkler(name, asked);

@@ -63,9 +63,29 @@ pub struct VariantRow {
 pub fn within(run: &RunRecord, stage: Option<&str>) -> Result<VariantTable, CompareError> {
     let groups = groups(run);
     let axes = match stage {
-        None => busiest(&groups),
+        None => busiest(&groups, None),
         Some(name) => Some(axes_of(run, name)?),
     };
+    Ok(table(run, &groups, axes, stage))
+}
+
+/// As [`within`], of the stages that vary over `axis`: [`VariantTable::by`] puts its rows together.
+///
+/// # Errors
+/// If no stage of the run varies over the axis.
+pub fn within_by(run: &RunRecord, axis: &str) -> Result<VariantTable, CompareError> {
+    let groups = groups(run);
+    match busiest(&groups, Some(axis)) {
+        Some(axes) => Ok(table(run, &groups, Some(axes), None)),
+        None => {
+            let known: BTreeSet<&String> = groups.keys().flatten().collect();
+            let (run, axis) = (run.id.clone(), axis.to_owned());
+            Err(CompareError::UnknownAxis { run, axis, known: known.into_iter().cloned().collect() })
+        }
+    }
+}
+
+fn table(run: &RunRecord, groups: &Groups<'_>, axes: Option<Vec<String>>, stage: Option<&str>) -> VariantTable {
     let mut members: Vec<(&str, Vec<&StageRecord>)> =
         axes.as_ref().and_then(|axes| groups.get(axes)).cloned().unwrap_or_default();
     members.retain(|(name, _)| stage.is_none_or(|wanted| wanted == *name));
@@ -76,7 +96,7 @@ pub fn within(run: &RunRecord, stage: Option<&str>) -> Result<VariantTable, Comp
     let columns = columns_of(&members, stage.is_some());
     let rows = rows_of(run, &members, &columns);
     let axes = axes.unwrap_or_default();
-    Ok(VariantTable { version: VERSION, run: RunSummary::from(run), axes, stages: joined, others, columns, rows })
+    VariantTable { version: VERSION, run: RunSummary::from(run), axes, stages: joined, others, columns, rows }
 }
 
 impl VariantTable {
@@ -117,29 +137,42 @@ impl VariantTable {
     }
 
     fn sort(&mut self, by: &str) -> Result<(), CompareError> {
-        let (name, descending) = by.strip_prefix('-').map_or((by, false), |name| (name, true));
-        if self.axes.iter().any(|axis| axis == name) {
-            self.rows.sort_by(|a, b| {
-                let order = natural(&a.variant[name], &b.variant[name]);
-                if descending { order.reverse() } else { order }
-            });
-            return Ok(());
-        }
-        let column =
-            self.columns.iter().find(|c| c.label == name).or_else(|| self.columns.iter().find(|c| c.answers(name)));
-        let label = column.ok_or_else(|| self.unknown(name))?.label.clone();
-        self.rows.sort_by(|a, b| match (a.values.get(&label), b.values.get(&label)) {
-            (Some(a), Some(b)) if descending => b.total_cmp(a),
-            (Some(a), Some(b)) => a.total_cmp(b),
-            (a, b) => b.is_some().cmp(&a.is_some()),
-        });
-        Ok(())
+        let value = |row: &VariantRow, label: &str| row.values.get(label).copied();
+        sort_rows(&mut self.rows, by, &self.axes, &self.columns, |row| &row.variant, value)
     }
 
     fn unknown(&self, pattern: &str) -> CompareError {
-        let known = self.axes.iter().cloned().chain(self.columns.iter().map(|column| column.label.clone())).collect();
-        CompareError::UnknownColumn { pattern: pattern.to_owned(), known }
+        unknown(pattern, &self.axes, &self.columns)
     }
+}
+
+/// Sorts rows by an axis or a column; a `-` in front puts the highest first. Rows without the number come last.
+pub(super) fn sort_rows<R>(
+    rows: &mut [R],
+    by: &str,
+    axes: &[String],
+    columns: &[Column],
+    variant: impl Fn(&R) -> &BTreeMap<String, String>,
+    value: impl Fn(&R, &str) -> Option<f64>,
+) -> Result<(), CompareError> {
+    let (name, descending) = by.strip_prefix('-').map_or((by, false), |name| (name, true));
+    let turned = |order: Ordering| if descending { order.reverse() } else { order };
+    if axes.iter().any(|axis| axis == name) {
+        rows.sort_by(|a, b| turned(natural(&variant(a)[name], &variant(b)[name])));
+        return Ok(());
+    }
+    let column = columns.iter().find(|c| c.label == name).or_else(|| columns.iter().find(|c| c.answers(name)));
+    let label = &column.ok_or_else(|| unknown(name, axes, columns))?.label;
+    rows.sort_by(|a, b| match (value(a, label), value(b, label)) {
+        (Some(a), Some(b)) => turned(a.total_cmp(&b)),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    });
+    Ok(())
+}
+
+fn unknown(pattern: &str, axes: &[String], columns: &[Column]) -> CompareError {
+    let known = axes.iter().cloned().chain(columns.iter().map(|column| column.label.clone())).collect();
+    CompareError::UnknownColumn { pattern: pattern.to_owned(), known }
 }
 
 impl Column {
@@ -177,13 +210,14 @@ fn order(run: &RunRecord) -> Vec<(&str, &StageRecord)> {
     run.stages.iter().filter(|r| seen.insert(&r.stage)).map(|record| (record.stage.as_str(), record)).collect()
 }
 
-/// The axes that most stages with metrics vary over; among equals those with most rows.
-fn busiest(groups: &Groups<'_>) -> Option<Vec<String>> {
+/// The axes, `having` among them, that most stages with metrics vary over; among equals those with most rows.
+fn busiest(groups: &Groups<'_>, having: Option<&str>) -> Option<Vec<String>> {
     let weight = |members: &[(&str, Vec<&StageRecord>)]| {
         let measured = members.iter().filter(|(_, records)| measured(records)).count();
         (measured, members.iter().map(|(_, records)| records.len()).max())
     };
-    let with_axes = groups.iter().filter(|(axes, _)| !axes.is_empty());
+    let with_axes =
+        groups.iter().filter(|(axes, _)| !axes.is_empty() && having.is_none_or(|axis| axes.iter().any(|a| a == axis)));
     with_axes.max_by_key(|(_, members)| weight(members)).map(|(axes, _)| axes.clone())
 }
 

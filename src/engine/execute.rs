@@ -368,6 +368,11 @@ impl Execution<'_> {
             let found = metrics::read(&produced[name]).map_err(|e| Failure::Failed(format!("output `{name}`: {e}")))?;
             numbers.extend(found.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
         }
+        // Series of a kind are as its code writes them.
+        let series = self.stage.outputs.iter().filter(|(_, output)| output.role == Role::Series);
+        for (name, _) in series.filter(|_| matches!(self.stage.body, Body::Run(_))) {
+            metrics::check_series(&produced[name]).map_err(|e| Failure::Failed(format!("output `{name}`: {e}")))?;
+        }
         for (name, path) in &produced {
             outputs.insert(name.clone(), self.store.capture(path)?);
         }

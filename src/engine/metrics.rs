@@ -1,17 +1,61 @@
-//! Metrics files: the numbers of a JSON object, nested keys joined by dots.
+//! Metrics files: the numbers of a JSON object, nested keys joined by dots, or of a CSV file. Series files: whether they are.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
 
-/// Reads the numbers of a metrics file. Booleans count as 0 and 1; text is left out; array elements go by position.
+/// Reads the numbers of a metrics file: a CSV file by its name, else JSON.
 ///
 /// # Errors
-/// If the file is not a JSON object.
+/// If it is neither, with what is wrong and where.
 pub(super) fn read(path: &Path) -> Result<BTreeMap<String, f64>, String> {
-    let bytes = std::fs::read(path).map_err(|e| format!("cannot read the metrics file: {e}"))?;
-    let value: Value = serde_json::from_slice(&bytes).map_err(|e| format!("not a JSON metrics file: {e}"))?;
+    let bytes = bytes(path, "metrics")?;
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+        table(&bytes)
+    } else {
+        object(&bytes)
+    }
+}
+
+/// Checks that a file holds series: CSV, the first column numbers, at least one other.
+///
+/// # Errors
+/// With what is wrong and where.
+pub(super) fn check_series(path: &Path) -> Result<(), String> {
+    let bytes = bytes(path, "series")?;
+    let mut reader = csv::Reader::from_reader(&bytes[..]);
+    let head = reader.headers().map_err(|e| format!("not a CSV file of series: {e}"))?.clone();
+    if head.len() < 2 {
+        return Err("a file of series has a header and two columns or more, the first of them the abscissa".into());
+    }
+    for record in reader.records() {
+        let record = record.map_err(|e| format!("not a CSV file of series: {e}"))?;
+        let first = record.get(0).unwrap_or_default();
+        if first.trim().parse::<f64>().is_err() {
+            let line = record.position().map_or(0, csv::Position::line);
+            return Err(format!("`{first}` in line {line} is no number: the first column of series is the abscissa"));
+        }
+    }
+    Ok(())
+}
+
+fn bytes(path: &Path, role: &str) -> Result<Vec<u8>, String> {
+    if path.is_dir() {
+        return Err(format!("it has the role `{role}`, so it has to be a file, and is a folder"));
+    }
+    fs::read(path).map_err(|e| format!("cannot read the {role} file: {e}"))
+}
+
+/// Booleans count as 0 and 1; text is left out; array elements go by position.
+fn object(bytes: &[u8]) -> Result<BTreeMap<String, f64>, String> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|e| {
+        let text = String::from_utf8_lossy(bytes);
+        let odd = ["NaN", "Infinity"].iter().any(|word| text.contains(word));
+        let hint = if odd { " (JSON has no NaN and no Infinity: write null, or leave the number out)" } else { "" };
+        format!("not a JSON metrics file: {e}{hint}")
+    })?;
     if !value.is_object() {
         return Err("a metrics file must hold a JSON object".into());
     }
@@ -35,4 +79,32 @@ fn flatten(prefix: &str, value: &Value, numbers: &mut BTreeMap<String, f64>) {
         }
         Value::String(_) | Value::Null => {}
     }
+}
+
+/// Either `metric,value` and a row a metric, or a column a metric and one row. In the latter text is left out.
+fn table(bytes: &[u8]) -> Result<BTreeMap<String, f64>, String> {
+    let mut reader = csv::Reader::from_reader(bytes);
+    let bad = |e: csv::Error| format!("not a CSV metrics file: {e}");
+    let head = reader.headers().map_err(bad)?.clone();
+    let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().map_err(bad)?;
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    if head.iter().map(str::trim).eq(["metric", "value"]) {
+        let mut numbers = BTreeMap::new();
+        for row in &rows {
+            let line = row.position().map_or(0, csv::Position::line);
+            let value = number(&row[1]).ok_or_else(|| format!("`{}` in line {line} is no number", &row[1]))?;
+            if numbers.insert(row[0].trim().to_owned(), value).is_some() {
+                return Err(format!("line {line} gives `{}` a second time", row[0].trim()));
+            }
+        }
+        return Ok(numbers);
+    }
+    let [row] = &rows[..] else {
+        return Err(format!(
+            "a CSV metrics file has the header `metric,value`, or one row under its header and not {}; many rows are a \
+             file of series",
+            rows.len()
+        ));
+    };
+    Ok(head.iter().zip(row).filter_map(|(name, text)| Some((name.trim().to_owned(), number(text)?))).collect())
 }

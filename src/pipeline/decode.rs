@@ -10,6 +10,20 @@ use super::node::{Content, Entry, Node, Place};
 use super::spec::{BodySpec, InputSpec, ItemSpec, MatrixSpec, OutputSpec, Profile, Spec, StageSpec};
 use super::suggest;
 
+/// The keys that are known, by where they stand; `schema.rs` is made from the same lists.
+pub(super) const PIPELINE: &[&str] = &["version", "params", "profiles", "report", "stages"];
+pub(super) const PROFILE: &[&str] = &["params"];
+pub(super) const STAGE: &[&str] =
+    &["uses", "run", "inputs", "outputs", "with", "matrix", "env", "resources", "timeout", "retries"];
+pub(super) const INPUT: &[&str] = &["from"];
+pub(super) const OUTPUT: &[&str] = &["path", "role"];
+pub(super) const RESOURCES: &[&str] = &["cpus", "gpu", "device"];
+/// The keys of a matrix that are no axes.
+pub(super) const MATRIX: &[&str] = &["from", "exclude", "include"];
+/// The roles of an output.
+pub(super) const ROLES: &[(&str, Role)] =
+    &[("data", Role::Data), ("metrics", Role::Metrics), ("figure", Role::Figure), ("series", Role::Series)];
+
 /// Reads a pipeline.
 pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<'n> {
     let mut spec = Spec { params: None, profiles: vec![], report: None, stages: vec![] };
@@ -21,7 +35,7 @@ pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<
         );
         return spec;
     }
-    let entries = fields(root, "the pipeline", &["version", "params", "profiles", "report", "stages"], mistakes);
+    let entries = fields(root, "the pipeline", PIPELINE, mistakes);
     if !matches!(root.content, Content::Map(_)) {
         return spec;
     }
@@ -29,7 +43,7 @@ pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<
     spec.params = get(entries, "params").and_then(|e| mapping_node(e, mistakes));
     for entry in get(entries, "profiles").map_or(&[][..], |e| mapping(e, mistakes)) {
         let what = format!("profile `{}`", entry.key);
-        let inner = fields(&entry.node, &what, &["params"], mistakes);
+        let inner = fields(&entry.node, &what, PROFILE, mistakes);
         let params = get(inner, "params").and_then(|e| mapping_node(e, mistakes));
         spec.profiles.push(Profile { name: &entry.key, params });
     }
@@ -60,9 +74,6 @@ fn version(entry: Option<&Entry>, mistakes: &mut Mistakes<'_>) {
     }
 }
 
-const STAGE: &[&str] =
-    &["uses", "run", "inputs", "outputs", "with", "matrix", "env", "resources", "timeout", "retries"];
-
 fn stage<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> StageSpec<'n> {
     named("a stage name", &entry.key, entry.place, true, mistakes);
     let what = format!("stage `{}`", entry.key);
@@ -79,7 +90,7 @@ fn stage<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> StageSpec<'n> {
         matrix: get(entries, "matrix").map(|e| matrix(e, mistakes)),
         env: each("env", mistakes).iter().inspect(|e| variable(e, mistakes)).collect(),
         resources: match get(entries, "resources") {
-            Some(e) => fields(&e.node, "`resources`", &["cpus", "gpu", "device"], mistakes).iter().collect(),
+            Some(e) => fields(&e.node, "`resources`", RESOURCES, mistakes).iter().collect(),
             None => vec![],
         },
         timeout: get(entries, "timeout").map(|e| &e.node),
@@ -181,7 +192,7 @@ fn item<'n>(node: &'n Node, mistakes: &mut Mistakes<'_>) -> Option<ItemSpec<'n>>
     match &node.content {
         Content::Text(_) => Some(ItemSpec::Path(node)),
         Content::Map(_) => {
-            let entries = fields(node, "an input", &["from"], mistakes);
+            let entries = fields(node, "an input", INPUT, mistakes);
             match get(entries, "from") {
                 Some(from) if from.node.text().is_some() => Some(ItemSpec::From(&from.node)),
                 Some(from) => wrong(&from.node, "`from`", "a reference such as `stage.output`", mistakes),
@@ -199,7 +210,7 @@ fn output<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> Option<OutputSpe
     match &entry.node.content {
         Content::Text(_) => output.path = Some(&entry.node),
         Content::Map(_) => {
-            let entries = fields(&entry.node, "an output", &["path", "role"], mistakes);
+            let entries = fields(&entry.node, "an output", OUTPUT, mistakes);
             if let Some(path) = get(entries, "path") {
                 match path.node.text() {
                     Some(_) => output.path = Some(&path.node),
@@ -223,20 +234,17 @@ fn output<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> Option<OutputSpe
 }
 
 fn role(node: &Node, mistakes: &mut Mistakes<'_>) -> Option<Role> {
-    match node.text() {
-        Some("data") => Some(Role::Data),
-        Some("metrics") => Some(Role::Metrics),
-        Some("figure") => Some(Role::Figure),
-        Some("series") => Some(Role::Series),
-        Some(other) => {
-            let hint = mistakes
-                .nearest(other, ["data", "metrics", "figure", "series"])
-                .unwrap_or_else(|| "a role is `data`, `metrics`, `figure` or `series`".into());
-            mistakes.add(Mistake::new(format!("unknown role `{other}`")).at(node.place, "").hint(hint));
-            None
-        }
-        None => wrong(node, "`role`", "`data`, `metrics`, `figure` or `series`", mistakes),
+    let Some(text) = node.text() else {
+        return wrong(node, "`role`", "`data`, `metrics`, `figure` or `series`", mistakes);
+    };
+    let known = ROLES.iter().find(|(name, _)| *name == text);
+    if known.is_none() {
+        let hint = mistakes
+            .nearest(text, ROLES.iter().map(|(name, _)| *name))
+            .unwrap_or_else(|| "a role is `data`, `metrics`, `figure` or `series`".into());
+        mistakes.add(Mistake::new(format!("unknown role `{text}`")).at(node.place, "").hint(hint));
     }
+    known.map(|(_, role)| *role)
 }
 
 fn matrix<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> MatrixSpec<'n> {

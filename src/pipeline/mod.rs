@@ -28,6 +28,7 @@ mod paths;
 mod positions;
 mod reference;
 mod report;
+mod schema;
 mod select;
 mod settings;
 mod shell;
@@ -40,6 +41,7 @@ mod with;
 
 pub use duration::parse as duration;
 pub use load::{Overrides, load};
+pub use schema::schema;
 pub use select::{is_named, matching, matching_names, select};
 pub use stage::{
     Body, Command, From, Input, Output, Pipeline, Report, Resources, Stage, StageId, StageName, coordinates,

@@ -1,5 +1,9 @@
 //! Which names stages, axes, ports and labels may have, and how a label becomes part of a path.
 
+/// What [`fault`] lets pass, as regular expressions: with dots, and without.
+pub(super) const WITH_DOTS: &str = "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$";
+pub(super) const WITHOUT_DOTS: &str = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,99}$";
+
 /// Why a name is refused, or nothing. Stages may hold dots; ports and axes may not, so that references stay readable.
 pub(super) fn fault(name: &str, dots: bool) -> Option<&'static str> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-') || (dots && c == '.');

@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
-use kiln::compare::{Change, Column, Comparison, Counts, MetricRow, RunSummary, StageDiff, VariantRow, VariantTable};
+use kiln::compare::{
+    Change, Column, Comparison, Counts, GateResult, MetricRow, RunSummary, StageDiff, VariantRow, VariantTable,
+};
 use kiln::record::{Outcome, RunStatus};
 use serde_json::Value;
 
+use super::gates;
 use super::look::Look;
 use super::names::collapsed;
 use super::number::{self, Precision, SECONDS};
@@ -17,36 +20,45 @@ const ROWS: usize = 100;
 /// So many characters of a parameter's value, or of a reason, are shown.
 const VALUE: usize = 60;
 /// What stands for a missing value.
-const NONE: &str = "-";
+pub(super) const NONE: &str = "-";
 
-/// Text for a terminal. `all` shows what did not change, too, and every number.
-pub(crate) fn comparison_text(comparison: &Comparison, all: bool, look: &Look) -> String {
-    as_text(&comparison_sections(comparison, all), look)
+/// What of a comparison is shown beside the differences.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Show {
+    /// What did not change, too, and every number.
+    pub(crate) all: bool,
+    /// The digests of outputs that differ.
+    pub(crate) outputs: bool,
+}
+
+/// Text for a terminal.
+pub(crate) fn comparison_text(comparison: &Comparison, gates: &[GateResult], show: Show, look: &Look) -> String {
+    as_text(&comparison_sections(comparison, gates, show), look)
 }
 
 /// Markdown, for a pull request or a report.
-pub(crate) fn comparison_markdown(comparison: &Comparison, all: bool) -> String {
-    as_markdown(&comparison_sections(comparison, all))
+pub(crate) fn comparison_markdown(comparison: &Comparison, gates: &[GateResult], show: Show) -> String {
+    as_markdown(&comparison_sections(comparison, gates, show))
 }
 
 /// Text for a terminal. `all` shows the numbers that are nested under a key, too.
-pub(crate) fn variants_text(table: &VariantTable, all: bool, look: &Look) -> String {
-    as_text(&[variants(table, all)], look)
+pub(crate) fn variants_text(table: &VariantTable, gates: &[GateResult], all: bool, look: &Look) -> String {
+    as_text(&variants_sections(table, gates, all), look)
 }
 
 /// Markdown, for a pull request or a report.
-pub(crate) fn variants_markdown(table: &VariantTable, all: bool) -> String {
-    as_markdown(&[variants(table, all)])
+pub(crate) fn variants_markdown(table: &VariantTable, gates: &[GateResult], all: bool) -> String {
+    as_markdown(&variants_sections(table, gates, all))
 }
 
 /// A titled table with remarks under it.
-struct Section {
-    title: String,
-    grid: Grid,
-    notes: Vec<String>,
+pub(super) struct Section {
+    pub(super) title: String,
+    pub(super) grid: Grid,
+    pub(super) notes: Vec<String>,
 }
 
-fn as_text(sections: &[Section], look: &Look) -> String {
+pub(super) fn as_text(sections: &[Section], look: &Look) -> String {
     let mut blocks = Vec::new();
     for section in sections {
         let mut block = format!("{}\n", look.bold(&section.title));
@@ -59,7 +71,7 @@ fn as_text(sections: &[Section], look: &Look) -> String {
     blocks.join("\n")
 }
 
-fn as_markdown(sections: &[Section]) -> String {
+pub(super) fn as_markdown(sections: &[Section]) -> String {
     let mut blocks = Vec::new();
     for section in sections {
         blocks.push(format!("### {}\n", escaped(&section.title)));
@@ -71,13 +83,33 @@ fn as_markdown(sections: &[Section]) -> String {
     blocks.join("\n")
 }
 
-fn comparison_sections(comparison: &Comparison, all: bool) -> Vec<Section> {
-    vec![
+fn comparison_sections(comparison: &Comparison, gates: &[GateResult], show: Show) -> Vec<Section> {
+    let mut sections = vec![
         runs(&comparison.runs),
-        parameters(comparison, all),
-        stages(&comparison.stages, all),
-        metrics(&comparison.metrics, &comparison.runs, all),
-    ]
+        parameters(comparison, show.all),
+        stages(&comparison.stages, show.all),
+        metrics(&comparison.metrics, &comparison.runs, show.all),
+    ];
+    sections.extend(show.outputs.then(|| digests(&comparison.stages, &comparison.runs)));
+    sections.extend(gates::section(gates));
+    sections
+}
+
+fn variants_sections(table: &VariantTable, gates: &[GateResult], all: bool) -> Vec<Section> {
+    std::iter::once(variants(table, all)).chain(gates::section(gates)).collect()
+}
+
+/// The outputs whose contents differ, with their digests.
+fn digests(stages: &[StageDiff], runs: &[RunSummary]) -> Section {
+    let head = [("output".to_owned(), Side::Left), ("path".to_owned(), Side::Left)];
+    let mut grid = Grid::new(2, head.into_iter().chain(run_columns(runs, Side::Left)));
+    for (stage, output) in stages.iter().flat_map(|stage| stage.outputs.iter().map(move |output| (stage, output))) {
+        let digests = output.digests.iter().map(|digest| digest.map_or(NONE.to_owned(), |digest| digest.short()));
+        let name = format!("{}.{}", stage.name, output.name);
+        grid.row([name, output.path.display().to_string()].into_iter().chain(digests));
+    }
+    let title = if grid.is_empty() { "no output differs" } else { "outputs that differ" };
+    Section { title: title.into(), grid, notes: vec![] }
 }
 
 fn runs(runs: &[RunSummary]) -> Section {
@@ -106,7 +138,7 @@ fn runs(runs: &[RunSummary]) -> Section {
     Section { title: "runs".into(), grid, notes: vec![] }
 }
 
-fn status(status: RunStatus) -> &'static str {
+pub(super) fn status(status: RunStatus) -> &'static str {
     match status {
         RunStatus::Ok => "ok",
         RunStatus::Failed => "failed",

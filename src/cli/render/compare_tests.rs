@@ -8,6 +8,8 @@ use serde_json::json;
 use super::super::records::{run, stage};
 use super::*;
 
+const ALL: Show = Show { all: true, outputs: false };
+
 fn study(id: &str, dropout: f64, again: bool) -> RunRecord {
     let mut stages = vec![stage("split").output("split", "out/split/split.safetensors", Role::Data, 1).record()];
     for model in 1..=3 {
@@ -73,12 +75,12 @@ evaluate[model=3]  accuracy    0.9732    0.9741  +0.0009
 1 number of single classes or components changed, too
 16 numbers the same
 ";
-    assert_eq!(comparison_text(&pair(), false, &Look::default()), expected);
+    assert_eq!(comparison_text(&pair(), &[], Show::default(), &Look::default()), expected);
 }
 
 #[test]
 fn all_shows_every_stage_and_every_number() {
-    let text = comparison_text(&pair(), true, &Look::default());
+    let text = comparison_text(&pair(), &[], ALL, &Look::default());
     assert!(text.contains("evaluate[model=3]  classes.Bag.f1     0.7500     0.5000  -0.2500\n"), "{text}");
     assert!(text.contains("evaluate[model=3]  loss               0.1234     0.1234        =\n"), "{text}");
     assert!(text.contains("train[model=1|2] (2)     up to date"), "{text}");
@@ -95,7 +97,7 @@ fn variants_with_the_same_change_share_a_row() {
                 .collect(),
         )
     };
-    let text = comparison_text(&diff(&[with("a", 10, 1), with("b", 3, 2)]), false, &Look::default());
+    let text = comparison_text(&diff(&[with("a", 10, 1), with("b", 3, 2)]), &[], Show::default(), &Look::default());
     assert!(text.contains("\ntrain[model=1..7] (7)  epochs     10  3\n"), "{text}");
     assert!(
         text.contains("\ntrain[model=1..7] (7)  executed  changed  same     parameter epochs: 10 => 3\n"),
@@ -113,7 +115,7 @@ fn failed_skipped_and_vanished_stages_are_told() {
             stage("t").no_key().outcome(Outcome::Skipped, "s failed").record(),
         ],
     );
-    let text = comparison_text(&diff(&[before, after]), false, &Look::default());
+    let text = comparison_text(&diff(&[before, after]), &[], Show::default(), &Look::default());
     let rows: Vec<Vec<&str>> =
         text.lines().map(|line| line.split("  ").map(str::trim).filter(|c| !c.is_empty()).collect()).collect();
     assert!(rows.contains(&vec!["s", "failed", "same", "-", "exit status 3"]), "{text}");
@@ -123,7 +125,12 @@ fn failed_skipped_and_vanished_stages_are_told() {
 
 #[test]
 fn a_run_compared_with_itself_says_so() {
-    let text = comparison_text(&diff(&[study("a", 0.25, false), study("a", 0.25, false)]), false, &Look::default());
+    let text = comparison_text(
+        &diff(&[study("a", 0.25, false), study("a", 0.25, false)]),
+        &[],
+        Show::default(),
+        &Look::default(),
+    );
     assert!(text.contains("\nno parameter changed\n") && text.contains("\nno metric changed\n"), "{text}");
     assert!(text.contains("7 stages up to date with nothing changed"), "{text}");
 }
@@ -134,9 +141,9 @@ fn a_thousand_changed_stages_are_cut_unless_all_are_asked_for() {
         run(id, (0..1000).map(|i| stage(&format!("s{i}")).key(key).metric("n", f64::from(key)).record()).collect())
     };
     let comparison = diff(&[with("a", 1), with("b", 2)]);
-    let text = comparison_text(&comparison, false, &Look::default());
+    let text = comparison_text(&comparison, &[], Show::default(), &Look::default());
     assert_eq!(text.matches("and 900 more\n").count(), 2);
-    assert!(comparison_text(&comparison, true, &Look::default()).contains("\ns999 "));
+    assert!(comparison_text(&comparison, &[], ALL, &Look::default()).contains("\ns999 "));
 }
 
 #[test]
@@ -151,9 +158,9 @@ model  accuracy    loss  parameters  epochs  train seconds  evaluate seconds
 2 more columns left out
 ";
     let table = within(&study("kqzvbnme", 0.25, false), None).unwrap();
-    assert_eq!(variants_text(&table, false, &Look::default()), expected);
-    assert!(variants_text(&table, true, &Look::default()).contains("  classes.Bag.f1  "));
-    let markdown = variants_markdown(&table, false);
+    assert_eq!(variants_text(&table, &[], false, &Look::default()), expected);
+    assert!(variants_text(&table, &[], true, &Look::default()).contains("  classes.Bag.f1  "));
+    let markdown = variants_markdown(&table, &[], false);
     assert!(markdown.starts_with("### run kqzvbnme by model\n\n| model | accuracy | loss |"), "{markdown}");
     assert!(markdown.contains("\n| ---: | ---: |"), "{markdown}");
     assert!(markdown.contains("\n| 1 | 0.9732 | 0.1234 | 3,223,909 | 10 | 41.0 | 1.2 |\n"), "{markdown}");
@@ -164,7 +171,7 @@ fn a_failed_variant_has_a_state_and_no_numbers() {
     let mut record = study("kqzvbnme", 0.25, false);
     record.stages.push(stage("train[model=huge]").failed("out of memory", "log").record());
     record.stages.push(stage("embed[layer=x]").record());
-    let text = variants_text(&within(&record, None).unwrap(), false, &Look::default());
+    let text = variants_text(&within(&record, None).unwrap(), &[], false, &Look::default());
     let row = text.lines().find(|line| line.starts_with("huge")).unwrap();
     assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["huge", "train", "failed", "-", "-", "-", "-", "-", "-"]);
     assert!(text.ends_with("stages with other variants: embed\n"), "{text}");
@@ -173,14 +180,14 @@ fn a_failed_variant_has_a_state_and_no_numbers() {
 #[test]
 fn no_variants_and_no_runs_are_said_plainly() {
     let none = within(&run("kqzvbnme", vec![]), None).unwrap();
-    assert_eq!(variants_text(&none, false, &Look::default()), "run kqzvbnme has no variants\n");
-    let nothing = comparison_text(&diff(&[]), false, &Look::default());
+    assert_eq!(variants_text(&none, &[], false, &Look::default()), "run kqzvbnme has no variants\n");
+    let nothing = comparison_text(&diff(&[]), &[], Show::default(), &Look::default());
     assert!(nothing.contains("no metric changed"), "{nothing}");
 }
 
 #[test]
 fn a_comparison_as_markdown() {
-    let markdown = comparison_markdown(&pair(), false);
+    let markdown = comparison_markdown(&pair(), &[], Show::default());
     let delta = "| evaluate[model=3] | accuracy | 0.9732 | 0.9741 | +0.0009 |";
     assert!(markdown.contains(delta) && markdown.contains("| --- | --- | ---: | ---: | ---: |"), "{markdown}");
     assert!(

@@ -1,0 +1,49 @@
+//! A metric over the runs: a table for each stage that has it.
+
+use kiln::compare::{History, MetricRow};
+
+use super::compare::{NONE, Section, as_markdown, as_text, status};
+use super::look::Look;
+use super::number::{self, Precision};
+use super::table::{Grid, Side};
+
+/// Text for a terminal.
+pub(crate) fn text(history: &History, look: &Look) -> String {
+    as_text(&sections(history), look)
+}
+
+/// Markdown.
+pub(crate) fn markdown(history: &History) -> String {
+    as_markdown(&sections(history))
+}
+
+fn sections(history: &History) -> Vec<Section> {
+    history.metrics.iter().map(|row| section(history, row)).collect()
+}
+
+/// The runs that have the number, each with the change since the one before that has it.
+fn section(history: &History, row: &MetricRow) -> Section {
+    let titles = [
+        ("run", Side::Left),
+        ("when", Side::Left),
+        ("status", Side::Left),
+        ("value", Side::Right),
+        ("change", Side::Right),
+    ];
+    let mut grid = Grid::new(1, titles);
+    let precision = Precision::of(row.values.iter().copied().flatten());
+    let mut before: Option<f64> = None;
+    let mut without = 0;
+    for (run, value) in history.runs.iter().zip(&row.values) {
+        let Some(value) = *value else {
+            without += 1;
+            continue;
+        };
+        let change = before.map_or(NONE.to_owned(), |before| precision.delta(value - before));
+        let when = run.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+        grid.row([run.id.clone(), when, status(run.status).to_owned(), precision.show(value), change]);
+        before = Some(value);
+    }
+    let notes = if without > 0 { vec![format!("{} without it", number::count(without, "run"))] } else { vec![] };
+    Section { title: format!("{}: {}", row.stage, row.metric), grid, notes }
+}

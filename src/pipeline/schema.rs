@@ -1,0 +1,205 @@
+//! The JSON Schema of a pipeline file, for editors: its form, and the ports of the built-in kinds. What takes the whole
+//! pipeline to know (references, the matrix, the contents of parameters) only `load` can tell.
+
+use serde_json::{Map, Value, json};
+
+use super::decode::{INPUT, MATRIX, OUTPUT, PIPELINE, PROFILE, RESOURCES, ROLES, STAGE};
+use super::name::{WITH_DOTS, WITHOUT_DOTS};
+use crate::kind::{Arity, Catalog, Kind};
+
+/// Where a value may be computed, any text with `${` in it will do.
+const COMPUTED: &str = r"\$\{";
+
+/// The JSON Schema (draft 2020-12) of pipeline files that use kinds of `catalog`.
+pub fn schema(catalog: &Catalog) -> Value {
+    let mut schema = object(PIPELINE, |key| match key {
+        "version" => json!({ "const": 1, "description": "The version of the format: 1." }),
+        "params" => mapping("Parameters: `${params.NAME}`.", true.into()),
+        "profiles" => mapping("What `--profile NAME` lays over the parameters.", profile()),
+        "report" => text("A Markdown file that becomes the report's page after a run."),
+        _ => {
+            let mut stages = mapping("The stages by name.", json!({ "$ref": "#/$defs/stage" }));
+            stages["propertyNames"] = json!({ "pattern": WITH_DOTS });
+            stages
+        }
+    });
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["title"] = json!("Kiln pipeline");
+    schema["required"] = json!(["version", "stages"]);
+    schema["$defs"] = json!({ "stage": stage(catalog) });
+    schema
+}
+
+fn profile() -> Value {
+    object(PROFILE, |_| mapping("Laid over the pipeline's parameters.", true.into()))
+}
+
+fn stage(catalog: &Catalog) -> Value {
+    let mut stage = object(STAGE, |key| match key {
+        "uses" if catalog.is_empty() => text("A built-in stage kind."),
+        "uses" => json!({ "enum": catalog.keys().collect::<Vec<_>>(), "description": "A built-in stage kind." }),
+        "run" => json!({
+            "description": "A script for the shell, or a list: a program and its arguments.",
+            "anyOf": [
+                { "type": "string", "pattern": r"\S" },
+                { "type": "array", "minItems": 1, "items": scalar() },
+            ],
+        }),
+        "inputs" => ports("What it reads, by name: a path, or `{from: stage.output}`.", input()),
+        "outputs" => ports("What it writes, by name: a path, or `{path: ..., role: ...}`.", output()),
+        "with" => json!({
+            "description": "Parameters of the kind.",
+            "anyOf": [{ "type": ["object", "null"] }, { "type": "string", "pattern": COMPUTED }],
+        }),
+        "matrix" => matrix(),
+        "env" => {
+            let mut env = mapping("Environment variables of the command.", scalar());
+            env["propertyNames"] = json!({ "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" });
+            env
+        }
+        "resources" => resources(),
+        "timeout" => text("When to give up: `90s`, `2h`, `1h30m`."),
+        _ => whole("How often to try again after a failure.", 0, 100),
+    });
+    // A command says what it writes, and its values stand in the command; a kind reads no environment.
+    stage["oneOf"] = json!([
+        {
+            "required": ["run", "outputs"],
+            "properties": { "uses": false, "with": false, "outputs": { "type": "object", "minProperties": 1 } },
+        },
+        { "required": ["uses"], "properties": { "run": false, "env": false } },
+    ]);
+    let kinds = catalog.values().map(|kind| {
+        json!({ "if": { "properties": { "uses": { "const": kind.name() } }, "required": ["uses"] }, "then": of_kind(kind.as_ref()) })
+    });
+    let kinds: Vec<Value> = kinds.collect();
+    if !kinds.is_empty() {
+        stage["allOf"] = json!(kinds);
+    }
+    stage
+}
+
+/// The ports of a kind, and its parameters where all of them have defaults.
+fn of_kind(kind: &dyn Kind) -> Value {
+    let (ins, outs) = (kind.inputs(), kind.outputs());
+    let described = |name: &str, doc: &str| (name.to_owned(), json!({ "description": doc }));
+    let needed: Vec<&str> =
+        ins.iter().filter(|port| port.arity != Arity::Optional).map(|port| port.name.as_str()).collect();
+    let mut required = vec!["uses"];
+    required.extend((!needed.is_empty()).then_some("inputs"));
+    let mut properties = json!({
+        "uses": { "description": kind.summary() },
+        "inputs": {
+            "properties": ins.iter().map(|port| described(&port.name, &port.doc)).collect::<Map<_, _>>(),
+            "additionalProperties": false,
+            "required": needed,
+        },
+        "outputs": {
+            "properties": outs.iter().map(|port| described(&port.name, &port.doc)).collect::<Map<_, _>>(),
+            "additionalProperties": false,
+        },
+    });
+    if let Ok(Value::Object(defaults)) = kind.check(&json!({})) {
+        let parameters = defaults.iter().map(|(name, value)| (name.clone(), parameter(value)));
+        properties["with"] = json!({ "properties": parameters.collect::<Map<_, _>>() });
+    }
+    json!({ "required": required, "properties": properties })
+}
+
+/// A parameter as its default lets one guess it. Only what is surely wrong is refused: a kind's own check has the last word.
+fn parameter(default: &Value) -> Value {
+    let known = match default {
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::Array(_) => "array",
+        _ => return json!({ "default": default }),
+    };
+    json!({ "default": default, "anyOf": [{ "type": known }, { "type": "string", "pattern": COMPUTED }] })
+}
+
+fn input() -> Value {
+    let mut from =
+        object(INPUT, |_| text("An output of another stage: `split.train`, `train[model=5].model`, `train[*].model`."));
+    from["required"] = json!(["from"]);
+    let path = json!({ "type": "string" });
+    json!({ "anyOf": [path, from, { "type": "array", "items": { "anyOf": [path, from] } }] })
+}
+
+fn output() -> Value {
+    let long = object(OUTPUT, |key| match key {
+        "path" => text("Where it lies in the project."),
+        _ => json!({
+            "enum": ROLES.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+            "description": "What Kiln may do with it: keep it, read its numbers, show it as a figure, draw it as curves.",
+        }),
+    });
+    json!({ "anyOf": [{ "type": "string" }, long] })
+}
+
+fn matrix() -> Value {
+    let mut matrix =
+        mapping("Axes: a list of values, or labels with values; a variant for each combination.", true.into());
+    let known = MATRIX.iter().map(|&key| {
+        let value = match key {
+            "from" => text("The stage whose variants are followed."),
+            "exclude" => json!({ "type": "array", "description": "Combinations to leave out." }),
+            _ => json!({ "type": "array", "description": "Combinations to add." }),
+        };
+        (key.to_owned(), value)
+    });
+    matrix["properties"] = Value::Object(known.collect());
+    matrix["propertyNames"] = json!({ "pattern": WITHOUT_DOTS });
+    matrix
+}
+
+fn resources() -> Value {
+    let mut resources = object(RESOURCES, |key| match key {
+        "cpus" => whole("Processors it occupies.", 1, 4096),
+        "gpu" => whole("GPUs it occupies.", 0, 1024),
+        _ => json!({
+            "description": "`auto`, `cpu` or `cuda:0`.",
+            "anyOf": [
+                { "enum": ["auto", "cpu"] },
+                { "type": "string", "pattern": "^cuda:[0-9]{1,3}$" },
+                { "type": "string", "pattern": COMPUTED },
+            ],
+        }),
+    });
+    resources["description"] = json!("What it may use; no part of its key.");
+    resources
+}
+
+/// A mapping whose keys are known.
+fn object(keys: &[&str], value: impl Fn(&str) -> Value) -> Value {
+    let properties: Map<String, Value> = keys.iter().map(|&key| (key.to_owned(), value(key))).collect();
+    json!({ "type": "object", "additionalProperties": false, "properties": properties })
+}
+
+/// A mapping with keys of the user's; it may be left empty.
+fn mapping(doc: &str, values: Value) -> Value {
+    json!({ "type": ["object", "null"], "description": doc, "additionalProperties": values })
+}
+
+fn ports(doc: &str, values: Value) -> Value {
+    let mut ports = mapping(doc, values);
+    ports["propertyNames"] = json!({ "pattern": WITHOUT_DOTS });
+    ports
+}
+
+fn text(doc: &str) -> Value {
+    json!({ "type": "string", "description": doc })
+}
+
+fn scalar() -> Value {
+    json!({ "type": ["string", "number", "boolean"] })
+}
+
+fn whole(doc: &str, least: u64, most: u64) -> Value {
+    json!({
+        "description": doc,
+        "anyOf": [
+            { "type": "integer", "minimum": least, "maximum": most },
+            { "type": "string", "pattern": COMPUTED },
+        ],
+    })
+}

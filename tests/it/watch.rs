@@ -1,0 +1,81 @@
+//! `kiln run --watch`, and how it ends.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStderr, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::project::Project;
+
+/// A watching Kiln and what it says.
+struct Watching {
+    child: Child,
+    lines: std::io::Lines<BufReader<ChildStderr>>,
+}
+
+impl Watching {
+    fn start(project: &Project) -> Self {
+        let mut child = project.command(&["run", "--watch"]).stderr(Stdio::piped()).spawn().expect("start kiln");
+        let lines = BufReader::new(child.stderr.take().expect("standard error")).lines();
+        Self { child, lines }
+    }
+
+    /// Reads on to a line that holds `text`.
+    fn until(&mut self, text: &str) -> String {
+        let mut seen = String::new();
+        for line in self.lines.by_ref() {
+            let line = line.expect("UTF-8");
+            seen += &format!("{line}\n");
+            if line.contains(text) {
+                return seen;
+            }
+        }
+        panic!("it ended without `{text}`:\n{seen}");
+    }
+
+    fn stop(mut self) -> Option<i32> {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::INT).expect("send a signal");
+        self.child.wait().expect("wait").code()
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+#[test]
+fn it_runs_again_after_every_change_and_ends_well_when_idle() {
+    let project = Project::new(
+        "version: 1\nstages:\n  copy:\n    run: cat words/* > ${outputs.text}\n    inputs: {words: words}\n    \
+         outputs: {text: out/text.txt}\n",
+    );
+    project.write("words/a.txt", "a\n");
+    let mut kiln = Watching::start(&project);
+    kiln.until("watching 2 files");
+    assert_eq!(project.read("out/text.txt"), "a\n");
+    // A file that is new in a folder.
+    project.write("words/b.txt", "b\n");
+    assert!(kiln.until("watching 3 files").contains("changed: b.txt"));
+    assert_eq!(project.read("out/text.txt"), "a\nb\n");
+    // A mistake is told of once, and mended.
+    project.edit("pipeline.yaml", "cat words", "cat ${inputs.wrds}/x words");
+    kiln.until("wrds");
+    project.edit("pipeline.yaml", "cat ${inputs.wrds}/x words", "tac words");
+    kiln.until("watching 3 files");
+    assert_eq!(project.read("out/text.txt"), "a\nb\n");
+    assert_eq!(kiln.stop(), Some(0));
+}
+
+#[test]
+fn it_ends_with_130_where_a_run_is_interrupted() {
+    let project = Project::new(
+        "version: 1\nstages:\n  slow:\n    run: echo begun; sleep 60; cp in.txt ${outputs.o}\n    inputs: {i: in.txt}\n    \
+         outputs: {o: out/o.txt}\n",
+    );
+    let mut kiln = Watching::start(project.write("in.txt", "x"));
+    kiln.until("slow: started");
+    assert_eq!(kiln.stop(), Some(130));
+}
