@@ -22,3 +22,7 @@ test-engine:
 # Random pipelines and edits at length: the incremental result is always a clean run's.
 test-random CASES="500":
     KILN_TEST_CASES={{CASES}} cargo test --workspace --test it -- random --nocapture
+
+# The engine beside ninja, n2 and DVC, and hashing beside b3sum: `just bench-engine --n2 PATH`.
+bench-engine *ARGS:
+    python3 bench/engine.py {{ARGS}}

@@ -17,7 +17,7 @@ use crate::kind::Role;
 use crate::record::{Outcome, OutputRecord, Resumed, RunRecord, StageRecord};
 
 /// So many stages make a page; a run of no more has them in its record.
-pub(crate) const PAGE: usize = 256;
+pub(crate) const PAGE: usize = 64;
 
 /// What a record of many stages has in place of `stages`.
 #[derive(Serialize, Deserialize)]

@@ -8,6 +8,7 @@ mod faults;
 mod gc;
 mod limits;
 mod project;
+mod quiet;
 mod random;
 mod rerun;
 #[cfg(feature = "stages")]
