@@ -34,3 +34,7 @@ check-cuda:
 # The analysis of embeddings beside scikit-learn and openTSNE, in a throwaway environment: figures and times.
 bench-analysis *ARGS:
     python3 bench/analysis.py {{ARGS}}
+
+# The engine beside ninja, n2 and DVC, and hashing beside b3sum: `just bench-engine --n2 PATH`.
+bench-engine *ARGS:
+    python3 bench/engine.py {{ARGS}}

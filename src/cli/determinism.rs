@@ -30,7 +30,15 @@ pub(crate) fn check(
         // What can be restored need not be in place.
         if plan.iter().any(|planned| !matches!(planned.step, Step::UpToDate | Step::Restore)) {
             let (worker, set) = (worker.clone(), args.select.set.clone());
-            let before = Options { stages: needed, force: BTreeSet::new(), jobs, keep_going: false, worker, set };
+            let before = Options {
+                stages: needed,
+                force: BTreeSet::new(),
+                jobs,
+                keep_going: false,
+                worker,
+                set,
+                identity: None,
+            };
             let mut reporter: Box<dyn Reporter> = if args.quiet { Box::new(Silent) } else { render::reporter() };
             match engine::run(pipeline, store, &before, interrupt, reporter.as_mut())?.status {
                 RunStatus::Ok => {}

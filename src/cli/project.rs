@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kiln::catalog::catalog;
-use kiln::pipeline::{self, Overrides, Pipeline, StageId, StageName};
+use kiln::pipeline::{self, Identity, Overrides, Pipeline, StageId, StageName};
 use kiln::record::RunRecord;
 use kiln::store::Store;
 
@@ -15,6 +15,33 @@ use super::args::{Place, Select};
 pub(crate) fn load(file: &Path, select: &Select) -> Result<Pipeline, Stop> {
     let overrides = Overrides { profile: select.profile.clone(), set: select.set.clone() };
     pipeline::load(file, &catalog(), &overrides).map_err(Stop::Mistakes)
+}
+
+/// What a pipeline is known by in its cache, and that.
+pub(crate) fn identity(place: &Place, file: &Path, select: &Select) -> Result<(Identity, PathBuf), Stop> {
+    let overrides = Overrides { profile: select.profile.clone(), set: select.set.clone() };
+    let root = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let cache = place.cache.clone().unwrap_or_else(|| root.join("cache"));
+    Ok((Identity::of(file, &overrides, &cache).map_err(Stop::Mistakes)?, cache))
+}
+
+/// The pipeline, and the project's cache: a pipeline that was checked before is taken from there.
+pub(crate) fn open(identity: &Identity, cache: &Path, select: &Select) -> Result<(Pipeline, Store), Stop> {
+    let overrides = Overrides { profile: select.profile.clone(), set: select.set.clone() };
+    // The cache is opened while the pipeline is read, and not made for one that is no good.
+    let (loaded, opened) = std::thread::scope(|scope| {
+        let store = scope.spawn(|| cache.is_dir().then(|| Store::open(cache)));
+        (pipeline::load_kept(identity, &catalog(), &overrides), store.join().ok().flatten())
+    });
+    let (pipeline, known) = loaded.map_err(Stop::Mistakes)?;
+    let store = match opened {
+        Some(opened) => opened?,
+        None => Store::open(cache)?,
+    };
+    if !known {
+        identity.keep(&pipeline);
+    }
+    Ok((pipeline, store))
 }
 
 /// The project's root: the folder of the pipeline file, which must be there, lest a cache be made where no project is.

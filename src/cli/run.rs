@@ -18,10 +18,20 @@ pub(crate) fn run(place: &Place, args: &Run) -> Result<u8, Stop> {
 /// One run. `force` says whether `--force` counts.
 pub(crate) fn once(place: &Place, args: &Run, interrupt: &Interrupt, force: bool) -> Result<u8, Stop> {
     let (file, targets) = project::pipeline_and_targets(&place.file, &args.targets);
-    let pipeline = project::load(&file, &args.select)?;
+    let (identity, cache) = project::identity(place, &file, &args.select)?;
+    let mut reporter: Box<dyn Reporter> = if args.quiet { Box::new(Silent) } else { render::reporter() };
+    let ordinary = targets.is_empty() && args.force.is_empty() && args.check_determinism.is_empty();
+    if ordinary
+        && !args.dry_run
+        && !args.json
+        && cache.is_dir()
+        && engine::run_quietly(&identity, &cache, &args.select.set, reporter.as_mut())?.is_some()
+    {
+        return Ok(0);
+    }
+    let (pipeline, store) = project::open(&identity, &cache, &args.select)?;
     let stages = project::selected(&pipeline, &targets)?;
     let force = if args.force.is_empty() || !force { BTreeSet::new() } else { project::named(&pipeline, &args.force)? };
-    let store = project::store(place, &pipeline.root)?;
     if args.dry_run {
         let plan = engine::plan(&pipeline, &store, &stages, &force);
         store.memo().save()?;
@@ -40,17 +50,20 @@ pub(crate) fn once(place: &Place, args: &Run, interrupt: &Interrupt, force: bool
         keep_going: args.keep_going,
         worker: std::env::current_exe()?,
         set: args.select.set.clone(),
+        identity: Some(identity),
     };
-    let mut reporter: Box<dyn Reporter> = if args.quiet { Box::new(Silent) } else { render::reporter() };
     let record = engine::run(&pipeline, &store, &options, interrupt, reporter.as_mut())?;
     drop(reporter);
     report::after_run(&pipeline, &store, &record, args.quiet)?;
     if args.json {
         render::json(&record)?;
     }
-    Ok(match record.status {
+    let code = match record.status {
         RunStatus::Ok => 0,
         RunStatus::Failed => EXIT_FAILED,
         RunStatus::Interrupted => EXIT_INTERRUPTED,
-    })
+    };
+    // The process is about to end: taking a large pipeline apart would only take time.
+    std::mem::forget((pipeline, record));
+    Ok(code)
 }

@@ -84,9 +84,11 @@ struct Line<'a> {
 
 pub(crate) fn status(place: &Place, args: &Status) -> Result<u8, Stop> {
     let (file, targets) = project::pipeline_and_targets(&place.file, &args.targets);
-    let pipeline = project::load(&file, &args.select)?;
+    let (pipeline, store) = {
+        let (identity, cache) = project::identity(place, &file, &args.select)?;
+        project::open(&identity, &cache, &args.select)?
+    };
     let stages = project::selected(&pipeline, &targets)?;
-    let store = project::store(place, &pipeline.root)?;
     let plan = engine::plan(&pipeline, &store, &stages, &BTreeSet::new());
     project::save_memo(&store);
     if args.json {

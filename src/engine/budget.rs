@@ -15,6 +15,11 @@ impl Budget {
         Self { cpus: cpus.max(1), free_cpus: cpus.max(1), gpus, free_gpus: gpus }
     }
 
+    /// Whether no stage can be given anything.
+    pub(super) fn is_spent(&self) -> bool {
+        self.free_cpus == 0
+    }
+
     /// Takes what a stage asks for, or as much as the machine has at all: a stage that wants eight processors runs
     /// alone on a machine of two.
     pub(super) fn take(&mut self, cpus: usize, gpus: usize) -> Option<(usize, usize)> {

@@ -1,7 +1,7 @@
 //! The one decision: given its final inputs, is a stage up to date, restorable, or to be executed, and why.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde_json::json;
@@ -102,6 +102,19 @@ impl Deciding<'_> {
         Ok(Decision { key, manifest, documents, verdict })
     }
 
+    /// Decides stages whose inputs are final, side by side: that looks at the outputs of each.
+    pub(super) fn decide_all<T: Send>(
+        &self,
+        stages: &[StageId],
+        decide: impl Fn(StageId) -> T + Sync + Send,
+    ) -> Vec<(StageId, T)> {
+        // Of a few the threads would take longer to wake than the stages to decide.
+        if stages.len() < 16 {
+            return stages.iter().map(|id| (*id, decide(*id))).collect();
+        }
+        stages.par_iter().with_min_len(8).map(|id| (*id, decide(*id))).collect()
+    }
+
     /// Whether the store has a result for the key and the outputs are in place. Asked again once a lock is held, since
     /// another process may have published meanwhile.
     pub(super) fn verdict(&self, stage: &Stage, key: &ActionKey) -> Verdict {
@@ -171,7 +184,7 @@ impl Deciding<'_> {
     /// what it gathers.
     fn label(&self, stage: &Stage, name: &str, item: &Input) -> String {
         match &stage.body {
-            Body::Run(_) => input_path(self.pipeline, item).display().to_string(),
+            Body::Run(_) => input_path(self.pipeline, item).to_string_lossy().into_owned(),
             Body::Uses { kind, .. } => {
                 let gathers = kind.inputs().iter().any(|p| p.name == name && p.arity == Arity::Many);
                 if gathers { item.label.clone() } else { String::new() }
@@ -181,21 +194,11 @@ impl Deciding<'_> {
 }
 
 /// Where an input lies in the project.
-pub(super) fn input_path(pipeline: &Pipeline, item: &Input) -> PathBuf {
+pub(super) fn input_path<'p>(pipeline: &'p Pipeline, item: &'p Input) -> &'p Path {
     match &item.from {
-        From::Source(path) => path.clone(),
-        From::Output { stage, output } => pipeline.stages[stage.0].outputs[output].path.clone(),
+        From::Source(path) => path,
+        From::Output { stage, output } => &pipeline.stages[stage.0].outputs[output].path,
     }
-}
-
-/// Looks at every output of the given stages, in parallel, so that deciding finds them in the memo.
-pub(super) fn warm(pipeline: &Pipeline, stages: &[StageId], memo: &Memo) {
-    stages.par_iter().for_each(|id| {
-        for output in pipeline.stages[id.0].outputs.values() {
-            // A failure is met again, and told, when the stage is decided.
-            let _ = memo.artifact(&pipeline.root.join(&output.path));
-        }
-    });
 }
 
 fn manifest(stage: &Stage, inputs: BTreeMap<String, Vec<action::Input>>) -> Manifest {
@@ -209,7 +212,7 @@ fn manifest(stage: &Stage, inputs: BTreeMap<String, Vec<action::Input>>) -> Mani
     };
     let seen = matches!(stage.body, Body::Run(_));
     let outputs = stage.outputs.iter().map(|(name, output)| {
-        let path = seen.then(|| output.path.display().to_string());
+        let path = seen.then(|| output.path.to_string_lossy().into_owned());
         (name.clone(), action::Output { path, role: output.role })
     });
     manifest.outputs = outputs.collect();

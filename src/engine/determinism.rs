@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::decide::{Deciding, Verdict, warm};
+use super::decide::{Deciding, Verdict};
 use super::execute::{Execution, Failure};
 use super::interrupt::Interrupt;
 use super::sources::Sources;
@@ -72,7 +72,6 @@ pub fn check_determinism(
     let memo = store.memo();
     let order: Vec<StageId> = (0..=id.0).map(StageId).collect();
     let sources = Sources::scan(pipeline, &order, memo);
-    warm(pipeline, &order, memo);
     let deciding = Deciding { pipeline, store, memo, sources: &sources };
 
     let known = producers(pipeline, &deciding, id).map_err(told)?;

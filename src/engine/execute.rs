@@ -15,6 +15,7 @@ use super::log;
 use super::metrics;
 use super::process::{self, Ending};
 use super::sources::Sources;
+use super::spawn;
 use crate::hash::{Artifact, Memo};
 use crate::kind::{self, Event, Job, Role};
 use crate::pipeline::{self, Body, From, Input, Pipeline, Stage};
@@ -187,7 +188,7 @@ impl Execution<'_> {
         match self.store.materialise(artifact, path, how) {
             // Lost or damaged in the store; what it was decided by lies in place in the project.
             Err(error) if is_damage(&error) => {
-                self.adopt(artifact, &input_path(self.pipeline, item))?;
+                self.adopt(artifact, input_path(self.pipeline, item))?;
                 Ok(self.store.materialise(artifact, path, how)?)
             }
             other => Ok(other?),
@@ -268,7 +269,7 @@ impl Execution<'_> {
                     continue;
                 }
                 fs::create_dir_all(path.parent().unwrap_or(&work))?;
-                self.place(name, position, item, &path, Place::Copy)?;
+                self.place(name, position, item, &path, Place::Scratch)?;
             }
         }
         let mut outputs = BTreeMap::new();
@@ -291,15 +292,14 @@ impl Execution<'_> {
                 command
             }
         };
-        command.current_dir(&work).stdin(Stdio::null()).stdout(self.open_log()?).stderr(self.open_log()?);
+        command.current_dir(&work);
         command.env_clear().env("HOME", &home).env("TMPDIR", &home);
         if let Some(path) = std::env::var_os("PATH") {
             command.env("PATH", path);
         }
         command.envs(&self.stage.env);
-        process::die_with_parent(&mut command);
-        let program = command.get_program().to_owned();
-        let mut child = process::spawn(&mut command).map_err(|e| cannot_start(&program, &e))?;
+        let child = spawn::spawn(&command, &self.open_log()?, &mut process::die_with_parent);
+        let mut child = child.map_err(|e| cannot_start(command.get_program(), &e))?;
         let ending = process::wait(&mut child, self.stage.timeout, self.interrupt, &|| log::keep_short(self.log))?;
         self.judge(ending)?;
         Ok(outputs)

@@ -19,9 +19,11 @@ mod log;
 mod metrics;
 mod plan;
 mod process;
+mod quiet;
 mod records;
 mod run;
 mod sources;
+mod spawn;
 mod tail;
 mod task;
 mod trace;
@@ -35,11 +37,21 @@ pub use event::{Reporter, Silent};
 pub use explain::{Changed, Changes, Explanation, Origin, Part, RunName, Standing, explain, explain_past};
 pub use interrupt::Interrupt;
 pub use plan::{Planned, Step, plan};
+pub use quiet::run_quietly;
 pub use records::Records;
 pub use run::{Options, run};
 pub use tail::last_lines;
 pub use trace::trace;
 pub use worker::serve;
+
+/// This machine, for a run record.
+fn host() -> crate::record::Host {
+    crate::record::Host {
+        name: host_name(),
+        cpus: std::thread::available_parallelism().map_or(1, usize::from),
+        kiln: env!("CARGO_PKG_VERSION").into(),
+    }
+}
 
 /// The machine's name.
 pub fn host_name() -> String {

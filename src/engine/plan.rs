@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::checkpoints::Checkpoints;
-use super::decide::{Deciding, Decision, Verdict, warm};
+use super::decide::{Deciding, Decision, Verdict};
 use super::history::History;
 use super::sources::Sources;
 use crate::hash::Artifact;
@@ -50,6 +50,7 @@ pub fn plan(pipeline: &Pipeline, store: &Store, stages: &BTreeSet<StageId>, forc
         let (step, reasons) = found.step(&deciding, id, &mut history);
         planned.push(Planned { id, name, step, reasons });
     });
+    planned.sort_unstable_by_key(|stage| stage.id);
     planned
 }
 
@@ -93,33 +94,54 @@ impl Found {
     }
 }
 
-/// Decides stages, given in topological order with all they need, as far as that goes without executing any.
+/// Decides stages, given in topological order with all they need, as far as that goes without executing any. Producers are visited
+/// before consumers, though not in the order given.
 pub(super) fn walk(
     deciding: &Deciding<'_>,
     order: &[StageId],
     force: &BTreeSet<StageId>,
     visit: &mut dyn FnMut(StageId, Found),
 ) {
-    warm(deciding.pipeline, order, deciding.memo);
     let mut known: BTreeMap<StageId, BTreeMap<String, Artifact>> = BTreeMap::new();
-    for &id in order {
-        let open: BTreeSet<StageId> =
-            producers(&deciding.pipeline.stages[id.0]).filter(|p| !known.contains_key(p)).collect();
-        if !open.is_empty() {
-            visit(id, Found::Open(open));
-            continue;
-        }
+    for level in levels(deciding.pipeline, order) {
+        let open = |id: StageId| -> BTreeSet<StageId> {
+            producers(&deciding.pipeline.stages[id.0]).filter(|p| !known.contains_key(p)).collect()
+        };
         let outputs = |producer: StageId, output: &str| known.get(&producer)?.get(output).cloned();
-        match deciding.decide(id, force.contains(&id), &outputs) {
-            Err(why) => visit(id, Found::Broken(why)),
-            Ok(decision) => {
-                if let Verdict::UpToDate(result) | Verdict::Restore(result, _) = &decision.verdict {
-                    known.insert(id, result.outputs.clone());
-                }
-                visit(id, Found::Decided(Box::new(decision)));
+        let found = deciding.decide_all(&level, |id| {
+            let open = open(id);
+            if !open.is_empty() {
+                return Found::Open(open);
             }
+            match deciding.decide(id, force.contains(&id), &outputs) {
+                Err(why) => Found::Broken(why),
+                Ok(decision) => Found::Decided(Box::new(decision)),
+            }
+        });
+        for (id, found) in found {
+            if let Found::Decided(decision) = &found
+                && let Verdict::UpToDate(result) | Verdict::Restore(result, _) = &decision.verdict
+            {
+                known.insert(id, result.outputs.clone());
+            }
+            visit(id, found);
         }
     }
+}
+
+/// The stages by how many others stand between them and the sources; those of a level do not need each other.
+fn levels(pipeline: &Pipeline, order: &[StageId]) -> Vec<Vec<StageId>> {
+    let mut levels: Vec<Vec<StageId>> = Vec::new();
+    let mut level_of = vec![0; pipeline.stages.len()];
+    for &id in order {
+        let level = producers(&pipeline.stages[id.0]).map(|p| level_of[p.0] + 1).max().unwrap_or(0);
+        level_of[id.0] = level;
+        if levels.len() <= level {
+            levels.resize_with(level + 1, Vec::new);
+        }
+        levels[level].push(id);
+    }
+    levels
 }
 
 /// The stages whose outputs a stage takes, as often as it takes one.

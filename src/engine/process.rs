@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::interrupt::Interrupt;
+use super::spawn::Started;
 
 /// How a child ended.
 pub(super) enum Ending {
@@ -34,14 +35,40 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     command.process_group(0).spawn()
 }
 
-/// Makes the kernel kill the child when Kiln dies, however it dies. For commands that know nothing of Kiln.
-pub(super) fn die_with_parent(command: &mut Command) {
-    // SAFETY: between fork and exec the closure makes one system call and allocates nothing.
-    unsafe {
-        command.pre_exec(|| {
-            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-            Ok(())
-        });
+/// Makes the kernel kill this process when the one that started it dies, however it dies. For a child that knows nothing of
+/// Kiln; it makes one system call.
+///
+/// # Errors
+/// If the system does not know of this.
+pub(super) fn die_with_parent() -> io::Result<()> {
+    Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?)
+}
+
+/// A child that is waited for.
+pub(super) trait Waited {
+    /// Its process, which leads a group.
+    fn pid(&self) -> Pid;
+    /// Waits for its end; afterwards its number may be another's.
+    fn reap(&mut self) -> io::Result<ExitStatus>;
+}
+
+impl Waited for Child {
+    fn pid(&self) -> Pid {
+        Pid::from_child(self)
+    }
+
+    fn reap(&mut self) -> io::Result<ExitStatus> {
+        self.wait()
+    }
+}
+
+impl Waited for Started {
+    fn pid(&self) -> Pid {
+        Self::pid(self)
+    }
+
+    fn reap(&mut self) -> io::Result<ExitStatus> {
+        Self::reap(self)
     }
 }
 
@@ -50,12 +77,12 @@ pub(super) fn die_with_parent(command: &mut Command) {
 /// # Errors
 /// If the operating system refuses to watch the child.
 pub(super) fn wait(
-    child: &mut Child,
+    child: &mut impl Waited,
     timeout: Option<Duration>,
     interrupt: &Interrupt,
     tick: &dyn Fn(),
 ) -> io::Result<Ending> {
-    let group = Pid::from_child(child);
+    let group = child.pid();
     let watch = rustix::process::pidfd_open(group, PidfdFlags::empty())?;
     let deadline = timeout.map(|t| Instant::now() + t);
     let mut stopping: Option<(Ending, Instant)> = None;
@@ -86,6 +113,6 @@ pub(super) fn wait(
     // What the child left running in its group would write into a scratch directory that is no longer its own. The
     // child has not been reaped yet, so its number cannot have been given to another group.
     let _ = rustix::process::kill_process_group(group, Signal::KILL);
-    let status = child.wait()?;
+    let status = child.reap()?;
     Ok(stopping.map_or(Ending::Exited(status), |(ending, _)| ending))
 }

@@ -1,6 +1,6 @@
 //! A run: stages are decided as their inputs become final, executed within a budget of processors, and recorded.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Scope;
@@ -11,16 +11,17 @@ use petgraph::Direction;
 
 use super::budget::Budget;
 use super::checkpoints::{Checkpoints, Outlook};
-use super::decide::{Deciding, Decision, Verdict, warm};
+use super::decide::{Deciding, Decision, Verdict};
 use super::event::Reporter;
 use super::history::History;
 use super::interrupt::Interrupt;
+use super::quiet;
 use super::sources::Sources;
 use super::task::{Finished, Message, Task};
 use crate::hash::Artifact;
 use crate::kind::Event;
-use crate::pipeline::{Body, From, Pipeline, StageId};
-use crate::record::{Host, Outcome, OutputRecord, RunId, RunRecord, RunStatus, StageRecord};
+use crate::pipeline::{Body, From, Identity, Pipeline, StageId};
+use crate::record::{Outcome, OutputRecord, RunId, RunRecord, RunStatus, StageRecord};
 use crate::store::{ActionResult, Store, StoreError};
 
 /// What is asked of a run.
@@ -37,6 +38,8 @@ pub struct Options {
     pub worker: PathBuf,
     /// `--set` arguments, for the record.
     pub set: Vec<String>,
+    /// What the pipeline is known by, if the next run may be told that nothing has changed.
+    pub identity: Option<Identity>,
 }
 
 /// Brings stages up to date and records what was done. The record is written to the store whatever happened to the
@@ -64,7 +67,6 @@ pub fn run(
     let order: Vec<StageId> = (0..pipeline.stages.len()).map(StageId).filter(|s| options.stages.contains(s)).collect();
     reporter.run_started(order.len());
     let sources = Sources::scan(pipeline, &order, memo);
-    warm(pipeline, &order, memo);
 
     let deciding = Deciding { pipeline, store, memo, sources: &sources };
     let history = History::new(store, &pipeline.root);
@@ -77,9 +79,11 @@ pub fn run(
         began,
         history,
         budget: Budget::new(options.jobs),
-        settled: BTreeMap::new(),
-        waiting: BTreeMap::new(),
-        undecided: VecDeque::new(),
+        wanted: wanted(pipeline, options),
+        settled: std::iter::repeat_with(|| None).take(pipeline.stages.len()).collect(),
+        waiting: vec![0; pipeline.stages.len()],
+        undecided: Vec::new(),
+        idle: true,
         ready: Vec::new(),
         running: BTreeMap::new(),
         failed: false,
@@ -107,17 +111,16 @@ pub fn run(
         profile: pipeline.profile.clone(),
         set: options.set.clone(),
         params: pipeline.params.clone(),
-        host: Host {
-            name: super::host_name(),
-            cpus: std::thread::available_parallelism().map_or(1, usize::from),
-            kiln: env!("CARGO_PKG_VERSION").into(),
-        },
+        host: super::host(),
         stages,
     };
-    store.write_run(&record)?;
+    let pages = store.write_pages_and_run(&record)?;
     if let Err(error) = memo.save() {
         // Only the next run's time is lost.
         tracing::warn!("cannot save the hash memo: {error}");
+    }
+    if let Some(identity) = &options.identity {
+        quiet::keep(pipeline, store, &sources, &record, &pages, identity);
     }
     reporter.run_finished(&record);
     Ok(record)
@@ -137,12 +140,18 @@ struct Run<'a> {
     began: Instant,
     history: History<'a>,
     budget: Budget,
-    settled: BTreeMap<StageId, Settled>,
-    /// Stages with producers that are not settled, and how many.
-    waiting: BTreeMap<StageId, usize>,
-    undecided: VecDeque<StageId>,
+    /// By stage: whether the run is to bring it up to date.
+    wanted: Vec<bool>,
+    /// By stage.
+    settled: Vec<Option<Settled>>,
+    /// By stage: how many producers are not settled.
+    waiting: Vec<usize>,
+    /// Stages whose inputs are final.
+    undecided: Vec<StageId>,
+    /// Whether nothing has been started yet.
+    idle: bool,
     /// Decided stages that wait for processors.
-    ready: Vec<Pending>,
+    ready: Vec<Box<Pending>>,
     /// Stages in a task, and what their record needs.
     running: BTreeMap<StageId, (Instant, Plan)>,
     failed: bool,
@@ -154,10 +163,8 @@ struct Run<'a> {
 /// A decided stage that is to be restored or executed.
 struct Pending {
     id: StageId,
-    /// When its inputs were final.
-    ready: Instant,
+    record: StageRecord,
     decision: Decision,
-    reasons: Vec<String>,
     /// Why none of its earlier steps can be gone on from, where a person would think so.
     starts_over: Option<String>,
     /// Seconds it took the last time: the longest goes first.
@@ -177,23 +184,19 @@ impl<'a> Run<'a> {
         'a: 'scope,
     {
         for &id in order {
-            let producers = self.neighbours(id, Direction::Incoming).len();
-            if producers == 0 {
-                self.undecided.push_back(id);
-            } else {
-                self.waiting.insert(id, producers);
+            self.waiting[id.0] = self.neighbours(id, Direction::Incoming).count();
+            if self.waiting[id.0] == 0 {
+                self.undecided.push(id);
             }
         }
         loop {
-            while let Some(id) = self.undecided.pop_front() {
-                self.decide(id);
+            while !self.undecided.is_empty() && !self.stopping() {
+                self.decide();
             }
+            self.undecided.clear();
             self.start(scope);
-            if self.running.is_empty() && self.undecided.is_empty() {
+            if self.running.is_empty() {
                 break;
-            }
-            if !self.undecided.is_empty() {
-                continue;
             }
             match self.receiver.recv() {
                 Ok(Message::Event(id, event)) => self.relay(id, event),
@@ -208,21 +211,18 @@ impl<'a> Run<'a> {
             self.skip(pending.id, self.stop_reason());
         }
         for &id in order {
-            if !self.settled.contains_key(&id) {
+            if self.settled[id.0].is_none() {
                 self.skip(id, self.stop_reason());
             }
         }
-        self.settled.into_values().map(|s| s.record).collect()
+        self.settled.into_iter().flatten().map(|s| s.record).collect()
     }
 
-    fn neighbours(&self, id: StageId, direction: Direction) -> BTreeSet<StageId> {
+    /// The stages of the run that it needs, or that need it, each once.
+    fn neighbours(&self, id: StageId, direction: Direction) -> impl Iterator<Item = StageId> + use<'a, '_> {
         let graph = &self.deciding.pipeline.graph;
         let node = petgraph::graph::NodeIndex::new(id.0);
-        graph
-            .neighbors_directed(node, direction)
-            .map(|n| graph[n])
-            .filter(|s| self.options.stages.contains(s))
-            .collect()
+        graph.neighbors_directed(node, direction).map(|n| graph[n]).filter(|s| self.wanted[s.0])
     }
 
     /// Seconds since the run began.
@@ -238,54 +238,73 @@ impl<'a> Run<'a> {
         if self.interrupt.is_set() { "interrupted".into() } else { "another stage failed".into() }
     }
 
-    /// Decides a stage whose inputs are final.
-    fn decide(&mut self, id: StageId) {
-        if self.stopping() {
-            return;
-        }
-        let began = Instant::now();
-        let forced = self.options.force.contains(&id);
-        let settled = &self.settled;
+    /// Decides the stages whose inputs are final.
+    fn decide(&mut self) {
+        let (deciding, options, settled) = (self.deciding, self.options, &self.settled);
         let outputs = |stage: StageId, output: &str| -> Option<Artifact> {
-            settled.get(&stage)?.outputs.as_ref()?.get(output).cloned()
+            settled.get(stage.0)?.as_ref()?.outputs.as_ref()?.get(output).cloned()
         };
-        let decision = match self.deciding.decide(id, forced, &outputs) {
+        let began = Instant::now();
+        // Before anything has been started all inputs were final from the beginning.
+        let ready = if self.idle { self.began } else { began };
+        let moment = self.since(ready);
+        let batch = std::mem::take(&mut self.undecided);
+        let decided = deciding.decide_all(&batch, |id| {
+            let mut record = record(deciding.pipeline, id);
+            let decision = deciding.decide(id, options.force.contains(&id), &outputs);
+            if let Ok(decision) = &decision {
+                fill(&mut record, decision);
+                if let Verdict::UpToDate(result) = &decision.verdict {
+                    complete(&mut record, deciding.pipeline, id, Outcome::UpToDate, result);
+                    (record.ready, record.start) = (Some(moment), Some(moment));
+                }
+            }
+            (record, decision)
+        });
+        for (id, (record, decision)) in decided {
+            if !self.stopping() {
+                self.decided(id, record, decision, began);
+            }
+        }
+    }
+
+    /// Settles a stage, or queues what is to be done.
+    fn decided(&mut self, id: StageId, mut record: StageRecord, decision: Result<Decision, String>, began: Instant) {
+        let decision = match decision {
             Ok(decision) => decision,
             Err(why) => {
-                let mut record = self.record(id);
                 record.outcome = Outcome::Failed;
                 record.error = Some(why);
                 return self.settle(id, record, None);
             }
         };
-        let name = self.deciding.pipeline.stages[id.0].name.to_string();
+        let name = record.name.clone();
         tracing::debug!(stage = name, key = %decision.key, verdict = decision.verdict.name(), "decided");
-        match &decision.verdict {
-            Verdict::UpToDate(result) => {
-                let mut record = self.record(id);
-                fill(&mut record, &decision);
-                self.complete(id, record, Outcome::UpToDate, result, began);
-            }
-            Verdict::Restore(_, astray) => {
-                let mut reasons = self.history.changes(&name, &decision);
+        let (mut reasons, starts_over, expected);
+        match decision.verdict {
+            Verdict::UpToDate(result) => return self.settle(id, record, Some(result.outputs)),
+            Verdict::Restore(_, ref astray) => {
+                reasons = self.history.changes(&name, &decision);
                 let missing: Vec<String> = astray.iter().map(|p| p.display().to_string()).collect();
                 // Another checkout may have run it.
                 reasons.retain(|r| r != super::history::NEVER);
                 reasons.push(format!("not in place: {}", missing.join(", ")));
-                self.ready.push(Pending { id, ready: began, decision, reasons, starts_over: None, expected: 0.0 });
+                (starts_over, expected) = (None, 0.0);
             }
-            Verdict::Execute(missing) => {
-                let mut reasons = self.history.reasons(&name, &decision, missing);
-                let expected = self.history.seconds(&name).unwrap_or(0.0);
+            Verdict::Execute(ref missing) => {
+                reasons = self.history.reasons(&name, &decision, missing);
+                expected = self.history.seconds(&name).unwrap_or(0.0);
                 let stage = &self.deciding.pipeline.stages[id.0];
                 let outlook = Checkpoints::of(self.deciding.store, stage, &decision)
                     .and_then(|checkpoints| checkpoints.outlook(|| self.history.manifest(&name)));
                 reasons.extend(outlook.as_ref().map(ToString::to_string));
                 // Where it goes on is told when that is certain.
-                let starts_over = outlook.filter(|o| matches!(o, Outlook::StartsOver(_))).map(|o| o.to_string());
-                self.ready.push(Pending { id, ready: began, decision, reasons, starts_over, expected });
+                starts_over = outlook.filter(|o| matches!(o, Outlook::StartsOver(_))).map(|o| o.to_string());
             }
         }
+        record.ready = Some(self.since(began));
+        record.reasons = reasons;
+        self.ready.push(Box::new(Pending { id, record, decision, starts_over, expected }));
     }
 
     /// Starts what fits into the budget, the longest first.
@@ -296,20 +315,18 @@ impl<'a> Run<'a> {
         if self.stopping() {
             return;
         }
-        self.ready.sort_by(|a, b| b.expected.total_cmp(&a.expected).then(a.id.cmp(&b.id)));
-        for pending in std::mem::take(&mut self.ready) {
+        // The last is the first to go.
+        self.ready.sort_by(|a, b| a.expected.total_cmp(&b.expected).then(b.id.cmp(&a.id)));
+        let mut at = self.ready.len();
+        while at > 0 && !self.budget.is_spent() {
+            at -= 1;
+            let pending = &self.ready[at];
             let stage = &self.deciding.pipeline.stages[pending.id.0];
             let restoring = matches!(pending.decision.verdict, Verdict::Restore(..));
             let (cpus, gpus) = if restoring { (1, 0) } else { (stage.resources.cpus, stage.resources.gpu) };
-            let Some((cpus, gpus)) = self.budget.take(cpus, gpus) else {
-                self.ready.push(pending);
-                continue;
-            };
-            let Pending { id, ready, decision, reasons, starts_over, .. } = pending;
-            let mut record = self.record(id);
-            record.ready = Some(self.since(ready));
-            fill(&mut record, &decision);
-            record.reasons = reasons;
+            let Some((cpus, gpus)) = self.budget.take(cpus, gpus) else { continue };
+            self.idle = false;
+            let Pending { id, record, decision, starts_over, .. } = *self.ready.remove(at);
             if !restoring {
                 let why = record.reasons.first().map_or("", String::as_str);
                 self.reporter.stage_started(&record.name, why);
@@ -338,7 +355,7 @@ impl<'a> Run<'a> {
         let stage = &self.deciding.pipeline.stages[id.0];
         let artifact = |from: &From| match from {
             From::Source(_) => None,
-            From::Output { stage, output } => self.settled.get(stage)?.outputs.as_ref()?.get(output).cloned(),
+            From::Output { stage, output } => self.settled[stage.0].as_ref()?.outputs.as_ref()?.get(output).cloned(),
         };
         let items = stage.inputs.iter();
         items.map(|(name, items)| (name.clone(), items.iter().map(|i| artifact(&i.from)).collect())).collect()
@@ -364,7 +381,9 @@ impl<'a> Run<'a> {
         match finished.end {
             Ok((outcome, result)) => {
                 record.reasons.extend(finished.reasons);
-                self.complete(id, record, outcome, &result, began);
+                complete(&mut record, self.deciding.pipeline, id, outcome, &result);
+                record.seconds = began.elapsed().as_secs_f64();
+                self.settle(id, record, Some(result.outputs));
             }
             Err(Some(why)) => {
                 record.outcome = Outcome::Failed;
@@ -380,46 +399,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Settles a stage that has its outputs.
-    fn complete(
-        &mut self,
-        id: StageId,
-        mut record: StageRecord,
-        outcome: Outcome,
-        result: &ActionResult,
-        began: Instant,
-    ) {
-        let stage = &self.deciding.pipeline.stages[id.0];
-        record.outcome = outcome;
-        let start = self.since(began);
-        (record.ready, record.start) = (record.ready.or(Some(start)), Some(start));
-        record.seconds = began.elapsed().as_secs_f64();
-        record.executed_seconds = (result.seconds > 0.0).then_some(result.seconds);
-        record.resumed = result.resumed.clone();
-        record.metrics = result.metrics.clone();
-        record.outputs = stage
-            .outputs
-            .iter()
-            .filter_map(|(name, output)| {
-                let artifact = result.outputs.get(name)?;
-                let (path, role) = (output.path.clone(), output.role);
-                let output = OutputRecord { path, digest: artifact.digest, bytes: artifact.bytes, role };
-                Some((name.clone(), output))
-            })
-            .collect();
-        self.settle(id, record, Some(result.outputs.clone()));
-    }
-
-    /// The names of the stages that it needs, in topological order.
-    fn producers(&self, id: StageId) -> Vec<String> {
-        let pipeline = self.deciding.pipeline;
-        let node = petgraph::graph::NodeIndex::new(id.0);
-        let producers = pipeline.graph.neighbors_directed(node, Direction::Incoming).map(|n| pipeline.graph[n]);
-        producers.collect::<BTreeSet<_>>().into_iter().map(|p| pipeline.stages[p.0].name.to_string()).collect()
-    }
-
     fn skip(&mut self, id: StageId, why: String) {
-        let mut record = self.record(id);
+        let mut record = record(self.deciding.pipeline, id);
         record.reasons = vec![why];
         self.settle(id, record, None);
     }
@@ -429,54 +410,91 @@ impl<'a> Run<'a> {
         let usable = outputs.is_some();
         self.failed |= record.outcome == Outcome::Failed;
         self.reporter.stage_finished(&record);
-        let name = record.name.clone();
-        self.settled.insert(id, Settled { record, outputs });
-        for consumer in self.neighbours(id, Direction::Outgoing) {
-            if self.settled.contains_key(&consumer) {
+        let name = if usable { String::new() } else { record.name.clone() };
+        self.settled[id.0] = Some(Settled { record, outputs });
+        let consumers: Vec<StageId> = self.neighbours(id, Direction::Outgoing).collect();
+        for consumer in consumers {
+            if self.settled[consumer.0].is_some() {
                 continue;
             }
             if !usable {
-                self.waiting.remove(&consumer);
                 self.skip(consumer, format!("needs {name}"));
-            } else if let Some(left) = self.waiting.get_mut(&consumer) {
-                *left -= 1;
-                if *left == 0 {
-                    self.waiting.remove(&consumer);
-                    self.undecided.push_back(consumer);
+            } else {
+                self.waiting[consumer.0] -= 1;
+                if self.waiting[consumer.0] == 0 {
+                    self.undecided.push(consumer);
                 }
             }
         }
     }
+}
 
-    /// A stage's record as far as the pipeline decides it.
-    fn record(&self, id: StageId) -> StageRecord {
-        let stage = &self.deciding.pipeline.stages[id.0];
-        let (uses, params) = match &stage.body {
-            Body::Uses { kind, params } => (Some(kind.name().to_owned()), params.clone()),
-            Body::Run(command) => (None, serde_json::json!({ "run": command, "env": stage.env })),
-        };
-        StageRecord {
-            ready: None,
-            start: None,
-            name: stage.name.to_string(),
-            stage: stage.name.stage.clone(),
-            variant: stage.name.variant.iter().cloned().collect(),
-            uses,
-            needs: self.producers(id),
-            outcome: Outcome::Skipped,
-            reasons: vec![],
-            key: None,
-            params,
-            inputs: BTreeMap::new(),
-            outputs: BTreeMap::new(),
-            metrics: BTreeMap::new(),
-            seconds: 0.0,
-            executed_seconds: None,
-            resumed: None,
-            log: None,
-            error: None,
+/// By stage: whether the run is to bring it up to date.
+fn wanted(pipeline: &Pipeline, options: &Options) -> Vec<bool> {
+    let mut wanted = vec![false; pipeline.stages.len()];
+    for id in &options.stages {
+        if let Some(wanted) = wanted.get_mut(id.0) {
+            *wanted = true;
         }
     }
+    wanted
+}
+
+/// The names of the stages that a stage needs, in topological order.
+fn producers(pipeline: &Pipeline, id: StageId) -> Vec<String> {
+    let node = petgraph::graph::NodeIndex::new(id.0);
+    let mut producers: Vec<StageId> =
+        pipeline.graph.neighbors_directed(node, Direction::Incoming).map(|n| pipeline.graph[n]).collect();
+    producers.sort_unstable();
+    producers.into_iter().map(|p| pipeline.stages[p.0].name.to_string()).collect()
+}
+
+/// A stage's record as far as the pipeline decides it.
+fn record(pipeline: &Pipeline, id: StageId) -> StageRecord {
+    let stage = &pipeline.stages[id.0];
+    let (uses, params) = match &stage.body {
+        Body::Uses { kind, params } => (Some(kind.name().to_owned()), params.clone()),
+        Body::Run(command) => (None, serde_json::json!({ "run": command, "env": stage.env })),
+    };
+    StageRecord {
+        ready: None,
+        start: None,
+        name: stage.name.to_string(),
+        stage: stage.name.stage.clone(),
+        variant: stage.name.variant.iter().cloned().collect(),
+        uses,
+        needs: producers(pipeline, id),
+        outcome: Outcome::Skipped,
+        reasons: vec![],
+        key: None,
+        params,
+        inputs: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+        metrics: BTreeMap::new(),
+        seconds: 0.0,
+        executed_seconds: None,
+        resumed: None,
+        log: None,
+        error: None,
+    }
+}
+
+/// Fills in what a result says of a stage.
+fn complete(record: &mut StageRecord, pipeline: &Pipeline, id: StageId, outcome: Outcome, result: &ActionResult) {
+    record.outcome = outcome;
+    record.executed_seconds = (result.seconds > 0.0).then_some(result.seconds);
+    record.resumed = result.resumed.clone();
+    record.metrics = result.metrics.clone();
+    record.outputs = pipeline.stages[id.0]
+        .outputs
+        .iter()
+        .filter_map(|(name, output)| {
+            let artifact = result.outputs.get(name)?;
+            let (path, role) = (output.path.clone(), output.role);
+            let output = OutputRecord { path, digest: artifact.digest, bytes: artifact.bytes, role };
+            Some((name.clone(), output))
+        })
+        .collect();
 }
 
 fn fill(record: &mut StageRecord, decision: &Decision) {

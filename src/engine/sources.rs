@@ -33,6 +33,11 @@ impl Sources {
         self.digests.get(path).cloned().unwrap_or_else(|| Err(format!("{} was not looked at", path.display())))
     }
 
+    /// Every source that was looked at.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Path, Result<&Artifact, &String>)> {
+        self.digests.iter().map(|(path, found)| (path.as_path(), found.as_ref()))
+    }
+
     /// A source's artifact as it is now.
     pub(super) fn look(pipeline: &Pipeline, path: &Path, memo: &Memo) -> Result<Artifact, String> {
         match memo.artifact(&pipeline.root.join(path)) {

@@ -4,7 +4,6 @@
 //! changed no longer than the clock's grain before it was read could be changed again without a trace, so
 //! what was learnt of it then is not trusted; it is read again later.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -16,7 +15,7 @@ use rayon::prelude::*;
 
 use super::stamp::{self, Nanos};
 use super::tree::{self, Found, Listing, Node};
-use super::{Artifact, ContentError, Digest, Stamp, hash_file, open_regular};
+use super::{Artifact, ContentError, Digest, QuickMap, Stamp, hash_file, open_regular};
 use crate::journal::wire::Reader;
 use crate::journal::{Entry, Journal, Span};
 
@@ -44,7 +43,7 @@ struct Known {
 /// Digests of files, remembered across processes.
 pub struct Memo {
     path: PathBuf,
-    known: RwLock<HashMap<(u64, u64), Known>>,
+    known: RwLock<QuickMap<(u64, u64), Known>>,
     /// What was learnt since the memo was opened, with a path for those that are to be read again.
     fresh: Mutex<Vec<((u64, u64), PathBuf)>>,
 }
@@ -52,11 +51,22 @@ pub struct Memo {
 impl Memo {
     /// The memo kept in a file. A missing, damaged or unreadable one is empty: it costs time and nothing else.
     pub fn open(path: &Path) -> Self {
-        let mut known = HashMap::new();
+        let memo = Self::empty(path);
+        memo.load();
+        memo
+    }
+
+    /// The memo kept in a file, without what is in the file.
+    pub(crate) fn empty(path: &Path) -> Self {
+        Self { path: path.to_owned(), known: RwLock::default(), fresh: Mutex::default() }
+    }
+
+    fn load(&self) {
+        let path = &self.path;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = Journal::new(path).read_new(&mut |entry| learn(&mut known, entry)) {
             tracing::debug!("cannot read {}: {error}", path.display());
         }
-        Self { path: path.to_owned(), known: RwLock::new(known), fresh: Mutex::default() }
     }
 
     /// The artifact at a path, `None` if there is nothing. A link at the path itself is followed; links
@@ -76,8 +86,14 @@ impl Memo {
 
     /// The artifact of a regular file if `stat` alone can tell it; never reads. A link is not followed.
     pub fn trusted(&self, path: &Path) -> Option<Artifact> {
+        self.stamped(path).map(|(_, artifact)| artifact)
+    }
+
+    /// The same with the stamp that tells it.
+    pub(crate) fn stamped(&self, path: &Path) -> Option<(Stamp, Artifact)> {
         let metadata = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
-        self.recall(&Stamp::of(&metadata)).map(|digest| file_artifact(digest, &metadata))
+        let stamp = Stamp::of(&metadata);
+        self.recall(&stamp).map(|digest| (stamp, file_artifact(digest, &metadata)))
     }
 
     /// Remembers a file that was just written with known content. A tree is ignored: its files are recorded singly.
@@ -120,7 +136,7 @@ impl Memo {
         if head.is_empty() {
             return Ok(());
         }
-        let mut live = HashMap::new();
+        let mut live = QuickMap::default();
         let mut journal = Journal::new(&self.path);
         let mut locked = journal.lock(&mut |entry| learn(&mut live, entry))?;
         locked.append(&head, b"", &mut |entry| learn(&mut live, entry))?;
@@ -240,10 +256,11 @@ impl Known {
     }
 }
 
-fn learn(known: &mut HashMap<(u64, u64), Known>, entry: Entry<'_>) {
+fn learn(known: &mut QuickMap<(u64, u64), Known>, entry: Entry<'_>) {
     match entry {
         Entry::Restart => known.clear(),
         Entry::Frame(frame) => {
+            known.reserve(frame.head.len() / ENTRY);
             known.extend(frame.head.chunks_exact(ENTRY).filter_map(Known::decode).map(|entry| (entry.stamp.id, entry)));
         }
     }

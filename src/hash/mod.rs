@@ -5,6 +5,7 @@ mod canonical;
 mod content;
 mod digest;
 mod memo;
+mod quick;
 mod stamp;
 pub(crate) mod tree;
 
@@ -15,4 +16,5 @@ pub use content::ContentError;
 pub(crate) use content::{hash_file, open_regular};
 pub use digest::{ActionKey, Digest};
 pub use memo::Memo;
+pub(crate) use quick::QuickMap;
 pub(crate) use stamp::Stamp;

@@ -38,6 +38,19 @@ impl Stamp {
         }
     }
 
+    /// The stamp of a file, from the system call itself.
+    pub(crate) fn of_statx(found: &rustix::fs::Statx) -> Self {
+        let nanos = |time: &rustix::fs::StatxTimestamp| {
+            time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec.into())
+        };
+        Self {
+            id: (rustix::fs::makedev(found.stx_dev_major, found.stx_dev_minor), found.stx_ino),
+            size: found.stx_size,
+            mtime: nanos(&found.stx_mtime),
+            ctime: nanos(&found.stx_ctime),
+        }
+    }
+
     /// The coarsest step that this file's times may have been rounded to.
     pub(crate) fn grain(&self) -> Nanos {
         let whole = |time: Nanos| time % 1_000_000_000 == 0;

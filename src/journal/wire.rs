@@ -51,11 +51,21 @@ impl<'a> Reader<'a> {
         self.array().map(f64::from_le_bytes)
     }
 
-    /// A text.
-    pub(crate) fn text(&mut self) -> Option<String> {
+    /// A number of 32 bits that counts nothing that follows.
+    pub(crate) fn number(&mut self) -> Option<usize> {
+        self.array().map(|bytes| u32::from_le_bytes(bytes) as usize)
+    }
+
+    /// A text where it stands.
+    pub(crate) fn str(&mut self) -> Option<&'a str> {
         let count = self.count()?;
         let (front, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
-        Some(str::from_utf8(front).ok()?.to_owned())
+        str::from_utf8(front).ok()
+    }
+
+    /// A text.
+    pub(crate) fn text(&mut self) -> Option<String> {
+        self.str().map(str::to_owned)
     }
 }

@@ -1,6 +1,7 @@
 //! Checks of paths over the whole pipeline: outputs against each other, and both outputs and sources against the disk.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use super::disk::{Disk, Found, Way};
 use super::expand::World;
@@ -119,6 +120,16 @@ pub(super) fn sources(
         good.push(fine);
     }
     good
+}
+
+/// Whether nothing on the way to an output would take it somewhere else.
+pub(super) fn leads(path: &Path, disk: &mut Disk) -> bool {
+    path.to_str().is_some_and(|path| matches!(disk.way(path), Way::Plain | Way::Missing(_)))
+}
+
+/// Whether a source is there, and in the project.
+pub(super) fn is_there(path: &Path, disk: &mut Disk) -> bool {
+    path.to_str().is_some_and(|path| state(path, disk).is_ok())
 }
 
 enum Fault {

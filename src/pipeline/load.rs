@@ -10,7 +10,7 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::kind::Catalog;
 
 use super::bodies::{self, Running};
-use super::check;
+use super::check as checks;
 use super::decode;
 use super::disk::Disk;
 use super::documents;
@@ -44,16 +44,28 @@ pub struct Overrides {
 /// All mistakes that were found, in the order of the file.
 pub fn load(file: &Path, catalog: &Catalog, overrides: &Overrides) -> Result<Pipeline, Vec<Diagnostic>> {
     let (root, text) = read(file).map_err(|d| vec![d])?;
+    check(file, root, &text, catalog, overrides)
+}
+
+/// Checks the text of a pipeline file.
+pub(super) fn check(
+    file: &Path,
+    root: PathBuf,
+    text: &str,
+    catalog: &Catalog,
+    overrides: &Overrides,
+) -> Result<Pipeline, Vec<Diagnostic>> {
     let name = PathBuf::from(file.file_name().unwrap_or_default());
-    let mut mistakes = Mistakes::new(Texts { file: &name, text: &text, set: &overrides.set });
-    let pipeline = expand(file, root, &name, &text, catalog, overrides, &mut mistakes);
+    let mut mistakes = Mistakes::new(Texts { file: &name, text, set: &overrides.set });
+    let pipeline = expand(file, root, &name, text, catalog, overrides, &mut mistakes);
     match pipeline {
         Some(pipeline) if mistakes.is_empty() => Ok(pipeline),
         _ => Err(mistakes.finish()),
     }
 }
 
-fn read(file: &Path) -> Result<(PathBuf, String), Diagnostic> {
+/// The project's root, and the text of a pipeline file.
+pub(super) fn read(file: &Path) -> Result<(PathBuf, String), Diagnostic> {
     let cannot = |why: &dyn std::fmt::Display| Diagnostic::error(format!("cannot read `{}`: {why}", file.display()));
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -92,13 +104,13 @@ fn expand(
     let params = params::resolve(&spec, overrides, mistakes);
     let report = spec.report;
     let world = World::new(spec, params, catalog, &name.to_string_lossy(), mistakes);
-    let written = check::outputs(&world, mistakes);
+    let written = checks::outputs(&world, mistakes);
     let (inputs, sources) = inputs::resolve(&world, &written, mistakes);
     let running: Vec<Running> =
         inputs.iter().enumerate().map(|(id, inputs)| bodies::running(&world, id, inputs, mistakes)).collect();
     let mut disk = Disk::new(&root);
-    check::links(&world, &mut disk, mistakes);
-    let good = check::sources(&world, &sources, &written, &mut disk, mistakes);
+    checks::links(&world, &mut disk, mistakes);
+    let good = checks::sources(&world, &sources, &written, &mut disk, mistakes);
     let present = sources.iter().zip(good).filter(|(_, good)| *good).map(|(source, _)| source);
     documents::check(&world, present, &root, mistakes);
     let report = report.and_then(|node| report::load(&world, &written, node, &root, mistakes));

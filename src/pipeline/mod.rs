@@ -4,7 +4,7 @@
 //! `parse` and `positions`), the tree a typed spec (`decode`, `spec`); parameters are settled (`params`), matrices
 //! expanded (`matrix`) and with them stages (`expand`); inputs are followed to their producers (`inputs`,
 //! `reference`), bodies filled in (`bodies`, `with`, `command`, `shell`), paths checked (`check`, `documents`), the report's references too (`report`), and
-//! the whole is put in order (`graph`). Mistakes are collected along the way (`mistake`) and told together.
+//! the whole is put in order (`graph`). What came out is kept (`kept`, `wire`), and taken again while it still holds. Mistakes are collected along the way (`mistake`) and told together.
 
 mod bodies;
 mod check;
@@ -17,6 +17,7 @@ mod expand;
 mod graph;
 mod inputs;
 mod interpolate;
+mod kept;
 mod load;
 mod matrix;
 mod mistake;
@@ -37,9 +38,11 @@ mod spec;
 mod stage;
 pub(crate) mod suggest;
 mod template;
+mod wire;
 mod with;
 
 pub use duration::parse as duration;
+pub use kept::{Identity, load_kept};
 pub use load::{Overrides, load};
 pub use schema::schema;
 pub use select::{is_named, matching, matching_names, select};

@@ -75,7 +75,8 @@ pub(super) fn load(
     Some(Report { file: PathBuf::from(path), text, page: PathBuf::from(page) })
 }
 
-fn read(path: &Path) -> Result<String, String> {
+/// The text of a report.
+pub(super) fn read(path: &Path) -> Result<String, String> {
     let metadata = fs::metadata(path).map_err(|e| e.to_string())?;
     if !metadata.is_file() {
         return Err("it is not a file".into());

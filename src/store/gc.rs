@@ -48,7 +48,8 @@ impl Store {
 
         let (kept, needed) = self.kept(&recorded, &chosen, keep, &sizes);
         let keys: HashSet<ActionKey> = needed.iter().map(|made| recorded.made[*made].key).collect();
-        let mut live = HashSet::new();
+        // Those of records that are dropped now go with the next collection: a record never lacks them.
+        let mut live = recorded.pages.clone();
         self.follow_digests(needed.iter().flat_map(|made| &recorded.made[*made].outputs).map(|o| o.1), &mut live);
 
         let named: HashSet<ActionKey> = recorded.made.iter().map(|made| made.key).collect();

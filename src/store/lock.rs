@@ -102,6 +102,12 @@ impl Store {
         Ok(file.map(|file| Hold { _file: file }))
     }
 
+    /// The same for a run that asks for no result.
+    pub(crate) fn try_hold_unread(&self) -> Result<Option<Hold>> {
+        let file = unless_blocked(self.in_use(FlockOperation::NonBlockingLockShared))?;
+        Ok(file.map(|file| Hold { _file: file }))
+    }
+
     /// Has the store to oneself once every run that uses it is over. Runs that begin meanwhile do not wait.
     ///
     /// # Errors

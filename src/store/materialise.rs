@@ -19,6 +19,8 @@ use crate::hash::{Artifact, Digest, hash_file};
 pub enum Place {
     /// A file of its own that may be edited: a reflink where the file system can, a copy otherwise.
     Copy,
+    /// The same where nobody looks yet and nothing is: in a scratch directory. It is not remembered.
+    Scratch,
     /// Symbolic links into the store, for readers that are trusted not to write. (A hard link would change the blob's
     /// ctime, which proves that it was not tampered with.) An executable file is copied.
     Link,
@@ -37,6 +39,9 @@ impl Store {
             _ => Path::new("."),
         };
         fs::create_dir_all(parent).map_err(StoreError::io("create the folder", parent))?;
+        if how == Place::Scratch {
+            return self.build(artifact, path, how).map(|_| ()).inspect_err(|_| drop(remove(path)));
+        }
         // Built where a sweep would find it, if that can be moved from there; beside the path otherwise.
         let staged = self.staging()?.fresh();
         let placed = if same_device(parent, self.root()) {

@@ -14,6 +14,7 @@ mod inventory;
 mod layout;
 mod lock;
 mod materialise;
+mod pages;
 mod recorded;
 mod result;
 mod results;
@@ -30,6 +31,7 @@ pub use error::{RunLookupError, StoreError};
 pub use garbage::{Amount, Garbage, Keep, KeptFor};
 pub use lock::{ActionLock, Alone, Hold};
 pub use materialise::Place;
+pub(crate) use pages::PAGE;
 pub use recorded::Written;
 pub use result::{ActionResult, Published};
 pub use run::RunSummary;
@@ -62,6 +64,17 @@ impl Store {
         let root = layout::prepare(root)?;
         let memo = Memo::open(&root.join(layout::MEMO));
         let results = Mutex::new(Results::open(&root.join(layout::RESULTS))?);
+        Ok(Self { root, memo, results, swept: Once::new(), idle: Mutex::default(), staging: OnceLock::new() })
+    }
+
+    /// Opens a store for what needs neither what is known of files nor results; both are empty.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub(crate) fn unread(root: &Path) -> Result<Self> {
+        let root = layout::prepare(root)?;
+        let memo = Memo::empty(&root.join(layout::MEMO));
+        let results = Mutex::new(Results::unread(&root.join(layout::RESULTS)));
         Ok(Self { root, memo, results, swept: Once::new(), idle: Mutex::default(), staging: OnceLock::new() })
     }
 

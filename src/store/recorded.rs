@@ -6,10 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::run::read_as;
 use super::{Result, RunLookupError, Store};
 use crate::hash::{ActionKey, Artifact, Digest};
-use crate::record::RunId;
+use crate::record::{RunId, RunRecord};
 
 /// All run records in short. A stage that was the same in a thousand runs is held once.
 #[derive(Default)]
@@ -17,6 +16,8 @@ pub(super) struct Recorded {
     /// Newest first.
     pub(super) runs: Vec<RecordedRun>,
     pub(super) made: Vec<Made>,
+    /// The blobs that the records of large runs are in.
+    pub(super) pages: HashSet<Digest>,
     /// Records that are not what was written.
     pub(super) damaged: Vec<PathBuf>,
 }
@@ -56,6 +57,8 @@ struct Run {
     id: RunId,
     project: PathBuf,
     stages: Vec<Stage>,
+    #[serde(skip)]
+    pages: Vec<Digest>,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +73,17 @@ struct Stage {
 struct Output {
     path: PathBuf,
     digest: Digest,
+}
+
+impl From<(RunRecord, Vec<Digest>)> for Run {
+    fn from((record, pages): (RunRecord, Vec<Digest>)) -> Self {
+        let stages = record.stages.into_iter().map(|stage| {
+            let outputs = stage.outputs.into_iter();
+            let outputs = outputs.map(|(name, o)| (name, Output { path: o.path, digest: o.digest })).collect();
+            Stage { name: stage.name, key: stage.key, outputs, log: stage.log }
+        });
+        Self { id: record.id, project: record.project, stages: stages.collect(), pages }
+    }
 }
 
 /// Where in `made` the outputs of an action in a project are.
@@ -128,10 +142,11 @@ impl Store {
         let mut recorded = Recorded::default();
         let mut known = Known::new();
         for files in self.run_files()?.chunks(AT_ONCE) {
-            let read: Vec<_> = files.par_iter().map(|(_, path)| (path, read_as::<Run>(path))).collect();
+            let read: Vec<_> = files.par_iter().map(|(_, path)| (path, self.read_as::<Run>(path))).collect();
             for (path, run) in read {
                 match run {
                     Ok(run) => {
+                        recorded.pages.extend(&run.pages);
                         let run = self.note(run, path, &mut recorded.made, &mut known);
                         recorded.runs.push(run);
                     }
@@ -144,7 +159,7 @@ impl Store {
     }
 
     fn note(&self, run: Run, path: &Path, made: &mut Vec<Made>, known: &mut Known) -> RecordedRun {
-        let Run { id, project, stages } = run;
+        let Run { id, project, stages, .. } = run;
         let (mut reached, mut logs) = (Vec::new(), Vec::new());
         for Stage { name, key, outputs, log } in stages {
             let outputs: Vec<_> = outputs.into_values().map(|output| (output.path, output.digest)).collect();

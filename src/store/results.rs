@@ -1,6 +1,6 @@
 //! Action results: one journal for all of them, read once, and followed as other processes append to it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use super::result::{Origin, decode, encode, key_of};
 use super::{ActionResult, Published, Result, Store, StoreError};
 use crate::action::{self, Manifest};
-use crate::hash::{ActionKey, Artifact};
+use crate::hash::{ActionKey, Artifact, QuickMap, Stamp};
 use crate::journal::{Entry, Journal, Span};
 
 /// Results that took longer, in seconds, are on the disk before they are published: waiting for a disk is then no loss,
@@ -30,7 +30,7 @@ pub(super) struct Results {
 /// Where each key's last result is. Heads are kept as they are in the file, and decoded when asked for.
 #[derive(Default)]
 struct Index {
-    slots: HashMap<ActionKey, Slot>,
+    slots: QuickMap<ActionKey, Slot>,
     heads: Vec<u8>,
     /// Bytes of the file that the slots stand for.
     live: u64,
@@ -61,18 +61,27 @@ impl Index {
         }
     }
 
-    fn get(&self, key: &ActionKey) -> Option<(Origin, ActionResult)> {
+    fn head(&self, key: &ActionKey) -> Option<&[u8]> {
         let slot = self.slots.get(key)?;
-        decode(self.heads.get(slot.head.0..slot.head.1)?)
+        self.heads.get(slot.head.0..slot.head.1)
+    }
+
+    fn get(&self, key: &ActionKey) -> Option<(Origin, ActionResult)> {
+        decode(self.head(key)?)
     }
 }
 
 impl Results {
     /// Reads the journal at a path; there need not be one.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let mut results = Self { path: path.to_owned(), journal: Journal::new(path), index: Index::default() };
+        let mut results = Self::unread(path);
         results.refresh()?;
         Ok(results)
+    }
+
+    /// The journal at a path, of which nothing is known yet.
+    pub(super) fn unread(path: &Path) -> Self {
+        Self { path: path.to_owned(), journal: Journal::new(path), index: Index::default() }
     }
 
     fn refresh(&mut self) -> Result<()> {
@@ -148,6 +157,14 @@ impl Store {
         }
     }
 
+    /// A text that changes whenever what is believed of results may change: with every result that is published or withdrawn, and
+    /// when the machine is started again. `None` if there are none.
+    pub(crate) fn state(&self) -> Option<String> {
+        let metadata = fs::metadata(self.root().join(super::layout::RESULTS)).ok()?;
+        let stamp = Stamp::of(&metadata);
+        Some(format!("{:x} {:?} {} {}", *BOOT, stamp.id, stamp.size, stamp.mtime))
+    }
+
     /// Every result that is known, by its key.
     pub(super) fn all_results(&self) -> Vec<(ActionKey, ActionResult)> {
         let results = self.results();
@@ -203,11 +220,13 @@ impl Store {
     /// The result of an action, if it is known: published by any process. Whether its outputs are still in the store is
     /// [`Store::has`]'s to say.
     pub fn result(&self, key: &ActionKey) -> Option<ActionResult> {
-        let (origin, result) = {
+        // Decoded once others can look.
+        let head = {
             let mut results = self.results();
             results.seek(key);
-            results.index.get(key)?
+            results.index.head(key)?.to_vec()
         };
+        let (origin, result) = decode(&head)?;
         // Published before a reboot and not known to have reached the disk: believe it only if all of it is there.
         let lasting = origin.durable || origin.boot == *BOOT;
         (lasting || result.outputs.values().all(|artifact| self.is_sound(artifact))).then_some(result)

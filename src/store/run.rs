@@ -13,8 +13,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::layout::write_atomically;
+use super::pages::PAGE;
 use super::{Result, RunLookupError, Store, StoreError};
-use crate::hash::canonical_json;
+use crate::hash::{Digest, canonical_json};
 use crate::record::{RunId, RunRecord, RunStatus};
 
 /// What a list of runs shows of each.
@@ -66,10 +67,21 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn write_run(&self, record: &RunRecord) -> Result<PathBuf> {
+        let (line, _) = self.record_line(record)?;
+        self.write_record(record, &line)
+    }
+
+    /// Keeps a run's record and returns the blobs that hold its stages, if there are many.
+    pub(crate) fn write_pages_and_run(&self, record: &RunRecord) -> Result<Vec<Digest>> {
+        let (line, pages) = self.record_line(record)?;
+        self.write_record(record, &line)?;
+        Ok(pages)
+    }
+
+    pub(super) fn write_record(&self, record: &RunRecord, line: &str) -> Result<PathBuf> {
         let folder = self.folder("runs")?;
         let summary = RunSummary::of(record);
         let encode = || {
-            let line = serde_json::to_string(record)?;
             let first = FirstLine {
                 summary_blake3: summary.blake3()?,
                 record_blake3: blake3::hash(line.as_bytes()).to_string(),
@@ -111,7 +123,7 @@ impl Store {
         };
         if let Some(back) = back {
             return match runs.get(back) {
-                Some((_, path)) => read_record(path),
+                Some((_, path)) => self.read_record(path),
                 None if runs.is_empty() => Err(RunLookupError::NoRuns),
                 None => Err(RunLookupError::TooFarBack { name: name.to_owned(), available: runs.len() }),
             };
@@ -128,7 +140,7 @@ impl Store {
             found = vec![found.swap_remove(exact)];
         }
         match found.as_slice() {
-            [(_, path)] => read_record(path),
+            [(_, path)] => self.read_record(path),
             [] if candidates.is_empty() => Err(RunLookupError::NoRuns),
             [] => Err(RunLookupError::Unknown { name: name.to_owned(), candidates }),
             several => Err(RunLookupError::Ambiguous {
@@ -150,6 +162,29 @@ impl Store {
     /// Where the log of a stage in a run is, if there is one.
     pub(super) fn log_of(&self, run: &RunId, stage: &str) -> PathBuf {
         self.root().join("logs").join(file_name(run)).join(format!("{}.log", file_name(stage)))
+    }
+
+    fn read_record(&self, path: &Path) -> std::result::Result<RunRecord, RunLookupError> {
+        self.read_as(path)
+    }
+
+    /// Reads and checks a record, as much of it as the type holds.
+    pub(super) fn read_as<T>(&self, path: &Path) -> std::result::Result<T, RunLookupError>
+    where
+        T: DeserializeOwned + From<(RunRecord, Vec<Digest>)>,
+    {
+        let (line, stages) = read_line(path)?;
+        let damaged = || RunLookupError::Damaged { path: path.to_owned() };
+        if stages > PAGE
+            && let Some(record) = self.paged_record(&line)
+        {
+            return match record {
+                Ok(record) => Ok(T::from(record)),
+                Err(error @ StoreError::Io { .. }) => Err(error.into()),
+                Err(_) => Err(damaged()),
+            };
+        }
+        serde_json::from_slice(&line).map_err(|_| damaged())
     }
 
     fn summaries(&self, project: Option<&Path>) -> Result<Vec<(RunSummary, PathBuf)>> {
@@ -222,22 +257,17 @@ fn read_summary(path: &Path) -> Option<RunSummary> {
     first_line(&mut BufReader::new(File::open(path).ok()?)).map(|first| first.summary)
 }
 
-fn read_record(path: &Path) -> std::result::Result<RunRecord, RunLookupError> {
-    read_as(path)
-}
-
-/// Reads and checks a record's file, as much of the record as the type holds.
-pub(super) fn read_as<T: DeserializeOwned>(path: &Path) -> std::result::Result<T, RunLookupError> {
+/// Reads and checks the second line of a record's file; with it the number of stages.
+fn read_line(path: &Path) -> std::result::Result<(Vec<u8>, usize), RunLookupError> {
     let damaged = || RunLookupError::Damaged { path: path.to_owned() };
     let mut file = BufReader::new(File::open(path).map_err(StoreError::io("read", path))?);
     let first = first_line(&mut file).ok_or_else(damaged)?;
     let mut line = Vec::new();
     file.read_to_end(&mut line).map_err(StoreError::io("read", path))?;
-    let line = line.strip_suffix(b"\n").ok_or_else(damaged)?;
-    if blake3::hash(line).to_string() != first.record_blake3 {
+    if line.pop() != Some(b'\n') || blake3::hash(&line).to_string() != first.record_blake3 {
         return Err(damaged());
     }
-    serde_json::from_slice(line).map_err(|_| damaged())
+    Ok((line, first.summary.outcomes.values().sum()))
 }
 
 /// `20260726T101500.123456Z`: sorts by time.

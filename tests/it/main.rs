@@ -11,6 +11,7 @@ mod gc;
 mod init;
 mod limits;
 mod project;
+mod quiet;
 mod random;
 mod report;
 mod rerun;

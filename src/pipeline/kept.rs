@@ -1,0 +1,173 @@
+//! Pipelines that were read and checked, kept in the cache: a file that is still the same is not read as YAML again.
+//!
+//! One is believed if the text, the overrides and this very program are what they were, and if what the check found on the disk
+//! still holds: that is looked at each time. In any doubt the file is read anew.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::Diagnostic;
+use crate::hash::Stamp;
+use crate::kind::Catalog;
+
+use super::load::{self, Overrides};
+use super::stage::{Body, From, Pipeline};
+use super::{check, disk::Disk, report, wire};
+
+/// The folder of the cache that they are kept in.
+pub(crate) const FOLDER: &str = "pipelines";
+
+const MARK: &[u8; 8] = b"kilnpl\x01\n";
+
+/// Bytes of the mark, the key and the digest of what follows.
+const HEAD: usize = 8 + 32 + 32;
+
+/// So many files are kept; those not written for longest go.
+const MOST: usize = 32;
+
+/// What a pipeline is known by: a text, overrides and this very program, in a project.
+#[derive(Clone)]
+pub struct Identity {
+    /// The project's root, absolute.
+    pub root: PathBuf,
+    /// The pipeline file, as given.
+    pub file: PathBuf,
+    /// The profile, if one was asked for.
+    pub profile: Option<String>,
+    text: String,
+    folder: PathBuf,
+    place: PathBuf,
+    /// The digest of all that decides the pipeline beside the disk.
+    key: [u8; 32],
+}
+
+/// Loads a pipeline as [`super::load`] does, from what is kept in a cache if that is still good; tells whether it was.
+///
+/// # Errors
+/// All mistakes that were found, in the order of the file.
+pub fn load_kept(
+    identity: &Identity,
+    catalog: &Catalog,
+    overrides: &Overrides,
+) -> Result<(Pipeline, bool), Vec<Diagnostic>> {
+    if let Some(pipeline) = identity.find(catalog)
+        && stands(&pipeline)
+    {
+        return Ok((pipeline, true));
+    }
+    let Identity { root, file, text, .. } = identity;
+    Ok((load::check(file, root.clone(), text, catalog, overrides)?, false))
+}
+
+impl Identity {
+    /// The identity of a pipeline file, for which pipelines are kept in a cache.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn of(file: &Path, overrides: &Overrides, cache: &Path) -> Result<Self, Vec<Diagnostic>> {
+        let (root, text) = load::read(file).map_err(|d| vec![d])?;
+        // Another Kiln may fill in other defaults, or take for a mistake what this one does not.
+        let program = std::env::current_exe().and_then(fs::metadata).map(|metadata| Stamp::of(&metadata));
+        let folder = cache.join(FOLDER);
+        let name = format!("{root:?} {:?} {overrides:?}", file.file_name());
+        let place = folder.join(&blake3::hash(name.as_bytes()).to_hex()[..32]);
+        let mut hasher = blake3::Hasher::new_derive_key("kiln 2026-11 kept pipeline");
+        hasher.update(format!("{program:?} {name} {}", text.len()).as_bytes());
+        hasher.update(text.as_bytes());
+        if program.is_err() {
+            // Nothing that is kept is like this.
+            hasher.update(format!("{:?}", std::time::SystemTime::now()).as_bytes());
+        }
+        let key = hasher.finalize().into();
+        Ok(Self { root, file: file.to_owned(), profile: overrides.profile.clone(), text, folder, place, key })
+    }
+
+    fn find(&self, catalog: &Catalog) -> Option<Pipeline> {
+        let bytes = self.read(&self.place)?;
+        wire::decode(&bytes[HEAD..], self.root.clone(), &self.file, self.profile.clone(), catalog)
+    }
+
+    /// Keeps the pipeline. What goes wrong costs the next command time and nothing else.
+    pub fn keep(&self, pipeline: &Pipeline) {
+        let Some(bytes) = wire::encode(pipeline) else { return };
+        if let Err(error) = self.write(&self.place, &bytes).and_then(|()| self.make_room()) {
+            tracing::debug!("cannot keep the pipeline in {}: {error}", self.folder.display());
+        }
+    }
+
+    /// Keeps something that holds for this pipeline only.
+    pub(crate) fn keep_beside(&self, bytes: &[u8]) -> io::Result<()> {
+        self.write(&self.place.with_extension("idle"), bytes)
+    }
+
+    /// What was kept with [`Self::keep_beside`].
+    pub(crate) fn kept_beside(&self) -> Option<Vec<u8>> {
+        let mut bytes = self.read(&self.place.with_extension("idle"))?;
+        bytes.drain(..HEAD);
+        Some(bytes)
+    }
+
+    /// A file that was kept under this identity, and is what was written.
+    fn read(&self, path: &Path) -> Option<Vec<u8>> {
+        let bytes = fs::read(path).ok()?;
+        let rest = bytes.strip_prefix(MARK)?.strip_prefix(&self.key)?;
+        let (sum, rest) = rest.split_first_chunk::<32>()?;
+        (blake3::hash(rest).as_bytes() == sum).then_some(bytes)
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+        let mut new = tempfile::Builder::new().prefix(".new-").permissions(permissions).tempfile_in(&self.folder)?;
+        for part in [MARK.as_slice(), &self.key, blake3::hash(bytes).as_bytes(), bytes] {
+            new.write_all(part)?;
+        }
+        new.persist(path).map_err(|e| e.error)?;
+        Ok(())
+    }
+
+    fn make_room(&self) -> io::Result<()> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            files.push((entry.metadata()?.modified()?, entry.path()));
+        }
+        files.sort_unstable();
+        let over = files.len().saturating_sub(MOST);
+        files[..over].iter().try_for_each(|(_, path)| fs::remove_file(path))
+    }
+}
+
+/// Whether what was found on the disk when a pipeline was checked is still so: sources that are there and stay in the project, no link
+/// on the way to an output, documents without mistakes, the same report.
+fn stands(pipeline: &Pipeline) -> bool {
+    if let Some(kept) = &pipeline.report
+        && report::read(&pipeline.root.join(&kept.file)).ok().as_ref() != Some(&kept.text)
+    {
+        return false;
+    }
+    let mut disk = Disk::new(&pipeline.root);
+    let (mut seen, mut documents) = (HashSet::new(), HashSet::new());
+    for stage in &pipeline.stages {
+        if !stage.outputs.values().all(|output| check::leads(&output.path, &mut disk)) {
+            return false;
+        }
+        for (name, items) in &stage.inputs {
+            for item in items {
+                let From::Source(path) = &item.from else { continue };
+                if seen.insert(path) && !check::is_there(path, &mut disk) {
+                    return false;
+                }
+                if let Body::Uses { kind, .. } = &stage.body
+                    && documents.insert((kind.name(), name, path))
+                    && matches!(kind.document(name, &pipeline.root.join(path)), Some(Err(_)))
+                {
+                    return false;
+                }
+            }
+        }
+    }
+    true
+}

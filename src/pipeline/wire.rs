@@ -1,0 +1,222 @@
+//! A pipeline as bytes and back, for the copy that is kept of one that was checked. Read without trust.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use petgraph::graph::{DiGraph, NodeIndex};
+use serde_json::Value;
+
+use crate::diagnostic::Span;
+use crate::journal::wire::{Reader, put_count, put_text};
+use crate::kind::{Catalog, Role};
+
+use super::stage::{Body, Command, From, Input, Output, Pipeline, Report, Resources, Stage, StageId, StageName};
+
+const USES: u8 = 0;
+const ARGV: u8 = 1;
+const SHELL: u8 = 2;
+
+const SOURCE: u8 = 0;
+const OUTPUT: u8 = 1;
+
+/// All of a pipeline but where it lies and what was asked for; `None` if a path in it is not UTF-8.
+pub(super) fn encode(pipeline: &Pipeline) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(pipeline.stages.len() * 256);
+    put_text(&mut out, &pipeline.params.to_string());
+    out.push(u8::from(pipeline.report.is_some()));
+    if let Some(report) = &pipeline.report {
+        put_path(&mut out, &report.file)?;
+        put_text(&mut out, &report.text);
+        put_path(&mut out, &report.page)?;
+    }
+    put_count(&mut out, pipeline.stages.len());
+    for stage in &pipeline.stages {
+        put_stage(&mut out, stage)?;
+    }
+    put_count(&mut out, pipeline.graph.edge_count());
+    for edge in pipeline.graph.raw_edges() {
+        put_count(&mut out, edge.source().index());
+        put_count(&mut out, edge.target().index());
+    }
+    Some(out)
+}
+
+/// Reads what [`encode`] wrote; `None` if it is anything else, or names a kind that there is not.
+pub(super) fn decode(
+    bytes: &[u8],
+    root: PathBuf,
+    file: &Path,
+    profile: Option<String>,
+    kinds: &Catalog,
+) -> Option<Pipeline> {
+    let from = &mut Reader(bytes);
+    let params: Value = serde_json::from_str(from.str()?).ok()?;
+    let report = match from.byte()? {
+        0 => None,
+        _ => Some(Report { file: from.text()?.into(), text: from.text()?, page: from.text()?.into() }),
+    };
+    let count = from.count()?;
+    let mut stages = Vec::with_capacity(count);
+    for _ in 0..count {
+        stages.push(stage(from, count, kinds)?);
+    }
+    let edges = from.number()?;
+    let mut graph = DiGraph::with_capacity(count, edges.min(from.0.len()));
+    for id in 0..count {
+        graph.add_node(StageId(id));
+    }
+    for _ in 0..edges {
+        let (producer, consumer) = (from.number()?, from.number()?);
+        if producer >= consumer || consumer >= count {
+            return None;
+        }
+        graph.add_edge(NodeIndex::new(producer), NodeIndex::new(consumer), ());
+    }
+    let pipeline = Pipeline { root, file: file.to_owned(), profile, params, report, stages, graph };
+    from.0.is_empty().then_some(pipeline)
+}
+
+fn put_path(out: &mut Vec<u8>, path: &Path) -> Option<()> {
+    put_text(out, path.to_str()?);
+    Some(())
+}
+
+fn put_stage(out: &mut Vec<u8>, stage: &Stage) -> Option<()> {
+    put_text(out, &stage.name.stage);
+    put_pairs(out, stage.name.variant.iter().map(|(axis, value)| (axis, value)));
+    match &stage.body {
+        Body::Uses { kind, params } => {
+            out.push(USES);
+            put_text(out, kind.name());
+            put_text(out, &params.to_string());
+        }
+        Body::Run(Command::Argv(argv)) => {
+            out.push(ARGV);
+            put_count(out, argv.len());
+            argv.iter().for_each(|word| put_text(out, word));
+        }
+        Body::Run(Command::Shell(script)) => {
+            out.push(SHELL);
+            put_text(out, script);
+        }
+    }
+    put_pairs(out, stage.env.iter());
+    put_count(out, stage.inputs.len());
+    for (name, items) in &stage.inputs {
+        put_text(out, name);
+        put_count(out, items.len());
+        for item in items {
+            put_text(out, &item.label);
+            match &item.from {
+                From::Source(path) => {
+                    out.push(SOURCE);
+                    put_path(out, path)?;
+                }
+                From::Output { stage, output } => {
+                    out.push(OUTPUT);
+                    put_count(out, stage.0);
+                    put_text(out, output);
+                }
+            }
+            put_span(out, item.span);
+        }
+    }
+    put_count(out, stage.outputs.len());
+    for (name, output) in &stage.outputs {
+        put_text(out, name);
+        put_path(out, &output.path)?;
+        out.push(match output.role {
+            Role::Data => 0,
+            Role::Metrics => 1,
+            Role::Figure => 2,
+            Role::Series => 3,
+        });
+    }
+    put_u64(out, stage.resources.cpus as u64);
+    put_u64(out, stage.resources.gpu as u64);
+    put_text(out, &stage.resources.device);
+    out.push(u8::from(stage.timeout.is_some()));
+    let timeout = stage.timeout.unwrap_or_default();
+    put_u64(out, timeout.as_secs());
+    put_count(out, timeout.subsec_nanos() as usize);
+    put_count(out, stage.retries as usize);
+    put_span(out, stage.span);
+    Some(())
+}
+
+fn stage(from: &mut Reader<'_>, count: usize, kinds: &Catalog) -> Option<Stage> {
+    let name = StageName { stage: from.text()?, variant: pairs(from)? };
+    let body = match from.byte()? {
+        USES => {
+            let kind = kinds.get(from.str()?)?.clone();
+            Body::Uses { kind, params: serde_json::from_str(from.str()?).ok()? }
+        }
+        ARGV => Body::Run(Command::Argv((0..from.count()?).map(|_| from.text()).collect::<Option<_>>()?)),
+        SHELL => Body::Run(Command::Shell(from.text()?)),
+        _ => return None,
+    };
+    let env = pairs(from)?;
+    let mut inputs = BTreeMap::new();
+    for _ in 0..from.count()? {
+        let name = from.text()?;
+        let items = (0..from.count()?).map(|_| input(from, count)).collect::<Option<Vec<_>>>()?;
+        inputs.insert(name, items);
+    }
+    let mut outputs = BTreeMap::new();
+    for _ in 0..from.count()? {
+        let (name, path) = (from.text()?, from.text()?);
+        let role = match from.byte()? {
+            0 => Role::Data,
+            1 => Role::Metrics,
+            2 => Role::Figure,
+            3 => Role::Series,
+            _ => return None,
+        };
+        outputs.insert(name, Output { path: path.into(), role });
+    }
+    let cpus = usize::try_from(from.u64()?).ok()?;
+    let gpu = usize::try_from(from.u64()?).ok()?;
+    let resources = Resources { cpus, gpu, device: from.text()? };
+    let limited = from.byte()? != 0;
+    let (secs, nanos) = (from.u64()?, from.number()? as u32);
+    let timeout = limited.then(|| Duration::from_secs(secs).saturating_add(Duration::from_nanos(nanos.into())));
+    let retries = from.number()? as u32;
+    Some(Stage { name, body, env, inputs, outputs, resources, timeout, retries, span: span(from)? })
+}
+
+fn input(from: &mut Reader<'_>, count: usize) -> Option<Input> {
+    let label = from.text()?;
+    let source = match from.byte()? {
+        SOURCE => From::Source(from.text()?.into()),
+        OUTPUT => From::Output { stage: StageId(from.number().filter(|stage| *stage < count)?), output: from.text()? },
+        _ => return None,
+    };
+    Some(Input { label, from: source, span: span(from)? })
+}
+
+fn put_pairs<'p>(out: &mut Vec<u8>, pairs: impl ExactSizeIterator<Item = (&'p String, &'p String)>) {
+    put_count(out, pairs.len());
+    for (key, value) in pairs {
+        put_text(out, key);
+        put_text(out, value);
+    }
+}
+
+fn pairs<C: FromIterator<(String, String)>>(from: &mut Reader<'_>) -> Option<C> {
+    (0..from.count()?).map(|_| Some((from.text()?, from.text()?))).collect()
+}
+
+fn put_u64(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+/// A pipeline file has less than 4 GB.
+fn put_span(out: &mut Vec<u8>, span: Span) {
+    put_count(out, span.start);
+    put_count(out, span.end);
+}
+
+fn span(from: &mut Reader<'_>) -> Option<Span> {
+    Some(Span { start: from.number()?, end: from.number()? })
+}

@@ -1,0 +1,340 @@
+//! The stages of a large run in its record: what stays the same from run to run is in blobs that records share.
+//!
+//! A page holds what lasts of [`PAGE`] consecutive stages: what they are, their keys and what came out. It is a blob, so a run that
+//! changed nothing writes none. What a run says beside it (outcomes, reasons, times) is in the record itself, and only
+//! once where it is the same for most stages.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Result, Store, StoreError};
+use crate::hash::{ActionKey, Digest, write_value};
+use crate::journal::wire::{Reader, put_count, put_text};
+use crate::kind::Role;
+use crate::record::{Outcome, OutputRecord, Resumed, RunRecord, StageRecord};
+
+/// So many stages make a page; a run of no more has them in its record.
+pub(crate) const PAGE: usize = 64;
+
+/// What a record of many stages has in place of `stages`.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Pages {
+    /// The blobs, in the order of the stages.
+    pub(super) pages: Vec<Digest>,
+    usual: Passing,
+    /// Position -> what is otherwise.
+    unusual: BTreeMap<usize, Passing>,
+}
+
+/// What a run says of a stage that another run may say otherwise.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+struct Passing {
+    outcome: Outcome,
+    reasons: Vec<String>,
+    ready: Option<f64>,
+    start: Option<f64>,
+    seconds: f64,
+    log: Option<std::path::PathBuf>,
+    error: Option<String>,
+}
+
+impl Passing {
+    fn of(stage: &StageRecord) -> Self {
+        let StageRecord { outcome, reasons, ready, start, seconds, log, error, .. } = stage;
+        Self {
+            outcome: *outcome,
+            reasons: reasons.clone(),
+            ready: *ready,
+            start: *start,
+            seconds: *seconds,
+            log: log.clone(),
+            error: error.clone(),
+        }
+    }
+
+    fn apply(self, stage: &mut StageRecord) {
+        let Self { outcome, reasons, ready, start, seconds, log, error } = self;
+        (stage.outcome, stage.reasons, stage.log, stage.error) = (outcome, reasons, log, error);
+        (stage.ready, stage.start, stage.seconds) = (ready, start, seconds);
+    }
+
+    fn holds(&self, stage: &StageRecord) -> bool {
+        self.outcome == stage.outcome
+            && (self.ready, self.start) == (stage.ready, stage.start)
+            && self.seconds.to_bits() == stage.seconds.to_bits()
+            && (&self.reasons, &self.log, &self.error) == (&stage.reasons, &stage.log, &stage.error)
+    }
+}
+
+impl From<(RunRecord, Vec<Digest>)> for RunRecord {
+    fn from((record, _): (Self, Vec<Digest>)) -> Self {
+        record
+    }
+}
+
+impl Store {
+    /// A record as JSON on a line. The stages of one with many are stored as pages, which are returned.
+    pub(super) fn record_line(&self, record: &RunRecord) -> Result<(String, Vec<Digest>)> {
+        let failed = |source| StoreError::Encode { path: self.root().join("runs"), source };
+        if record.stages.len() <= PAGE {
+            return Ok((serde_json::to_string(record).map_err(failed)?, vec![]));
+        }
+        let digests: Result<Vec<Digest>> = record
+            .stages
+            .par_chunks(PAGE)
+            .map(|stages| {
+                let mut bytes = Vec::with_capacity(stages.len() * 512);
+                stages.iter().for_each(|stage| put_lasting(&mut bytes, stage));
+                self.keep_page(&bytes)
+            })
+            .collect();
+        let usual = record.stages.iter().find(|stage| stage.outcome == Outcome::UpToDate).unwrap_or(&record.stages[0]);
+        let usual = Passing::of(usual);
+        let others = record.stages.iter().enumerate().filter(|(_, stage)| !usual.holds(stage));
+        let unusual = others.map(|(position, stage)| (position, Passing::of(stage))).collect();
+        let pages = Pages { pages: digests?, usual, unusual };
+        Ok((self.paged_line(record, &pages)?, pages.pages))
+    }
+
+    /// The fields of a run record; only where the stages are is another matter.
+    fn paged_line(&self, record: &RunRecord, pages: &Pages) -> Result<String> {
+        let head = RunRecord { params: record.params.clone(), ..head_of(record) };
+        let object = || -> serde_json::Result<String> {
+            let (Value::Object(mut object), Value::Object(pages)) =
+                (serde_json::to_value(&head)?, serde_json::to_value(pages)?)
+            else {
+                unreachable!("structs are objects");
+            };
+            object.remove("stages");
+            object.extend(pages);
+            serde_json::to_string(&object)
+        };
+        object().map_err(|source| StoreError::Encode { path: self.root().join("runs"), source })
+    }
+
+    /// Keeps the record of a run whose stages were all up to date and are described by pages of an earlier one. Returns the
+    /// record with as much of each stage as this says.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) fn write_idle_run(&self, mut record: RunRecord, stages: usize, pages: Vec<Digest>) -> Result<RunRecord> {
+        let usual = Passing {
+            outcome: Outcome::UpToDate,
+            reasons: vec![],
+            ready: Some(0.0),
+            start: Some(0.0),
+            seconds: 0.0,
+            log: None,
+            error: None,
+        };
+        let mut stage = nothing_known();
+        usual.clone().apply(&mut stage);
+        record.stages = vec![stage; stages];
+        let line = self.paged_line(&record, &Pages { pages, usual, unusual: BTreeMap::new() })?;
+        self.write_record(&record, &line)?;
+        Ok(record)
+    }
+
+    /// Makes sure that a page is in the store, and tells its digest. One whose stamp says that it is there is not written.
+    fn keep_page(&self, bytes: &[u8]) -> Result<Digest> {
+        let digest = Digest(blake3::hash(bytes).into());
+        if self.verify_blob(&digest).is_err() {
+            self.insert_bytes(bytes)?;
+        }
+        Ok(digest)
+    }
+
+    /// Reads the record that [`Self::record_line`] wrote of a run with many stages; `None` if this is none.
+    ///
+    /// # Errors
+    /// If a page cannot be had, or is not what was written.
+    pub(super) fn paged_record(&self, line: &[u8]) -> Option<Result<(RunRecord, Vec<Digest>)>> {
+        let mut object: Map<String, Value> = serde_json::from_slice(line).ok()?;
+        if !object.contains_key("pages") {
+            return None;
+        }
+        let pages: Pages = serde_json::from_value(Value::Object(object.clone())).ok()?;
+        object.insert("stages".into(), Value::Array(vec![]));
+        let record = serde_json::from_value(Value::Object(object)).ok()?;
+        Some(self.turn_pages(record, &pages).map(|record| (record, pages.pages)))
+    }
+
+    fn turn_pages(&self, mut record: RunRecord, pages: &Pages) -> Result<RunRecord> {
+        let read: Result<Vec<Vec<StageRecord>>> = pages
+            .pages
+            .par_iter()
+            .map(|digest| {
+                let bytes = self.read(digest)?;
+                let mut from = Reader(&bytes);
+                let mut stages = Vec::with_capacity(PAGE);
+                while !from.0.is_empty() {
+                    let stage = lasting(&mut from, &pages.usual).ok_or(StoreError::Damaged { digest: *digest })?;
+                    stages.push(stage);
+                }
+                Ok(stages)
+            })
+            .collect();
+        record.stages = read?.into_iter().flatten().collect();
+        for (position, passing) in &pages.unusual {
+            if let Some(stage) = record.stages.get_mut(*position) {
+                passing.clone().apply(stage);
+            }
+        }
+        Ok(record)
+    }
+}
+
+/// A record without its stages and parameters.
+fn head_of(record: &RunRecord) -> RunRecord {
+    RunRecord {
+        version: record.version,
+        id: record.id.clone(),
+        status: record.status,
+        started: record.started,
+        seconds: record.seconds,
+        project: record.project.clone(),
+        pipeline: record.pipeline.clone(),
+        profile: record.profile.clone(),
+        set: record.set.clone(),
+        params: Value::Null,
+        host: record.host.clone(),
+        stages: vec![],
+    }
+}
+
+/// The record of a stage of which nothing is known.
+fn nothing_known() -> StageRecord {
+    StageRecord {
+        name: String::new(),
+        stage: String::new(),
+        variant: BTreeMap::new(),
+        uses: None,
+        needs: vec![],
+        outcome: Outcome::Skipped,
+        reasons: vec![],
+        key: None,
+        params: Value::Null,
+        inputs: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+        metrics: BTreeMap::new(),
+        ready: None,
+        start: None,
+        seconds: 0.0,
+        executed_seconds: None,
+        resumed: None,
+        log: None,
+        error: None,
+    }
+}
+
+/// What lasts of a stage's record, as bytes.
+fn put_lasting(out: &mut Vec<u8>, stage: &StageRecord) {
+    put_text(out, &stage.name);
+    put_text(out, &stage.stage);
+    put_count(out, stage.variant.len());
+    for (axis, value) in &stage.variant {
+        put_text(out, axis);
+        put_text(out, value);
+    }
+    put_option(out, stage.uses.as_ref(), |out, uses| put_text(out, uses));
+    put_count(out, stage.needs.len());
+    stage.needs.iter().for_each(|name| put_text(out, name));
+    put_option(out, stage.key.as_ref(), |out, key| out.extend_from_slice(&key.0));
+    let mut params = String::new();
+    write_value(&mut params, &stage.params);
+    put_text(out, &params);
+    put_count(out, stage.inputs.len());
+    for (name, digests) in &stage.inputs {
+        put_text(out, name);
+        put_count(out, digests.len());
+        digests.iter().for_each(|digest| out.extend_from_slice(&digest.0));
+    }
+    put_count(out, stage.outputs.len());
+    for (name, output) in &stage.outputs {
+        put_text(out, name);
+        // As JSON would have it.
+        put_text(out, &output.path.to_string_lossy());
+        out.extend_from_slice(&output.digest.0);
+        out.extend_from_slice(&output.bytes.to_le_bytes());
+        out.push(output.role as u8);
+    }
+    put_count(out, stage.metrics.len());
+    for (name, value) in &stage.metrics {
+        put_text(out, name);
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+    put_option(out, stage.executed_seconds.as_ref(), |out, seconds| out.extend_from_slice(&seconds.to_le_bytes()));
+    put_option(out, stage.resumed.as_ref(), |out, resumed| {
+        out.extend_from_slice(&resumed.step.to_le_bytes());
+        put_text(out, &resumed.unit);
+        out.extend_from_slice(&resumed.seconds.to_le_bytes());
+    });
+}
+
+fn put_option<T>(out: &mut Vec<u8>, value: Option<&T>, put: impl Fn(&mut Vec<u8>, &T)) {
+    out.push(u8::from(value.is_some()));
+    if let Some(value) = value {
+        put(out, value);
+    }
+}
+
+/// Reads what [`put_lasting`] wrote; what passes is filled in.
+fn lasting(from: &mut Reader<'_>, passing: &Passing) -> Option<StageRecord> {
+    let (name, stage) = (from.text()?, from.text()?);
+    let variant = (0..from.count()?).map(|_| Some((from.text()?, from.text()?))).collect::<Option<_>>()?;
+    let uses = option(from, Reader::text)?;
+    let needs = (0..from.count()?).map(|_| from.text()).collect::<Option<_>>()?;
+    let key = option(from, |from| from.array().map(ActionKey))?;
+    let params = serde_json::from_str(from.str()?).ok()?;
+    let mut inputs = BTreeMap::new();
+    for _ in 0..from.count()? {
+        let name = from.text()?;
+        let digests = (0..from.count()?).map(|_| from.array().map(Digest)).collect::<Option<Vec<_>>>()?;
+        inputs.insert(name, digests);
+    }
+    let mut outputs = BTreeMap::new();
+    for _ in 0..from.count()? {
+        let (name, path) = (from.text()?, from.text()?.into());
+        let (digest, bytes) = (Digest(from.array()?), from.u64()?);
+        let role = match from.byte()? {
+            0 => Role::Data,
+            1 => Role::Metrics,
+            2 => Role::Figure,
+            3 => Role::Series,
+            _ => return None,
+        };
+        outputs.insert(name, OutputRecord { path, digest, bytes, role });
+    }
+    let metrics = (0..from.count()?).map(|_| Some((from.text()?, from.f64()?))).collect::<Option<_>>()?;
+    let executed_seconds = option(from, Reader::f64)?;
+    let resumed = option(from, |from| Some(Resumed { step: from.u64()?, unit: from.text()?, seconds: from.f64()? }))?;
+    let mut record = StageRecord {
+        name,
+        stage,
+        variant,
+        uses,
+        needs,
+        key,
+        params,
+        inputs,
+        outputs,
+        metrics,
+        executed_seconds,
+        resumed,
+        ..nothing_known()
+    };
+    passing.clone().apply(&mut record);
+    Some(record)
+}
+
+/// The outer `None` is nonsense, the inner one nothing.
+fn option<'a, T>(from: &mut Reader<'a>, read: impl Fn(&mut Reader<'a>) -> Option<T>) -> Option<Option<T>> {
+    match from.byte()? {
+        0 => Some(None),
+        1 => read(from).map(Some),
+        _ => None,
+    }
+}

@@ -1,0 +1,156 @@
+//! Runs that find nothing to do by looking at files alone, and what must not pass for nothing.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::project::Project;
+
+/// Enough stages for the record to have pages.
+const STAGES: usize = 70;
+
+/// Many copies of many files, and one stage that takes from one of them.
+fn many() -> Project {
+    let mut pipeline = String::from("version: 1\nstages:\n");
+    for i in 0..STAGES {
+        pipeline += &format!("  s{i}: {{run: cat in/{i} > out/{i}, inputs: {{i: in/{i}}}, outputs: {{o: out/{i}}}}}\n");
+    }
+    pipeline += "  last: {run: cat out/7 out/7 > out/last, inputs: {i: {from: s7.o}}, outputs: {o: out/last}}\n";
+    let project = Project::new(&pipeline);
+    for i in 0..STAGES {
+        project.write(&format!("in/{i}"), &format!("{i:03}\n"));
+    }
+    // What was written a moment ago cannot be told from what is written now.
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    project
+}
+
+/// How many stages of the last run ended as this says, by its record.
+fn last(project: &Project, outcome: &str) -> usize {
+    let shown = project.kiln(&["show", "latest", "--json"]);
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    let record: Value = shown.json();
+    let stages = record["stages"].as_array().expect("stages");
+    assert_eq!(stages.len(), STAGES + 1);
+    assert!(stages.iter().all(|s| s["key"].is_string() && s["outputs"]["o"]["digest"].is_string()));
+    assert_eq!(stages[0]["name"], "s0");
+    stages.iter().filter(|s| s["outcome"] == outcome).count()
+}
+
+fn run(project: &Project) {
+    let ran = project.kiln(&["run"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+/// Runs until it is known what a run looks like that does nothing; returns where that is kept.
+fn settled(project: &Project) -> PathBuf {
+    for _ in 0..3 {
+        run(project);
+    }
+    assert_eq!(last(project, "up-to-date"), STAGES + 1);
+    let folder = fs::read_dir(project.root().join("cache/pipelines")).expect("the folder").flatten();
+    let mut idle = folder.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "idle"));
+    idle.next().expect("what an idle run saw")
+}
+
+#[test]
+fn a_run_of_many_stages_that_changes_nothing_shares_its_record_and_says_the_same() {
+    let project = many();
+    run(&project);
+    assert_eq!(last(&project, "executed"), STAGES + 1);
+    settled(&project);
+    let records = || fs::read_dir(project.root().join("cache/runs")).expect("runs").flatten();
+    let largest = records().map(|entry| entry.metadata().expect("a file").len()).min().expect("a record");
+    assert!(largest < 5000, "a record of a run that did nothing has {largest} bytes");
+    let ran = project.kiln(&["run"]);
+    assert!(ran.stderr.contains("71 up to date"), "{}", ran.stderr);
+    // The long way round says the same.
+    let record = project.run(&[]);
+    assert_eq!(record.with("up-to-date").len(), STAGES + 1);
+    let gc = project.kiln(&["gc", "--delete"]);
+    assert_eq!(gc.code, Some(0), "{}", gc.stderr);
+    assert_eq!(last(&project, "up-to-date"), STAGES + 1);
+    assert_eq!(project.kiln(&["verify"]).code, Some(0));
+}
+
+#[test]
+fn whatever_changes_is_noticed() {
+    let project = many();
+    settled(&project);
+    let root = project.root();
+
+    // The same size, and the time set back.
+    let source = root.join("in/7");
+    let before = fs::metadata(&source).expect("a file").modified().expect("a time");
+    project.write("in/7", "xyz\n");
+    fs::File::options().write(true).open(&source).and_then(|f| f.set_modified(before)).expect("set the time");
+    run(&project);
+    assert_eq!(last(&project, "executed"), 2);
+    assert_eq!(project.read("out/last"), "xyz\nxyz\n");
+
+    settled(&project);
+    fs::remove_file(root.join("out/9")).expect("an output");
+    run(&project);
+    assert_eq!(last(&project, "restored"), 1);
+    assert_eq!(project.read("out/9"), "009\n");
+
+    settled(&project);
+    project.write("out/9", "abc\n");
+    run(&project);
+    assert_eq!(last(&project, "restored"), 1);
+    assert_eq!(project.read("out/9"), "009\n");
+
+    settled(&project);
+    project.edit("pipeline.yaml", "cat in/3 >", "cat in/3 in/3 >");
+    run(&project);
+    assert_eq!(last(&project, "executed"), 1);
+    assert_eq!(project.read("out/3"), "003\n003\n");
+
+    settled(&project);
+    fs::remove_file(root.join("in/60")).expect("a source");
+    assert_eq!(project.kiln(&["run"]).code, Some(2), "a source that is gone is a mistake");
+    project.write("in/60", "060\n");
+
+    settled(&project);
+    fs::remove_file(root.join("cache/actions.log")).expect("the results");
+    run(&project);
+    assert_eq!(last(&project, "executed"), STAGES + 1);
+}
+
+#[test]
+fn what_is_kept_of_a_pipeline_is_not_trusted() {
+    let project = many();
+    let idle = settled(&project);
+    for path in [idle.clone(), idle.with_extension("")] {
+        let whole = fs::read(&path).expect("a kept file");
+        for at in [3, 20, 60, 100, whole.len() / 2, whole.len() - 1] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            fs::write(&path, &bytes).expect("write");
+            run(&project);
+            assert_eq!(last(&project, "up-to-date"), STAGES + 1);
+        }
+        fs::write(&path, &whole[..whole.len() / 3]).expect("write");
+        run(&project);
+        assert_eq!(last(&project, "up-to-date"), STAGES + 1);
+    }
+}
+
+#[test]
+fn a_damaged_page_is_made_again() {
+    let project = many();
+    settled(&project);
+    let record = fs::read_dir(project.root().join("cache/runs")).expect("runs").flatten().next().expect("a record");
+    let text = fs::read_to_string(record.path()).expect("a record");
+    let line: Value = serde_json::from_str(text.lines().nth(1).expect("two lines")).expect("JSON");
+    let page = line["pages"][0].as_str().expect("a page");
+    let blob = project.root().join("cache/objects").join(&page[..2]).join(&page[2..]);
+    let mut bytes = fs::read(&blob).expect("the blob of the page");
+    bytes[50] ^= 1;
+    fs::remove_file(&blob).and_then(|()| fs::write(&blob, &bytes)).expect("write");
+    // The next one that reads it puts it aside, the next ordinary run makes it again, and all is well.
+    assert_ne!(project.kiln(&["show", "latest", "--json"]).code, Some(0));
+    run(&project);
+    assert_eq!(last(&project, "up-to-date"), STAGES + 1);
+}
