@@ -1,6 +1,6 @@
 //! One execution of a stage: a scratch directory, a worker process, its steps kept on the way, captured outputs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -10,11 +10,14 @@ use std::time::{Duration, Instant};
 
 use super::checkpoints::Checkpoints;
 use super::decide::{Decision, Missing, Verdict, input_path};
+use super::guard::{self, Guard, Limits, Scene};
 use super::interrupt::Interrupt;
 use super::log;
 use super::metrics;
 use super::process::{self, Ending};
+use super::sealed::Sealed;
 use super::sources::Sources;
+use super::worker::Assignment;
 use crate::hash::{Artifact, Memo};
 use crate::kind::{self, Event, Job, Role};
 use crate::pipeline::{self, Body, From, Input, Pipeline, Stage};
@@ -27,6 +30,7 @@ pub(super) struct Execution<'a> {
     pub(super) store: &'a Store,
     pub(super) memo: &'a Memo,
     pub(super) sources: &'a Sources,
+    pub(super) guard: &'a Guard,
     pub(super) stage: &'a Stage,
     pub(super) decision: &'a Decision,
     /// Producers' artifacts, by input name, in order; `None` for documents.
@@ -102,7 +106,7 @@ impl Execution<'_> {
         began: Instant,
     ) -> Result<(BTreeMap<String, PathBuf>, Option<Resumed>), Failure> {
         let Some(checkpoints) = Checkpoints::of(self.store, self.stage, self.decision) else {
-            self.run_kind(&job, &|_| {})?;
+            self.run_kind(&job, scratch, &|_| {})?;
             return Ok((job.outputs, None));
         };
         let (from, folder) = (scratch.join("resume"), scratch.join("checkpoints"));
@@ -115,7 +119,7 @@ impl Execution<'_> {
             let seconds = announced.at.duration_since(began).as_secs_f64();
             self.keep(&checkpoints, &announced, seconds, resumed.clone());
         };
-        self.run_kind(&job, &keep)?;
+        self.run_kind(&job, scratch, &keep)?;
         Ok((job.outputs, resumed))
     }
 
@@ -210,16 +214,16 @@ impl Execution<'_> {
     }
 
     /// Runs a built-in kind in a worker. `keep` is handed each step that it announces, beside the worker.
-    fn run_kind(&self, job: &Job, keep: &(dyn Fn(Announced) + Sync)) -> Result<(), Failure> {
+    fn run_kind(&self, job: &Job, scratch: &Path, keep: &(dyn Fn(Announced) + Sync)) -> Result<(), Failure> {
         let mut command = Command::new(self.worker);
         command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(self.open_log()?);
         // Stages read no environment; these bound the thread pools of the libraries under them.
         command.env("RAYON_NUM_THREADS", job.threads.to_string()).env("CANDLE_NUM_THREADS", "1");
-        command.envs(ALLOCATOR);
+        command.env("TMPDIR", scratch).envs(ALLOCATOR);
         let mut child = process::spawn(&mut command).map_err(|e| cannot_start(self.worker.as_os_str(), &e))?;
         let mut stdin = child.stdin.take().ok_or_else(|| Failure::Failed("the worker has no standard input".into()))?;
         let stdout = child.stdout.take().ok_or_else(|| Failure::Failed("the worker has no standard output".into()))?;
-        let mut line = serde_json::to_vec(job)?;
+        let mut line = serde_json::to_vec(&Assignment { job: job.clone(), limits: self.kind_limits(scratch) })?;
         line.push(b'\n');
         // A worker that is already gone says why by its exit status.
         let _ = stdin.write_all(&line);
@@ -232,6 +236,23 @@ impl Execution<'_> {
         })?;
         drop(stdin);
         self.judge(ending)
+    }
+
+    /// What a built-in kind may touch: its inputs, which are links out of its scratch directory, and that.
+    fn kind_limits(&self, scratch: &Path) -> Option<Limits> {
+        let mut limits = self.guard.limits()?;
+        let sources = self.stage.inputs.values().flatten().filter_map(|item| match &item.from {
+            From::Source(path) => self.pipeline.root.join(path).canonicalize().ok(),
+            From::Output { .. } => None,
+        });
+        limits.read = sources.collect();
+        // Who knows a blob's name knows what is in it.
+        limits.named = vec![self.store.root().join("objects")];
+        limits.write = vec![scratch.to_owned()];
+        // What it brings in is checked against a digest, wherever it comes from.
+        limits.everything =
+            matches!(&self.stage.body, Body::Uses { kind, params } if kind.fixed(params).is_some_and(|f| !f.is_empty()));
+        Some(limits)
     }
 
     /// Passes a worker's events on; whatever else it prints goes to the log.
@@ -260,15 +281,18 @@ impl Execution<'_> {
         let (home, work) = (scratch.join("home"), scratch.join("project"));
         fs::create_dir_all(&home)?;
         fs::create_dir_all(&work)?;
+        let mut inputs = Vec::new();
         for (name, items) in &self.stage.inputs {
             for (position, item) in items.iter().enumerate() {
-                let path = work.join(input_path(self.pipeline, item));
-                // The same file may be named under two inputs.
-                if path.exists() {
-                    continue;
-                }
+                inputs.push((work.join(input_path(self.pipeline, item)), name, position, item));
+            }
+        }
+        // A folder comes before what is named in it, which then is there already.
+        inputs.sort_by(|a, b| a.0.cmp(&b.0));
+        for (path, name, position, item) in &inputs {
+            if !path.exists() {
                 fs::create_dir_all(path.parent().unwrap_or(&work))?;
-                self.place(name, position, item, &path, Place::Copy)?;
+                self.place(name, *position, item, path, Place::Copy)?;
             }
         }
         let mut outputs = BTreeMap::new();
@@ -276,6 +300,10 @@ impl Execution<'_> {
             let path = work.join(&output.path);
             fs::create_dir_all(path.parent().unwrap_or(&work))?;
             outputs.insert(name.clone(), path);
+        }
+        let mut sealed = Sealed::default();
+        for (path, ..) in &inputs {
+            sealed.add(path)?;
         }
         let mut command = match body {
             pipeline::Command::Shell(script) => {
@@ -297,12 +325,44 @@ impl Execution<'_> {
             command.env("PATH", path);
         }
         command.envs(&self.stage.env);
-        process::die_with_parent(&mut command);
+        let limits = match self.guard.limits() {
+            Some(limits) => {
+                // The log as well, for `echo text > /dev/stderr`.
+                let write = vec![scratch.to_owned(), self.log.to_owned()];
+                self.guard.confine(&Limits { write, ..limits }).map_err(cannot_guard)?
+            }
+            None => None,
+        };
+        process::bind(&mut command, limits);
         let program = command.get_program().to_owned();
         let mut child = process::spawn(&mut command).map_err(|e| cannot_start(&program, &e))?;
+        // Without the ruleset, which has done its work.
+        drop(command);
         let ending = process::wait(&mut child, self.stage.timeout, self.interrupt, &|| log::keep_short(self.log))?;
-        self.judge(ending)?;
+        self.judge(ending).map_err(|failure| self.explained(failure, scratch, &work))?;
+        if let Some(path) = sealed.broken() {
+            let path = path.strip_prefix(&work).unwrap_or(path).display();
+            let text = format!("the command changed its input {path}\nhint: inputs are read-only; write a copy elsewhere");
+            return Err(Failure::Failed(text));
+        }
         Ok(outputs)
+    }
+
+    /// Adds to a failure which undeclared file it may come from.
+    fn explained(&self, failure: Failure, scratch: &Path, work: &Path) -> Failure {
+        let Failure::Failed(mut text) = failure else { return failure };
+        let inputs = self.stage.inputs.values().flatten().map(|item| input_path(self.pipeline, item));
+        let outputs = self.stage.outputs.values().map(|output| output.path.clone());
+        let declared: BTreeSet<PathBuf> = inputs.chain(outputs).collect();
+        let (project, cache) = (self.pipeline.root.as_path(), self.store.root());
+        let scene = Scene { project, cache, scratch, work, declared: &declared };
+        let lines = super::tail::last_lines(self.log, TAIL_LINES);
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        if let Some(hint) = guard::hint(&lines, &scene) {
+            text.push_str("\nhint: ");
+            text.push_str(&hint);
+        }
+        Failure::Failed(text)
     }
 
     fn judge(&self, ending: Ending) -> Result<(), Failure> {
@@ -415,6 +475,10 @@ fn cannot_start(program: &std::ffi::OsStr, error: &std::io::Error) -> Failure {
         _ => "",
     };
     Failure::Failed(format!("cannot start {}: {error}{hint}", program.display()))
+}
+
+fn cannot_guard(error: std::io::Error) -> Failure {
+    Failure::Failed(format!("cannot guard the stage: {error}"))
 }
 
 fn seconds(duration: Duration) -> String {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
+use super::guard::Confinement;
 use super::interrupt::Interrupt;
 
 /// How a child ended.
@@ -34,13 +35,19 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     command.process_group(0).spawn()
 }
 
-/// Makes the kernel kill the child when Kiln dies, however it dies. For commands that know nothing of Kiln.
-pub(super) fn die_with_parent(command: &mut Command) {
-    // SAFETY: between fork and exec the closure makes one system call and allocates nothing.
+/// Makes the kernel kill the child when Kiln dies, however it dies, and puts it under limits. For commands that know
+/// nothing of Kiln.
+pub(super) fn bind(command: &mut Command, mut limits: Option<Confinement>) {
+    let kiln = rustix::process::getpid();
+    // SAFETY: between fork and exec the closure makes system calls and allocates nothing.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-            Ok(())
+            // Kiln may have died before that.
+            if rustix::process::getppid() != Some(kiln) {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            limits.as_mut().map_or(Ok(()), Confinement::enter)
         });
     }
 }

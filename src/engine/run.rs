@@ -13,6 +13,7 @@ use super::budget::Budget;
 use super::checkpoints::{Checkpoints, Outlook};
 use super::decide::{Deciding, Decision, Verdict, warm};
 use super::event::Reporter;
+use super::guard::Guard;
 use super::history::History;
 use super::interrupt::Interrupt;
 use super::sources::Sources;
@@ -68,9 +69,11 @@ pub fn run(
 
     let deciding = Deciding { pipeline, store, memo, sources: &sources };
     let history = History::new(store, &pipeline.root);
+    let guard = Guard::new(&pipeline.root, store.root());
     let (sender, receiver) = channel();
     let run = Run {
         deciding: &deciding,
+        guard: &guard,
         options,
         interrupt,
         id: &id,
@@ -131,6 +134,7 @@ struct Settled {
 
 struct Run<'a> {
     deciding: &'a Deciding<'a>,
+    guard: &'a Guard,
     options: &'a Options,
     interrupt: &'a Interrupt,
     id: &'a RunId,
@@ -319,6 +323,7 @@ impl<'a> Run<'a> {
             }
             let task = Task {
                 deciding: self.deciding,
+                guard: self.guard,
                 id,
                 decision,
                 inputs: self.artifacts(id),

@@ -6,6 +6,7 @@ mod damage;
 mod determinism;
 mod faults;
 mod gc;
+mod guard;
 mod limits;
 mod project;
 mod random;
