@@ -37,7 +37,7 @@ fn a_command_that_ignores_sigterm_is_killed_with_its_children() {
         "version: 1\nstages:\n  stubborn:\n    run: |\n      trap '' TERM\n      sh -c 'trap \"\" TERM; while :; do sleep 0.1; done' &\n      \
          echo $! > ${params.pid}; while :; do sleep 0.1; done\n    timeout: 1s\n    outputs: {x: out/x.txt}\nparams: {pid: none}\n",
     );
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = crate::project::mailbox();
     let pid = folder.path().join("pid");
     let ran = project.kiln(&["run", "--json", "--set", &format!("params.pid={}", pid.display())]);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 /// What programs say when they cannot have a file.
-const COMPLAINTS: [&str; 7] =
-    ["denied", "no such file", "not found", "cannot open", "can't open", "cannot create", "not permitted"];
+const COMPLAINTS: [&str; 8] =
+    ["denied", "no such file", "not found", "cannot open", "can't open", "cannot create", "not permitted", "cross-device"];
 
 /// Where a command ran.
 pub(crate) struct Scene<'a> {
