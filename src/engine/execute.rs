@@ -54,15 +54,21 @@ pub(super) enum Failure {
 
 impl<E: std::error::Error> std::convert::From<E> for Failure {
     fn from(error: E) -> Self {
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
+        let text = with_causes(&error);
         Self::Failed(text)
     }
+}
+
+/// An error with what caused it.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }
 
 impl Execution<'_> {
@@ -86,13 +92,13 @@ impl Execution<'_> {
         let began = Instant::now();
         let scratch = self.store.scratch(&self.stage.name.stage)?;
         tracing::debug!(stage = %self.stage.name, scratch = %scratch.path().display(), "executing");
-        let (produced, resumed) = match &self.stage.body {
-            Body::Uses { kind, params } => {
-                let job = self.job(kind.name(), params.clone(), scratch.path())?;
-                self.run_steps(job, scratch.path(), began)?
-            }
-            Body::Run(command) => (self.run_command(command, scratch.path())?, None),
+        let ran = match &self.stage.body {
+            Body::Uses { kind, params } => self
+                .job(kind.name(), params.clone(), scratch.path())
+                .and_then(|job| self.run_steps(job, scratch.path(), began)),
+            Body::Run(command) => self.run_command(command, scratch.path()).map(|outputs| (outputs, None)),
         };
+        let (produced, resumed) = ran.map_err(|failure| on_full_disk(failure, scratch.path()))?;
         self.sources_unchanged()?;
         let seconds = began.elapsed().as_secs_f64();
         self.capture(produced, seconds, resumed)
@@ -476,6 +482,20 @@ fn cannot_start(program: &std::ffi::OsStr, error: &std::io::Error) -> Failure {
     };
     Failure::Failed(format!("cannot start {}: {error}{hint}", program.display()))
 }
+
+/// Says that the disk is full where a stage failed on it; it may not have been able to say so in its log.
+fn on_full_disk(failure: Failure, scratch: &Path) -> Failure {
+    let full = || rustix::fs::statvfs(scratch).is_ok_and(|disk| disk.f_blocks > 0 && disk.f_bavail < FEW_BLOCKS);
+    match failure {
+        Failure::Failed(text) if full() => {
+            Failure::Failed(format!("{text}\nhint: No space left on the disk of {}", scratch.display()))
+        }
+        other => other,
+    }
+}
+
+/// A disk with no more free blocks than this is full.
+const FEW_BLOCKS: u64 = 4;
 
 fn cannot_guard(error: std::io::Error) -> Failure {
     Failure::Failed(format!("cannot guard the stage: {error}"))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::decide::{Deciding, Decision, Verdict};
 use super::documents;
-use super::execute::{Execution, Failure, is_damage};
+use super::execute::{Execution, Failure, is_damage, with_causes};
 use super::guard::Guard;
 use super::interrupt::Interrupt;
 use crate::hash::Artifact;
@@ -168,7 +168,8 @@ impl Task<'_> {
             };
             let path = self.deciding.pipeline.root.join(&output.path);
             self.deciding.store.materialise(artifact, &path, Place::Copy).map_err(|e| {
-                let text = format!("cannot put output `{name}` ({}) in place: {e}", output.path.display());
+                let why = with_causes(&e);
+                let text = format!("cannot put output `{name}` ({}) in place: {why}", output.path.display());
                 if is_damage(&e) { Damage::Blob(text) } else { Damage::Other(Failure::Failed(text)) }
             })?;
         }

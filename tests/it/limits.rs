@@ -19,6 +19,8 @@ fn an_output_that_is_no_file_or_folder_is_refused() {
         let ran = refused(script);
         assert!(ran.stderr.contains("a FIFO, not a file or a folder"), "{}", ran.stderr);
     }
+    let ran = refused("python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"out/x\")'");
+    assert!(ran.stderr.contains("a socket, not a file or a folder"), "{}", ran.stderr);
 }
 
 #[test]
@@ -59,10 +61,11 @@ fn a_command_that_ignores_sigterm_is_killed_with_its_children() {
 #[test]
 fn a_very_long_log_is_bounded() {
     let project = Project::new(
-        "version: 1\nstages:\n  chatty:\n    run: |\n      echo the beginning; yes this goes on and on | head -c 400000000; sleep 0.2\n      \
-         echo the end; exit 3\n    outputs: {x: out/x.txt}\n",
+        "version: 1\nstages:\n  chatty:\n    run: |\n      echo the beginning; yes this goes on and on | head -c ${params.bytes}; sleep 0.2\n      \
+         echo the end; exit 3\n    outputs: {x: out/x.txt}\nparams: {bytes: 0}\n",
     );
-    let ran = project.kiln(&["run", "--json"]);
+    let bytes = std::env::var("KILN_TEST_LOG_BYTES").unwrap_or_else(|_| "400000000".into());
+    let ran = project.kiln(&["run", "--json", "--set", &format!("params.bytes={bytes}")]);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     let record = ran.record();
     let stage = record.stage("chatty");
