@@ -256,8 +256,7 @@ impl Execution<'_> {
         limits.named = vec![self.store.root().join("objects")];
         limits.write = vec![scratch.to_owned()];
         // What it brings in is checked against a digest, wherever it comes from.
-        limits.everything =
-            matches!(&self.stage.body, Body::Uses { kind, params } if kind.fixed(params).is_some_and(|f| !f.is_empty()));
+        limits.everything = matches!(&self.stage.body, Body::Uses { kind, params } if kind.fixed(params).is_some_and(|f| !f.is_empty()));
         Some(limits)
     }
 
@@ -348,7 +347,8 @@ impl Execution<'_> {
         self.judge(ending).map_err(|failure| self.explained(failure, scratch, &work))?;
         if let Some(path) = sealed.broken() {
             let path = path.strip_prefix(&work).unwrap_or(path).display();
-            let text = format!("the command changed its input {path}\nhint: inputs are read-only; write a copy elsewhere");
+            let text =
+                format!("the command changed its input {path}\nhint: inputs are read-only; write a copy elsewhere");
             return Err(Failure::Failed(text));
         }
         Ok(outputs)
@@ -427,6 +427,9 @@ impl Execution<'_> {
                 format!("the stage ended well but did not write its output {}{}", missing.join(", "), self.tail());
             return Err(Failure::Failed(text));
         }
+        for (name, path) in &produced {
+            stays(path).map_err(|why| Failure::Failed(format!("output `{name}`: {why}")))?;
+        }
         let metric_outputs = self.stage.outputs.iter().filter(|(_, output)| output.role == Role::Metrics);
         let several = metric_outputs.clone().count() > 1;
         for (name, _) in metric_outputs {
@@ -481,6 +484,17 @@ fn cannot_start(program: &std::ffi::OsStr, error: &std::io::Error) -> Failure {
         _ => "",
     };
     Failure::Failed(format!("cannot start {}: {error}{hint}", program.display()))
+}
+
+/// Refuses an output that a link leads away from: what is captured is moved, and must not be somebody else's. (A link at
+/// the path itself is refused when it is captured.)
+fn stays(path: &Path) -> Result<(), String> {
+    let folder = path.parent().unwrap_or(path);
+    match folder.canonicalize() {
+        Ok(found) if found == folder => Ok(()),
+        Ok(found) => Err(format!("it lies in {}, where a symbolic link leads", found.display())),
+        Err(e) => Err(format!("cannot find {}: {e}", folder.display())),
+    }
 }
 
 /// Says that the disk is full where a stage failed on it; it may not have been able to say so in its log.

@@ -53,7 +53,8 @@ impl Sealed {
 
     /// The first input that was written to or replaced. One that was removed harms nobody.
     pub(super) fn broken(&self) -> Option<&Path> {
-        let changed = |path: &Path, shape: &Shape| fs::symlink_metadata(path).is_ok_and(|now| Shape::of(&now) != *shape);
+        let changed =
+            |path: &Path, shape: &Shape| fs::symlink_metadata(path).is_ok_and(|now| Shape::of(&now) != *shape);
         self.files.iter().find(|(path, shape)| changed(path, shape)).map(|(path, _)| path.as_path())
     }
 }

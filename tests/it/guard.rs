@@ -78,7 +78,10 @@ fn an_undeclared_file_cannot_be_read_and_the_error_names_it() {
 #[test]
 fn a_project_path_that_is_not_declared_is_told_as_well() {
     let error = failure(&stage("cat data/known.txt", ""));
-    assert!(error.contains("hint: `data/known.txt` is a file of the project that the stage does not declare"), "{error}");
+    assert!(
+        error.contains("hint: `data/known.txt` is a file of the project that the stage does not declare"),
+        "{error}"
+    );
     // What is nowhere is not a file of the project.
     let error = failure(&stage("cat data/unknown.txt", ""));
     assert!(!error.contains("hint:"), "{error}");
@@ -132,6 +135,21 @@ fn nothing_is_written_outside_the_scratch_directory() {
     }
     let error = failure(&stage(&format!("echo x > {there}/new"), ""));
     assert!(error.contains(&format!("hint: `{there}/new` is outside the stage's scratch directory")), "{error}");
+}
+
+#[test]
+fn mounts_and_devices_are_no_way_around() {
+    if !guarded() {
+        return;
+    }
+    for script in [
+        "unshare -Urm sh -c 'mkdir m; mount --bind \"$0\" m; cat m/secret.txt' ${params.root}",
+        "mknod disk b 254 0 && head -c 1 disk",
+        "ls /dev/shm > /dev/null; for d in /dev/[svn][dvx]*; do head -c 1 $d; exit 1; done",
+    ] {
+        let error = failure(&stage(script, ""));
+        assert!(!error.contains("a secret"), "{script}: {error}");
+    }
 }
 
 #[test]

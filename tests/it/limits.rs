@@ -34,6 +34,51 @@ fn a_link_that_leaves_its_output_is_refused() {
 }
 
 #[test]
+fn metrics_that_are_no_file_are_refused_unread() {
+    for (script, what) in [
+        ("mkfifo out/x", "a FIFO"),
+        ("ln -s /dev/zero out/x", "a symbolic link"),
+        ("mkdir out/x", "a folder"),
+        ("truncate -s 1T out/x", "at most 16777216 are read"),
+    ] {
+        let project = Project::new(&format!(
+            "version: 1\nstages:\n  odd: {{run: {script}, outputs: {{x: {{path: out/x, role: metrics}}}}}}\n"
+        ));
+        let ran = project.kiln(&["run"]);
+        assert_eq!(ran.code, Some(1), "{script}: {}", ran.stderr);
+        assert!(ran.stderr.contains(what), "{script}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn an_output_that_a_linked_folder_leads_away_from_is_refused() {
+    let project = Project::new(
+        "version: 1\nparams: {root: none}\nstages:\n  odd:\n    run: rmdir out; ln -s ${params.root}/data out\n    outputs: {x: out/x}\n",
+    );
+    project.write("data/x", "mine\n");
+    let root = project.root().canonicalize().expect("the project");
+    let ran = project.kiln(&["run", "--set", &format!("params.root={}", root.display())]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("where a symbolic link leads"), "{}", ran.stderr);
+    assert_eq!(project.read("data/x"), "mine\n");
+}
+
+#[test]
+fn a_child_that_leaves_its_group_can_change_no_result() {
+    let project = Project::new(
+        "version: 1\nstages:\n  sly:\n    run: |\n      echo good > out/x\n      \
+         setsid sh -c 'i=0; while test $i -lt 200; do i=$((i+1)); echo bad >> out/x; mkdir -p d/$i; sleep 0.01; done' &\n      \
+         while ! test -d d; do sleep 0.01; done\n    outputs: {x: out/x}\n  \
+         next: {run: cat out/x > out/y, inputs: {x: {from: sly.x}}, outputs: {y: out/y}}\n",
+    );
+    let first = project.run(&[]);
+    assert_eq!(first.with("executed"), ["next", "sly"]);
+    assert_eq!(project.read("out/x"), project.read("out/y"));
+    assert_eq!(project.kiln(&["verify"]).code, Some(0));
+    assert_eq!(project.run(&[]).digests(), first.digests());
+}
+
+#[test]
 fn a_command_that_ignores_sigterm_is_killed_with_its_children() {
     let project = Project::new(
         "version: 1\nstages:\n  stubborn:\n    run: |\n      trap '' TERM\n      sh -c 'trap \"\" TERM; while :; do sleep 0.1; done' &\n      \

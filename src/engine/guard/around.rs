@@ -56,7 +56,8 @@ impl Around {
         let devices: Vec<PathBuf> =
             devices().into_iter().filter(|device| !hidden.iter().any(|h| touches(h, device))).collect();
         let tools: Vec<PathBuf> = toolchains(&hidden);
-        let system = SYSTEM.map(PathBuf::from).into_iter().filter(|s| hidden.iter().any(|h| s != h && s.starts_with(h)));
+        let system =
+            SYSTEM.map(PathBuf::from).into_iter().filter(|s| hidden.iter().any(|h| s != h && s.starts_with(h)));
         let mut paths: Vec<PathBuf> = tools.into_iter().chain(system).collect();
         hidden.push(DEVICES.into());
         let above: BTreeSet<&Path> = hidden

@@ -4,8 +4,16 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 /// What programs say when they cannot have a file.
-const COMPLAINTS: [&str; 8] =
-    ["denied", "no such file", "not found", "cannot open", "can't open", "cannot create", "not permitted", "cross-device"];
+const COMPLAINTS: [&str; 8] = [
+    "denied",
+    "no such file",
+    "not found",
+    "cannot open",
+    "can't open",
+    "cannot create",
+    "not permitted",
+    "cross-device",
+];
 
 /// Where a command ran.
 pub(crate) struct Scene<'a> {
@@ -44,7 +52,9 @@ pub(crate) fn hint(lines: &[&str], scene: &Scene<'_>) -> Option<String> {
     }
     if let Some(path) = undeclared {
         let path = path.display();
-        return Some(format!("`{path}` is a file of the project that the stage does not declare; name it under `inputs`"));
+        return Some(format!(
+            "`{path}` is a file of the project that the stage does not declare; name it under `inputs`"
+        ));
     }
     let outside = outside?;
     let path = outside.display();

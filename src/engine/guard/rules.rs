@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use landlock::{
-    ABI, Access as _, AccessFs, BitFlags, PathBeneath, Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _,
-    Scope,
+    ABI, Access as _, AccessFs, BitFlags, PathBeneath, Ruleset, RulesetAttr as _, RulesetCreated,
+    RulesetCreatedAttr as _, Scope,
 };
 
 use super::Limits;
@@ -31,7 +31,8 @@ pub(super) fn available() -> Result<(), String> {
     if probe.is_ok_and(|ruleset| Option::<OwnedFd>::from(ruleset).is_some()) {
         return Ok(());
     }
-    Err("this kernel has no Landlock (Linux 5.13): nothing keeps stages from reading and writing undeclared files".into())
+    Err("this kernel has no Landlock (Linux 5.13): nothing keeps stages from reading and writing undeclared files"
+        .into())
 }
 
 /// Makes the ruleset of a process.
