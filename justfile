@@ -38,3 +38,11 @@ bench-analysis *ARGS:
 # The engine beside ninja, n2 and DVC, and hashing beside b3sum: `just bench-engine --n2 PATH`.
 bench-engine *ARGS:
     python3 bench/engine.py {{ARGS}}
+
+# kill -9 at random moments, hundreds of times; a log of 10 GB; disks that fill up.
+test-faults ROUNDS="300":
+    KILN_TEST_KILLS={{ROUNDS}} KILN_TEST_LOG_BYTES=10000000000 cargo test --workspace --test it -- kills:: disk:: damage:: faults:: limits:: guard:: --nocapture
+
+# Random files for everything that reads one, at length.
+test-fuzz FILES="100000":
+    KILN_TEST_FUZZ={{FILES}} cargo test --workspace --test fuzz -- --nocapture

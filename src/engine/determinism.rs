@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::decide::{Deciding, Verdict};
 use super::execute::{Execution, Failure};
+use super::guard::Guard;
 use super::interrupt::Interrupt;
 use super::sources::Sources;
 use crate::hash::{ActionKey, Artifact, Digest};
@@ -88,6 +89,7 @@ pub fn check_determinism(
         .map(|(name, items)| (name.clone(), items.iter().map(|i| artifact(&i.from)).collect()))
         .collect();
 
+    let guard = Guard::new(&pipeline.root, store.root());
     let run: RunId = store.new_run_id();
     let name = stage.name.to_string();
     let mut executed: Vec<(ActionResult, PathBuf)> = Vec::new();
@@ -98,6 +100,7 @@ pub fn check_determinism(
             store,
             memo,
             sources: &sources,
+            guard: &guard,
             stage,
             decision: &decision,
             inputs: inputs.clone(),

@@ -1,6 +1,6 @@
 //! One execution of a stage: a scratch directory, a worker process, its steps kept on the way, captured outputs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -10,12 +10,15 @@ use std::time::{Duration, Instant};
 
 use super::checkpoints::Checkpoints;
 use super::decide::{Decision, Missing, Verdict, input_path};
+use super::guard::{self, Guard, Limits, Scene};
 use super::interrupt::Interrupt;
 use super::log;
 use super::metrics;
 use super::process::{self, Ending};
+use super::sealed::Sealed;
 use super::sources::Sources;
 use super::spawn;
+use super::worker::Assignment;
 use crate::hash::{Artifact, Memo};
 use crate::kind::{self, Event, Job, Role};
 use crate::pipeline::{self, Body, From, Input, Pipeline, Stage};
@@ -28,6 +31,7 @@ pub(super) struct Execution<'a> {
     pub(super) store: &'a Store,
     pub(super) memo: &'a Memo,
     pub(super) sources: &'a Sources,
+    pub(super) guard: &'a Guard,
     pub(super) stage: &'a Stage,
     pub(super) decision: &'a Decision,
     /// Producers' artifacts, by input name, in order; `None` for documents.
@@ -51,15 +55,21 @@ pub(super) enum Failure {
 
 impl<E: std::error::Error> std::convert::From<E> for Failure {
     fn from(error: E) -> Self {
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
+        let text = with_causes(&error);
         Self::Failed(text)
     }
+}
+
+/// An error with what caused it.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }
 
 impl Execution<'_> {
@@ -83,13 +93,13 @@ impl Execution<'_> {
         let began = Instant::now();
         let scratch = self.store.scratch(&self.stage.name.stage)?;
         tracing::debug!(stage = %self.stage.name, scratch = %scratch.path().display(), "executing");
-        let (produced, resumed) = match &self.stage.body {
-            Body::Uses { kind, params } => {
-                let job = self.job(kind.name(), params.clone(), scratch.path())?;
-                self.run_steps(job, scratch.path(), began)?
-            }
-            Body::Run(command) => (self.run_command(command, scratch.path())?, None),
+        let ran = match &self.stage.body {
+            Body::Uses { kind, params } => self
+                .job(kind.name(), params.clone(), scratch.path())
+                .and_then(|job| self.run_steps(job, scratch.path(), began)),
+            Body::Run(command) => self.run_command(command, scratch.path()).map(|outputs| (outputs, None)),
         };
+        let (produced, resumed) = ran.map_err(|failure| on_full_disk(failure, scratch.path()))?;
         self.sources_unchanged()?;
         let seconds = began.elapsed().as_secs_f64();
         self.capture(produced, seconds, resumed)
@@ -103,7 +113,7 @@ impl Execution<'_> {
         began: Instant,
     ) -> Result<(BTreeMap<String, PathBuf>, Option<Resumed>), Failure> {
         let Some(checkpoints) = Checkpoints::of(self.store, self.stage, self.decision) else {
-            self.run_kind(&job, &|_| {})?;
+            self.run_kind(&job, scratch, &|_| {})?;
             return Ok((job.outputs, None));
         };
         let (from, folder) = (scratch.join("resume"), scratch.join("checkpoints"));
@@ -116,7 +126,7 @@ impl Execution<'_> {
             let seconds = announced.at.duration_since(began).as_secs_f64();
             self.keep(&checkpoints, &announced, seconds, resumed.clone());
         };
-        self.run_kind(&job, &keep)?;
+        self.run_kind(&job, scratch, &keep)?;
         Ok((job.outputs, resumed))
     }
 
@@ -211,16 +221,16 @@ impl Execution<'_> {
     }
 
     /// Runs a built-in kind in a worker. `keep` is handed each step that it announces, beside the worker.
-    fn run_kind(&self, job: &Job, keep: &(dyn Fn(Announced) + Sync)) -> Result<(), Failure> {
+    fn run_kind(&self, job: &Job, scratch: &Path, keep: &(dyn Fn(Announced) + Sync)) -> Result<(), Failure> {
         let mut command = Command::new(self.worker);
         command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(self.open_log()?);
         // Stages read no environment; these bound the thread pools of the libraries under them.
         command.env("RAYON_NUM_THREADS", job.threads.to_string()).env("CANDLE_NUM_THREADS", "1");
-        command.envs(ALLOCATOR);
+        command.env("TMPDIR", scratch).envs(ALLOCATOR);
         let mut child = process::spawn(&mut command).map_err(|e| cannot_start(self.worker.as_os_str(), &e))?;
         let mut stdin = child.stdin.take().ok_or_else(|| Failure::Failed("the worker has no standard input".into()))?;
         let stdout = child.stdout.take().ok_or_else(|| Failure::Failed("the worker has no standard output".into()))?;
-        let mut line = serde_json::to_vec(job)?;
+        let mut line = serde_json::to_vec(&Assignment { job: job.clone(), limits: self.kind_limits(scratch) })?;
         line.push(b'\n');
         // A worker that is already gone says why by its exit status.
         let _ = stdin.write_all(&line);
@@ -233,6 +243,22 @@ impl Execution<'_> {
         })?;
         drop(stdin);
         self.judge(ending)
+    }
+
+    /// What a built-in kind may touch: its inputs, which are links out of its scratch directory, and that.
+    fn kind_limits(&self, scratch: &Path) -> Option<Limits> {
+        let mut limits = self.guard.limits()?;
+        let sources = self.stage.inputs.values().flatten().filter_map(|item| match &item.from {
+            From::Source(path) => self.pipeline.root.join(path).canonicalize().ok(),
+            From::Output { .. } => None,
+        });
+        limits.read = sources.collect();
+        // Who knows a blob's name knows what is in it.
+        limits.named = vec![self.store.root().join("objects")];
+        limits.write = vec![scratch.to_owned()];
+        // What it brings in is checked against a digest, wherever it comes from.
+        limits.everything = matches!(&self.stage.body, Body::Uses { kind, params } if kind.fixed(params).is_some_and(|f| !f.is_empty()));
+        Some(limits)
     }
 
     /// Passes a worker's events on; whatever else it prints goes to the log.
@@ -261,15 +287,18 @@ impl Execution<'_> {
         let (home, work) = (scratch.join("home"), scratch.join("project"));
         fs::create_dir_all(&home)?;
         fs::create_dir_all(&work)?;
+        let mut inputs = Vec::new();
         for (name, items) in &self.stage.inputs {
             for (position, item) in items.iter().enumerate() {
-                let path = work.join(input_path(self.pipeline, item));
-                // The same file may be named under two inputs.
-                if path.exists() {
-                    continue;
-                }
+                inputs.push((work.join(input_path(self.pipeline, item)), name, position, item));
+            }
+        }
+        // A folder comes before what is named in it, which then is there already.
+        inputs.sort_by(|a, b| a.0.cmp(&b.0));
+        for (path, name, position, item) in &inputs {
+            if !path.exists() {
                 fs::create_dir_all(path.parent().unwrap_or(&work))?;
-                self.place(name, position, item, &path, Place::Scratch)?;
+                self.place(name, *position, item, path, Place::Scratch)?;
             }
         }
         let mut outputs = BTreeMap::new();
@@ -277,6 +306,10 @@ impl Execution<'_> {
             let path = work.join(&output.path);
             fs::create_dir_all(path.parent().unwrap_or(&work))?;
             outputs.insert(name.clone(), path);
+        }
+        let mut sealed = Sealed::default();
+        for (path, ..) in &inputs {
+            sealed.add(path)?;
         }
         let mut command = match body {
             pipeline::Command::Shell(script) => {
@@ -298,11 +331,44 @@ impl Execution<'_> {
             command.env("PATH", path);
         }
         command.envs(&self.stage.env);
-        let child = spawn::spawn(&command, &self.open_log()?, &mut process::die_with_parent);
+        let limits = match self.guard.limits() {
+            Some(limits) => {
+                // The log as well, for `echo text > /dev/stderr`.
+                let write = vec![scratch.to_owned(), self.log.to_owned()];
+                self.guard.confine(&Limits { write, ..limits }).map_err(cannot_guard)?
+            }
+            None => None,
+        };
+        let kiln = rustix::process::getpid();
+        let mut enter = || process::bind(kiln, limits.as_ref());
+        let child = spawn::spawn(&command, &self.open_log()?, &mut enter);
         let mut child = child.map_err(|e| cannot_start(command.get_program(), &e))?;
         let ending = process::wait(&mut child, self.stage.timeout, self.interrupt, &|| log::keep_short(self.log))?;
-        self.judge(ending)?;
+        self.judge(ending).map_err(|failure| self.explained(failure, scratch, &work))?;
+        if let Some(path) = sealed.broken() {
+            let path = path.strip_prefix(&work).unwrap_or(path).display();
+            let text =
+                format!("the command changed its input {path}\nhint: inputs are read-only; write a copy elsewhere");
+            return Err(Failure::Failed(text));
+        }
         Ok(outputs)
+    }
+
+    /// Adds to a failure which undeclared file it may come from.
+    fn explained(&self, failure: Failure, scratch: &Path, work: &Path) -> Failure {
+        let Failure::Failed(mut text) = failure else { return failure };
+        let inputs = self.stage.inputs.values().flatten().map(|item| input_path(self.pipeline, item));
+        let outputs = self.stage.outputs.values().map(|output| output.path.as_path());
+        let declared: BTreeSet<PathBuf> = inputs.chain(outputs).map(Path::to_owned).collect();
+        let (project, cache) = (self.pipeline.root.as_path(), self.store.root());
+        let scene = Scene { project, cache, scratch, work, declared: &declared };
+        let lines = super::tail::last_lines(self.log, TAIL_LINES);
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        if let Some(hint) = guard::hint(&lines, &scene) {
+            text.push_str("\nhint: ");
+            text.push_str(&hint);
+        }
+        Failure::Failed(text)
     }
 
     fn judge(&self, ending: Ending) -> Result<(), Failure> {
@@ -360,6 +426,9 @@ impl Execution<'_> {
             let text =
                 format!("the stage ended well but did not write its output {}{}", missing.join(", "), self.tail());
             return Err(Failure::Failed(text));
+        }
+        for (name, path) in &produced {
+            stays(path).map_err(|why| Failure::Failed(format!("output `{name}`: {why}")))?;
         }
         let metric_outputs = self.stage.outputs.iter().filter(|(_, output)| output.role == Role::Metrics);
         let several = metric_outputs.clone().count() > 1;
@@ -420,6 +489,35 @@ fn cannot_start(program: &std::ffi::OsStr, error: &std::io::Error) -> Failure {
         _ => "",
     };
     Failure::Failed(format!("cannot start {}: {error}{hint}", program.display()))
+}
+
+/// Refuses an output that a link leads away from: what is captured is moved, and must not be somebody else's. (A link at
+/// the path itself is refused when it is captured.)
+fn stays(path: &Path) -> Result<(), String> {
+    let folder = path.parent().unwrap_or(path);
+    match folder.canonicalize() {
+        Ok(found) if found == folder => Ok(()),
+        Ok(found) => Err(format!("it lies in {}, where a symbolic link leads", found.display())),
+        Err(e) => Err(format!("cannot find {}: {e}", folder.display())),
+    }
+}
+
+/// Says that the disk is full where a stage failed on it; it may not have been able to say so in its log.
+fn on_full_disk(failure: Failure, scratch: &Path) -> Failure {
+    let full = || rustix::fs::statvfs(scratch).is_ok_and(|disk| disk.f_blocks > 0 && disk.f_bavail < FEW_BLOCKS);
+    match failure {
+        Failure::Failed(text) if full() => {
+            Failure::Failed(format!("{text}\nhint: No space left on the disk of {}", scratch.display()))
+        }
+        other => other,
+    }
+}
+
+/// A disk with no more free blocks than this is full.
+const FEW_BLOCKS: u64 = 4;
+
+fn cannot_guard(error: std::io::Error) -> Failure {
+    Failure::Failed(format!("cannot guard the stage: {error}"))
 }
 
 fn seconds(duration: Duration) -> String {

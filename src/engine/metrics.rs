@@ -1,10 +1,16 @@
 //! Metrics files: the numbers of a JSON object, nested keys joined by dots, or of a CSV file. Series files: whether they are.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::Value;
+
+use super::execute::with_causes;
+use crate::hash::open_regular;
+
+/// The most that is read, in bytes: these are numbers for a table or a chart, not data.
+const MOST: u64 = 16 << 20;
 
 /// Reads the numbers of a metrics file: a CSV file by its name, else JSON.
 ///
@@ -41,11 +47,18 @@ pub(super) fn check_series(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// Nothing but a regular file is read: a stage may leave a link or a FIFO.
 fn bytes(path: &Path, role: &str) -> Result<Vec<u8>, String> {
     if path.is_dir() {
         return Err(format!("it has the role `{role}`, so it has to be a file, and is a folder"));
     }
-    fs::read(path).map_err(|e| format!("cannot read the {role} file: {e}"))
+    let (file, metadata) = open_regular(path).map_err(|e| format!("not a {role} file: {}", with_causes(&e)))?;
+    if metadata.len() > MOST {
+        return Err(format!("a {role} file of {} bytes; at most {MOST} are read", metadata.len()));
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST).read_to_end(&mut bytes).map_err(|e| format!("cannot read the {role} file: {e}"))?;
+    Ok(bytes)
 }
 
 /// Booleans count as 0 and 1; text is left out; array elements go by position.

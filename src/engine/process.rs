@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
+use super::guard::Confinement;
 use super::interrupt::Interrupt;
 use super::spawn::Started;
 
@@ -35,13 +36,18 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     command.process_group(0).spawn()
 }
 
-/// Makes the kernel kill this process when the one that started it dies, however it dies. For a child that knows nothing of
-/// Kiln; it makes one system call.
+/// Makes the kernel kill this process when the one that started it dies, however it dies, and puts it under limits. For a
+/// child that knows nothing of Kiln; it makes system calls and allocates nothing.
 ///
 /// # Errors
-/// If the system does not know of this.
-pub(super) fn die_with_parent() -> io::Result<()> {
-    Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?)
+/// If the system does not know of this, or Kiln is gone already.
+pub(super) fn bind(kiln: Pid, limits: Option<&Confinement>) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // Kiln may have died before that.
+    if rustix::process::getppid() != Some(kiln) {
+        return Err(io::Error::from_raw_os_error(libc::ECHILD));
+    }
+    limits.map_or(Ok(()), Confinement::enter)
 }
 
 /// A child that is waited for.

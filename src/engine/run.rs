@@ -13,6 +13,7 @@ use super::budget::Budget;
 use super::checkpoints::{Checkpoints, Outlook};
 use super::decide::{Deciding, Decision, Verdict};
 use super::event::Reporter;
+use super::guard::Guard;
 use super::history::History;
 use super::interrupt::Interrupt;
 use super::quiet;
@@ -70,9 +71,11 @@ pub fn run(
 
     let deciding = Deciding { pipeline, store, memo, sources: &sources };
     let history = History::new(store, &pipeline.root);
+    let guard = Guard::new(&pipeline.root, store.root());
     let (sender, receiver) = channel();
     let run = Run {
         deciding: &deciding,
+        guard: &guard,
         options,
         interrupt,
         id: &id,
@@ -134,6 +137,7 @@ struct Settled {
 
 struct Run<'a> {
     deciding: &'a Deciding<'a>,
+    guard: &'a Guard,
     options: &'a Options,
     interrupt: &'a Interrupt,
     id: &'a RunId,
@@ -336,6 +340,7 @@ impl<'a> Run<'a> {
             }
             let task = Task {
                 deciding: self.deciding,
+                guard: self.guard,
                 id,
                 decision,
                 inputs: self.artifacts(id),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::decide::{Deciding, Decision, Verdict};
 use super::documents;
-use super::execute::{Execution, Failure, is_damage};
+use super::execute::{Execution, Failure, is_damage, with_causes};
+use super::guard::Guard;
 use super::interrupt::Interrupt;
 use crate::hash::Artifact;
 use crate::kind::Event;
@@ -18,6 +19,7 @@ use crate::store::{ActionLock, ActionResult, Place, Published};
 /// A stage to restore or execute.
 pub(super) struct Task<'a> {
     pub(super) deciding: &'a Deciding<'a>,
+    pub(super) guard: &'a Guard,
     pub(super) id: StageId,
     pub(super) decision: Decision,
     pub(super) inputs: BTreeMap<String, Vec<Option<Artifact>>>,
@@ -119,6 +121,9 @@ impl Task<'_> {
     }
 
     fn execute(&self, stage: &Stage, log: &Path, reasons: &mut Vec<String>) -> Result<ActionResult, Failure> {
+        if let Some(why) = self.guard.prepare() {
+            let _ = self.sender.send(Message::Note(why.to_owned()));
+        }
         // An event that nobody hears is no loss.
         let events = |event: Event| drop(self.sender.send(Message::Event(self.id, event)));
         let execution = Execution {
@@ -126,6 +131,7 @@ impl Task<'_> {
             store: self.deciding.store,
             memo: self.deciding.memo,
             sources: self.deciding.sources,
+            guard: self.guard,
             stage,
             decision: &self.decision,
             inputs: self.inputs.clone(),
@@ -162,7 +168,8 @@ impl Task<'_> {
             };
             let path = self.deciding.pipeline.root.join(&output.path);
             self.deciding.store.materialise(artifact, &path, Place::Copy).map_err(|e| {
-                let text = format!("cannot put output `{name}` ({}) in place: {e}", output.path.display());
+                let why = with_causes(&e);
+                let text = format!("cannot put output `{name}` ({}) in place: {why}", output.path.display());
                 if is_damage(&e) { Damage::Blob(text) } else { Damage::Other(Failure::Failed(text)) }
             })?;
         }

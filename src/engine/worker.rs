@@ -3,7 +3,20 @@
 use std::io::{BufRead, Write};
 use std::sync::Mutex;
 
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use super::guard::Limits;
 use crate::kind::{Catalog, Event, Job};
+
+/// What a worker is told: the first line on its standard input, as JSON.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Assignment {
+    /// What to do.
+    pub(super) job: Job,
+    /// What it may touch meanwhile; `None` where there is no guard.
+    pub(super) limits: Option<Limits>,
+}
 
 /// Runs the job that standard input names and reports on standard output, a JSON object a line.
 ///
@@ -15,7 +28,11 @@ use crate::kind::{Catalog, Event, Job};
 pub fn serve(catalog: &Catalog) -> anyhow::Result<()> {
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
-    let job: Job = serde_json::from_str(&line)?;
+    let Assignment { job, limits } = serde_json::from_str(&line)?;
+    // Before the first thread is started: limits are a thread's, and are handed down.
+    if let Some(limits) = limits {
+        limits.enter().context("the kernel refuses to guard the stage")?;
+    }
     std::thread::spawn(leave_with_parent);
 
     let kind = catalog.get(&job.uses).ok_or_else(|| anyhow::anyhow!("unknown stage kind `{}`", job.uses))?;

@@ -102,7 +102,7 @@ fn a_timeout_stops_the_command_and_all_it_started() {
 #[test]
 fn a_retry_gives_a_second_chance() {
     // Scratch directories are fresh, so the flag lies outside of them.
-    let flag = tempfile::tempdir().expect("a temporary folder");
+    let flag = crate::project::mailbox();
     let flag = flag.path().join("tried");
     let project = Project::new(&format!(
         "version: 1\nstages:\n  flaky:\n    run: test -e {flag} || {{ touch {flag}; exit 3; }}; echo ok > out/x.txt\n    \

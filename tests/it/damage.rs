@@ -90,6 +90,37 @@ fn any_file_deleted() {
 }
 
 #[test]
+fn any_folder_deleted() {
+    let expected = made().run(&[]).digests();
+    let names = ["objects", "trees", "runs", "logs", "locks", "tmp", ""];
+    for name in names {
+        let project = made();
+        let _ = std::fs::remove_dir_all(project.root().join("cache").join(name));
+        assert_eq!(project.run(&[]).digests(), expected, "{name}, outputs in place");
+        let _ = std::fs::remove_dir_all(project.root().join("cache").join(name));
+        std::fs::remove_dir_all(project.root().join("out")).expect("remove outputs");
+        assert_eq!(project.run(&[]).digests(), expected, "{name}, outputs removed");
+        assert_eq!(project.run(&[]).with("up-to-date").len(), 3, "{name}, a second run");
+    }
+}
+
+#[test]
+fn an_edit_whose_times_are_put_back_is_noticed() {
+    let project = made();
+    for (path, text) in [("in.txt", "TEXT\n"), ("out/first.txt", "text\n")] {
+        let path = project.root().join(path);
+        let before = std::fs::metadata(&path).expect("stat").modified().expect("mtime");
+        assert_eq!(std::fs::metadata(&path).expect("stat").len(), text.len() as u64);
+        std::fs::write(&path, text).expect("write");
+        let file = std::fs::File::options().write(true).open(&path).expect("open");
+        file.set_modified(before).expect("set mtime");
+        project.run(&[]);
+        assert_eq!(project.read("out/first.txt"), "TEXT\n");
+        assert_eq!(project.read("out/last.txt"), "TEXT\nTEXT\nb\nx\n");
+    }
+}
+
+#[test]
 fn an_edit_under_a_clock_that_is_ahead_is_noticed() {
     let project = made();
     let path = project.root().join("in.txt");

@@ -153,7 +153,7 @@ fn wait_for(path: &Path) {
 #[test]
 fn nothing_is_deleted_under_a_live_run() {
     let project = spoken(&["one", "two"]);
-    let flags = tempfile::tempdir().expect("a temporary folder");
+    let flags = crate::project::mailbox();
     let child = held(&project, flags.path());
     // What the live run made so far is in no record, and what it is about to read must stay.
     std::fs::remove_dir_all(project.root().join("out")).expect("remove outputs");
@@ -181,7 +181,7 @@ fn nothing_is_deleted_under_a_live_run() {
 #[test]
 fn results_of_a_killed_run_are_kept_for_a_while() {
     let project = Project::new(WORD);
-    let flags = tempfile::tempdir().expect("a temporary folder");
+    let flags = crate::project::mailbox();
     let mut child = held(&project, flags.path());
     child.kill().expect("kill");
     child.wait().expect("wait for kiln");

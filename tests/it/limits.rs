@@ -19,6 +19,8 @@ fn an_output_that_is_no_file_or_folder_is_refused() {
         let ran = refused(script);
         assert!(ran.stderr.contains("a FIFO, not a file or a folder"), "{}", ran.stderr);
     }
+    let ran = refused("python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"out/x\")'");
+    assert!(ran.stderr.contains("a socket, not a file or a folder"), "{}", ran.stderr);
 }
 
 #[test]
@@ -32,12 +34,57 @@ fn a_link_that_leaves_its_output_is_refused() {
 }
 
 #[test]
+fn metrics_that_are_no_file_are_refused_unread() {
+    for (script, what) in [
+        ("mkfifo out/x", "a FIFO"),
+        ("ln -s /dev/zero out/x", "a symbolic link"),
+        ("mkdir out/x", "a folder"),
+        ("truncate -s 1T out/x", "at most 16777216 are read"),
+    ] {
+        let project = Project::new(&format!(
+            "version: 1\nstages:\n  odd: {{run: {script}, outputs: {{x: {{path: out/x, role: metrics}}}}}}\n"
+        ));
+        let ran = project.kiln(&["run"]);
+        assert_eq!(ran.code, Some(1), "{script}: {}", ran.stderr);
+        assert!(ran.stderr.contains(what), "{script}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn an_output_that_a_linked_folder_leads_away_from_is_refused() {
+    let project = Project::new(
+        "version: 1\nparams: {root: none}\nstages:\n  odd:\n    run: rmdir out; ln -s ${params.root}/data out\n    outputs: {x: out/x}\n",
+    );
+    project.write("data/x", "mine\n");
+    let root = project.root().canonicalize().expect("the project");
+    let ran = project.kiln(&["run", "--set", &format!("params.root={}", root.display())]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("where a symbolic link leads"), "{}", ran.stderr);
+    assert_eq!(project.read("data/x"), "mine\n");
+}
+
+#[test]
+fn a_child_that_leaves_its_group_can_change_no_result() {
+    let project = Project::new(
+        "version: 1\nstages:\n  sly:\n    run: |\n      echo good > out/x\n      \
+         setsid sh -c 'i=0; while test $i -lt 200; do i=$((i+1)); echo bad >> out/x; mkdir -p d/$i; sleep 0.01; done' &\n      \
+         while ! test -d d; do sleep 0.01; done\n    outputs: {x: out/x}\n  \
+         next: {run: cat out/x > out/y, inputs: {x: {from: sly.x}}, outputs: {y: out/y}}\n",
+    );
+    let first = project.run(&[]);
+    assert_eq!(first.with("executed"), ["next", "sly"]);
+    assert_eq!(project.read("out/x"), project.read("out/y"));
+    assert_eq!(project.kiln(&["verify"]).code, Some(0));
+    assert_eq!(project.run(&[]).digests(), first.digests());
+}
+
+#[test]
 fn a_command_that_ignores_sigterm_is_killed_with_its_children() {
     let project = Project::new(
         "version: 1\nstages:\n  stubborn:\n    run: |\n      trap '' TERM\n      sh -c 'trap \"\" TERM; while :; do sleep 0.1; done' &\n      \
          echo $! > ${params.pid}; while :; do sleep 0.1; done\n    timeout: 1s\n    outputs: {x: out/x.txt}\nparams: {pid: none}\n",
     );
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = crate::project::mailbox();
     let pid = folder.path().join("pid");
     let ran = project.kiln(&["run", "--json", "--set", &format!("params.pid={}", pid.display())]);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
@@ -59,10 +106,11 @@ fn a_command_that_ignores_sigterm_is_killed_with_its_children() {
 #[test]
 fn a_very_long_log_is_bounded() {
     let project = Project::new(
-        "version: 1\nstages:\n  chatty:\n    run: |\n      echo the beginning; yes this goes on and on | head -c 400000000; sleep 0.2\n      \
-         echo the end; exit 3\n    outputs: {x: out/x.txt}\n",
+        "version: 1\nstages:\n  chatty:\n    run: |\n      echo the beginning; yes this goes on and on | head -c ${params.bytes}; sleep 0.2\n      \
+         echo the end; exit 3\n    outputs: {x: out/x.txt}\nparams: {bytes: 0}\n",
     );
-    let ran = project.kiln(&["run", "--json"]);
+    let bytes = std::env::var("KILN_TEST_LOG_BYTES").unwrap_or_else(|_| "400000000".into());
+    let ran = project.kiln(&["run", "--json", "--set", &format!("params.bytes={bytes}")]);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     let record = ran.record();
     let stage = record.stage("chatty");

@@ -77,6 +77,12 @@ impl Project {
     }
 }
 
+/// A folder through which a stage and a test can talk: in shared memory, all that a stage may write outside its scratch
+/// directory.
+pub(crate) fn mailbox() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").expect("a folder in shared memory")
+}
+
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         Self {

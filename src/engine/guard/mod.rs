@@ -1,0 +1,80 @@
+//! The guard: what the process of a stage and all its children may read and write, enforced by the kernel (Landlock).
+
+mod around;
+mod hint;
+mod rules;
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
+
+use around::Around;
+pub(super) use hint::{Scene, hint};
+pub(super) use rules::Confinement;
+
+/// The guard of a run. Looking around costs something, so that waits until a stage is executed.
+pub(super) struct Guard {
+    hidden: Vec<PathBuf>,
+    state: OnceLock<Result<Around, String>>,
+}
+
+/// What one stage may touch beside the system's files.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Limits {
+    /// Folders of which nothing may be read but what the other fields name.
+    pub(super) hidden: Vec<PathBuf>,
+    /// Files and folders of these to read.
+    pub(super) read: Vec<PathBuf>,
+    /// Folders with files to read that have to be asked for by name.
+    pub(super) named: Vec<PathBuf>,
+    /// Folders to write in, and files to write.
+    pub(super) write: Vec<PathBuf>,
+    /// Whether everything may be read: for outputs whose contents are known beforehand.
+    pub(super) everything: bool,
+}
+
+impl Guard {
+    /// Hides a project and its cache from the stages, but for what their limits name.
+    pub(super) fn new(project: &Path, cache: &Path) -> Self {
+        Self { hidden: vec![project.to_owned(), cache.to_owned()], state: OnceLock::new() }
+    }
+
+    /// Gets ready; tells, once, why there is no guard if there is none.
+    pub(super) fn prepare(&self) -> Option<&str> {
+        let mut first = false;
+        let state = self.state.get_or_init(|| {
+            first = true;
+            rules::available().map(|()| Around::look(&self.hidden))
+        });
+        state.as_ref().err().filter(|_| first).map(String::as_str)
+    }
+
+    /// Limits that hide what this guard hides; `None` where there is no guard.
+    pub(super) fn limits(&self) -> Option<Limits> {
+        self.prepare();
+        let present = matches!(self.state.get(), Some(Ok(_)));
+        present.then(|| Limits { hidden: self.hidden.clone(), ..Limits::default() })
+    }
+
+    /// Makes the limits of a process that is about to be started.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub(super) fn confine(&self, limits: &Limits) -> std::io::Result<Option<Confinement>> {
+        match self.state.get() {
+            Some(Ok(around)) => rules::confine(around, limits).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Limits {
+    /// Puts this process, all that it starts and every thread it has yet to start under the limits.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub(super) fn enter(&self) -> std::io::Result<()> {
+        rules::confine(&Around::look(&self.hidden), self)?.enter()
+    }
+}
