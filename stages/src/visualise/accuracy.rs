@@ -68,9 +68,10 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
     let best = (1..variants.len()).fold(0, |b, i| if variants[i].accuracy > variants[b].accuracy { i } else { b });
     let table = table(&variants, best, &params.columns);
     let width = table.size().0;
+    let title = format!("{}: {:.4} at best", params.title, variants[best].accuracy);
     let subtitle = format!("Best: {:.4} ({}){}", variants[best].accuracy, variants[best].name, tested(&variants));
     let rows: Vec<Vec<Box<dyn Chart>>> = vec![vec![Box::new(dots(&variants, best, width))], vec![Box::new(table)]];
-    Figure { title: params.title, subtitle, rows, caption: params.caption }.write(context)
+    Figure { title, subtitle, rows, caption: params.caption }.write(context)
 }
 
 /// What the intervals mean, where the number of test samples is known.

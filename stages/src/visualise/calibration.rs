@@ -13,7 +13,8 @@ use super::chart::line::{LineChart, Series};
 use super::figure::{Chart, Figure};
 use super::predictions::{self, Prediction};
 use super::read::grouped;
-use super::style;
+use super::share::wilson;
+use super::style::{self, PAPER, mix};
 use crate::kind::{Arity, Context, Kind, check};
 
 /// The kind.
@@ -78,27 +79,31 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
         bins.len()
     );
     let filled = || bins.iter().filter(|bin| bin.count > 0);
-    let lowest = filled().map(|bin| bin.point().0.min(bin.point().1)).fold(1.0, f64::min);
-    // From the lowest tenth that holds everything: five classes are never less sure than a fifth.
-    let low = (lowest * 10.0 + 1e-9).floor() / 10.0;
-    let axis = |name: &str| Axis::between(name, low, 1.0);
+    // Nothing is less sure than one in as many as there are classes.
+    let low = filled().map(|bin| bin.point().0).fold(1.0, f64::min);
+    let low = ((low - 0.02) * 10.0).floor().max(0.0) / 10.0;
+    let confidence = || Axis::between("confidence", low, 1.0);
     let diagonal = Series { colour: style::AXIS, points: vec![(low, low), (1.0, 1.0)], marked: false };
+    let interval = |bin: &Bin| {
+        let (x, y) = bin.point();
+        let (low, high) = wilson(y, bin.count as u64);
+        Series { colour: mix(style::category(0), PAPER, 0.55), points: vec![(x, low), (x, high)], marked: false }
+    };
     let curve = Series { colour: style::category(0), points: filled().map(Bin::point).collect(), marked: true };
     let reliability = LineChart {
         title: "Share that is right".to_owned(),
         size: PANEL,
-        x: axis("confidence"),
-        y: axis("accuracy"),
-        series: vec![diagonal, curve],
+        x: confidence(),
+        y: Axis::between("accuracy", 0.0, 1.0),
+        series: [diagonal].into_iter().chain(filled().map(interval)).chain([curve]).collect(),
         rules: Vec::new(),
     };
-    let most = bins.iter().map(|bin| bin.count as f64 / all).fold(0.0, f64::max);
     let width = 1.0 / bins.len() as f64;
     let histogram = BarChart {
         title: "Share of the predictions".to_owned(),
         size: PANEL,
-        x: axis("confidence"),
-        y: Axis::between("share", 0.0, (most * 10.0).ceil() / 10.0),
+        x: confidence(),
+        y: Axis::between("share", 0.0, 1.0),
         bars: (0..bins.len())
             .filter(|&i| bins[i].count > 0)
             .map(|i| Bar {
@@ -108,7 +113,8 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
             .collect(),
         colour: style::category(0),
     };
-    let legend = [("network".to_owned(), style::category(0)), ("perfect calibration".to_owned(), style::AXIS)];
+    let legend = [("network, with 95% intervals", style::category(0)), ("perfect calibration", style::AXIS)];
+    let legend = legend.map(|(name, colour)| (name.to_owned(), colour));
     let rows: Vec<Vec<Box<dyn Chart>>> =
         vec![vec![Box::new(Legend::new(2.0 * PANEL.0, legend))], vec![Box::new(reliability), Box::new(histogram)]];
     Figure { title, subtitle, rows, caption: params.caption }.write(context)

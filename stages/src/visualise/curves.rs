@@ -74,9 +74,14 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
     let best = best(&history);
     let mut subtitle =
         format!("Best validation accuracy {:.4} in epoch {}", history[best].val_accuracy, history[best].epoch);
-    if let Some(path) = context.optional("metrics") {
-        subtitle.push_str(&format!("; test accuracy {:.4}", read::accuracy(path)?));
-    }
+    let title = match context.optional("metrics") {
+        Some(path) => {
+            let accuracy = read::accuracy(path)?;
+            subtitle.push_str(&format!("; test accuracy {accuracy:.4}"));
+            format!("{} (test accuracy {accuracy:.4})", params.title)
+        }
+        None => format!("{} (validation accuracy {:.4})", params.title, history[best].val_accuracy),
+    };
     let width = 2.0 * PANEL.0 + 3.0 * style::SPACE;
     let colours = [style::category(0), style::category(1)];
     let legend = Legend::new(width, ["training", "validation"].map(str::to_owned).into_iter().zip(colours));
@@ -87,7 +92,7 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
         vec![Box::new(accuracy), Box::new(loss)],
         vec![Box::new(table(&history, best, params.table_rows.get(), width))],
     ];
-    Figure { title: params.title, subtitle, rows, caption: params.caption }.write(context)
+    Figure { title, subtitle, rows, caption: params.caption }.write(context)
 }
 
 /// The first epoch with the best validation accuracy.

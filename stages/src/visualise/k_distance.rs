@@ -9,7 +9,7 @@ use super::chart::axis::Axis;
 use super::chart::line::{At, LineChart, Rule, Series};
 use super::figure::{Chart, Figure};
 use super::read::{self, grouped};
-use super::style::{self, AXIS, INK};
+use super::style::{self, AXIS, INK, MUTED};
 use crate::kind::{Arity, Context, Kind, check};
 
 /// The kind.
@@ -76,7 +76,7 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
             series.insert(0, Series { colour: AXIS, points: ends, marked: false });
             series.push(Series { colour: style::category(1), points: vec![knee], marked: true });
             let label = format!("knee, image {} of {}", grouped(knee.0 as u64 + 1), grouped(curve.len() as u64));
-            rules.push(Rule { at: At::X(knee.0), label, colour: AXIS });
+            rules.push(Rule { at: At::X(knee.0), label, colour: MUTED });
             "eps is the knee, where the curve is farthest below the line between its ends"
         }
         None => "eps was given",

@@ -74,10 +74,11 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
         path.display()
     );
     let subtitle = match summary.input.as_slice() {
-        [] => format!("{} parameters", grouped(summary.parameters)),
-        input => format!("{} parameters, input {}", grouped(summary.parameters), shape(input)),
+        [] => String::new(),
+        input => format!("Input {}", shape(input)),
     };
     let title = params.title.clone().unwrap_or_else(|| format!("Layers of {}", summary.name));
+    let title = format!("{title}: {} parameters", grouped(summary.parameters));
     Figure { title, subtitle, rows: vec![vec![Box::new(table(&summary))]], caption: params.caption }.write(context)
 }
 

@@ -63,6 +63,16 @@ impl Contingency {
         order
     }
 
+    /// The share of samples whose class is the most frequent one of their cluster; noise counts as a cluster.
+    pub(super) fn purity(&self) -> f64 {
+        let mut best: BTreeMap<i64, u64> = BTreeMap::new();
+        for ((cluster, _), count) in &self.counts {
+            let most = best.entry(*cluster).or_default();
+            *most = (*most).max(*count);
+        }
+        best.values().sum::<u64>() as f64 / self.counts.values().sum::<u64>().max(1) as f64
+    }
+
     /// The adjusted Rand index (Hubert and Arabie, 1985) as scikit-learn's `adjusted_rand_score` has it: noise counts
     /// as a cluster, and two trivial partitions agree.
     pub(super) fn adjusted_rand_index(&self) -> f64 {
@@ -90,6 +100,7 @@ mod tests {
         // sklearn.metrics.adjusted_rand_score([0,0,1,1,1,2], [0,0,0,1,1,-1]) of scikit-learn 1.9.1.
         let pairs = [(0, 0), (0, 0), (0, 1), (1, 1), (1, 1), (-1, 2)];
         assert!((Contingency::new(pairs).adjusted_rand_index() - 0.3181818181818182).abs() < 1e-12);
+        assert!((Contingency::new(pairs).purity() - 5.0 / 6.0).abs() < 1e-12);
         assert_eq!(Contingency::new([(0, 0), (0, 0)]).adjusted_rand_index(), 1.0);
     }
 

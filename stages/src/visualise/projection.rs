@@ -97,5 +97,6 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
     }
     let subtitle =
         format!("{} samples; a cluster has the colour of the class it matches", grouped(clusters.len() as u64));
-    Figure { title: params.title, subtitle, rows, caption: params.caption }.write(context)
+    let title = format!("{} (ARI {:.3})", params.title, clusters.ari);
+    Figure { title, subtitle, rows, caption: params.caption }.write(context)
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::chart::image_grid::{Group, ImageGrid, Picture};
 use super::figure::Figure;
 use super::images::Images;
+use super::matching::Contingency;
 use super::read::{self, Clustered, grouped};
 use super::style;
 use crate::artifact::dataset::Dataset;
@@ -82,7 +83,9 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
     }
     let subtitle = format!("True class under each image; seed {}", params.seed);
     let grid = ImageGrid { groups };
-    Figure { title: params.title, subtitle, rows: vec![vec![Box::new(grid)]], caption: params.caption }.write(context)
+    let purity = Contingency::new(rows.iter().map(|row| (row.cluster, row.label))).purity();
+    let title = format!("{} (purity {purity:.3})", params.title);
+    Figure { title, subtitle, rows: vec![vec![Box::new(grid)]], caption: params.caption }.write(context)
 }
 
 /// Some members, each at most once; what is drawn of a cluster does not depend on the others.

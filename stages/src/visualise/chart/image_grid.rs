@@ -14,7 +14,7 @@ const GAP: Point = (1.5 * SPACE, 2.5 * SPACE);
 /// The most that a row's name takes up.
 const NAME: f64 = 170.0;
 /// The most lines of a caption.
-const LINES: usize = 2;
+const LINES: usize = 3;
 
 /// A picture with its caption.
 pub(in crate::visualise) struct Picture {
