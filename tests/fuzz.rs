@@ -126,7 +126,10 @@ fn each(name: &str, corpus: &[(PathBuf, Vec<u8>)], mut call: impl FnMut(&[u8])) 
         if let Err(panic) = result {
             let kept = std::env::temp_dir().join(format!("kiln-fuzz-{name}"));
             fs::write(&kept, bytes).expect("keep what was found");
-            eprintln!("the file that did it is {}", kept.display());
+            #[allow(clippy::print_stderr, reason = "a test tells where to look")]
+            {
+                eprintln!("the file that did it is {}", kept.display());
+            }
             std::panic::resume_unwind(panic);
         }
     };

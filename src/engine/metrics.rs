@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::execute::with_causes;
-use crate::hash::open_regular;
+use crate::hash::{ContentError, open_regular};
 
 /// The most that is read, in bytes: these are numbers for a table or a chart, not data.
 const MOST: u64 = 16 << 20;
@@ -49,9 +49,11 @@ pub(super) fn check_series(path: &Path) -> Result<(), String> {
 
 /// Nothing but a regular file is read: a stage may leave a link or a FIFO.
 fn bytes(path: &Path, role: &str) -> Result<Vec<u8>, String> {
-    if path.is_dir() {
+    let found = std::fs::symlink_metadata(path).map_err(|e| format!("cannot read the {role} file: {e}"))?;
+    if found.is_dir() {
         return Err(format!("it has the role `{role}`, so it has to be a file, and is a folder"));
     }
+    ContentError::unless_regular(&found, path).map_err(|e| format!("not a {role} file: {e}"))?;
     let (file, metadata) = open_regular(path).map_err(|e| format!("not a {role} file: {}", with_causes(&e)))?;
     if metadata.len() > MOST {
         return Err(format!("a {role} file of {} bytes; at most {MOST} are read", metadata.len()));

@@ -155,7 +155,7 @@ struct Run<'a> {
     /// Whether nothing has been started yet.
     idle: bool,
     /// Decided stages that wait for processors.
-    ready: Vec<Box<Pending>>,
+    ready: Vec<Pending>,
     /// Stages in a task, and what their record needs.
     running: BTreeMap<StageId, (Instant, Plan)>,
     failed: bool,
@@ -308,7 +308,7 @@ impl<'a> Run<'a> {
         }
         record.ready = Some(self.since(began));
         record.reasons = reasons;
-        self.ready.push(Box::new(Pending { id, record, decision, starts_over, expected }));
+        self.ready.push(Pending { id, record, decision, starts_over, expected });
     }
 
     /// Starts what fits into the budget, the longest first.
@@ -330,7 +330,7 @@ impl<'a> Run<'a> {
             let (cpus, gpus) = if restoring { (1, 0) } else { (stage.resources.cpus, stage.resources.gpu) };
             let Some((cpus, gpus)) = self.budget.take(cpus, gpus) else { continue };
             self.idle = false;
-            let Pending { id, record, decision, starts_over, .. } = *self.ready.remove(at);
+            let Pending { id, record, decision, starts_over, .. } = self.ready.remove(at);
             if !restoring {
                 let why = record.reasons.first().map_or("", String::as_str);
                 self.reporter.stage_started(&record.name, why);
