@@ -3,7 +3,9 @@
 #[path = "support/records.rs"]
 mod records;
 
-use kiln::compare::{CompareError, Comparison, VariantTable, diff, within};
+use std::collections::BTreeMap;
+
+use kiln::compare::{CompareError, Comparison, GateResult, History, SpreadTable, VariantTable, diff, within};
 use kiln::kind::Role;
 use kiln::record::{Outcome, RunRecord};
 use records::{run, stage};
@@ -251,9 +253,13 @@ fn documented<T: Serialize + DeserializeOwned>(example: &str) {
 fn the_documented_json_is_the_json_that_is_written() {
     let [record] = examples(include_str!("../docs/run-record.md"))[..] else { panic!("one example") };
     documented::<RunRecord>(record);
-    let [runs, variants] = examples(include_str!("../docs/compare.md"))[..] else { panic!("two examples") };
+    let page = examples(include_str!("../docs/compare.md"));
+    let [runs, variants, spread, gates, metrics] = page[..] else { panic!("five examples") };
     documented::<Comparison>(runs);
     documented::<VariantTable>(variants);
+    documented::<SpreadTable>(spread);
+    documented::<BTreeMap<String, Vec<GateResult>>>(gates);
+    documented::<History>(metrics);
 }
 
 #[test]

@@ -331,9 +331,10 @@ impl Execution<'_> {
             command.env("PATH", path);
         }
         command.envs(&self.stage.env);
+        let log = self.open_log()?;
         let limits = match self.guard.limits() {
             Some(limits) => {
-                // The log as well, for `echo text > /dev/stderr`.
+                // The log as well, which is there by now, for `echo text > /dev/stderr`.
                 let write = vec![scratch.to_owned(), self.log.to_owned()];
                 self.guard.confine(&Limits { write, ..limits }).map_err(cannot_guard)?
             }
@@ -341,7 +342,7 @@ impl Execution<'_> {
         };
         let kiln = rustix::process::getpid();
         let mut enter = || process::bind(kiln, limits.as_ref());
-        let child = spawn::spawn(&command, &self.open_log()?, &mut enter);
+        let child = spawn::spawn(&command, &log, &mut enter);
         let mut child = child.map_err(|e| cannot_start(command.get_program(), &e))?;
         let ending = process::wait(&mut child, self.stage.timeout, self.interrupt, &|| log::keep_short(self.log))?;
         self.judge(ending).map_err(|failure| self.explained(failure, scratch, &work))?;
