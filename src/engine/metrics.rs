@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::execute::with_causes;
-use crate::hash::open_regular;
+use crate::hash::{ContentError, open_regular};
 
 /// The most that is read, in bytes: these are numbers for a table, not data.
 const MOST: u64 = 16 << 20;
@@ -17,6 +17,8 @@ const MOST: u64 = 16 << 20;
 /// # Errors
 /// If it is not a JSON object in a regular file of at most 16 MiB. Nothing else is read: a stage may leave a link or a FIFO.
 pub(super) fn read(path: &Path) -> Result<BTreeMap<String, f64>, String> {
+    let found = std::fs::symlink_metadata(path).map_err(|e| format!("cannot read the metrics file: {e}"))?;
+    ContentError::unless_regular(&found, path).map_err(|e| format!("not a metrics file: {e}"))?;
     let (file, metadata) = open_regular(path).map_err(|e| format!("not a metrics file: {}", with_causes(&e)))?;
     if metadata.len() > MOST {
         return Err(format!("a metrics file of {} bytes; at most {MOST} are read", metadata.len()));
