@@ -177,6 +177,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--python", help="a Python that has PyTorch and TensorFlow, instead of a throwaway environment")
+    parser.add_argument("--dev", action="store_true", help="the dev build, whose operators are optimised as the release's")
     parser.add_argument("--only", action="append", help="mode:model:batch, as train:5:32; may be repeated")
     parser.add_argument("--worker", nargs=6, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -191,10 +192,10 @@ def main():
         return
 
     python = environment(arguments.python)
-    build = ["cargo", "build", "--release", "--workspace", "--example", "throughput"]
-    subprocess.run(build, check=True, cwd=ROOT)
+    build = ["cargo", "build", "--workspace", "--example", "throughput"]
+    subprocess.run(build if arguments.dev else [*build, "--release"], check=True, cwd=ROOT)
     target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
-    throughput = os.path.join(target, "release", "examples", "throughput")
+    throughput = os.path.join(target, "debug" if arguments.dev else "release", "examples", "throughput")
     print(f"{processor()}; {arguments.threads} threads; {versions(python)}")
     print(f"{arguments.rounds} rounds of {arguments.seconds} s, interleaved; images a second, median (best)\n")
     print("| case | Kiln | PyTorch | PyTorch, channels last | Keras | Kiln to the better peer |")
