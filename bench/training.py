@@ -164,7 +164,7 @@ def versions(python):
 def processor():
     try:
         with open("/proc/cpuinfo") as info:
-            lines = dict(line.strip().split("\t: ", 1) for line in info if "\t: " in line)
+            lines = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in info)}
         widest = next((f for f in ("avx512f", "avx2", "sse2") if f in lines.get("flags", "").split()), "")
         return f"{lines.get('model name', '?')}, {os.cpu_count()} cores, {widest}"
     except OSError:
