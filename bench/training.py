@@ -6,7 +6,8 @@ makes a throwaway environment with PyTorch and TensorFlow (or takes the one of -
 `throughput`, runs every tool in turn for a few rounds, each in a process of its own, and prints each tool's median and
 best images a second and Kiln's ratio to the better peer. Every process trains on random images in memory for some
 seconds; a window of about half a second gives a rate. PyTorch runs eagerly, in its default layout and channels last,
-whichever is faster; Keras runs `fit` on the TensorFlow backend as it chooses to (jit_compile="auto").
+whichever is faster; Keras runs `fit` on the TensorFlow backend as it chooses to (jit_compile="auto"). The last column is
+how many pages of memory the system gave Kiln's process in a window, the median: 0 where a step takes none.
 """
 
 import argparse
@@ -153,7 +154,7 @@ def measure(command, env=None):
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(env or {})}, cwd=ROOT)
     if done.returncode != 0:
         raise SystemExit(f"{command} failed:\n{done.stderr}")
-    return json.loads(done.stdout.strip().splitlines()[-1])["images_per_second"]
+    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def versions(python):
@@ -198,12 +199,12 @@ def main():
     throughput = os.path.join(target, "debug" if arguments.dev else "release", "examples", "throughput")
     print(f"{processor()}; {arguments.threads} threads; {versions(python)}")
     print(f"{arguments.rounds} rounds of {arguments.seconds} s, interleaved; images a second, median (best)\n")
-    print("| case | Kiln | PyTorch | PyTorch, channels last | Keras | Kiln to the better peer |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| case | Kiln | PyTorch | PyTorch, channels last | Keras | Kiln to the better peer | Kiln's page faults a window |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     tools = ["kiln", "torch", "torch-nhwc", "keras"]
     cases = [c for c in CASES if not arguments.only or "{}:{}:{}".format(*c) in arguments.only]
     for mode, model, batch in cases:
-        rates = {tool: [] for tool in tools}
+        rates, faults = {tool: [] for tool in tools}, []
         for _ in range(arguments.rounds):
             for tool in tools:
                 numbers = [str(n) for n in (batch, arguments.threads, arguments.seconds)]
@@ -211,11 +212,14 @@ def main():
                     command, env = [throughput, mode, f"models/model-{model}.yaml", *numbers], WORKER
                 else:
                     command, env = [python, __file__, "--worker", tool, mode, str(model), *numbers], None
-                rates[tool] += measure(command, env)
+                result = measure(command, env)
+                rates[tool] += result["images_per_second"]
+                faults += result.get("page_faults", [])
         median = {tool: statistics.median(rates[tool]) for tool in tools}
         cells = [f"{median[tool]:.0f} ({max(rates[tool]):.0f})" for tool in tools]
         better = max(median[tool] for tool in tools[1:])
-        print(f"| {mode} model {model}, batch {batch} | {' | '.join(cells)} | {median['kiln'] / better:.2f} |", flush=True)
+        cells += [f"{median['kiln'] / better:.2f}", f"{statistics.median(faults):g}"]
+        print(f"| {mode} model {model}, batch {batch} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 //! How many images a second a model trains on, or classifies: the trainer of the `train` kind on random images.
 //!
 //! `throughput <train|infer> MODEL.yaml BATCH THREADS SECONDS [SIDE]` prints a line of JSON with the rate of each window
-//! of about half a second. `bench/training.py` runs it beside PyTorch and Keras.
+//! of about half a second and, on Linux, how many pages of memory the process was given in it. `bench/training.py` runs it
+//! beside PyTorch and Keras.
 #![allow(clippy::print_stdout, reason = "a program that prints its result")]
 
 use std::cell::RefCell;
@@ -39,7 +40,13 @@ fn main() -> anyhow::Result<()> {
     let params = Params { batch_size, ..Params::default() };
     let plan = Plan::new(&model, [side, side, 1], CLASSES)?;
     let mut state = TrainState::new(&model, plan, 0, &Device::Cpu)?;
-    let rates = RefCell::new(Rates { last: Instant::now(), images: 0, rates: Vec::new() });
+    let rates = RefCell::new(Rates {
+        last: Instant::now(),
+        images: 0,
+        rates: Vec::new(),
+        faults: page_faults(),
+        pages: Vec::new(),
+    });
     let start = Instant::now();
     // The first window warms up.
     let enough = || start.elapsed() > WINDOW + Duration::from_secs(seconds as u64) && rates.borrow().rates.len() > 1;
@@ -61,7 +68,8 @@ fn main() -> anyhow::Result<()> {
         }
         other => anyhow::bail!("`{other}` is neither train nor infer"),
     }
-    println!("{}", serde_json::json!({"images_per_second": rates.into_inner().rates[1..]}));
+    let Rates { rates, pages, .. } = rates.into_inner();
+    println!("{}", serde_json::json!({"images_per_second": rates[1..], "page_faults": pages[1..]}));
     Ok(())
 }
 
@@ -69,6 +77,16 @@ struct Rates {
     last: Instant,
     images: usize,
     rates: Vec<f64>,
+    faults: u64,
+    pages: Vec<u64>,
+}
+
+/// Pages given to this process so far that were not on disk: 0 where the system does not say.
+fn page_faults() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name of the program, in parentheses, may hold spaces; `minflt` is the eighth field behind it.
+    let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
+    behind.split_whitespace().nth(7).and_then(|field| field.parse().ok()).unwrap_or_default()
 }
 
 impl Rates {
@@ -76,7 +94,9 @@ impl Rates {
         self.images += images;
         if self.last.elapsed() >= WINDOW {
             self.rates.push(self.images as f64 / self.last.elapsed().as_secs_f64());
-            (self.last, self.images) = (Instant::now(), 0);
+            let faults = page_faults();
+            self.pages.push(faults - self.faults);
+            (self.last, self.images, self.faults) = (Instant::now(), 0, faults);
         }
     }
 }
