@@ -1,7 +1,7 @@
 #!/bin/sh
-# Checks that Kiln compiles with `--features cuda` on a machine without a GPU and without CUDA installed: the compiler and
-# the headers come as Python packages into target/cuda. Nothing is linked or run. Compiling candle's kernels takes minutes,
-# so they are kept in target/cuda-check between calls.
+# Checks that Kiln compiles with `--features cuda` and with `--features cudnn` on a machine without a GPU and without CUDA
+# installed: the compiler and the headers come as Python packages into target/cuda. Nothing is linked or run. Compiling
+# candle's kernels takes minutes, so they are kept in target/cuda-check between calls.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -16,4 +16,6 @@ CUDA_HOME=$(target/cuda/bin/python -c 'import glob, sys; print(glob.glob(sys.pre
 export CUDA_HOME CUDA_PATH="$CUDA_HOME" PATH="$CUDA_HOME/bin:$PATH"
 # Kernels are compiled for this GPU generation, where there is none to ask.
 export CUDA_COMPUTE_CAP="${CUDA_COMPUTE_CAP:-80}"
-CARGO_TARGET_DIR=target/cuda-check cargo check --workspace --locked --features kiln/cuda
+for feature in cuda cudnn; do
+    CARGO_TARGET_DIR=target/cuda-check cargo check --workspace --locked --features "kiln/$feature"
+done

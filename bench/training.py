@@ -66,8 +66,8 @@ def torch_worker(mode, model, batch, threads, seconds, channels_last):
         layers = [*conv(1, 32), nn.MaxPool2d(2), *conv(32, 32), nn.Flatten(), nn.Linear(6272, 512), nn.ReLU()]
         layers += [nn.Linear(512, 5)]
     else:
-        layers = [*conv(1, 32), nn.MaxPool2d(2), nn.Dropout(0.25), *conv(32, 64), nn.MaxPool2d(2), nn.Dropout(0.25)]
-        layers += [*conv(64, 128), nn.Dropout(0.25), *conv(128, 128), nn.MaxPool2d(2), nn.Dropout(0.25), nn.Flatten()]
+        layers = [*conv(1, 32), nn.MaxPool2d(2), nn.Dropout(0.1), *conv(32, 64), nn.MaxPool2d(2), nn.Dropout(0.1)]
+        layers += [*conv(64, 128), nn.Dropout(0.1), *conv(128, 128), nn.MaxPool2d(2), nn.Dropout(0.1), nn.Flatten()]
         layers += [nn.Linear(1152, 512), nn.ReLU(), nn.Dropout(0.25), nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 5)]
     net = nn.Sequential(*layers)
     x, y = torch.rand(IMAGES, 1, 28, 28), torch.randint(0, 5, (IMAGES,))
@@ -107,8 +107,8 @@ def keras_worker(mode, model, batch, threads, seconds):
     if model == 1:
         net += [conv(32), l.Flatten(), l.Dense(512, activation="relu")]
     else:
-        net += [l.Dropout(0.25), conv(64), l.MaxPooling2D(), l.Dropout(0.25), conv(128), l.Dropout(0.25), conv(128)]
-        net += [l.MaxPooling2D(), l.Dropout(0.25), l.Flatten(), l.Dense(512, activation="relu"), l.Dropout(0.25)]
+        net += [l.Dropout(0.1), conv(64), l.MaxPooling2D(), l.Dropout(0.1), conv(128), l.Dropout(0.1), conv(128)]
+        net += [l.MaxPooling2D(), l.Dropout(0.1), l.Flatten(), l.Dense(512, activation="relu"), l.Dropout(0.25)]
         net += [l.Dense(256, activation="relu")]
     net = keras.Sequential([*net, l.Dense(5, activation="softmax")])
     optimiser = keras.optimizers.SGD(0.01) if model == 1 else keras.optimizers.Adam()
