@@ -7,7 +7,7 @@ const GAP: f64 = 22.0;
 const RISE: f64 = 44.0;
 /// How often the order is improved and how often the places are.
 const SWEEPS: usize = 12;
-/// Layers of more nodes than this are not fitted into a room: the edges that pass would fill it.
+/// Graphs of more nodes than this are not fitted into a room: the edges that pass would fill it.
 const MOST: usize = 100;
 
 /// Where everything goes; the top left corner is (0, 0).
