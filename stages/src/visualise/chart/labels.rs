@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn a_box_goes_where_nothing_is() {
         // All points but for a strip at the right.
-        let points: Vec<(Point, Colour)> = (0..6_000)
+        let points: Vec<(Point, Colour)> = (0..6_400)
             .map(|i| ((50.0 + f64::from(i % 75) * 4.0, 20.0 + f64::from(i / 75) * 4.0), category(1)))
             .collect();
         let tags = [Tag { place: (200.0, 180.0), size: (80.0, 21.0), colour: category(0) }];
