@@ -103,6 +103,19 @@ fn pca_of_more_dimensions_than_points_is_the_same() {
 }
 
 #[test]
+fn ten_runs_of_kmeans_find_the_best_from_any_seed() {
+    // Seven groups of unequal size along a line, close together at one end: a start of plain k-means++ often misses some.
+    let mut rng = stages::rng::Rng::new(5, "test", 0);
+    let centres = [0.0, 6.0, 14.0, 40.0, 90.0, 96.0, 300.0];
+    let values = Array2::from_shape_fn((1400, 2), |(i, _)| {
+        let group = if i % 2 == 0 { 0 } else { i / 2 % 7 };
+        centres[group] + f64::from(rng.normal())
+    });
+    let found: Vec<f64> = (0..10).map(|seed| kmeans(values.view(), 7, 10, seed).unwrap().inertia).collect();
+    assert!(found.iter().all(|inertia| (inertia - found[0]).abs() < 1e-6 * found[0]), "{found:?}");
+}
+
+#[test]
 fn kmeans_is_as_good_as_the_best_of_scikit_learn() {
     let (images, reference) = (images(), reference());
     let expected = &reference["kmeans"];

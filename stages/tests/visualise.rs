@@ -64,8 +64,16 @@ fn the_png_is_rasterised_with_the_embedded_fonts() {
             pixels
         };
         let png = Pixmap::decode_png(&drawn.png).unwrap();
-        assert!(png == raster(true), "{}: other fonts were used", case.uses);
-        assert!(png != raster(false), "{}: no text was drawn", case.uses);
+        // The PNG holds at most 256 colours: a rare one may be a little off, but no letter is missing or elsewhere.
+        let other = |a: u8, b: u8| a.abs_diff(b) > 64;
+        let differing = |raster: &Pixmap| {
+            let pairs = png.pixels().iter().zip(raster.pixels());
+            pairs
+                .filter(|(a, b)| other(a.red(), b.red()) || other(a.green(), b.green()) || other(a.blue(), b.blue()))
+                .count()
+        };
+        assert_eq!(differing(&raster(true)), 0, "{}: other fonts were used", case.uses);
+        assert!(differing(&raster(false)) > 100, "{}: no text was drawn", case.uses);
     }
 }
 

@@ -9,12 +9,14 @@ const LABEL: f64 = 13.0;
 const DETAIL: f64 = 11.5;
 const PAD: (f64, f64) = (12.0, 8.0);
 const MARGIN: f64 = 6.0;
+/// The width of a page's text and figures, less the margins: a drawing in a page is to fit.
+const ROOM: f64 = 880.0;
 /// The ground and the ink of a drawing on its own.
 const LIGHT: [(&str, &str); 3] = [("ink", "#22211f"), ("line", "#8d877c"), ("box", "#ffffff")];
 
 /// An SVG document of its own, readable on any ground.
 pub fn document(graph: &Graph) -> String {
-    let layout = laid_out(graph);
+    let layout = laid_out(graph, None);
     let (width, height) = size(&layout);
     let body = body(graph, &layout);
     let markup = html! {
@@ -30,16 +32,17 @@ pub fn document(graph: &Graph) -> String {
 
 /// The drawing as part of a page; the title is for those who cannot see it.
 pub(in crate::report) fn element(graph: &Graph, title: &str) -> Markup {
-    let layout = laid_out(graph);
+    let layout = laid_out(graph, Some(ROOM));
     let (width, height) = size(&layout);
     html! {
-        svg.graph role="img" aria-label=(title) width=(n(width)) height=(n(height)) viewBox=(view(width, height)) {
+        svg.graph role="img" aria-label=(title) width=(n(width)) height=(n(height)) viewBox=(view(width, height))
+            style=(format!("--w:{}px", n(width))) {
             (body(graph, &layout))
         }
     }
 }
 
-fn laid_out(graph: &Graph) -> Layout {
+fn laid_out(graph: &Graph, room: Option<f64>) -> Layout {
     let width = |text: &str, size: f64| text_width(text, size);
     let sizes: Vec<(f64, f64)> = graph
         .nodes
@@ -50,7 +53,7 @@ fn laid_out(graph: &Graph) -> Layout {
             (wide.ceil(), (lines + 2.0 * PAD.1).ceil())
         })
         .collect();
-    layout(&sizes, &graph.edges)
+    layout(&sizes, &graph.edges, room)
 }
 
 fn size(layout: &Layout) -> (f64, f64) {

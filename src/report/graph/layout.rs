@@ -1,4 +1,5 @@
-//! A layered layout: longest paths give the layers, barycentres the order in them, least squares the places.
+//! A layered layout: longest paths, or the room there is, give the layers, barycentres the order in them, least squares
+//! the places.
 
 /// The room between nodes of a layer, and between a node and a passing edge.
 const GAP: f64 = 22.0;
@@ -6,6 +7,8 @@ const GAP: f64 = 22.0;
 const RISE: f64 = 44.0;
 /// How often the order is improved and how often the places are.
 const SWEEPS: usize = 12;
+/// Graphs of more nodes than this are not fitted into a room: the edges that pass would fill it.
+const MOST: usize = 100;
 
 /// Where everything goes; the top left corner is (0, 0).
 #[derive(Debug, Default, PartialEq)]
@@ -26,9 +29,13 @@ struct Slot {
     below: Vec<usize>,
 }
 
-/// Places nodes of the given sizes. Edges lead from a smaller to a larger place: producers come first.
-pub(super) fn layout(sizes: &[(f64, f64)], edges: &[(usize, usize)]) -> Layout {
-    let layers = layers(sizes.len(), edges);
+/// Places nodes of the given sizes. Edges lead from a smaller to a larger place: producers come first. With a `room` no
+/// layer is wider than that, as far as it can be helped.
+pub(super) fn layout(sizes: &[(f64, f64)], edges: &[(usize, usize)], room: Option<f64>) -> Layout {
+    let layers = match room {
+        Some(room) if sizes.len() <= MOST => fitted(sizes, edges, room),
+        _ => layers(sizes.len(), edges),
+    };
     let mut slots: Vec<Slot> = sizes
         .iter()
         .zip(&layers)
@@ -108,6 +115,40 @@ fn layers(nodes: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     layers
 }
 
+/// Each node below its producers, in the first layer that has room for it; those that most depends on choose first.
+fn fitted(sizes: &[(f64, f64)], edges: &[(usize, usize)], room: f64) -> Vec<usize> {
+    let nodes = sizes.len();
+    let (mut needs, mut heights) = (vec![vec![]; nodes], vec![0; nodes]);
+    for &(from, to) in edges {
+        needs[to].push(from);
+    }
+    for &(from, to) in edges.iter().rev() {
+        heights[from] = heights[from].max(heights[to] + 1);
+    }
+    let mut waiting: Vec<usize> = (0..nodes).collect();
+    waiting.sort_by_key(|&node| std::cmp::Reverse(heights[node]));
+    let mut layers: Vec<Option<usize>> = vec![None; nodes];
+    let mut layer = 0;
+    while !waiting.is_empty() {
+        let above = |node: &usize| layers[*node].is_some_and(|l| l < layer);
+        let ready: Vec<usize> = waiting.iter().copied().filter(|&node| needs[node].iter().all(above)).collect();
+        // What comes from above and goes past: an edge that ends in this layer takes up no room of its own.
+        let passing = edges.iter().filter(|(from, to)| above(from) && layers[*to].is_none()).count();
+        let mut taken = GAP * passing as f64;
+        for node in ready {
+            let own = sizes[node].0 + GAP - GAP * needs[node].len() as f64;
+            let first = !layers.contains(&Some(layer));
+            if first || taken + own - GAP <= room {
+                layers[node] = Some(layer);
+                taken += own;
+            }
+        }
+        waiting.retain(|&node| layers[node].is_none());
+        layer += 1;
+    }
+    layers.into_iter().flatten().collect()
+}
+
 /// Reorders each row by the mean place of its neighbours, up and down, and keeps the best found.
 fn order(rows: &mut Vec<Vec<usize>>, slots: &[Slot]) {
     let mut best = (crossings(rows, slots), rows.clone());
@@ -156,13 +197,15 @@ fn crossings(rows: &[Vec<usize>], slots: &[Slot]) -> usize {
     count
 }
 
-/// Centres: each as near to the mean of its neighbours as order and room allow.
+/// Centres: each as near to the mean of its neighbours as order and room allow. No row reaches beyond the widest.
 fn places(rows: &[Vec<usize>], slots: &[Slot]) -> Vec<f64> {
     let mut x = vec![0.0; slots.len()];
+    let mut half: f64 = 0.0;
     for row in rows {
         let offsets = offsets(row, slots);
-        let half = offsets.last().copied().unwrap_or(0.0) / 2.0;
-        row.iter().zip(&offsets).for_each(|(&i, offset)| x[i] = offset - half);
+        let middle = offsets.last().copied().unwrap_or(0.0) / 2.0;
+        row.iter().zip(&offsets).for_each(|(&i, offset)| x[i] = offset - middle);
+        row.iter().for_each(|&i| half = half.max(x[i].abs() + slots[i].width / 2.0));
     }
     for sweep in 0..SWEEPS * 2 {
         let down = sweep % 2 == 0;
@@ -178,7 +221,11 @@ fn places(rows: &[Vec<usize>], slots: &[Slot]) -> Vec<f64> {
                 .collect();
             let offsets = offsets(row, slots);
             let fitted = ascending(&wanted.iter().zip(&offsets).map(|(w, o)| w - o).collect::<Vec<_>>());
-            row.iter().zip(fitted.iter().zip(&offsets)).for_each(|(&i, (fit, offset))| x[i] = fit + offset);
+            let (Some(&first), Some(&last), Some(&end)) = (row.first(), row.last(), offsets.last()) else { continue };
+            let (low, high) = (slots[first].width / 2.0 - half, half - slots[last].width / 2.0 - end);
+            for (&i, (fit, offset)) in row.iter().zip(fitted.iter().zip(&offsets)) {
+                x[i] = fit.min(high).max(low) + offset;
+            }
         }
     }
     x
@@ -217,7 +264,7 @@ mod tests {
     fn nodes_of_a_layer_do_not_overlap_and_edges_lead_down() {
         let sizes: Vec<(f64, f64)> = (0..9).map(|i| (40.0 + 10.0 * f64::from(i), 30.0)).collect();
         let edges = [(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (0, 5), (4, 6), (3, 6), (0, 6), (7, 8)];
-        let layout = layout(&sizes, &edges);
+        let layout = layout(&sizes, &edges, None);
         for (i, (a, (w, _))) in layout.centres.iter().zip(&sizes).enumerate() {
             assert!(a.0 - w / 2.0 >= -1e-9 && a.0 + w / 2.0 <= layout.size.0 + 1e-9);
             for (b, (v, _)) in layout.centres.iter().zip(&sizes).skip(i + 1) {
@@ -230,16 +277,34 @@ mod tests {
     }
 
     #[test]
+    fn what_has_too_little_room_is_folded_into_layers() {
+        // One feeds eleven, the last of which feeds two more.
+        let sizes = [(100.0, 30.0); 14];
+        let mut edges: Vec<(usize, usize)> = (1..12).map(|to| (0, to)).collect();
+        edges.extend([(11, 12), (11, 13), (0, 13)]);
+        assert!(layout(&sizes, &edges, None).size.0 > 1000.0);
+        let layout = layout(&sizes, &edges, Some(500.0));
+        assert!(layout.size.0 <= 500.0, "{:?}", layout.size);
+        for &(from, to) in &edges {
+            assert!(layout.centres[from].1 < layout.centres[to].1);
+        }
+        for (i, a) in layout.centres.iter().enumerate() {
+            let beside = layout.centres.iter().skip(i + 1).filter(|b| b.1 == a.1);
+            assert!(beside.into_iter().all(|b| (a.0 - b.0).abs() >= 100.0 + GAP - 1e-9));
+        }
+    }
+
+    #[test]
     fn a_crossing_that_need_not_be_is_removed() {
         let sizes = [(10.0, 10.0); 4];
-        let layout = layout(&sizes, &[(0, 3), (1, 2)]);
+        let layout = layout(&sizes, &[(0, 3), (1, 2)], None);
         let [a, b, c, d] = layout.centres[..] else { panic!() };
         assert_eq!(a.0 < b.0, d.0 < c.0);
     }
 
     #[test]
     fn nothing_is_drawn_of_nothing() {
-        assert_eq!(layout(&[], &[]), Layout::default());
+        assert_eq!(layout(&[], &[], None), Layout::default());
     }
 
     #[test]

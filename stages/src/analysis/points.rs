@@ -16,6 +16,8 @@ pub struct Points<'a> {
     exact: ArrayView2<'a, f64>,
     /// `exact`, centred and scaled so that no magnitude is above 1: rounding hurts least, and nothing overflows.
     rounded: Array2<f32>,
+    /// `rounded`, transposed: matrix products read their second factor a row at a time.
+    columns: Array2<f32>,
     /// The squared lengths of the rows of `rounded`.
     lengths: Vec<f32>,
     /// `rounded = (exact - mean) * scale`, a power of two.
@@ -64,7 +66,8 @@ impl<'a> Points<'a> {
         let longest = f64::from(lengths.iter().copied().fold(0.0, f32::max)).sqrt();
         let relative = ((columns as f64 + 16.0) * UNIT) as f32;
         let floor = (16.0 * centring * (columns as f64).sqrt() * longest) as f32 + f32::MIN_POSITIVE;
-        Self { exact, rounded, lengths, scale, relative, floor }
+        let columns = rounded.t().as_standard_layout().into_owned();
+        Self { exact, rounded, columns, lengths, scale, relative, floor }
     }
 
     /// How many there are.
@@ -92,7 +95,7 @@ impl<'a> Points<'a> {
             .map(|start| {
                 let end = (start + BLOCK).min(n);
                 let mut block = Array2::<f32>::zeros((end - start, n));
-                general_mat_mul(-2.0, &self.rounded.slice(s![start..end, ..]), &self.rounded.t(), 0.0, &mut block);
+                general_mat_mul(-2.0, &self.rounded.slice(s![start..end, ..]), &self.columns, 0.0, &mut block);
                 let rows = block.as_slice_mut().expect("a fresh matrix is contiguous").chunks_mut(n);
                 rows.zip(start..end)
                     .map(|(values, index)| {

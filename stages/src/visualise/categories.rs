@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::chart::table::{Align, Row, Table};
 use super::figure::Figure;
 use super::read::{self, grouped};
-use crate::kind::{Arity, Context, Kind, check};
+use crate::kind::{Context, Kind, check};
 
 /// A label with at least this share of a group is part of its name.
 const PART: f64 = 0.2;
@@ -17,7 +17,7 @@ const PART: f64 = 0.2;
 pub(super) const KIND: Kind = Kind {
     name: "visualise/categories",
     summary: "Draws a table of the classes: their labels, and the sub-categories found inside them.",
-    inputs: &[super::port("categories", Arity::One, "`categories.json` of a subclusters stage")],
+    inputs: &[super::CATEGORIES],
     outputs: super::OUTPUTS,
     check: check::<Params>,
     run,

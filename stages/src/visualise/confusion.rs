@@ -10,13 +10,13 @@ use super::chart::heat_map::{Cell, HeatMap};
 use super::figure::Figure;
 use super::read::grouped;
 use super::share::share;
-use crate::kind::{Arity, Context, Kind, check};
+use crate::kind::{Context, Kind, check};
 
 /// The kind.
 pub(super) const KIND: Kind = Kind {
     name: "visualise/confusion",
     summary: "Draws a confusion matrix with counts and the share of each true class.",
-    inputs: &[super::port("confusion", Arity::One, "`confusion.csv` of an evaluate stage")],
+    inputs: &[super::CONFUSION],
     outputs: super::OUTPUTS,
     check: check::<Params>,
     run,

@@ -20,7 +20,7 @@ pub(super) const KIND: Kind = Kind {
     summary: "Draws accuracy and loss of training and validation by epoch, with a table of the epochs.",
     inputs: &[
         super::port("history", Arity::One, "`history.csv` of a train stage"),
-        super::port("metrics", Arity::Optional, "`metrics.json` of an evaluate stage: its accuracy joins the subtitle"),
+        super::port("metrics", Arity::Optional, "`metrics.json` of an evaluate stage: its accuracy joins the title"),
     ],
     outputs: super::OUTPUTS,
     check: check::<Params>,
@@ -72,14 +72,14 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
         );
     }
     let best = best(&history);
-    let mut subtitle =
-        format!("Best validation accuracy {:.4} in epoch {}", history[best].val_accuracy, history[best].epoch);
+    let least =
+        (1..history.len()).fold(0, |least, i| if history[i].val_loss < history[least].val_loss { i } else { least });
+    let subtitle = format!(
+        "Best validation accuracy {:.4} in epoch {}, least validation loss {:.4} in epoch {}",
+        history[best].val_accuracy, history[best].epoch, history[least].val_loss, history[least].epoch
+    );
     let title = match context.optional("metrics") {
-        Some(path) => {
-            let accuracy = read::accuracy(path)?;
-            subtitle.push_str(&format!("; test accuracy {accuracy:.4}"));
-            format!("{} (test accuracy {accuracy:.4})", params.title)
-        }
+        Some(path) => format!("{} (test accuracy {:.4})", params.title, read::accuracy(path)?),
         None => format!("{} (validation accuracy {:.4})", params.title, history[best].val_accuracy),
     };
     let width = 2.0 * PANEL.0 + 3.0 * style::SPACE;

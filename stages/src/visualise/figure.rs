@@ -7,6 +7,7 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
 
 use super::canvas::{Canvas, Point, Type, svg};
+use super::png;
 use super::style::{BODY, HEADING, LEADING, MUTED, PAPER, SPACE, TITLE};
 use super::text::{self, Weight};
 use crate::kind::Context;
@@ -140,7 +141,7 @@ pub(super) fn rasterise(svg: &str) -> anyhow::Result<Vec<u8>> {
     let mut pixels = Pixmap::new(width, height)
         .with_context(|| format!("a figure of {width} x {height} pixels is too large to be rasterised"))?;
     resvg::render(&tree, Transform::from_scale(DENSITY, DENSITY), &mut pixels.as_mut());
-    Ok(pixels.encode_png()?)
+    png::encode(&pixels)
 }
 
 /// The height that a chart's title takes up: nothing where there is none.

@@ -16,10 +16,7 @@ use crate::kind::{Arity, Context, Kind, check};
 pub(super) const KIND: Kind = Kind {
     name: "visualise/k-distance",
     summary: "Draws the k-distance curve with the radius that DBSCAN was given.",
-    inputs: &[
-        super::port("choice", Arity::One, "`choice.csv` of a cluster stage that used DBSCAN"),
-        super::port("metrics", Arity::One, "`metrics.json` of the same stage"),
-    ],
+    inputs: &[super::CHOICE, super::port("metrics", Arity::One, "`metrics.json` of the same stage")],
     outputs: super::OUTPUTS,
     check: check::<Params>,
     run,

@@ -18,6 +18,7 @@ mod layers;
 mod matching;
 mod mistakes;
 mod network;
+mod png;
 mod predictions;
 mod projected;
 mod projection;
@@ -57,6 +58,21 @@ const OUTPUTS: &[Output] = &[
     Output { name: "svg", file: "figure.svg", role: Role::Figure, doc: "the figure as SVG" },
     Output { name: "png", file: "figure.png", role: Role::Figure, doc: "the figure as PNG, two pixels a CSS pixel" },
 ];
+
+/// What `evaluate` counted.
+const CONFUSION: Port = port("confusion", Arity::One, "`confusion.csv` of an evaluate stage");
+/// Where `project` stages put the samples.
+const PROJECTIONS: Port = port("projections", Arity::Many, "`projection.csv` of project stages");
+/// What `subclusters` found, class by class.
+const CATEGORIES: Port = port("categories", Arity::One, "`categories.json` of a subclusters stage");
+/// What `cluster` made its choice from.
+const CHOICE: Port = port(
+    "choice",
+    Arity::One,
+    "`choice.csv` of a cluster stage: by k-means for the silhouette, by DBSCAN for the k-distance curve",
+);
+/// The groups that `cluster` made.
+const CLUSTERS: Port = port("clusters", Arity::One, "`clusters.csv` of a cluster stage");
 
 /// An input that is read as the bytes it holds.
 const fn port(name: &'static str, arity: Arity, doc: &'static str) -> Port {

@@ -22,9 +22,9 @@ pub(super) const KIND: Kind = Kind {
     name: "visualise/projection",
     summary: "Draws projections of embeddings, true classes beside clusters, a row a projection.",
     inputs: &[
-        super::port("projections", Arity::Many, "`projection.csv` of project stages"),
+        super::PROJECTIONS,
         super::port("embeddings", Arity::One, "`embeddings.safetensors` that was projected and clustered"),
-        super::port("clusters", Arity::One, "`clusters.csv` of a cluster stage"),
+        super::CLUSTERS,
     ],
     outputs: super::OUTPUTS,
     check: check::<Params>,
@@ -95,8 +95,10 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
             panel(format!("{name}: {} (ARI {:.3})", params.clusters, clusters.ari), &|index| clusters.colour(index)),
         ]);
     }
-    let subtitle =
-        format!("{} samples; a cluster has the colour of the class it matches", grouped(clusters.len() as u64));
+    let subtitle = format!(
+        "{} samples; classes and clusters are matched one to one, for the greatest overlap, and share their colours",
+        grouped(clusters.len() as u64)
+    );
     let title = format!("{} (ARI {:.3})", params.title, clusters.ari);
     Figure { title, subtitle, rows, caption: params.caption }.write(context)
 }

@@ -21,10 +21,7 @@ use crate::rng::Rng;
 pub(super) const KIND: Kind = Kind {
     name: "visualise/samples",
     summary: "Draws random images of each cluster, a row a cluster, with their true class.",
-    inputs: &[
-        super::port("data", Arity::One, "the image set that was clustered"),
-        super::port("clusters", Arity::One, "`clusters.csv` of a cluster stage"),
-    ],
+    inputs: &[super::port("data", Arity::One, "the image set that was clustered"), super::CLUSTERS],
     outputs: super::OUTPUTS,
     check: check::<Params>,
     run,

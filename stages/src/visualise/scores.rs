@@ -9,13 +9,13 @@ use super::confusion::read_matrix;
 use super::figure::{Chart, Figure};
 use super::read::grouped;
 use super::share::{share, wilson};
-use crate::kind::{Arity, Context, Kind, check};
+use crate::kind::{Context, Kind, check};
 
 /// The kind.
 pub(super) const KIND: Kind = Kind {
     name: "visualise/scores",
     summary: "Draws precision, recall, F1 and support of each class.",
-    inputs: &[super::port("confusion", Arity::One, "`confusion.csv` of an evaluate stage")],
+    inputs: &[super::CONFUSION],
     outputs: super::OUTPUTS,
     check: check::<Params>,
     run,

@@ -12,16 +12,13 @@ use super::figure::{Chart, Figure};
 use super::matching::Contingency;
 use super::read::{self, grouped};
 use super::style::{self, INK};
-use crate::kind::{Arity, Context, Kind, check};
+use crate::kind::{Context, Kind, check};
 
 /// The kind.
 pub(super) const KIND: Kind = Kind {
     name: "visualise/silhouette",
     summary: "Draws the mean silhouette of each number of clusters that was tried, and the silhouettes in the chosen one.",
-    inputs: &[
-        super::port("choice", Arity::One, "`choice.csv` of a cluster stage that used k-means"),
-        super::port("clusters", Arity::One, "`clusters.csv` of the same stage"),
-    ],
+    inputs: &[super::CHOICE, super::CLUSTERS],
     outputs: super::OUTPUTS,
     check: check::<Params>,
     run,

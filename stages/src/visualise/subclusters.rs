@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::canvas::Point;
 use super::categories::{self, Category};
 use super::chart::axis::Axis;
-use super::chart::scatter::{Label, Scatter};
+use super::chart::labels::Label;
+use super::chart::scatter::Scatter;
 use super::figure::{Chart, Figure};
 use super::projected::{self, Place, Projected};
 use super::read::{self, grouped};
@@ -21,9 +22,9 @@ pub(super) const KIND: Kind = Kind {
     name: "visualise/subclusters",
     summary: "Draws projections annotated with the groups found inside classes, a row a class.",
     inputs: &[
-        super::port("projections", Arity::Many, "`projection.csv` of project stages"),
+        super::PROJECTIONS,
         super::port("subclusters", Arity::One, "`subclusters.csv` of a subclusters stage"),
-        super::port("categories", Arity::One, "`categories.json` of the same stage"),
+        super::CATEGORIES,
     ],
     outputs: super::OUTPUTS,
     check: check::<Params>,

@@ -94,9 +94,8 @@ pub struct Density {
     pub eps: f64,
     /// The embeddings that were clustered: the given ones, normalised.
     pub values: Array2<f64>,
-    /// The k-distance curve: from every point to its neighbour number `min_samples - 1`, ascending. Shorter, or empty,
-    /// where there are too few points.
-    pub distances: Vec<f64>,
+    /// The k-distance curve, if the radius was read off it.
+    pub distances: Option<Vec<f64>>,
 }
 
 /// Groups the rows of `values` [N, D] by density. The labels are those of scikit-learn's brute force on the same
@@ -106,10 +105,12 @@ pub struct Density {
 /// If the radius is to be chosen and cannot be: too few points, or all of them the same.
 pub fn dbscan(values: &Array2<f64>, params: &Dbscan) -> anyhow::Result<Density> {
     let values = params.normalise.apply(values);
-    let distances = distances(&values, params.min_samples);
-    let eps = match params.eps {
-        Eps::Given(eps) => eps,
-        Eps::Named(Auto::Auto) => automatic(&distances, values.nrows(), params.min_samples)?,
+    let (eps, distances) = match params.eps {
+        Eps::Given(eps) => (eps, None),
+        Eps::Named(Auto::Auto) => {
+            let distances = k_distances(&values, params.min_samples);
+            (automatic(&distances, values.nrows(), params.min_samples)?, Some(distances))
+        }
     };
     let clusters = linfa_clustering::Dbscan::params_with(params.min_samples, L2Dist, WithinRadius { radius: eps })
         .tolerance(eps)
@@ -120,9 +121,10 @@ pub fn dbscan(values: &Array2<f64>, params: &Dbscan) -> anyhow::Result<Density> 
     Ok(Density { clusters, eps, values, distances })
 }
 
-/// The distance from every point to the last of the neighbours that would make it a core point, ascending: a core point
-/// has `min_samples` points in its radius, itself included.
-fn distances(values: &Array2<f64>, min_samples: usize) -> Vec<f64> {
+/// The k-distance curve: the distance from every point to the last of the neighbours that would make it a core point,
+/// ascending. A core point has `min_samples` points in its radius, itself included; with fewer points in all the curve is
+/// empty.
+pub fn k_distances(values: &Array2<f64>, min_samples: usize) -> Vec<f64> {
     if values.nrows() < min_samples {
         return Vec::new();
     }

@@ -1,10 +1,10 @@
-//! k-means, best of several runs from k-means++ starts.
+//! k-means, best of several runs from greedy k-means++ starts.
 
 use anyhow::{Context as _, ensure};
 use linfa::DatasetBase;
 use linfa::traits::Fit;
 use linfa_clustering::{KMeans as Linfa, KMeansInit};
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use rayon::prelude::*;
@@ -88,32 +88,28 @@ pub fn kmeans(values: ArrayView2<'_, f64>, clusters: usize, runs: usize, seed: u
     ensure!(clusters <= n, "{clusters} clusters were asked for but there are {n} embeddings: ask for fewer");
     // linfa stops when the centres together moved less than its tolerance, a distance. It must shrink and grow with
     // the data; this small a share of their spread means that assignments have settled.
-    let mean = values.mean_axis(ndarray::Axis(0)).context("there are no embeddings")?;
+    let mean = values.mean_axis(Axis(0)).context("there are no embeddings")?;
     let spread = (&values - &mean).mapv(|v| v * v).sum() / (n * columns) as f64;
     let tolerance = (1e-6 * spread.sqrt()).max(f64::MIN_POSITIVE);
-    let generator = Xoshiro256PlusPlus::seed_from_u64(Rng::new(seed, "k-means", 0).next_u64());
-    let model = Linfa::params_with_rng(clusters, generator)
-        .n_runs(runs)
-        .tolerance(tolerance)
-        .max_n_iterations(1000)
-        // Not k-means||: its parallel draws depend on the number of threads.
-        .init_method(KMeansInit::KMeansPlusPlus)
-        .fit(&DatasetBase::from(values))
-        .context("k-means failed")?;
-    // The fitted model's inertia is a mean, and its cluster sizes are those of the last run rather than the best.
-    let centres = model.centroids();
-    let nearest: Vec<(usize, f64)> = (0..n)
-        .into_par_iter()
-        .map(|i| {
-            let squared = |centre: usize| -> f64 {
-                values.row(i).iter().zip(centres.row(centre)).map(|(a, b)| (a - b) * (a - b)).sum()
-            };
-            (0..clusters).fold((0, f64::INFINITY), |best, centre| {
-                let distance = squared(centre);
-                if distance < best.1 { (centre, distance) } else { best }
-            })
-        })
-        .collect();
+    let fit = |run: usize| -> anyhow::Result<(f64, Vec<(usize, f64)>)> {
+        let mut rng = Rng::new(seed, "k-means", run as u64);
+        let model = Linfa::params_with_rng(clusters, Xoshiro256PlusPlus::seed_from_u64(rng.next_u64()))
+            .n_runs(1)
+            .tolerance(tolerance)
+            .max_n_iterations(1000)
+            .init_method(KMeansInit::Precomputed(start(values, clusters, &mut rng)))
+            .fit(&DatasetBase::from(values))
+            .context("k-means failed")?;
+        let nearest = nearest(values, model.centroids());
+        Ok((nearest.iter().map(|&(_, squared)| squared).sum(), nearest))
+    };
+    let (mut inertia, mut nearest) = fit(0)?;
+    for run in 1..runs {
+        let found = fit(run)?;
+        if found.0 < inertia {
+            (inertia, nearest) = found;
+        }
+    }
     let mut order = vec![None; clusters];
     let mut next = 0;
     let names = nearest
@@ -125,5 +121,59 @@ pub fn kmeans(values: ArrayView2<'_, f64>, clusters: usize, runs: usize, seed: u
             })
         })
         .collect();
-    Ok(Partition { clusters: names, inertia: nearest.iter().map(|&(_, squared)| squared).sum() })
+    Ok(Partition { clusters: names, inertia })
+}
+
+/// The centre that each point is nearest to, the first of equals, and its squared distance.
+fn nearest(values: ArrayView2<'_, f64>, centres: &Array2<f64>) -> Vec<(usize, f64)> {
+    let of = |i: usize| {
+        (0..centres.nrows()).fold((0, f64::INFINITY), |best, centre| {
+            let distance = squared(values.row(i), centres.row(centre));
+            if distance < best.1 { (centre, distance) } else { best }
+        })
+    };
+    (0..values.nrows()).into_par_iter().map(of).collect()
+}
+
+fn squared(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+}
+
+/// Centres to start from, by greedy k-means++ (Arthur and Vassilvitskii, 2007, section 5): each is the best of a few points
+/// that are drawn by their squared distance to the centres so far. Plain k-means++ draws one, and the best of ten runs
+/// from its starts may miss what scikit-learn, which draws as many as here, finds.
+fn start(values: ArrayView2<'_, f64>, clusters: usize, rng: &mut Rng) -> Array2<f64> {
+    let (n, trials) = (values.nrows(), 2 + (clusters as f64).ln() as usize);
+    let mut chosen = vec![rng.below(n)];
+    let nearer = |least: &[f64], to: usize| -> Vec<f64> {
+        let distance = |i: usize| squared(values.row(i), values.row(to)).min(least[i]);
+        (0..n).into_par_iter().map(distance).collect()
+    };
+    let mut least = nearer(&vec![f64::INFINITY; n], chosen[0]);
+    while chosen.len() < clusters {
+        let sums: Vec<f64> = least
+            .iter()
+            .scan(0.0, |sum, squared| {
+                *sum += squared;
+                Some(*sum)
+            })
+            .collect();
+        let total = sums[n - 1];
+        let mut best: Option<(f64, usize, Vec<f64>)> = None;
+        for _ in 0..trials {
+            let draw = f64::from(rng.uniform()) * total;
+            let drawn = sums.partition_point(|sum| *sum <= draw);
+            // Where every point lies on a centre, any will do.
+            let drawn = if drawn < n { drawn } else { rng.below(n) };
+            let left = nearer(&least, drawn);
+            let sum: f64 = left.iter().sum();
+            if best.as_ref().is_none_or(|(least, ..)| sum < *least) {
+                best = Some((sum, drawn, left));
+            }
+        }
+        let (_, drawn, left) = best.expect("there is at least one trial");
+        chosen.push(drawn);
+        least = left;
+    }
+    values.select(Axis(0), &chosen)
 }

@@ -17,7 +17,7 @@ use crate::artifact;
 use crate::kind::{Arity, Context, Kind, Output, ParamError, Port, Reads, Role};
 
 pub use choose::{Choice, Search, Trial, choose};
-pub use dbscan::{Dbscan, Density, Eps, Normalise, dbscan};
+pub use dbscan::{Dbscan, Density, Eps, Normalise, dbscan, k_distances};
 pub use kmeans::{Count, KMeans, Partition, kmeans};
 pub use knee::{Knee, knee};
 pub use radius::WithinRadius;
@@ -188,6 +188,7 @@ fn by_kmeans(params: &KMeans, embeddings: &Embeddings, context: &Context<'_>) ->
 
 fn by_density(params: &Dbscan, embeddings: &Embeddings, context: &Context<'_>) -> anyhow::Result<Grouped> {
     let Density { clusters, eps, values, distances } = dbscan(&embeddings.values, params)?;
+    let distances = distances.unwrap_or_else(|| k_distances(&values, params.min_samples));
     let names: Vec<i64> = clusters.iter().map(|c| c.map_or(-1, |c| c as i64)).collect();
     let mut metrics = metrics(&names, embeddings);
     context.message(format!("eps {eps:.6}: {} clusters, {} of {} noise", metrics.clusters, metrics.noise, names.len()));

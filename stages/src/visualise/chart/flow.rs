@@ -21,8 +21,10 @@ const FRAME: f64 = 10.0;
 const NAME: f64 = 22.0;
 /// Above the branches, and below them: the room of the lines that part and meet.
 const FAN: f64 = 16.0;
-/// A flow higher than this is folded.
+/// A flow higher than this is folded,
 const HIGHEST: f64 = 560.0;
+/// but not into columns that together are wider than this: it would be shrunk to fit a page.
+const WIDEST: f64 = 860.0;
 /// Between two columns.
 const COLUMNS: f64 = 44.0;
 /// Above and below all columns of a folded flow: the room of the lines between columns.
@@ -211,9 +213,20 @@ fn arrow(canvas: &mut Canvas<'_>, from: Point, to: Point) {
 }
 
 impl Flow {
-    /// The columns: as few as keep the flow low enough, and those as equal as they can be.
+    /// The columns: as few as keep the flow low enough, or as many as there is room for.
     fn columns(&self) -> Vec<&[Part]> {
-        let count = (height(&self.parts) / HIGHEST).ceil().max(1.0);
+        let mut count = (height(&self.parts) / HIGHEST).ceil().max(1.0);
+        loop {
+            let columns = self.folded(count);
+            if count <= 1.0 || spread(&columns) <= WIDEST {
+                return columns;
+            }
+            count -= 1.0;
+        }
+    }
+
+    /// At most so many columns, as equal as they can be.
+    fn folded(&self, count: f64) -> Vec<&[Part]> {
         let mut limit = height(&self.parts) / count;
         loop {
             let columns = fold(&self.parts, limit);
@@ -223,6 +236,11 @@ impl Flow {
             limit += BOX.0 / 2.0;
         }
     }
+}
+
+/// The width of columns side by side.
+fn spread(columns: &[&[Part]]) -> f64 {
+    columns.iter().map(|column| width(column)).sum::<f64>() + COLUMNS * columns.len().saturating_sub(1) as f64
 }
 
 /// Fills one column after another up to a height.
@@ -241,10 +259,8 @@ fn fold(parts: &[Part], limit: f64) -> Vec<&[Part]> {
 impl Chart for Flow {
     fn size(&self) -> Point {
         let columns = self.columns();
-        let widths: f64 = columns.iter().map(|column| width(column)).sum();
         let tallest = columns.iter().map(|column| height(column)).fold(0.0, f64::max);
-        let turns = columns.len() - 1;
-        (widths + COLUMNS * turns as f64, tallest + if turns > 0 { 2.0 * TURN } else { 0.0 })
+        (spread(&columns), tallest + if columns.len() > 1 { 2.0 * TURN } else { 0.0 })
     }
 
     fn draw(&self, canvas: &mut Canvas<'_>, at: Point) {

@@ -6,6 +6,7 @@ pub(super) mod dots;
 pub(super) mod flow;
 pub(super) mod heat_map;
 pub(super) mod image_grid;
+pub(super) mod labels;
 pub(super) mod legend;
 pub(super) mod line;
 pub(super) mod profile;
