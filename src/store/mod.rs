@@ -31,7 +31,7 @@ pub use error::{RunLookupError, StoreError};
 pub use garbage::{Amount, Garbage, Keep, KeptFor};
 pub use lock::{ActionLock, Alone, Hold};
 pub use materialise::Place;
-pub(crate) use pages::PAGE;
+pub(crate) use pages::{PAGE, Skimmed};
 pub use recorded::Written;
 pub use result::{ActionResult, Published};
 pub use run::RunSummary;

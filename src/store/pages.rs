@@ -29,6 +29,24 @@ pub(super) struct Pages {
     unusual: BTreeMap<usize, Passing>,
 }
 
+/// As much of a stage's record as tells why it runs again.
+pub(crate) struct Skimmed {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its key.
+    pub(crate) key: Option<ActionKey>,
+    /// What became of it.
+    pub(crate) outcome: Outcome,
+    /// Seconds that went into its outputs.
+    pub(crate) seconds: Option<f64>,
+}
+
+impl From<StageRecord> for Skimmed {
+    fn from(stage: StageRecord) -> Self {
+        Self { seconds: stage.total_seconds(), name: stage.name, key: stage.key, outcome: stage.outcome }
+    }
+}
+
 /// What a run says of a stage that another run may say otherwise.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 struct Passing {
@@ -160,6 +178,27 @@ impl Store {
         object.insert("stages".into(), Value::Array(vec![]));
         let record = serde_json::from_value(Value::Object(object)).ok()?;
         Some(self.turn_pages(record, &pages).map(|record| (record, pages.pages)))
+    }
+
+    /// What tells why stages run again, of a run of which the record is in pages; `None` if it is not, or cannot be read.
+    pub(super) fn skim_pages(&self, line: &[u8]) -> Option<Vec<Skimmed>> {
+        let pages: Pages = serde_json::from_slice(line).ok()?;
+        let read = pages.pages.par_iter().map(|digest| {
+            let bytes = self.read(digest).ok()?;
+            let mut from = Reader(&bytes);
+            let mut stages = Vec::with_capacity(PAGE);
+            while !from.0.is_empty() {
+                stages.push(skimmed(&mut from, &pages.usual)?);
+            }
+            Some(stages)
+        });
+        let mut stages: Vec<Skimmed> = read.collect::<Option<Vec<_>>>()?.into_iter().flatten().collect();
+        for (position, passing) in &pages.unusual {
+            if let Some(stage) = stages.get_mut(*position) {
+                stage.outcome = passing.outcome;
+            }
+        }
+        Some(stages)
     }
 
     fn turn_pages(&self, mut record: RunRecord, pages: &Pages) -> Result<RunRecord> {
@@ -328,6 +367,40 @@ fn lasting(from: &mut Reader<'_>, passing: &Passing) -> Option<StageRecord> {
     };
     passing.clone().apply(&mut record);
     Some(record)
+}
+
+/// What tells why a stage runs again, of one that [`put_lasting`] wrote; the rest is passed over.
+fn skimmed(from: &mut Reader<'_>, passing: &Passing) -> Option<Skimmed> {
+    let name = from.text()?;
+    from.str()?;
+    for _ in 0..from.count()? {
+        (from.str()?, from.str()?);
+    }
+    option(from, Reader::str)?;
+    for _ in 0..from.count()? {
+        from.str()?;
+    }
+    let key = option(from, |from| from.array().map(ActionKey))?;
+    from.str()?;
+    for _ in 0..from.count()? {
+        from.str()?;
+        for _ in 0..from.count()? {
+            from.array::<32>()?;
+        }
+    }
+    for _ in 0..from.count()? {
+        (from.str()?, from.str()?, from.array::<32>()?, from.u64()?, from.byte()?);
+    }
+    for _ in 0..from.count()? {
+        (from.str()?, from.f64()?);
+    }
+    let executed = option(from, Reader::f64)?;
+    let resumed = option(from, |from| {
+        (from.u64()?, from.str()?);
+        from.f64()
+    })?;
+    let seconds = executed.map(|seconds| seconds + resumed.unwrap_or(0.0));
+    Some(Skimmed { name, key, outcome: passing.outcome, seconds })
 }
 
 /// The outer `None` is nonsense, the inner one nothing.

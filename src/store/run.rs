@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::layout::write_atomically;
-use super::pages::PAGE;
+use super::pages::{PAGE, Skimmed};
 use super::{Result, RunLookupError, Store, StoreError};
 use crate::hash::{Digest, canonical_json};
 use crate::record::{RunId, RunRecord, RunStatus};
@@ -162,6 +162,23 @@ impl Store {
     /// Where the log of a stage in a run is, if there is one.
     pub(super) fn log_of(&self, run: &RunId, stage: &str) -> PathBuf {
         self.root().join("logs").join(file_name(run)).join(format!("{}.log", file_name(stage)))
+    }
+
+    /// What the recorded runs of a project say of why stages run again, newest first; each is read when it is asked for.
+    pub(crate) fn skim_runs(&self, project: &Path) -> impl Iterator<Item = Vec<Skimmed>> + use<'_> {
+        let project = project.to_owned();
+        let files = self.run_files().unwrap_or_default().into_iter();
+        files.filter_map(move |(_, path)| {
+            read_summary(&path).filter(|summary| summary.project == project)?;
+            let (line, stages) = read_line(&path).ok()?;
+            if stages > PAGE
+                && let Some(stages) = self.skim_pages(&line)
+            {
+                return Some(stages);
+            }
+            let record = self.read_record(&path).ok()?;
+            Some(record.stages.into_iter().map(Skimmed::from).collect())
+        })
     }
 
     fn read_record(&self, path: &Path) -> std::result::Result<RunRecord, RunLookupError> {
