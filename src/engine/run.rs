@@ -17,6 +17,8 @@ use super::guard::Guard;
 use super::history::History;
 use super::interrupt::Interrupt;
 use super::quiet;
+use super::ready::{Pending, Ready};
+use super::slot::Slots;
 use super::sources::Sources;
 use super::task::{Finished, Message, Task};
 use crate::hash::Artifact;
@@ -72,10 +74,11 @@ pub fn run(
     let deciding = Deciding { pipeline, store, memo, sources: &sources };
     let history = History::new(store, &pipeline.root);
     let guard = Guard::new(&pipeline.root, store.root());
+    let slots = Slots::new(store, &guard, &options.worker);
     let (sender, receiver) = channel();
     let run = Run {
         deciding: &deciding,
-        guard: &guard,
+        slots: &slots,
         options,
         interrupt,
         id: &id,
@@ -87,7 +90,7 @@ pub fn run(
         waiting: vec![0; pipeline.stages.len()],
         undecided: Vec::new(),
         idle: true,
-        ready: Vec::new(),
+        ready: Ready::default(),
         running: BTreeMap::new(),
         failed: false,
         reporter,
@@ -137,7 +140,7 @@ struct Settled {
 
 struct Run<'a> {
     deciding: &'a Deciding<'a>,
-    guard: &'a Guard,
+    slots: &'a Slots<'a>,
     options: &'a Options,
     interrupt: &'a Interrupt,
     id: &'a RunId,
@@ -155,24 +158,13 @@ struct Run<'a> {
     /// Whether nothing has been started yet.
     idle: bool,
     /// Decided stages that wait for processors.
-    ready: Vec<Pending>,
+    ready: Ready,
     /// Stages in a task, and what their record needs.
     running: BTreeMap<StageId, (Instant, Plan)>,
     failed: bool,
     reporter: &'a mut dyn Reporter,
     sender: Sender<Message>,
     receiver: Receiver<Message>,
-}
-
-/// A decided stage that is to be restored or executed.
-struct Pending {
-    id: StageId,
-    record: StageRecord,
-    decision: Decision,
-    /// Why none of its earlier steps can be gone on from, where a person would think so.
-    starts_over: Option<String>,
-    /// Seconds it took the last time: the longest goes first.
-    expected: f64,
 }
 
 /// What a stage's record needs once its task is over.
@@ -211,7 +203,7 @@ impl<'a> Run<'a> {
             }
         }
         // Nothing runs and nothing can be started: what is left was stopped before its turn.
-        for pending in std::mem::take(&mut self.ready) {
+        for pending in self.ready.drain() {
             self.skip(pending.id, self.stop_reason());
         }
         for &id in order {
@@ -319,18 +311,10 @@ impl<'a> Run<'a> {
         if self.stopping() {
             return;
         }
-        // The last is the first to go.
-        self.ready.sort_by(|a, b| a.expected.total_cmp(&b.expected).then(b.id.cmp(&a.id)));
-        let mut at = self.ready.len();
-        while at > 0 && !self.budget.is_spent() {
-            at -= 1;
-            let pending = &self.ready[at];
-            let stage = &self.deciding.pipeline.stages[pending.id.0];
-            let restoring = matches!(pending.decision.verdict, Verdict::Restore(..));
-            let (cpus, gpus) = if restoring { (1, 0) } else { (stage.resources.cpus, stage.resources.gpu) };
-            let Some((cpus, gpus)) = self.budget.take(cpus, gpus) else { continue };
+        for (pending, cpus, gpus) in self.ready.take(&mut self.budget, self.deciding.pipeline) {
             self.idle = false;
-            let Pending { id, record, decision, starts_over, .. } = self.ready.remove(at);
+            let restoring = pending.restores();
+            let Pending { id, record, decision, starts_over, .. } = pending;
             if !restoring {
                 let why = record.reasons.first().map_or("", String::as_str);
                 self.reporter.stage_started(&record.name, why);
@@ -340,7 +324,7 @@ impl<'a> Run<'a> {
             }
             let task = Task {
                 deciding: self.deciding,
-                guard: self.guard,
+                slots: self.slots,
                 id,
                 decision,
                 inputs: self.artifacts(id),
