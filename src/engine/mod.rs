@@ -29,6 +29,7 @@ mod sealed;
 mod slot;
 mod sources;
 mod spawn;
+mod stage_record;
 mod tail;
 mod task;
 mod trace;

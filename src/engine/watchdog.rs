@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -95,7 +95,7 @@ impl Entry<'_> {
 pub fn watch() -> io::Result<()> {
     let mut nothing = [0; 1];
     while io::stdin().lock().read(&mut nothing)? > 0 {}
-    let groups = File::from(OwnedFd::from(io::stdout().as_fd().try_clone_to_owned()?));
+    let groups = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let mut bytes = vec![0; usize::try_from(groups.metadata()?.len()).map_err(io::Error::other)?];
     groups.read_exact_at(&mut bytes, 0)?;
     for group in bytes.as_chunks::<ENTRY>().0 {

@@ -20,6 +20,7 @@ mod result;
 mod results;
 mod run;
 mod scratch;
+mod skim;
 mod steps;
 mod verify;
 
@@ -31,11 +32,12 @@ pub use error::{RunLookupError, StoreError};
 pub use garbage::{Amount, Garbage, Keep, KeptFor};
 pub use lock::{ActionLock, Alone, Hold};
 pub use materialise::Place;
-pub(crate) use pages::{PAGE, Skimmed};
+pub(crate) use pages::PAGE;
 pub use recorded::Written;
 pub use result::{ActionResult, Published};
 pub use run::RunSummary;
 pub use scratch::Scratch;
+pub(crate) use skim::Skimmed;
 pub use verify::{Damage, Findings, Touched};
 
 use crate::hash::Memo;

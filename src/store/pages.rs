@@ -24,33 +24,15 @@ pub(crate) const PAGE: usize = 64;
 pub(super) struct Pages {
     /// The blobs, in the order of the stages.
     pub(super) pages: Vec<Digest>,
-    usual: Passing,
+    pub(super) usual: Passing,
     /// Position -> what is otherwise.
-    unusual: BTreeMap<usize, Passing>,
-}
-
-/// As much of a stage's record as tells why it runs again.
-pub(crate) struct Skimmed {
-    /// Its name.
-    pub(crate) name: String,
-    /// Its key.
-    pub(crate) key: Option<ActionKey>,
-    /// What became of it.
-    pub(crate) outcome: Outcome,
-    /// Seconds that went into its outputs.
-    pub(crate) seconds: Option<f64>,
-}
-
-impl From<StageRecord> for Skimmed {
-    fn from(stage: StageRecord) -> Self {
-        Self { seconds: stage.total_seconds(), name: stage.name, key: stage.key, outcome: stage.outcome }
-    }
+    pub(super) unusual: BTreeMap<usize, Passing>,
 }
 
 /// What a run says of a stage that another run may say otherwise.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-struct Passing {
-    outcome: Outcome,
+pub(super) struct Passing {
+    pub(super) outcome: Outcome,
     reasons: Vec<String>,
     ready: Option<f64>,
     start: Option<f64>,
@@ -178,27 +160,6 @@ impl Store {
         object.insert("stages".into(), Value::Array(vec![]));
         let record = serde_json::from_value(Value::Object(object)).ok()?;
         Some(self.turn_pages(record, &pages).map(|record| (record, pages.pages)))
-    }
-
-    /// What tells why stages run again, of a run of which the record is in pages; `None` if it is not, or cannot be read.
-    pub(super) fn skim_pages(&self, line: &[u8]) -> Option<Vec<Skimmed>> {
-        let pages: Pages = serde_json::from_slice(line).ok()?;
-        let read = pages.pages.par_iter().map(|digest| {
-            let bytes = self.read(digest).ok()?;
-            let mut from = Reader(&bytes);
-            let mut stages = Vec::with_capacity(PAGE);
-            while !from.0.is_empty() {
-                stages.push(skimmed(&mut from, &pages.usual)?);
-            }
-            Some(stages)
-        });
-        let mut stages: Vec<Skimmed> = read.collect::<Option<Vec<_>>>()?.into_iter().flatten().collect();
-        for (position, passing) in &pages.unusual {
-            if let Some(stage) = stages.get_mut(*position) {
-                stage.outcome = passing.outcome;
-            }
-        }
-        Some(stages)
     }
 
     fn turn_pages(&self, mut record: RunRecord, pages: &Pages) -> Result<RunRecord> {
@@ -369,42 +330,8 @@ fn lasting(from: &mut Reader<'_>, passing: &Passing) -> Option<StageRecord> {
     Some(record)
 }
 
-/// What tells why a stage runs again, of one that [`put_lasting`] wrote; the rest is passed over.
-fn skimmed(from: &mut Reader<'_>, passing: &Passing) -> Option<Skimmed> {
-    let name = from.text()?;
-    from.str()?;
-    for _ in 0..from.count()? {
-        (from.str()?, from.str()?);
-    }
-    option(from, Reader::str)?;
-    for _ in 0..from.count()? {
-        from.str()?;
-    }
-    let key = option(from, |from| from.array().map(ActionKey))?;
-    from.str()?;
-    for _ in 0..from.count()? {
-        from.str()?;
-        for _ in 0..from.count()? {
-            from.array::<32>()?;
-        }
-    }
-    for _ in 0..from.count()? {
-        (from.str()?, from.str()?, from.array::<32>()?, from.u64()?, from.byte()?);
-    }
-    for _ in 0..from.count()? {
-        (from.str()?, from.f64()?);
-    }
-    let executed = option(from, Reader::f64)?;
-    let resumed = option(from, |from| {
-        (from.u64()?, from.str()?);
-        from.f64()
-    })?;
-    let seconds = executed.map(|seconds| seconds + resumed.unwrap_or(0.0));
-    Some(Skimmed { name, key, outcome: passing.outcome, seconds })
-}
-
 /// The outer `None` is nonsense, the inner one nothing.
-fn option<'a, T>(from: &mut Reader<'a>, read: impl Fn(&mut Reader<'a>) -> Option<T>) -> Option<Option<T>> {
+pub(super) fn option<'a, T>(from: &mut Reader<'a>, read: impl Fn(&mut Reader<'a>) -> Option<T>) -> Option<Option<T>> {
     match from.byte()? {
         0 => Some(None),
         1 => read(from).map(Some),

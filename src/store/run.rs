@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::layout::write_atomically;
-use super::pages::{PAGE, Skimmed};
+use super::pages::PAGE;
 use super::{Result, RunLookupError, Store, StoreError};
 use crate::hash::{Digest, canonical_json};
 use crate::record::{RunId, RunRecord, RunStatus};
@@ -164,24 +164,7 @@ impl Store {
         self.root().join("logs").join(file_name(run)).join(format!("{}.log", file_name(stage)))
     }
 
-    /// What the recorded runs of a project say of why stages run again, newest first; each is read when it is asked for.
-    pub(crate) fn skim_runs(&self, project: &Path) -> impl Iterator<Item = Vec<Skimmed>> + use<'_> {
-        let project = project.to_owned();
-        let files = self.run_files().unwrap_or_default().into_iter();
-        files.filter_map(move |(_, path)| {
-            read_summary(&path).filter(|summary| summary.project == project)?;
-            let (line, stages) = read_line(&path).ok()?;
-            if stages > PAGE
-                && let Some(stages) = self.skim_pages(&line)
-            {
-                return Some(stages);
-            }
-            let record = self.read_record(&path).ok()?;
-            Some(record.stages.into_iter().map(Skimmed::from).collect())
-        })
-    }
-
-    fn read_record(&self, path: &Path) -> std::result::Result<RunRecord, RunLookupError> {
+    pub(super) fn read_record(&self, path: &Path) -> std::result::Result<RunRecord, RunLookupError> {
         self.read_as(path)
     }
 
@@ -270,12 +253,12 @@ fn first_line(file: &mut impl BufRead) -> Option<FirstLine> {
     (first.summary.blake3().ok()? == first.summary_blake3).then_some(first)
 }
 
-fn read_summary(path: &Path) -> Option<RunSummary> {
+pub(super) fn read_summary(path: &Path) -> Option<RunSummary> {
     first_line(&mut BufReader::new(File::open(path).ok()?)).map(|first| first.summary)
 }
 
 /// Reads and checks the second line of a record's file; with it the number of stages.
-fn read_line(path: &Path) -> std::result::Result<(Vec<u8>, usize), RunLookupError> {
+pub(super) fn read_line(path: &Path) -> std::result::Result<(Vec<u8>, usize), RunLookupError> {
     let damaged = || RunLookupError::Damaged { path: path.to_owned() };
     let mut file = BufReader::new(File::open(path).map_err(StoreError::io("read", path))?);
     let first = first_line(&mut file).ok_or_else(damaged)?;
