@@ -168,6 +168,16 @@ struct Run<'a> {
     receiver: Receiver<Message>,
 }
 
+/// What a decision comes to.
+enum Decided {
+    /// There is nothing to do; these are the outputs.
+    UpToDate(BTreeMap<String, Artifact>),
+    /// The stage is to be restored or executed.
+    Open(Box<Decision>),
+    /// An input cannot be read.
+    Failed(String),
+}
+
 /// What a stage's record needs once its task is over.
 struct Plan {
     record: StageRecord,
@@ -248,28 +258,39 @@ impl<'a> Run<'a> {
         let batch = std::mem::take(&mut self.undecided);
         let decided = deciding.decide_all(&batch, |id| {
             let mut record = record(deciding.pipeline, id);
-            let decision = deciding.decide(id, options.force.contains(&id), &outputs);
-            if let Ok(decision) = &decision {
-                fill(&mut record, decision);
-                if let Verdict::UpToDate(result) = &decision.verdict {
-                    complete(&mut record, deciding.pipeline, id, Outcome::UpToDate, result);
-                    (record.ready, record.start) = (Some(moment), Some(moment));
+            let decided = match deciding.decide(id, options.force.contains(&id), &outputs) {
+                Err(why) => Decided::Failed(why),
+                Ok(decision) => {
+                    fill(&mut record, &decision);
+                    match decision.verdict {
+                        // The rest of the decision goes here and now: there may be thousands.
+                        Verdict::UpToDate(result) => {
+                            complete(&mut record, deciding.pipeline, id, Outcome::UpToDate, &result);
+                            (record.ready, record.start) = (Some(moment), Some(moment));
+                            Decided::UpToDate(result.outputs)
+                        }
+                        verdict => Decided::Open(Box::new(Decision { verdict, ..decision })),
+                    }
                 }
-            }
-            (record, decision)
+            };
+            (record, decided)
         });
-        for (id, (record, decision)) in decided {
+        for (id, (record, decided)) in decided {
             if !self.stopping() {
-                self.decided(id, record, decision, began);
+                self.decided(id, record, decided, began);
             }
         }
     }
 
     /// Settles a stage, or queues what is to be done.
-    fn decided(&mut self, id: StageId, mut record: StageRecord, decision: Result<Decision, String>, began: Instant) {
-        let decision = match decision {
-            Ok(decision) => decision,
-            Err(why) => {
+    fn decided(&mut self, id: StageId, mut record: StageRecord, decided: Decided, began: Instant) {
+        let decision = match decided {
+            Decided::Open(decision) => *decision,
+            Decided::UpToDate(outputs) => {
+                tracing::debug!(stage = record.name, key = ?record.key, verdict = "up-to-date", "decided");
+                return self.settle(id, record, Some(outputs));
+            }
+            Decided::Failed(why) => {
                 record.outcome = Outcome::Failed;
                 record.error = Some(why);
                 return self.settle(id, record, None);
