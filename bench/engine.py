@@ -68,8 +68,17 @@ def dvc_file(count):
 
 
 def project(folder, tool, count):
-    """A project for a tool; its inputs are the same bytes whatever the tool."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """A new project for a tool; its inputs are the same bytes whatever the tool. Made in a process of its own: what this one
+    has in memory counts for each that it starts."""
+    child = os.fork()
+    if child == 0:
+        make_project(folder, tool, count)
+        os._exit(0)
+    if os.waitpid(child, 0)[1] != 0:
+        raise SystemExit(f"cannot make {folder}")
+
+
+def make_project(folder, tool, count):
     os.makedirs(os.path.join(folder, "in"))
     os.makedirs(os.path.join(folder, "out"))
     for i in range(count):
@@ -94,7 +103,7 @@ TOOLS = {}
 
 
 class Sample:
-    """One run of a tool: wall and processor seconds, peak memory in MB."""
+    """One run of a tool: wall and processor seconds, peak memory in MB, which is no less than this process has."""
 
     def __init__(self, argv, cwd):
         with tempfile.TemporaryFile() as output:
@@ -145,15 +154,19 @@ def same_outputs(folders):
 # The cases -------------------------------------------------------------------------------------------------------
 
 
-def cold(folders, count, rounds):
-    samples = {tool: [] for tool in folders}
-    for _ in range(rounds):
-        for tool, folder in folders.items():
-            project(folder, tool, count)
-            samples[tool].append(Sample(TOOLS[tool], folder))
-    if "dvc" not in folders:
-        same_outputs(folders)
+def cold(work, tools, count, rounds):
+    """Returns the folders of the last round. All are kept till the end: where many files were deleted, some file systems take
+    longer to make new ones, and the next tool would pay for it."""
+    samples = {tool: [] for tool in tools}
+    for n in range(rounds):
+        folders = {}
+        for tool in tools:
+            folders[tool] = os.path.join(work, f"{tool}-{count}-{n}")
+            project(folders[tool], tool, count)
+            samples[tool].append(Sample(TOOLS[tool], folders[tool]))
+    same_outputs(folders)
     say(f"cold, {count:,} stages", samples)
+    return folders
 
 
 def no_op(folders, count, rounds):
@@ -211,6 +224,21 @@ def hashing(work, b3sum, rounds, scale):
         say(f"look again at {name}", {"kiln": again})
 
 
+def memory(work, sizes, unit):
+    """The peak of memory when a stage leaves a large file: executing, restoring, doing nothing."""
+    for size in sizes:
+        folder = os.path.join(work, f"memory-{size}")
+        os.makedirs(os.path.join(folder, "out"))
+        with open(os.path.join(folder, "pipeline.yaml"), "w") as file:
+            file.write("version: 1\nstages:\n")
+            file.write(f"  s: {{run: head -c {size * unit} /dev/urandom > out/o, outputs: {{o: out/o}}}}\n")
+        say(f"execute, {size} MB left", {"kiln": [Sample(TOOLS["kiln"], folder)]})
+        say(f"nothing to do, {size} MB", {"kiln": [Sample(TOOLS["kiln"], folder)]})
+        os.remove(os.path.join(folder, "out", "o"))
+        say(f"restore, {size} MB", {"kiln": [Sample(TOOLS["kiln"], folder)]})
+        shutil.rmtree(folder)
+
+
 # The comparison --------------------------------------------------------------------------------------------------
 
 
@@ -248,7 +276,7 @@ def main():
     parser.add_argument("--no-dvc", action="store_true", help="leave DVC out: it takes minutes")
     parser.add_argument("--rounds", type=int, default=5, help="of quick cases; cold ones run a third as often")
     parser.add_argument("--scale", type=float, default=1.0, help="a fraction of the stages and bytes, to try things")
-    parser.add_argument("--only", action="append", help="cold, no-op, edit, large, hash, dvc; may be repeated")
+    parser.add_argument("--only", action="append", help="cold, no-op, edit, large, memory, hash, dvc; may be repeated")
     parser.add_argument("--work", help="where the projects are made; a temporary folder otherwise")
     arguments = parser.parse_args()
     wanted = lambda case: not arguments.only or case in arguments.only
@@ -277,41 +305,39 @@ def main():
 
     work = arguments.work or tempfile.mkdtemp(prefix="kiln-bench-")
     os.makedirs(work, exist_ok=True)
-    folders = {tool: os.path.join(work, tool) for tool in TOOLS if tool != "dvc"}
+    tools = [tool for tool in TOOLS if tool != "dvc"]
     for count in (1000, 10_000):
         count = int(count * arguments.scale) // LAYERS * LAYERS
         if not any(wanted(case) for case in ("cold", "no-op", "edit")):
             continue
-        if wanted("cold"):
-            cold(folders, count, max(1, arguments.rounds // 3))
-        else:
-            for tool, folder in folders.items():
-                project(folder, tool, count)
-                Sample(TOOLS[tool], folder)
+        folders = cold(work, tools, count, max(1, arguments.rounds // 3) if wanted("cold") else 1)
         if wanted("no-op"):
             no_op(folders, count, 2 * arguments.rounds)
         if wanted("edit"):
             edit(folders, count, arguments.rounds)
     if wanted("large"):
         large(os.path.join(work, "large"), int(100_000 * arguments.scale), arguments.rounds)
+    if wanted("memory"):
+        memory(work, (1, 2000), int(1_000_000 * arguments.scale))
     if wanted("hash"):
         hashing(work, arguments.b3sum, arguments.rounds, arguments.scale)
     if with_dvc:
-        folders = {tool: os.path.join(work, tool) for tool in ("kiln", "dvc")}
-        cold(folders, 100, 1)
+        folders = cold(os.path.join(work, "dvc"), ["kiln", "dvc"], 100, 1)
         no_op(folders, 100, 3)
     if not arguments.work:
         shutil.rmtree(work)
 
 
 def large(folder, count, rounds):
-    """A plan of stages that never ran, and a no-op once they have."""
+    """Plans of stages that never ran, and no-ops once they have."""
     project(folder, "kiln", count)
     plan = [TOOLS["kiln"][0], "run", "--dry-run", "--quiet"]
+    say(f"the first plan, {count:,} stages", {"kiln": [Sample(plan, folder)]})
     say(f"plan, {count:,} stages", {"kiln": [Sample(plan, folder) for _ in range(rounds)]})
-    Sample(TOOLS["kiln"], folder)
-    Sample(TOOLS["kiln"], folder)
+    say(f"cold, {count:,} stages", {"kiln": [Sample(TOOLS["kiln"], folder)]})
+    say(f"the first no-op, {count:,} stages", {"kiln": [Sample(TOOLS["kiln"], folder)]})
     say(f"no-op, {count:,} stages", {"kiln": [Sample(TOOLS["kiln"], folder) for _ in range(rounds)]})
+    say(f"plan with nothing to do, {count:,} stages", {"kiln": [Sample(plan, folder) for _ in range(rounds)]})
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ pub fn catalog() -> Catalog {
 #[cfg(feature = "stages")]
 mod adapter {
     use std::collections::BTreeMap;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use serde_json::Value;
 
@@ -84,6 +84,14 @@ mod adapter {
             let pinned = (self.0.fixed?)(params);
             // `check` has accepted the digests; one that does not parse leaves the stage an ordinary one.
             pinned.into_iter().map(|(name, digest)| Some((name, digest.parse().ok()?))).collect()
+        }
+
+        fn beside(&self, params: &Value) -> Vec<PathBuf> {
+            if self.0.name != stages::data::fetch::KIND.name {
+                return vec![];
+            }
+            let sources = params["sources"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            sources.filter(|source| !source.contains("://")).map(PathBuf::from).collect()
         }
 
         fn chain(&self, params: &Value, documents: &BTreeMap<&str, &[u8]>) -> Option<Chain> {

@@ -30,6 +30,10 @@ pub trait Kind: Send + Sync {
     fn document(&self, input: &str, path: &Path) -> Option<Result<Document, DocumentError>>;
     /// Output digests pinned by the parameters; `None` if the kind is not a fixed-output one.
     fn fixed(&self, params: &Value) -> Option<BTreeMap<String, Digest>>;
+    /// The files beside its inputs that an execution may look for, absolute or relative to the project. They decide no output.
+    fn beside(&self, _params: &Value) -> Vec<PathBuf> {
+        vec![]
+    }
     /// Describes an execution as a chain of steps, from its parameters and the canonical bytes of its document inputs, by
     /// input name; `None` if it is none.
     fn chain(&self, _params: &Value, _documents: &BTreeMap<&str, &[u8]>) -> Option<Chain> {

@@ -78,6 +78,9 @@ pub(crate) enum Command {
     /// Execute one stage on behalf of a run.
     #[command(hide = true)]
     Worker,
+    /// Kill what the commands of a run left running, should it be killed.
+    #[command(hide = true)]
+    Watchdog,
 }
 
 #[derive(Args, Debug)]

@@ -22,6 +22,7 @@ pub(crate) fn check(
 ) -> Result<u8, Stop> {
     let worker = std::env::current_exe()?;
     let mut checked = Vec::new();
+    let mut told = BTreeSet::new();
     for &id in stages {
         let name = pipeline.stages[id.0].name.to_string();
         let mut needed = pipeline::select(pipeline, std::slice::from_ref(&name)).map_err(Stop::Mistakes)?;
@@ -49,7 +50,13 @@ pub(crate) fn check(
         if !args.quiet {
             render::talk(&format!("{name}: executing it twice\n"));
         }
-        match engine::check_determinism(pipeline, store, id, jobs, &worker, interrupt) {
+        let mut note = |text: &str| {
+            // Once, for however many stages.
+            if told.insert(text.to_owned()) {
+                render::talk(&format!("kiln: {text}\n"));
+            }
+        };
+        match engine::check_determinism(pipeline, store, id, jobs, &worker, interrupt, &mut note) {
             Ok(twice) => checked.push(twice),
             Err(Some(why)) => return Err(Stop::Error(anyhow::anyhow!(why))),
             Err(None) => return Ok(EXIT_INTERRUPTED),
@@ -57,7 +64,7 @@ pub(crate) fn check(
     }
     store.memo().save()?;
     if args.json {
-        render::json(&checked)?;
+        render::json(&serde_json::json!({ "version": 1, "stages": checked }))?;
     } else {
         render::data(&render::determinism::text(&checked, &Look::stdout()))?;
     }

@@ -10,7 +10,10 @@ use super::{Stop, render};
 pub(crate) fn kinds(args: &Kinds) -> Result<u8, Stop> {
     let catalog = catalog();
     match &args.kind {
-        None if args.json => render::json(&catalog.values().map(|kind| described(kind.as_ref())).collect::<Vec<_>>())?,
+        None if args.json => {
+            let kinds: Vec<Value> = catalog.values().map(|kind| described(kind.as_ref())).collect();
+            render::json(&json!({ "version": 1, "kinds": kinds }))?;
+        }
         None => render::data(&render::kinds::list(catalog.values().map(AsRef::as_ref)))?,
         Some(name) => match catalog.get(name) {
             Some(kind) if args.json => render::json(&described(kind.as_ref()))?,
@@ -36,6 +39,7 @@ fn described(kind: &dyn Kind) -> Value {
     let outputs = kind.outputs().into_iter();
     let outputs = outputs.map(|o| json!({ "name": o.name, "file": o.file, "role": o.role, "doc": o.doc }));
     json!({
+        "version": 1,
         "name": kind.name(),
         "summary": kind.summary(),
         "inputs": inputs.collect::<Vec<_>>(),

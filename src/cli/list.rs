@@ -6,6 +6,7 @@ use clap::Args;
 use kiln::kind::Role;
 use kiln::pipeline::{Body, From, Pipeline, Stage, StageId};
 use serde::Serialize;
+use serde_json::json;
 
 use super::args::{Place, Select};
 use super::render::look::Look;
@@ -66,7 +67,7 @@ pub(crate) fn list(place: &Place, args: &List) -> Result<u8, Stop> {
     };
     let listed = listed(&pipeline, &stages);
     if args.json {
-        render::json(&listed)?;
+        render::json(&json!({ "version": 1, "stages": listed }))?;
     } else {
         render::data(&render::list::stages(&listed, &Look::stdout()))?;
     }

@@ -86,6 +86,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Schema => schema::schema(),
         Command::Completions(args) => completions::completions(args),
         Command::Worker => return worker(),
+        Command::Watchdog => kiln::engine::watch().map(|()| 0).map_err(Stop::from),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -8,6 +8,7 @@ use kiln::kind::Role;
 use kiln::pipeline::{Pipeline, Stage};
 use rayon::prelude::*;
 use serde::Serialize;
+use serde_json::json;
 
 use super::args::{Place, Select};
 use super::render::look::Look;
@@ -56,7 +57,7 @@ pub(crate) fn outputs(place: &Place, args: &Outputs) -> Result<u8, Stop> {
     project::save_memo(&store);
     let outputs: Vec<InPlace> = found.into_iter().flatten().collect();
     if args.json {
-        render::json(&outputs)?;
+        render::json(&json!({ "version": 1, "outputs": outputs }))?;
     } else {
         render::data(&render::list::outputs(&outputs, &Look::stdout()))?;
     }

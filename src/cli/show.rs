@@ -83,7 +83,7 @@ pub(crate) fn show(place: &Place, args: &Show) -> Result<u8, Stop> {
                 let stages = stages.iter().map(|id| stage(pipeline, &pipeline.stages[id.0], &mut records));
                 let stages: Vec<Shown> = stages.collect();
                 if args.json {
-                    render::json(&stages)?;
+                    render::json(&serde_json::json!({ "version": 1, "stages": stages }))?;
                 } else {
                     render::data(&render::show::stages(&stages, args.all, &Look::stdout()))?;
                 }

@@ -99,6 +99,9 @@ fn watched(pipeline: &Pipeline, file: &Path) -> BTreeSet<PathBuf> {
     let mut roots = BTreeSet::from([file.to_owned()]);
     roots.extend(pipeline.report.iter().map(|report| pipeline.root.join(&report.file)));
     for stage in &pipeline.stages {
+        if let Body::Uses { kind, params } = &stage.body {
+            roots.extend(kind.beside(params).into_iter().map(|path| pipeline.root.join(path)));
+        }
         for (name, items) in &stage.inputs {
             for item in items {
                 let From::Source(path) = &item.from else { continue };

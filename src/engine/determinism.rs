@@ -11,6 +11,7 @@ use super::decide::{Deciding, Verdict};
 use super::execute::{Execution, Failure};
 use super::guard::Guard;
 use super::interrupt::Interrupt;
+use super::slot::Slots;
 use super::sources::Sources;
 use crate::hash::{ActionKey, Artifact, Digest};
 use crate::pipeline::{From, Pipeline, StageId};
@@ -55,7 +56,7 @@ pub struct LogDifference {
 }
 
 /// Executes a stage twice and compares what came out. All that it needs has to be up to date. Neither the project nor
-/// the results in the store change.
+/// the results in the store change. `note` is told what the user should know beside.
 ///
 /// # Errors
 /// Why there is nothing to compare: a stage it needs is not up to date, or an execution failed. `None` if the user
@@ -67,6 +68,7 @@ pub fn check_determinism(
     threads: usize,
     worker: &Path,
     interrupt: &Interrupt,
+    note: &mut dyn FnMut(&str),
 ) -> Result<Twice, Option<String>> {
     let told = |error: String| Some(error);
     let _hold = store.hold().map_err(|e| told(e.to_string()))?;
@@ -90,6 +92,10 @@ pub fn check_determinism(
         .collect();
 
     let guard = Guard::new(&pipeline.root, store.root());
+    if let Some(why) = guard.prepare() {
+        note(why);
+    }
+    let slots = Slots::new(store, &guard, worker);
     let run: RunId = store.new_run_id();
     let name = stage.name.to_string();
     let mut executed: Vec<(ActionResult, PathBuf)> = Vec::new();
@@ -100,7 +106,7 @@ pub fn check_determinism(
             store,
             memo,
             sources: &sources,
-            guard: &guard,
+            slots: &slots,
             stage,
             decision: &decision,
             inputs: inputs.clone(),

@@ -1,6 +1,7 @@
-//! One execution of a stage: a scratch directory, a worker process, its steps kept on the way, captured outputs.
+//! One execution of a stage: a scratch directory, a worker process (of a built-in kind here, of a command in `command`), its
+//! steps kept on the way, captured outputs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -8,20 +9,21 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+
 use super::checkpoints::Checkpoints;
 use super::decide::{Decision, Missing, Verdict, input_path};
-use super::guard::{self, Guard, Limits, Scene};
+use super::guard::Limits;
 use super::interrupt::Interrupt;
 use super::log;
 use super::metrics;
 use super::process::{self, Ending};
-use super::sealed::Sealed;
+use super::slot::Slots;
 use super::sources::Sources;
-use super::spawn;
 use super::worker::Assignment;
 use crate::hash::{Artifact, Memo};
 use crate::kind::{self, Event, Job, Role};
-use crate::pipeline::{self, Body, From, Input, Pipeline, Stage};
+use crate::pipeline::{Body, From, Input, Pipeline, Stage};
 use crate::record::Resumed;
 use crate::store::{self, ActionResult, Place, Store, StoreError};
 
@@ -31,7 +33,7 @@ pub(super) struct Execution<'a> {
     pub(super) store: &'a Store,
     pub(super) memo: &'a Memo,
     pub(super) sources: &'a Sources,
-    pub(super) guard: &'a Guard,
+    pub(super) slots: &'a Slots<'a>,
     pub(super) stage: &'a Stage,
     pub(super) decision: &'a Decision,
     /// Producers' artifacts, by input name, in order; `None` for documents.
@@ -91,15 +93,30 @@ impl Execution<'_> {
 
     fn attempt(&self) -> Result<ActionResult, Failure> {
         let began = Instant::now();
-        let scratch = self.store.scratch(&self.stage.name.stage)?;
-        tracing::debug!(stage = %self.stage.name, scratch = %scratch.path().display(), "executing");
-        let ran = match &self.stage.body {
-            Body::Uses { kind, params } => self
-                .job(kind.name(), params.clone(), scratch.path())
-                .and_then(|job| self.run_steps(job, scratch.path(), began)),
-            Body::Run(command) => self.run_command(command, scratch.path()).map(|outputs| (outputs, None)),
+        let (kind, params) = match &self.stage.body {
+            Body::Uses { kind, params } => (kind, params),
+            Body::Run(command) => return self.attempt_command(command, began),
         };
+        let scratch = self.store.scratch(&self.stage.name.stage)?;
+        self.say_where(scratch.path());
+        let ran = self
+            .job(kind.name(), params.clone(), scratch.path())
+            .and_then(|job| self.run_steps(job, scratch.path(), began));
         let (produced, resumed) = ran.map_err(|failure| on_full_disk(failure, scratch.path()))?;
+        self.finish(produced, began, resumed)
+    }
+
+    pub(super) fn say_where(&self, scratch: &Path) {
+        tracing::debug!(stage = %self.stage.name, scratch = %scratch.display(), "executing");
+    }
+
+    /// What follows a worker that ended well.
+    pub(super) fn finish(
+        &self,
+        produced: BTreeMap<String, PathBuf>,
+        began: Instant,
+        resumed: Option<Resumed>,
+    ) -> Result<ActionResult, Failure> {
         self.sources_unchanged()?;
         let seconds = began.elapsed().as_secs_f64();
         self.capture(produced, seconds, resumed)
@@ -189,7 +206,14 @@ impl Execution<'_> {
     }
 
     /// Puts an input into the scratch directory.
-    fn place(&self, name: &str, position: usize, item: &Input, path: &Path, how: Place) -> Result<(), Failure> {
+    pub(super) fn place(
+        &self,
+        name: &str,
+        position: usize,
+        item: &Input,
+        path: &Path,
+        how: Place,
+    ) -> Result<(), Failure> {
         if let From::Source(source) = &item.from {
             return Ok(place_source(&self.pipeline.root.join(source), path, how)?);
         }
@@ -247,7 +271,7 @@ impl Execution<'_> {
 
     /// What a built-in kind may touch: its inputs, which are links out of its scratch directory, and that.
     fn kind_limits(&self, scratch: &Path) -> Option<Limits> {
-        let mut limits = self.guard.limits()?;
+        let mut limits = self.slots.guard().limits()?;
         let sources = self.stage.inputs.values().flatten().filter_map(|item| match &item.from {
             From::Source(path) => self.pipeline.root.join(path).canonicalize().ok(),
             From::Output { .. } => None,
@@ -282,97 +306,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Runs a user's command in the scratch directory, where its inputs lie at their project paths.
-    fn run_command(&self, body: &pipeline::Command, scratch: &Path) -> Result<BTreeMap<String, PathBuf>, Failure> {
-        let (home, work) = (scratch.join("home"), scratch.join("project"));
-        fs::create_dir_all(&home)?;
-        fs::create_dir_all(&work)?;
-        let mut inputs = Vec::new();
-        for (name, items) in &self.stage.inputs {
-            for (position, item) in items.iter().enumerate() {
-                inputs.push((work.join(input_path(self.pipeline, item)), name, position, item));
-            }
-        }
-        // A folder comes before what is named in it, which then is there already.
-        inputs.sort_by(|a, b| a.0.cmp(&b.0));
-        for (path, name, position, item) in &inputs {
-            if !path.exists() {
-                fs::create_dir_all(path.parent().unwrap_or(&work))?;
-                self.place(name, *position, item, path, Place::Scratch)?;
-            }
-        }
-        let mut outputs = BTreeMap::new();
-        for (name, output) in &self.stage.outputs {
-            let path = work.join(&output.path);
-            fs::create_dir_all(path.parent().unwrap_or(&work))?;
-            outputs.insert(name.clone(), path);
-        }
-        let mut sealed = Sealed::default();
-        for (path, ..) in &inputs {
-            sealed.add(path)?;
-        }
-        let mut command = match body {
-            pipeline::Command::Shell(script) => {
-                let mut command = Command::new("/bin/sh");
-                command.args(["-eu", "-c", script]);
-                command
-            }
-            pipeline::Command::Argv(argv) => {
-                let (program, arguments) =
-                    argv.split_first().ok_or_else(|| Failure::Failed("the command is empty".into()))?;
-                let mut command = Command::new(program);
-                command.args(arguments);
-                command
-            }
-        };
-        command.current_dir(&work);
-        command.env_clear().env("HOME", &home).env("TMPDIR", &home);
-        if let Some(path) = std::env::var_os("PATH") {
-            command.env("PATH", path);
-        }
-        command.envs(&self.stage.env);
-        let log = self.open_log()?;
-        let limits = match self.guard.limits() {
-            Some(limits) => {
-                // The log as well, which is there by now, for `echo text > /dev/stderr`.
-                let write = vec![scratch.to_owned(), self.log.to_owned()];
-                self.guard.confine(&Limits { write, ..limits }).map_err(cannot_guard)?
-            }
-            None => None,
-        };
-        let kiln = rustix::process::getpid();
-        let mut enter = || process::bind(kiln, limits.as_ref());
-        let child = spawn::spawn(&command, &log, &mut enter);
-        let mut child = child.map_err(|e| cannot_start(command.get_program(), &e))?;
-        let ending = process::wait(&mut child, self.stage.timeout, self.interrupt, &|| log::keep_short(self.log))?;
-        self.judge(ending).map_err(|failure| self.explained(failure, scratch, &work))?;
-        if let Some(path) = sealed.broken() {
-            let path = path.strip_prefix(&work).unwrap_or(path).display();
-            let text =
-                format!("the command changed its input {path}\nhint: inputs are read-only; write a copy elsewhere");
-            return Err(Failure::Failed(text));
-        }
-        Ok(outputs)
-    }
-
-    /// Adds to a failure which undeclared file it may come from.
-    fn explained(&self, failure: Failure, scratch: &Path, work: &Path) -> Failure {
-        let Failure::Failed(mut text) = failure else { return failure };
-        let inputs = self.stage.inputs.values().flatten().map(|item| input_path(self.pipeline, item));
-        let outputs = self.stage.outputs.values().map(|output| output.path.as_path());
-        let declared: BTreeSet<PathBuf> = inputs.chain(outputs).map(Path::to_owned).collect();
-        let (project, cache) = (self.pipeline.root.as_path(), self.store.root());
-        let scene = Scene { project, cache, scratch, work, declared: &declared };
-        let lines = super::tail::last_lines(self.log, TAIL_LINES);
-        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        if let Some(hint) = guard::hint(&lines, &scene) {
-            text.push_str("\nhint: ");
-            text.push_str(&hint);
-        }
-        Failure::Failed(text)
-    }
-
-    fn judge(&self, ending: Ending) -> Result<(), Failure> {
+    pub(super) fn judge(&self, ending: Ending) -> Result<(), Failure> {
         match ending {
             Ending::Exited(status) if status.success() => Ok(()),
             // Stopped by the same hand that stopped Kiln.
@@ -386,10 +320,8 @@ impl Execution<'_> {
         }
     }
 
-    fn open_log(&self) -> Result<File, Failure> {
-        if let Some(folder) = self.log.parent() {
-            fs::create_dir_all(folder)?;
-        }
+    /// The log, which is in a folder that is there.
+    pub(super) fn open_log(&self) -> Result<File, Failure> {
         Ok(File::options().create(true).append(true).open(self.log)?)
     }
 
@@ -477,14 +409,14 @@ struct Announced {
 /// So many announced steps wait to be kept.
 const BACKLOG: usize = 2;
 
-const TAIL_LINES: usize = 12;
+pub(super) const TAIL_LINES: usize = 12;
 
 /// What glibc's allocator is told in a worker: keep what is freed. A training step frees and asks again for the same
 /// megabytes; giving them back to the system each time costs a fifth of it. Other allocators do not listen.
 const ALLOCATOR: [(&str, &str); 3] =
     [("MALLOC_TRIM_THRESHOLD_", "4000000000"), ("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TOP_PAD_", "67108864")];
 
-fn cannot_start(program: &std::ffi::OsStr, error: &std::io::Error) -> Failure {
+pub(super) fn cannot_start(program: &std::ffi::OsStr, error: &std::io::Error) -> Failure {
     let hint = match error.kind() {
         std::io::ErrorKind::NotFound => "; is it installed, and on PATH?",
         _ => "",
@@ -496,6 +428,10 @@ fn cannot_start(program: &std::ffi::OsStr, error: &std::io::Error) -> Failure {
 /// the path itself is refused when it is captured.)
 fn stays(path: &Path) -> Result<(), String> {
     let folder = path.parent().unwrap_or(path);
+    // In one step where the kernel can (Linux 5.6).
+    if openat2(CWD, folder, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::NO_SYMLINKS).is_ok() {
+        return Ok(());
+    }
     match folder.canonicalize() {
         Ok(found) if found == folder => Ok(()),
         Ok(found) => Err(format!("it lies in {}, where a symbolic link leads", found.display())),
@@ -504,7 +440,7 @@ fn stays(path: &Path) -> Result<(), String> {
 }
 
 /// Says that the disk is full where a stage failed on it; it may not have been able to say so in its log.
-fn on_full_disk(failure: Failure, scratch: &Path) -> Failure {
+pub(super) fn on_full_disk(failure: Failure, scratch: &Path) -> Failure {
     let full = || rustix::fs::statvfs(scratch).is_ok_and(|disk| disk.f_blocks > 0 && disk.f_bavail < FEW_BLOCKS);
     match failure {
         Failure::Failed(text) if full() => {
@@ -516,10 +452,6 @@ fn on_full_disk(failure: Failure, scratch: &Path) -> Failure {
 
 /// A disk with no more free blocks than this is full.
 const FEW_BLOCKS: u64 = 4;
-
-fn cannot_guard(error: std::io::Error) -> Failure {
-    Failure::Failed(format!("cannot guard the stage: {error}"))
-}
 
 fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f64())

@@ -7,8 +7,8 @@ use super::decide::{Decision, Missing};
 use super::documents;
 use crate::action::{Manifest, differences};
 use crate::hash::{ActionKey, Digest};
-use crate::record::{Outcome, RunRecord};
-use crate::store::{RunSummary, Store};
+use crate::record::Outcome;
+use crate::store::{Skimmed, Store};
 
 /// How many runs are looked through for a stage's last key.
 const DEPTH: usize = 50;
@@ -25,7 +25,7 @@ pub(super) struct History<'a> {
     store: &'a Store,
     project: &'a Path,
     /// Runs not looked into yet, newest first; `None` until the first question.
-    older: Option<std::vec::IntoIter<RunSummary>>,
+    older: Option<Box<dyn Iterator<Item = Vec<Skimmed>> + 'a>>,
     stages: HashMap<String, Last>,
 }
 
@@ -54,22 +54,16 @@ impl<'a> History<'a> {
 
     /// Learns from one more run; `None` if there is none.
     fn read_older(&mut self) -> Option<()> {
-        let older = self.older.get_or_insert_with(|| {
-            let mut runs = self.store.runs(Some(self.project)).unwrap_or_default();
-            runs.truncate(DEPTH);
-            runs.into_iter()
-        });
-        let run = older.next()?;
-        if let Ok(record) = self.store.find_run(&run.id, None) {
-            self.learn(record);
-        }
+        let older = self.older.get_or_insert_with(|| Box::new(self.store.skim_runs(self.project).take(DEPTH)));
+        let stages = older.next()?;
+        self.learn(stages);
         Some(())
     }
 
-    fn learn(&mut self, record: RunRecord) {
-        for stage in record.stages {
+    fn learn(&mut self, stages: Vec<Skimmed>) {
+        for stage in stages {
             let Some(key) = stage.key else { continue };
-            let seconds = stage.total_seconds();
+            let seconds = stage.seconds;
             let good = matches!(stage.outcome, Outcome::Executed | Outcome::UpToDate | Outcome::Restored);
             let last = self.stages.entry(stage.name).or_insert(Last { key, good: None, seconds: None });
             if good && last.good.is_none() {

@@ -1,11 +1,12 @@
 //! The engine: decides what is to be done, does it in worker processes, and records it.
 //!
-//! In reading order: `run` drives a run; `decide` is the one decision; `task` and `execute` carry it out; `checkpoints` are
+//! In reading order: `run` drives a run; `decide` is the one decision; `task`, `execute` and `command` carry it out; `checkpoints` are
 //! what an execution goes on from.
 
 mod budget;
 mod checkout;
 mod checkpoints;
+mod command;
 mod critical;
 mod decide;
 mod determinism;
@@ -21,14 +22,18 @@ mod metrics;
 mod plan;
 mod process;
 mod quiet;
+mod ready;
 mod records;
 mod run;
 mod sealed;
+mod slot;
 mod sources;
 mod spawn;
+mod stage_record;
 mod tail;
 mod task;
 mod trace;
+mod watchdog;
 mod worker;
 
 pub use checkout::{Checkout, CheckoutStep};
@@ -44,6 +49,7 @@ pub use records::Records;
 pub use run::{Options, run};
 pub use tail::last_lines;
 pub use trace::trace;
+pub use watchdog::watch;
 pub use worker::serve;
 
 /// This machine, for a run record.

@@ -6,11 +6,10 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, waitpid};
 
 use super::guard::Confinement;
 use super::interrupt::Interrupt;
-use super::spawn::Started;
 
 /// How a child ended.
 pub(super) enum Ending {
@@ -50,6 +49,28 @@ pub(super) fn bind(kiln: Pid, limits: Option<&Confinement>) -> io::Result<()> {
     limits.map_or(Ok(()), Confinement::enter)
 }
 
+/// Makes what a child leaves behind when it ends this process's own children, so that [`left_behind`] finds them.
+///
+/// # Errors
+/// If the system knows nothing of this.
+pub(super) fn adopt() -> io::Result<()> {
+    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// Whether anything that a child left behind still runs, or may; what has ended is reaped. `known` is a child that is to run.
+///
+/// The kernel hands orphans to the first thread, in which no command is started.
+pub(super) fn left_behind(known: Option<Pid>) -> bool {
+    let main = rustix::process::getpid().as_raw_nonzero();
+    let Ok(children) = std::fs::read_to_string(format!("/proc/self/task/{main}/children")) else { return true };
+    let pids = children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok().and_then(Pid::from_raw));
+    // One that another thread has reaped by now is gone as well.
+    pids.filter(|pid| Some(*pid) != known)
+        .filter(|pid| matches!(waitpid(Some(*pid), WaitOptions::NOHANG), Ok(None)))
+        .count()
+        > 0
+}
+
 /// A child that is waited for.
 pub(super) trait Waited {
     /// Its process, which leads a group.
@@ -65,16 +86,6 @@ impl Waited for Child {
 
     fn reap(&mut self) -> io::Result<ExitStatus> {
         self.wait()
-    }
-}
-
-impl Waited for Started {
-    fn pid(&self) -> Pid {
-        Self::pid(self)
-    }
-
-    fn reap(&mut self) -> io::Result<ExitStatus> {
-        Self::reap(self)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A run that finds nothing to do, found out by looking at files alone.
 //!
-//! After a run of many command stages that were all up to date, what `stat` said of each of their files is kept beside the pipeline.
+//! After a run that left many command stages up to date, what `stat` says of each of their files is kept beside the pipeline.
 //! As long as all of it is still so, and the pipeline, this program and the results in the store are what they were, every decision
 //! would come out as it did, and none is made. In any doubt there is an ordinary run.
 
@@ -15,18 +15,19 @@ use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, openat, statx};
 use serde_json::Value;
 
 use super::event::Reporter;
+use super::records::is_good;
 use super::sources::Sources;
 use crate::hash::{Digest, Stamp};
 use crate::journal::wire::{Reader, put_count, put_text};
 use crate::kind::Role;
 use crate::pipeline::{Body, Identity, Pipeline};
-use crate::record::{Outcome, RunRecord, RunStatus};
+use crate::record::{RunRecord, RunStatus};
 use crate::store::{PAGE, Store, StoreError};
 
 /// So many files are looked at by a thread at a time.
 const AT_ONCE: usize = 512;
 
-/// Keeps what a run saw that was up to date throughout, for [`run_quietly`]. What cannot be told by `stat` is not kept: folders,
+/// Keeps what a run that brought everything up to date left, for [`run_quietly`]. What cannot be told by `stat` is not kept: folders,
 /// links, files changed a moment ago, and built-in kinds, whose documents may lead to other files.
 pub(super) fn keep(
     pipeline: &Pipeline,
@@ -37,11 +38,11 @@ pub(super) fn keep(
     identity: &Identity,
 ) {
     let all = record.stages.len() == pipeline.stages.len() && record.stages.len() > PAGE;
-    let idle = record.stages.iter().all(|stage| stage.outcome == Outcome::UpToDate);
+    let good = record.stages.iter().all(is_good);
     let commands = pipeline.stages.iter().all(|stage| matches!(stage.body, Body::Run(_)));
     // What else there is to show of a run is not known here.
     let plain = pipeline.stages.iter().flat_map(|stage| stage.outputs.values()).all(|output| output.role == Role::Data);
-    if !all || !idle || !commands || !plain || pipeline.report.is_some() {
+    if !all || !good || !commands || !plain || pipeline.report.is_some() {
         return;
     }
     let Some(bytes) = encode(pipeline, store, sources, record, pages) else { return };

@@ -17,13 +17,16 @@ use super::guard::Guard;
 use super::history::History;
 use super::interrupt::Interrupt;
 use super::quiet;
+use super::ready::{Pending, Ready};
+use super::slot::Slots;
 use super::sources::Sources;
+use super::stage_record::{complete, fill, record};
 use super::task::{Finished, Message, Task};
 use crate::hash::Artifact;
 use crate::kind::Event;
-use crate::pipeline::{Body, From, Identity, Pipeline, StageId};
-use crate::record::{Outcome, OutputRecord, RunId, RunRecord, RunStatus, StageRecord};
-use crate::store::{ActionResult, Store, StoreError};
+use crate::pipeline::{From, Identity, Pipeline, StageId};
+use crate::record::{Outcome, RunId, RunRecord, RunStatus, StageRecord};
+use crate::store::{Store, StoreError};
 
 /// What is asked of a run.
 pub struct Options {
@@ -72,10 +75,11 @@ pub fn run(
     let deciding = Deciding { pipeline, store, memo, sources: &sources };
     let history = History::new(store, &pipeline.root);
     let guard = Guard::new(&pipeline.root, store.root());
+    let slots = Slots::new(store, &guard, &options.worker);
     let (sender, receiver) = channel();
     let run = Run {
         deciding: &deciding,
-        guard: &guard,
+        slots: &slots,
         options,
         interrupt,
         id: &id,
@@ -87,7 +91,7 @@ pub fn run(
         waiting: vec![0; pipeline.stages.len()],
         undecided: Vec::new(),
         idle: true,
-        ready: Vec::new(),
+        ready: Ready::default(),
         running: BTreeMap::new(),
         failed: false,
         reporter,
@@ -137,7 +141,7 @@ struct Settled {
 
 struct Run<'a> {
     deciding: &'a Deciding<'a>,
-    guard: &'a Guard,
+    slots: &'a Slots<'a>,
     options: &'a Options,
     interrupt: &'a Interrupt,
     id: &'a RunId,
@@ -155,7 +159,7 @@ struct Run<'a> {
     /// Whether nothing has been started yet.
     idle: bool,
     /// Decided stages that wait for processors.
-    ready: Vec<Pending>,
+    ready: Ready,
     /// Stages in a task, and what their record needs.
     running: BTreeMap<StageId, (Instant, Plan)>,
     failed: bool,
@@ -164,15 +168,14 @@ struct Run<'a> {
     receiver: Receiver<Message>,
 }
 
-/// A decided stage that is to be restored or executed.
-struct Pending {
-    id: StageId,
-    record: StageRecord,
-    decision: Decision,
-    /// Why none of its earlier steps can be gone on from, where a person would think so.
-    starts_over: Option<String>,
-    /// Seconds it took the last time: the longest goes first.
-    expected: f64,
+/// What a decision comes to.
+enum Decided {
+    /// There is nothing to do; these are the outputs.
+    UpToDate(BTreeMap<String, Artifact>),
+    /// The stage is to be restored or executed.
+    Open(Box<Decision>),
+    /// An input cannot be read.
+    Failed(String),
 }
 
 /// What a stage's record needs once its task is over.
@@ -211,7 +214,7 @@ impl<'a> Run<'a> {
             }
         }
         // Nothing runs and nothing can be started: what is left was stopped before its turn.
-        for pending in std::mem::take(&mut self.ready) {
+        for pending in self.ready.drain() {
             self.skip(pending.id, self.stop_reason());
         }
         for &id in order {
@@ -255,28 +258,39 @@ impl<'a> Run<'a> {
         let batch = std::mem::take(&mut self.undecided);
         let decided = deciding.decide_all(&batch, |id| {
             let mut record = record(deciding.pipeline, id);
-            let decision = deciding.decide(id, options.force.contains(&id), &outputs);
-            if let Ok(decision) = &decision {
-                fill(&mut record, decision);
-                if let Verdict::UpToDate(result) = &decision.verdict {
-                    complete(&mut record, deciding.pipeline, id, Outcome::UpToDate, result);
-                    (record.ready, record.start) = (Some(moment), Some(moment));
+            let decided = match deciding.decide(id, options.force.contains(&id), &outputs) {
+                Err(why) => Decided::Failed(why),
+                Ok(decision) => {
+                    fill(&mut record, &decision);
+                    match decision.verdict {
+                        // The rest of the decision goes here and now: there may be thousands.
+                        Verdict::UpToDate(result) => {
+                            complete(&mut record, deciding.pipeline, id, Outcome::UpToDate, &result);
+                            (record.ready, record.start) = (Some(moment), Some(moment));
+                            Decided::UpToDate(result.outputs)
+                        }
+                        verdict => Decided::Open(Box::new(Decision { verdict, ..decision })),
+                    }
                 }
-            }
-            (record, decision)
+            };
+            (record, decided)
         });
-        for (id, (record, decision)) in decided {
+        for (id, (record, decided)) in decided {
             if !self.stopping() {
-                self.decided(id, record, decision, began);
+                self.decided(id, record, decided, began);
             }
         }
     }
 
     /// Settles a stage, or queues what is to be done.
-    fn decided(&mut self, id: StageId, mut record: StageRecord, decision: Result<Decision, String>, began: Instant) {
-        let decision = match decision {
-            Ok(decision) => decision,
-            Err(why) => {
+    fn decided(&mut self, id: StageId, mut record: StageRecord, decided: Decided, began: Instant) {
+        let decision = match decided {
+            Decided::Open(decision) => *decision,
+            Decided::UpToDate(outputs) => {
+                tracing::debug!(stage = record.name, key = ?record.key, verdict = "up-to-date", "decided");
+                return self.settle(id, record, Some(outputs));
+            }
+            Decided::Failed(why) => {
                 record.outcome = Outcome::Failed;
                 record.error = Some(why);
                 return self.settle(id, record, None);
@@ -319,18 +333,10 @@ impl<'a> Run<'a> {
         if self.stopping() {
             return;
         }
-        // The last is the first to go.
-        self.ready.sort_by(|a, b| a.expected.total_cmp(&b.expected).then(b.id.cmp(&a.id)));
-        let mut at = self.ready.len();
-        while at > 0 && !self.budget.is_spent() {
-            at -= 1;
-            let pending = &self.ready[at];
-            let stage = &self.deciding.pipeline.stages[pending.id.0];
-            let restoring = matches!(pending.decision.verdict, Verdict::Restore(..));
-            let (cpus, gpus) = if restoring { (1, 0) } else { (stage.resources.cpus, stage.resources.gpu) };
-            let Some((cpus, gpus)) = self.budget.take(cpus, gpus) else { continue };
+        for (pending, cpus, gpus) in self.ready.take(&mut self.budget, self.deciding.pipeline) {
             self.idle = false;
-            let Pending { id, record, decision, starts_over, .. } = self.ready.remove(at);
+            let restoring = pending.restores();
+            let Pending { id, record, decision, starts_over, .. } = pending;
             if !restoring {
                 let why = record.reasons.first().map_or("", String::as_str);
                 self.reporter.stage_started(&record.name, why);
@@ -340,7 +346,7 @@ impl<'a> Run<'a> {
             }
             let task = Task {
                 deciding: self.deciding,
-                guard: self.guard,
+                slots: self.slots,
                 id,
                 decision,
                 inputs: self.artifacts(id),
@@ -443,67 +449,4 @@ fn wanted(pipeline: &Pipeline, options: &Options) -> Vec<bool> {
         }
     }
     wanted
-}
-
-/// The names of the stages that a stage needs, in topological order.
-fn producers(pipeline: &Pipeline, id: StageId) -> Vec<String> {
-    let node = petgraph::graph::NodeIndex::new(id.0);
-    let mut producers: Vec<StageId> =
-        pipeline.graph.neighbors_directed(node, Direction::Incoming).map(|n| pipeline.graph[n]).collect();
-    producers.sort_unstable();
-    producers.into_iter().map(|p| pipeline.stages[p.0].name.to_string()).collect()
-}
-
-/// A stage's record as far as the pipeline decides it.
-fn record(pipeline: &Pipeline, id: StageId) -> StageRecord {
-    let stage = &pipeline.stages[id.0];
-    let (uses, params) = match &stage.body {
-        Body::Uses { kind, params } => (Some(kind.name().to_owned()), params.clone()),
-        Body::Run(command) => (None, serde_json::json!({ "run": command, "env": stage.env })),
-    };
-    StageRecord {
-        ready: None,
-        start: None,
-        name: stage.name.to_string(),
-        stage: stage.name.stage.clone(),
-        variant: stage.name.variant.iter().cloned().collect(),
-        uses,
-        needs: producers(pipeline, id),
-        outcome: Outcome::Skipped,
-        reasons: vec![],
-        key: None,
-        params,
-        inputs: BTreeMap::new(),
-        outputs: BTreeMap::new(),
-        metrics: BTreeMap::new(),
-        seconds: 0.0,
-        executed_seconds: None,
-        resumed: None,
-        log: None,
-        error: None,
-    }
-}
-
-/// Fills in what a result says of a stage.
-fn complete(record: &mut StageRecord, pipeline: &Pipeline, id: StageId, outcome: Outcome, result: &ActionResult) {
-    record.outcome = outcome;
-    record.executed_seconds = (result.seconds > 0.0).then_some(result.seconds);
-    record.resumed = result.resumed.clone();
-    record.metrics = result.metrics.clone();
-    record.outputs = pipeline.stages[id.0]
-        .outputs
-        .iter()
-        .filter_map(|(name, output)| {
-            let artifact = result.outputs.get(name)?;
-            let (path, role) = (output.path.clone(), output.role);
-            let output = OutputRecord { path, digest: artifact.digest, bytes: artifact.bytes, role };
-            Some((name.clone(), output))
-        })
-        .collect();
-}
-
-fn fill(record: &mut StageRecord, decision: &Decision) {
-    record.key = Some(decision.key);
-    let inputs = decision.manifest.inputs.iter();
-    record.inputs = inputs.map(|(name, items)| (name.clone(), items.iter().map(|i| i.digest).collect())).collect();
 }

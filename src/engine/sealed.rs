@@ -43,7 +43,10 @@ impl Sealed {
                 self.add(&entry?.path())?;
             }
         }
-        fs::set_permissions(path, Permissions::from_mode(metadata.permissions().mode() & 0o555))?;
+        let mode = metadata.permissions().mode() & 0o7777;
+        if mode & 0o222 != 0 {
+            fs::set_permissions(path, Permissions::from_mode(mode & 0o555))?;
+        }
         // Of folders the permissions are enough: new files in them (Python's compiled modules) harm nobody.
         if metadata.is_file() {
             self.files.push((path.to_owned(), Shape::of(&metadata)));

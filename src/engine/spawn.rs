@@ -11,6 +11,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::ptr;
+use std::sync::LazyLock;
 
 use rustix::fs::Access;
 use rustix::process::{Pid, WaitOptions, waitpid};
@@ -53,6 +54,8 @@ struct Plan<'a> {
     input: libc::c_int,
     output: libc::c_int,
     enter: &'a mut dyn FnMut() -> io::Result<()>,
+    /// The signals that mean something else to Kiln than to a program.
+    signals: &'a [libc::c_int],
     /// The signals to block from the start of the program on.
     mask: libc::sigset_t,
     /// What went wrong in the child.
@@ -101,11 +104,12 @@ pub(super) fn spawn(command: &Command, log: &File, enter: &mut dyn FnMut() -> io
         input: nothing.as_raw_fd(),
         output: log.as_raw_fd(),
         enter,
+        signals: &SIGNALS,
         // SAFETY: a set of signals is plain data; it is filled in before it is used.
         mask: unsafe { std::mem::zeroed() },
         failure: 0,
     };
-    let mut stack = vec![0_u8; STACK];
+    let mut stack = Vec::<u8>::with_capacity(STACK);
     // SAFETY: the child runs `child` on a stack of its own while this thread waits until it is another program or gone, so that
     // `plan` and `stack` outlive it. Signals are blocked meanwhile, lest a handler of Kiln's run in the child.
     let pid = unsafe {
@@ -141,6 +145,19 @@ fn unsafe_read(value: &libc::c_int) -> libc::c_int {
     unsafe { ptr::from_ref(value).read_volatile() }
 }
 
+/// The signals that Kiln handles, whose handlers must not run in a child, and SIGPIPE, which Rust ignores and a program that
+/// writes to a pipe expects to die of. Looked for once: Kiln begins to listen before the first command.
+static SIGNALS: LazyLock<Vec<libc::c_int>> = LazyLock::new(|| {
+    let handled = |signal: &libc::c_int| {
+        // SAFETY: plain data, which the call fills in.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        // SAFETY: it asks, and changes nothing.
+        let known = unsafe { libc::sigaction(*signal, ptr::null(), &raw mut action) } == 0;
+        known && ![libc::SIG_IGN, libc::SIG_DFL].contains(&action.sa_sigaction)
+    };
+    (1..65).filter(|signal| *signal == libc::SIGPIPE || handled(signal)).collect()
+});
+
 const SHELL: &std::ffi::CStr = c"/bin/sh";
 
 /// The file that a program's name stands for: looked for in the folders of `PATH` unless it has a slash.
@@ -167,13 +184,8 @@ extern "C" fn child(plan: *mut libc::c_void) -> libc::c_int {
     let plan = unsafe { &mut *plan.cast::<Plan<'_>>() };
     // SAFETY: all pointers are to what the plan owns, and these are system calls.
     unsafe {
-        for signal in 1..65 {
-            let mut action: libc::sigaction = std::mem::zeroed();
-            let known = libc::sigaction(signal, ptr::null(), &raw mut action) == 0;
-            // Rust ignores SIGPIPE, which a program that writes to a pipe expects to die of.
-            if known && (action.sa_sigaction != libc::SIG_IGN || signal == libc::SIGPIPE) {
-                libc::signal(signal, libc::SIG_DFL);
-            }
+        for signal in plan.signals {
+            libc::signal(*signal, libc::SIG_DFL);
         }
         let ready = libc::setpgid(0, 0) == 0
             && libc::dup2(plan.input, 0) >= 0

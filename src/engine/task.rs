@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::decide::{Deciding, Decision, Verdict};
 use super::documents;
 use super::execute::{Execution, Failure, is_damage, with_causes};
-use super::guard::Guard;
 use super::interrupt::Interrupt;
+use super::slot::Slots;
 use crate::hash::Artifact;
 use crate::kind::Event;
 use crate::pipeline::{Stage, StageId};
@@ -19,7 +19,7 @@ use crate::store::{ActionLock, ActionResult, Place, Published};
 /// A stage to restore or execute.
 pub(super) struct Task<'a> {
     pub(super) deciding: &'a Deciding<'a>,
-    pub(super) guard: &'a Guard,
+    pub(super) slots: &'a Slots<'a>,
     pub(super) id: StageId,
     pub(super) decision: Decision,
     pub(super) inputs: BTreeMap<String, Vec<Option<Artifact>>>,
@@ -121,7 +121,7 @@ impl Task<'_> {
     }
 
     fn execute(&self, stage: &Stage, log: &Path, reasons: &mut Vec<String>) -> Result<ActionResult, Failure> {
-        if let Some(why) = self.guard.prepare() {
+        if let Some(why) = self.slots.guard().prepare() {
             let _ = self.sender.send(Message::Note(why.to_owned()));
         }
         // An event that nobody hears is no loss.
@@ -131,7 +131,7 @@ impl Task<'_> {
             store: self.deciding.store,
             memo: self.deciding.memo,
             sources: self.deciding.sources,
-            guard: self.guard,
+            slots: self.slots,
             stage,
             decision: &self.decision,
             inputs: self.inputs.clone(),

@@ -134,6 +134,7 @@ impl<'de> Visitor<'de> for Tree<'_> {
         while let Some(item) = access.next_element_seed(self)? {
             items.push(item);
         }
+        items.shrink_to_fit();
         self.node(Content::List(items))
     }
 
@@ -143,6 +144,8 @@ impl<'de> Visitor<'de> for Tree<'_> {
             let node = access.next_value_seed(self)?;
             entries.push(Entry { key, place: Place::default(), node });
         }
+        // Most mappings are small, and there may be hundreds of thousands.
+        entries.shrink_to_fit();
         self.node(Content::Map(entries))
     }
 

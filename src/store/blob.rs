@@ -138,7 +138,9 @@ impl Store {
 
 /// Copies bytes and tells their digest and number.
 pub(super) fn copy_hashing(from: &mut File, to: &mut File) -> io::Result<(Digest, u64)> {
-    let mut buffer = vec![0; CHUNK];
+    // Most files are small, and clearing a large buffer takes longer than copying one.
+    let length = usize::try_from(from.metadata()?.len()).unwrap_or(CHUNK);
+    let mut buffer = vec![0; length.saturating_add(1).min(CHUNK)];
     let mut hasher = blake3::Hasher::new();
     let mut total = 0;
     loop {

@@ -1,17 +1,19 @@
 //! Copying an artifact as it lies in a project.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-/// Copies a file or a folder, as a reflink where the file system can. A link at the path itself is followed; those in a folder
-/// stay links.
+/// Copies a file or a folder for somebody who is not to write to it, as a reflink where the file system can. A link at the path
+/// itself is followed; those in a folder stay links. Files must not be there yet, and come without the right to write.
 ///
 /// # Errors
 /// What the system refuses.
 pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    if !fs::metadata(from)?.is_dir() {
-        return reflink_copy::reflink_or_copy(from, to).map(|_| ());
+    let metadata = fs::metadata(from)?;
+    if !metadata.is_dir() {
+        return copy_file(from, to, metadata.permissions().mode());
     }
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
@@ -24,4 +26,13 @@ pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn copy_file(from: &Path, to: &Path, mode: u32) -> io::Result<()> {
+    let mut source = File::open(from)?;
+    let mut target = OpenOptions::new().write(true).create_new(true).mode(mode & 0o555).open(to)?;
+    if reflink_copy::reflink_file(&source, &target).is_ok() {
+        return Ok(());
+    }
+    io::copy(&mut source, &mut target).map(|_| ())
 }

@@ -2,8 +2,9 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -11,17 +12,18 @@ use rustix::io::Errno;
 use super::{Result, Store, StoreError};
 use crate::hash::ActionKey;
 
-/// The exclusive right to execute an action, until dropped.
+/// The exclusive right to execute an action, until dropped: a lock on one byte, which the key names, of a file that all
+/// share. (Thousands of files made and removed cost some file systems more than all else.)
 #[derive(Debug)]
 pub struct ActionLock {
-    path: PathBuf,
-    _file: File,
+    file: File,
+    byte: libc::off_t,
 }
 
 impl Drop for ActionLock {
     fn drop(&mut self) {
-        // Removed while the lock is held: whoever waits for it sees that the name has gone and makes a new file.
-        let _ = fs::remove_file(&self.path);
+        // Said, and not left to closing: a child that is being started may have the file open for a moment longer.
+        let _ = lock_byte(&self.file, self.byte, libc::F_UNLCK, libc::F_OFD_SETLK);
     }
 }
 
@@ -44,11 +46,7 @@ impl Store {
     /// # Errors
     /// If the lock file cannot be created.
     pub fn lock_action(&self, key: &ActionKey) -> Result<ActionLock> {
-        loop {
-            if let Some(lock) = self.take(key, FlockOperation::LockExclusive)? {
-                return Ok(lock);
-            }
-        }
+        self.take(key, libc::F_OFD_SETLKW)
     }
 
     /// Takes the right to execute an action unless another process, or another thread of this one, has it.
@@ -56,30 +54,22 @@ impl Store {
     /// # Errors
     /// If the lock file cannot be created.
     pub fn try_lock_action(&self, key: &ActionKey) -> Result<Option<ActionLock>> {
-        loop {
-            match self.take(key, FlockOperation::NonBlockingLockExclusive) {
-                Ok(Some(lock)) => return Ok(Some(lock)),
-                // The file was removed by its last holder just now: try again.
-                Ok(None) => {}
-                Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                Err(error) => return Err(error),
-            }
-        }
+        unless_blocked(self.take(key, libc::F_OFD_SETLK))
     }
 
-    /// `None` if the file that was locked is no longer the one with the name.
-    fn take(&self, key: &ActionKey, operation: FlockOperation) -> Result<Option<ActionLock>> {
-        let path = self.root().join("locks").join(key.to_string());
-        let open = || OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-        let file = match open() {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                self.folder("locks").and_then(|_| open().map_err(StoreError::io("open", &path)))?
+    fn take(&self, key: &ActionKey, command: libc::c_int) -> Result<ActionLock> {
+        let path = self.root().join(EXECUTING);
+        let (number, _) = key.0.split_first_chunk().unwrap_or((&[0; 8], &[]));
+        // Two keys that begin alike would wait for each other, and no more.
+        let byte = libc::off_t::from_le_bytes(*number) & (libc::off_t::MAX >> 1);
+        loop {
+            let file = open(&path)?;
+            lock_byte(&file, byte, libc::F_WRLCK, command).map_err(StoreError::io("lock", &path))?;
+            // Somebody may have deleted the file meanwhile.
+            if is_still(&file, &path) {
+                return Ok(ActionLock { file, byte });
             }
-            other => other.map_err(StoreError::io("open", &path))?,
-        };
-        lock(&file, operation).map_err(StoreError::errno("lock", &path))?;
-        // Not `then_some`: a lock that was not taken must not be made, for dropping one removes the file.
-        Ok(if is_still(&file, &path) { Some(ActionLock { path, _file: file }) } else { None })
+        }
     }
 
     /// Declares that a run uses the store, once nobody deletes from it.
@@ -130,34 +120,43 @@ impl Store {
 
     fn in_use(&self, operation: FlockOperation) -> Result<File> {
         let path = self.root().join("in-use");
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(StoreError::io("open", &path))?;
+        let file = open(&path)?;
         lock(&file, operation).map_err(StoreError::errno("lock", &path))?;
         Ok(file)
     }
+}
 
-    /// Removes lock files that killed processes left.
-    pub(super) fn sweep_locks(&self) {
-        for entry in fs::read_dir(self.root().join("locks")).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if let Ok(file) = OpenOptions::new().write(true).open(&path)
-                && lock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
-                && is_still(&file, &path)
-            {
-                let _ = fs::remove_file(&path);
-            }
+/// The file of which a byte is locked while an action is executed.
+const EXECUTING: &str = "executing";
+
+fn open(path: &Path) -> Result<File> {
+    let options = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+    options.map_err(StoreError::io("open", path))
+}
+
+/// Locks a byte of a file, or lets go of it. The lock is that of the open file, whichever thread asks; it need not be in the file.
+fn lock_byte(file: &File, byte: libc::off_t, kind: libc::c_int, command: libc::c_int) -> io::Result<()> {
+    // SAFETY: plain data, all of which may be zero.
+    let mut range: libc::flock = unsafe { std::mem::zeroed() };
+    (range.l_type, range.l_whence) = (kind as libc::c_short, libc::SEEK_SET as libc::c_short);
+    (range.l_start, range.l_len) = (byte, 1);
+    loop {
+        // SAFETY: the descriptor is open, and the kernel only reads the range.
+        if unsafe { libc::fcntl(file.as_raw_fd(), command, &raw const range) } == 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        // A signal does not end the wait.
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
         }
     }
 }
 
 /// What was locked, or nothing if another process has it.
-fn unless_blocked(file: Result<File>) -> Result<Option<File>> {
-    match file {
-        Ok(file) => Ok(Some(file)),
+fn unless_blocked<T>(taken: Result<T>) -> Result<Option<T>> {
+    match taken {
+        Ok(taken) => Ok(Some(taken)),
         Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => Ok(None),
         Err(error) => Err(error),
     }

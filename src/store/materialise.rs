@@ -19,7 +19,8 @@ use crate::hash::{Artifact, Digest, hash_file};
 pub enum Place {
     /// A file of its own that may be edited: a reflink where the file system can, a copy otherwise.
     Copy,
-    /// The same where nobody looks yet and nothing is: in a scratch directory. It is not remembered.
+    /// The same where nobody looks yet and nothing is but the folder that it comes in: in a scratch directory, whose worker is
+    /// not to write to it. It is not remembered.
     Scratch,
     /// Symbolic links into the store, for readers that are trusted not to write. (A hard link would change the blob's
     /// ctime, which proves that it was not tampered with.) An executable file is copied.
@@ -38,10 +39,10 @@ impl Store {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        fs::create_dir_all(parent).map_err(StoreError::io("create the folder", parent))?;
         if how == Place::Scratch {
             return self.build(artifact, path, how).map(|_| ()).inspect_err(|_| drop(remove(path)));
         }
+        fs::create_dir_all(parent).map_err(StoreError::io("create the folder", parent))?;
         // Built where a sweep would find it, if that can be moved from there; beside the path otherwise.
         let staged = self.staging()?.fresh();
         let placed = if same_device(parent, self.root()) {
@@ -122,7 +123,8 @@ impl Store {
             }
             Err(e) => return Err(StoreError::io("read", &blob)(e)),
         };
-        let mode = if file.executable { 0o777 } else { 0o666 };
+        let all = if how == Place::Scratch { 0o555 } else { 0o777 };
+        let mode = if file.executable { all } else { all & 0o666 };
         let mut target = OpenOptions::new()
             .read(true)
             .write(true)

@@ -20,6 +20,7 @@ mod result;
 mod results;
 mod run;
 mod scratch;
+mod skim;
 mod steps;
 mod verify;
 
@@ -36,6 +37,7 @@ pub use recorded::Written;
 pub use result::{ActionResult, Published};
 pub use run::RunSummary;
 pub use scratch::Scratch;
+pub(crate) use skim::Skimmed;
 pub use verify::{Damage, Findings, Touched};
 
 use crate::hash::Memo;
@@ -50,7 +52,6 @@ pub struct Store {
     memo: Memo,
     results: Mutex<Results>,
     swept: Once,
-    idle: Mutex<scratch::Idle>,
     /// Where files are written before they get their names; created when first needed.
     staging: OnceLock<Scratch>,
 }
@@ -64,7 +65,7 @@ impl Store {
         let root = layout::prepare(root)?;
         let memo = Memo::open(&root.join(layout::MEMO));
         let results = Mutex::new(Results::open(&root.join(layout::RESULTS))?);
-        Ok(Self { root, memo, results, swept: Once::new(), idle: Mutex::default(), staging: OnceLock::new() })
+        Ok(Self { root, memo, results, swept: Once::new(), staging: OnceLock::new() })
     }
 
     /// Opens a store for what needs neither what is known of files nor results; both are empty.
@@ -75,7 +76,7 @@ impl Store {
         let root = layout::prepare(root)?;
         let memo = Memo::empty(&root.join(layout::MEMO));
         let results = Mutex::new(Results::unread(&root.join(layout::RESULTS)));
-        Ok(Self { root, memo, results, swept: Once::new(), idle: Mutex::default(), staging: OnceLock::new() })
+        Ok(Self { root, memo, results, swept: Once::new(), staging: OnceLock::new() })
     }
 
     /// The store's folder, absolute.

@@ -24,15 +24,15 @@ pub(crate) const PAGE: usize = 64;
 pub(super) struct Pages {
     /// The blobs, in the order of the stages.
     pub(super) pages: Vec<Digest>,
-    usual: Passing,
+    pub(super) usual: Passing,
     /// Position -> what is otherwise.
-    unusual: BTreeMap<usize, Passing>,
+    pub(super) unusual: BTreeMap<usize, Passing>,
 }
 
 /// What a run says of a stage that another run may say otherwise.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-struct Passing {
-    outcome: Outcome,
+pub(super) struct Passing {
+    pub(super) outcome: Outcome,
     reasons: Vec<String>,
     ready: Option<f64>,
     start: Option<f64>,
@@ -331,7 +331,7 @@ fn lasting(from: &mut Reader<'_>, passing: &Passing) -> Option<StageRecord> {
 }
 
 /// The outer `None` is nonsense, the inner one nothing.
-fn option<'a, T>(from: &mut Reader<'a>, read: impl Fn(&mut Reader<'a>) -> Option<T>) -> Option<Option<T>> {
+pub(super) fn option<'a, T>(from: &mut Reader<'a>, read: impl Fn(&mut Reader<'a>) -> Option<T>) -> Option<Option<T>> {
     match from.byte()? {
         0 => Some(None),
         1 => read(from).map(Some),

@@ -164,7 +164,7 @@ impl Store {
         self.root().join("logs").join(file_name(run)).join(format!("{}.log", file_name(stage)))
     }
 
-    fn read_record(&self, path: &Path) -> std::result::Result<RunRecord, RunLookupError> {
+    pub(super) fn read_record(&self, path: &Path) -> std::result::Result<RunRecord, RunLookupError> {
         self.read_as(path)
     }
 
@@ -253,12 +253,12 @@ fn first_line(file: &mut impl BufRead) -> Option<FirstLine> {
     (first.summary.blake3().ok()? == first.summary_blake3).then_some(first)
 }
 
-fn read_summary(path: &Path) -> Option<RunSummary> {
+pub(super) fn read_summary(path: &Path) -> Option<RunSummary> {
     first_line(&mut BufReader::new(File::open(path).ok()?)).map(|first| first.summary)
 }
 
 /// Reads and checks the second line of a record's file; with it the number of stages.
-fn read_line(path: &Path) -> std::result::Result<(Vec<u8>, usize), RunLookupError> {
+pub(super) fn read_line(path: &Path) -> std::result::Result<(Vec<u8>, usize), RunLookupError> {
     let damaged = || RunLookupError::Damaged { path: path.to_owned() };
     let mut file = BufReader::new(File::open(path).map_err(StoreError::io("read", path))?);
     let first = first_line(&mut file).ok_or_else(damaged)?;

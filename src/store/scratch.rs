@@ -1,29 +1,27 @@
 //! Scratch directories: where a stage works, and where the store writes what is not finished yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{MutexGuard, PoisonError};
 
 use rustix::fs::FlockOperation;
 
 use super::lock::{is_still, lock};
 use super::{Result, Store, StoreError};
 
-/// Empty directories waiting to be used again, by the folders in them.
-pub(super) type Idle = BTreeMap<BTreeSet<PathBuf>, Vec<Scratch>>;
-
 /// A fresh directory on the store's file system, removed when dropped. A lock on the directory itself says that its
 /// process lives; those of dead processes are swept away by the next Kiln that needs one.
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
-    /// Folders it began with, relative and with all above them.
+    /// Folders that are to be in it, relative and with all above them.
     folders: BTreeSet<PathBuf>,
+    /// What others may do with a folder that was made here.
+    mode: u32,
     _lock: File,
     next: AtomicU64,
 }
@@ -39,27 +37,62 @@ impl Scratch {
         self.path.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
     }
 
-    /// Empties all but the folders it began with; `false` if they are not as they were.
-    fn reset(&self) -> io::Result<bool> {
+    /// Empties all but its folders, for the next who needs a directory: removing and making directories is slow on some file
+    /// systems (milliseconds each, where freed blocks are discarded at once). `false` if the folders are not as they were
+    /// made, and it had better be dropped.
+    ///
+    /// Only for a directory that no process works in any more.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub fn clear(&self) -> io::Result<bool> {
         let mut open = vec![PathBuf::new()];
         let mut met = 0;
         while let Some(folder) = open.pop() {
             let path = self.path.join(&folder);
-            if fs::symlink_metadata(&path)?.permissions().mode() & 0o700 != 0o700 {
+            if fs::symlink_metadata(&path)?.permissions().mode() != self.mode {
                 return Ok(false);
             }
             for entry in fs::read_dir(&path)? {
                 let entry = entry?;
+                let kind = entry.file_type()?;
                 let relative = folder.join(entry.file_name());
-                if entry.file_type()?.is_dir() && self.folders.contains(&relative) {
+                if kind.is_dir() && self.folders.contains(&relative) {
                     met += 1;
                     open.push(relative);
-                } else {
+                } else if kind.is_dir() {
                     remove(&entry.path())?;
+                } else {
+                    fs::remove_file(entry.path())?;
                 }
             }
         }
         Ok(met == self.folders.len())
+    }
+
+    /// Makes the folders of an empty directory these, given by relative paths, and those above them.
+    ///
+    /// # Errors
+    /// If one cannot be made or removed.
+    pub fn fit<'p>(&mut self, folders: impl IntoIterator<Item = &'p Path>) -> Result<()> {
+        let wanted: BTreeSet<&Path> =
+            folders.into_iter().flat_map(Path::ancestors).filter(|folder| !folder.as_os_str().is_empty()).collect();
+        // What lies in a folder comes after it.
+        let superfluous: Vec<PathBuf> =
+            self.folders.iter().rev().filter(|folder| !wanted.contains(folder.as_path())).cloned().collect();
+        for folder in superfluous {
+            let path = self.path.join(&folder);
+            fs::remove_dir(&path).map_err(StoreError::io("remove the folder", &path))?;
+            self.folders.remove(&folder);
+        }
+        for folder in wanted {
+            if !self.folders.contains(folder) {
+                let path = self.path.join(folder);
+                fs::create_dir(&path).map_err(StoreError::io("create the folder", &path))?;
+                self.folders.insert(folder.to_owned());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -77,52 +110,12 @@ impl Store {
     /// # Errors
     /// If it cannot be created.
     pub fn scratch(&self, hint: &str) -> Result<Scratch> {
-        self.scratch_with(hint, [])
-    }
-
-    /// A fresh directory that holds these folders, given by relative paths, and nothing else. One that was
-    /// [recycled](Self::recycle) is taken if there is one with the same folders.
-    ///
-    /// # Errors
-    /// If it cannot be created.
-    pub fn scratch_with<'p>(&self, hint: &str, folders: impl IntoIterator<Item = &'p Path>) -> Result<Scratch> {
         self.swept.call_once(|| self.sweep());
-        let folders: BTreeSet<PathBuf> = folders
-            .into_iter()
-            .flat_map(Path::ancestors)
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .map(Path::to_owned)
-            .collect();
         let parent = self.folder("tmp")?;
         let hint: String = hint.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect();
-        if let Some(mut scratch) = self.idle().get_mut(&folders).and_then(Vec::pop) {
-            let path = fresh_name(&parent, &hint);
-            fs::rename(&scratch.path, &path).map_err(StoreError::io("rename", &scratch.path))?;
-            scratch.path = path;
-            return Ok(scratch);
-        }
         let (path, lock) = create(&parent, &hint)?;
-        let scratch = Scratch { path, folders, _lock: lock, next: AtomicU64::new(0) };
-        // In ascending order, so what is above comes first.
-        for folder in &scratch.folders {
-            let path = scratch.path.join(folder);
-            fs::create_dir(&path).map_err(StoreError::io("create the folder", &path))?;
-        }
-        Ok(scratch)
-    }
-
-    /// Empties a scratch directory for the next that needs one like it. Removing directories is slow on some file systems
-    /// (milliseconds each, where freed blocks are discarded at once), and thousands of small stages need thousands.
-    ///
-    /// Only for a directory that no process works in any more: otherwise drop it.
-    pub fn recycle(&self, scratch: Scratch) {
-        if matches!(scratch.reset(), Ok(true)) {
-            self.idle().entry(scratch.folders.clone()).or_default().push(scratch);
-        }
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Idle> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        let mode = lock.metadata().map_err(StoreError::io("look at", &path))?.permissions().mode();
+        Ok(Scratch { path, folders: BTreeSet::new(), mode, _lock: lock, next: AtomicU64::new(0) })
     }
 
     /// Where this process writes what is not finished yet.
@@ -148,7 +141,6 @@ impl Store {
                 tracing::warn!("cannot remove {}: {error}", path.display());
             }
         }
-        self.sweep_locks();
     }
 }
 

@@ -70,7 +70,7 @@ fn a_dry_run_says_what_would_be_written() {
 fn what_the_cache_no_longer_has_is_named_and_the_rest_written() {
     let project = twice();
     let records = project.kiln(&["runs", "--json"]).json();
-    let first = records[1]["id"].as_str().expect("an id").to_owned();
+    let first = records["runs"][1]["id"].as_str().expect("an id").to_owned();
     assert_eq!(project.kiln(&["gc", "--keep-last", "1", "--unrecorded", "0", "-y"]).code, Some(0));
     project.run(&["say[n=1]"]);
     let ran = project.kiln(&["checkout", &first, "--json"]);

@@ -1,8 +1,8 @@
 //! Damage to every kind of file in the cache: the next run ends with what a clean one gives.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::project::Project;
+use crate::project::{Project, files};
 
 const THREE: &str = "\
 version: 1
@@ -23,16 +23,6 @@ fn made() -> Project {
     let project = Project::new(THREE);
     project.write("in.txt", "text\n").run(&[]);
     project
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = vec![];
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found.sort();
-    found
 }
 
 /// Changes a file in its place; an empty one stays as it is.

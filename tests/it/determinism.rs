@@ -19,11 +19,11 @@ fn a_stage_that_differs_is_shown_with_both_digests_and_logs() {
     let ran = project.kiln(&["run", "--check-determinism", "noise", "--json"]);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     let checked = ran.json();
-    let differences = checked[0]["differences"].as_array().expect("differences");
+    let differences = checked["stages"][0]["differences"].as_array().expect("differences");
     assert_eq!((differences.len(), differences[0]["output"].as_str()), (1, Some("noise")), "{checked}");
     assert_ne!(differences[0]["digests"][0], differences[0]["digests"][1]);
-    assert_eq!(checked[0]["log_difference"]["line"], 2);
-    for log in checked[0]["logs"].as_array().expect("logs") {
+    assert_eq!(checked["stages"][0]["log_difference"]["line"], 2);
+    for log in checked["stages"][0]["logs"].as_array().expect("logs") {
         let text = std::fs::read_to_string(log.as_str().expect("a path")).expect("read log");
         assert!(text.starts_with("begin\n"), "{text}");
     }

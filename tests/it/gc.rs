@@ -68,7 +68,7 @@ fn a_dry_run_deletes_nothing_and_says_what_would_go() {
 #[test]
 fn the_last_runs_and_named_ones_are_kept_and_the_rest_is_executed_again() {
     let project = spoken(&["one", "two", "three", "four"]);
-    let first = project.kiln(&["runs", "--json"]).json()[3]["id"].as_str().expect("an id").to_owned();
+    let first = project.kiln(&["runs", "--json"]).json()["runs"][3]["id"].as_str().expect("an id").to_owned();
     let garbage = gc(&project, &["--keep-last", "2", "--keep", &first, "-y"]);
     assert_eq!((garbage["deleted"].as_bool(), count(&garbage, "results")), (Some(true), 2), "{garbage}");
     is_sound(&project);
@@ -78,7 +78,7 @@ fn the_last_runs_and_named_ones_are_kept_and_the_rest_is_executed_again() {
     assert_eq!(run("four").with("restored").len(), 2);
     assert_eq!(run("two").with("executed").len(), 2);
     assert_eq!(gc(&project, &[])["bytes"], 0);
-    assert_eq!(project.kiln(&["runs", "--json"]).json().as_array().expect("runs").len(), 8, "records stay");
+    assert_eq!(project.kiln(&["runs", "--json"]).json()["runs"].as_array().expect("runs").len(), 8, "records stay");
 }
 
 #[test]

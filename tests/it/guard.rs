@@ -269,4 +269,8 @@ fn without_the_guard_a_run_says_so_once() {
     let ran = Ran::from(output);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(ran.stderr.matches("nothing keeps stages from").count(), 1, "{}", ran.stderr);
+    let checked = ["run", "--check-determinism", "s", "--check-determinism", "t"];
+    let ran = Ran::from(project.command(&checked).env("KILN_GUARD", "off").output().expect("start kiln"));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("nothing keeps stages from").count(), 1, "{}", ran.stderr);
 }

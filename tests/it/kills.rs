@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::project::{Project, Ran, Record};
+use crate::project::{Project, Ran, Record, mailbox};
 
 const DIAMOND: &str = "\
 version: 1
@@ -174,4 +174,36 @@ fn several_at_once_and_one_of_them_killed() {
             recovers(project, "a", &expected);
         }
     }
+}
+
+/// Whether a process runs; one that is dead and not reaped yet does not.
+fn runs(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(pid).join("stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+#[test]
+fn what_a_command_started_dies_with_a_kiln_that_is_killed() {
+    let mail = mailbox();
+    let file = mail.path().join("pids");
+    let project = Project::new(&format!(
+        "version: 1\nstages:\n  s:\n    run: |\n      sleep 600 & echo $! > {0}.new; sh -c 'sleep 600; true' & echo $! >> {0}.new\n      \
+         echo $$ >> {0}.new; mv {0}.new {0}; wait\n    outputs: {{x: out/x}}\n",
+        file.display()
+    ));
+    let mut kiln = project.command(&["run"]).stderr(Stdio::null()).spawn().expect("start kiln");
+    while !file.exists() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let pids = std::fs::read_to_string(&file).expect("numbers of processes");
+    let pids: Vec<&str> = pids.split_whitespace().collect();
+    assert!(pids.len() == 3 && pids.iter().all(|pid| runs(pid)), "{pids:?}");
+    kiln.kill().and_then(|()| kiln.wait().map(drop)).expect("kill kiln");
+    // If they were left alone they would run on for ten minutes.
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while pids.iter().any(|pid| runs(pid)) && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let left: Vec<&str> = pids.into_iter().filter(|pid| runs(pid)).collect();
+    assert!(left.is_empty(), "{left:?} outlived kiln");
 }

@@ -13,6 +13,30 @@ pub(crate) struct Project {
     cache: Option<PathBuf>,
 }
 
+/// How a small study begins: the files of the sample, and the stages that bring them in and split them.
+#[cfg(feature = "stages")]
+const SAMPLE: &str = "  files:
+    images: {digest: 823845a89ee060646d8840bfd79d7b39a4365fc5c8606eadc784a1c272e4f7f4, sources: [data/images.gz]}
+    labels: {digest: 6636cb7a73c4fdca9833ddeba2d2c8c503f989f703f8c9e800e661b6880f679d, sources: [data/labels.gz]}
+stages:
+  fetch:
+    uses: fetch
+    matrix: {file: \"${params.files}\"}
+    with: {digest: \"${matrix.file.digest}\", sources: \"${matrix.file.sources}\", unpack: gzip}
+  import:
+    uses: import
+    inputs:
+      images: {from: \"fetch[file=images].file\"}
+      labels: {from: \"fetch[file=labels].file\"}
+  normalise:
+    uses: normalise
+    inputs: {train: {from: import.dataset}, test: {from: import.dataset}}
+  split:
+    uses: split
+    inputs: {data: {from: normalise.train}}
+    with: {seed: 1}
+";
+
 /// What one call of the binary did.
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -25,6 +49,18 @@ impl Project {
     pub(crate) fn new(pipeline: &str) -> Self {
         let project = Self { folder: tempfile::tempdir().expect("a temporary folder"), cache: None };
         project.write("pipeline.yaml", pipeline);
+        project
+    }
+
+    /// A small study of the committed sample of Fashion-MNIST: these parameters and stages with those of [`SAMPLE`].
+    #[cfg(feature = "stages")]
+    pub(crate) fn on_the_sample(params: &str, stages: &str) -> Self {
+        let project = Self::new(&format!("version: 1\nparams:\n{params}{SAMPLE}{stages}"));
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
+        std::fs::create_dir(project.root().join("data")).expect("create folder");
+        for (from, to) in [("t10k-images-idx3-ubyte.gz", "images.gz"), ("t10k-labels-idx1-ubyte.gz", "labels.gz")] {
+            std::fs::copy(sample.join(from), project.root().join("data").join(to)).expect("copy the sample");
+        }
         project
     }
 
@@ -81,6 +117,17 @@ impl Project {
 /// directory.
 pub(crate) fn mailbox() -> TempDir {
     tempfile::tempdir_in("/dev/shm").expect("a folder in shared memory")
+}
+
+/// Every file below a folder, sorted.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = vec![];
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
 }
 
 impl From<Output> for Ran {

@@ -11,32 +11,8 @@ use serde_json::Value;
 use crate::project::{Project, Ran, Record};
 
 /// One network on the test images of the sample.
-const PIPELINE: &str = "\
-version: 1
-params:
-  epochs: 1
-  seed: 1
-  files:
-    images: {digest: 823845a89ee060646d8840bfd79d7b39a4365fc5c8606eadc784a1c272e4f7f4, sources: [data/images.gz]}
-    labels: {digest: 6636cb7a73c4fdca9833ddeba2d2c8c503f989f703f8c9e800e661b6880f679d, sources: [data/labels.gz]}
-stages:
-  fetch:
-    uses: fetch
-    matrix: {file: \"${params.files}\"}
-    with: {digest: \"${matrix.file.digest}\", sources: \"${matrix.file.sources}\", unpack: gzip}
-  import:
-    uses: import
-    inputs:
-      images: {from: \"fetch[file=images].file\"}
-      labels: {from: \"fetch[file=labels].file\"}
-  normalise:
-    uses: normalise
-    inputs: {train: {from: import.dataset}, test: {from: import.dataset}}
-  split:
-    uses: split
-    inputs: {data: {from: normalise.train}}
-    with: {seed: 1}
-  train:
+const PARAMS: &str = "  epochs: 1\n  seed: 1\n";
+const STAGES: &str = "  train:
     uses: train
     inputs: {data: {from: normalise.train}, split: {from: split.split}, model: model.yaml}
     with: {epochs: \"${params.epochs}\", seed: \"${params.seed}\", batch_size: 64}
@@ -69,13 +45,8 @@ early_stopping: {monitor: val_accuracy, patience: 99, restore_best: true}
 ";
 
 fn project(model: &str) -> Project {
-    let project = Project::new(PIPELINE);
+    let project = Project::on_the_sample(PARAMS, STAGES);
     project.write("model.yaml", model);
-    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
-    std::fs::create_dir(project.root().join("data")).expect("create folder");
-    for (from, to) in [("t10k-images-idx3-ubyte.gz", "images.gz"), ("t10k-labels-idx1-ubyte.gz", "labels.gz")] {
-        std::fs::copy(sample.join(from), project.root().join("data").join(to)).expect("copy the sample");
-    }
     project
 }
 

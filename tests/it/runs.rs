@@ -74,3 +74,18 @@ fn asking_where_no_project_is_leaves_nothing_behind() {
     }
     assert_eq!(std::fs::read_dir(project.root()).expect("list").count(), 0);
 }
+
+#[test]
+fn what_is_said_as_json_is_an_object_with_a_version() {
+    let project = Project::new(SCORE);
+    project.write("in.txt", "1\n");
+    let _ = project.kiln(&["run"]);
+    let lists = [("list", "stages"), ("outputs", "outputs"), ("kinds", "kinds"), ("runs", "runs"), ("graph", "stages")];
+    for (command, holds) in lists {
+        let said = project.kiln(&[command, "--json"]).json();
+        assert_eq!(said["version"], 1, "{command}: {said}");
+        assert!(said[holds].is_array(), "{command}: {said}");
+    }
+    let said = project.kiln(&["show", "score", "--json"]).json();
+    assert!(said["version"] == 1 && said["stages"].is_array(), "{said}");
+}

@@ -1,8 +1,8 @@
 //! `kiln verify`: damage of every kind is found, named, put aside, and put right by the next run.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::project::Project;
+use crate::project::{Project, files};
 
 const TWO: &str = "\
 version: 1
@@ -18,16 +18,6 @@ fn made() -> Project {
     let project = Project::new(TWO);
     project.write("in.txt", "text\n").run(&[]);
     project
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = vec![];
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found.sort();
-    found
 }
 
 /// Changes a file as a failing disk would: the same size, and nobody says so.

@@ -79,3 +79,20 @@ fn it_ends_with_130_where_a_run_is_interrupted() {
     kiln.until("slow: started");
     assert_eq!(kiln.stop(), Some(130));
 }
+
+#[cfg(feature = "stages")]
+#[test]
+fn it_sees_the_files_that_a_fetch_stage_looks_for() {
+    let digest = blake3::hash(b"right\n");
+    let project = Project::new(&format!(
+        "version: 1\nstages:\n  get:\n    uses: fetch\n    with: {{digest: {digest}, sources: [mirror/file]}}\n    \
+         outputs: {{file: out/file}}\n"
+    ));
+    project.write("mirror/file", "wrong\n");
+    let mut kiln = Watching::start(&project);
+    kiln.until("watching 2 files");
+    project.write("mirror/file", "right\n");
+    assert!(kiln.until("watching 2 files").contains("changed: file"));
+    assert_eq!(project.read("out/file"), "right\n");
+    assert_eq!(kiln.stop(), Some(0));
+}

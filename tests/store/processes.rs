@@ -81,7 +81,6 @@ fn processes_share_a_store() {
         assert!(child.wait().unwrap().success());
     }
     check(&place, true);
-    assert_eq!(fs::read_dir(place.store.root().join("locks")).unwrap().count(), 0);
     assert_eq!(fs::read_dir(place.store.root().join("tmp")).unwrap().count(), 0);
 }
 
@@ -161,7 +160,6 @@ fn an_action_is_locked_for_others_until_its_holder_lets_go() {
         }
         drop(lock);
     });
-    assert_eq!(fs::read_dir(place.store.root().join("locks")).unwrap().count(), 0);
 }
 
 #[test]
@@ -176,7 +174,7 @@ fn scratch_directories_of_the_living_are_left_alone() {
 }
 
 #[test]
-fn a_recycled_scratch_directory_is_as_good_as_new() {
+fn a_cleared_scratch_directory_is_as_good_as_new() {
     let place = Place::new();
     let folders = [Path::new("in/deep"), Path::new("out")];
     let names = |scratch: &Path| {
@@ -184,35 +182,34 @@ fn a_recycled_scratch_directory_is_as_good_as_new() {
         names.sort();
         names
     };
-    let scratch = place.store.scratch_with("first", folders).unwrap();
-    let first = scratch.path().to_owned();
-    fs::write(first.join("in/deep/file"), "").unwrap();
-    fs::write(first.join("file"), "").unwrap();
-    fs::create_dir_all(first.join("stray/in/deep")).unwrap();
-    std::os::unix::fs::symlink("/", first.join("out/link")).unwrap();
-    place.store.recycle(scratch);
-
-    let other = place.store.scratch_with("other", [Path::new("out")]).unwrap();
-    assert_eq!(names(other.path()), ["out"], "not the recycled one, which has more folders");
-    let again = place.store.scratch_with("second", folders).unwrap();
-    assert!(!first.exists(), "taken again under another name");
-    assert_eq!(names(again.path()), ["in", "out"]);
-    assert_eq!(names(&again.path().join("in")), ["deep"]);
-    assert!(names(&again.path().join("in/deep")).is_empty() && names(&again.path().join("out")).is_empty());
+    let mut scratch = place.store.scratch("first").unwrap();
+    scratch.fit(folders).unwrap();
+    let path = scratch.path().to_owned();
+    fs::write(path.join("in/deep/file"), "").unwrap();
+    fs::write(path.join("file"), "").unwrap();
+    fs::create_dir_all(path.join("stray/in/deep")).unwrap();
+    std::os::unix::fs::symlink("/", path.join("out/link")).unwrap();
+    assert!(scratch.clear().unwrap());
+    assert_eq!(names(&path), ["in", "out"]);
+    assert_eq!(names(&path.join("in")), ["deep"]);
+    assert!(names(&path.join("in/deep")).is_empty() && names(&path.join("out")).is_empty());
+    scratch.fit([Path::new("in/other"), Path::new("new")]).unwrap();
+    assert_eq!(names(&path), ["in", "new"]);
+    assert_eq!(names(&path.join("in")), ["other"]);
 
     // A stage that tampered with the folders spoils the directory.
-    fs::remove_dir(again.path().join("out")).unwrap();
-    fs::write(again.path().join("out"), "").unwrap();
-    let spoilt = again.path().to_owned();
-    place.store.recycle(again);
-    assert!(!spoilt.exists());
-    drop(other);
-    let tmp = place.store.root().join("tmp");
-    assert!(names(&tmp).is_empty());
-    place.store.recycle(place.store.scratch("last").unwrap());
-    assert_eq!(names(&tmp).len(), 1);
-    drop(place.store);
-    assert!(names(&tmp).is_empty(), "idle ones go with the store");
+    fs::remove_dir(path.join("new")).unwrap();
+    fs::write(path.join("new"), "").unwrap();
+    assert!(!scratch.clear().unwrap());
+    scratch.fit([]).unwrap_err();
+    drop(scratch);
+    let mut scratch = place.store.scratch("second").unwrap();
+    scratch.fit(folders).unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    fs::set_permissions(scratch.path().join("out"), open).unwrap();
+    assert!(!scratch.clear().unwrap(), "others may write there now");
+    drop(scratch);
+    assert!(names(&place.store.root().join("tmp")).is_empty());
 }
 
 #[test]

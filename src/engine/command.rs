@@ -1,0 +1,184 @@
+//! Executing a user's command: in a folder where its declared inputs, and nothing else of the project, lie at their project paths.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Instant;
+
+use rustix::process::Pid;
+
+use super::decide::input_path;
+use super::execute::{Execution, Failure, TAIL_LINES, cannot_start, on_full_disk};
+use super::guard::{self, Scene};
+use super::log;
+use super::process::{self, Waited};
+use super::sealed::Sealed;
+use super::slot::Slot;
+use super::spawn::{self, Started};
+use super::watchdog::Entry;
+use crate::pipeline;
+use crate::store::{ActionResult, Place};
+
+/// The folders of a scratch directory: where the command is started, and what it takes for its home.
+const WORK: &str = "project";
+const HOME: &str = "home";
+
+/// The log by another name, in the scratch directory, so that what covers that covers `> /dev/stderr`.
+const LOG: &str = "log";
+
+impl Execution<'_> {
+    pub(super) fn attempt_command(&self, body: &pipeline::Command, began: Instant) -> Result<ActionResult, Failure> {
+        let slot = self.slots.take(self.folders().iter().map(PathBuf::as_path))?;
+        self.say_where(slot.path());
+        let produced = self.run_command(body, &slot).map_err(|failure| on_full_disk(failure, slot.path()))?;
+        let result = self.finish(produced, began, None)?;
+        self.slots.give_back(slot);
+        Ok(result)
+    }
+
+    /// The folders that the command finds, relative to the scratch directory.
+    fn folders(&self) -> BTreeSet<PathBuf> {
+        let items = self.stage.inputs.values().flatten();
+        let inputs: HashSet<&Path> = items.map(|item| input_path(self.pipeline, item)).collect();
+        let outputs = self.stage.outputs.values().map(|output| output.path.as_path());
+        // What is in a folder that is an input comes with it.
+        let apart = |path: &&Path| !path.ancestors().skip(1).any(|above| inputs.contains(above));
+        let paths = inputs.iter().copied().chain(outputs).filter(apart);
+        let parents = paths.filter_map(Path::parent).map(|parent| Path::new(WORK).join(parent));
+        parents.chain([WORK.into(), HOME.into()]).collect()
+    }
+
+    /// Runs a command in a slot and returns what it wrote.
+    fn run_command(&self, body: &pipeline::Command, slot: &Slot) -> Result<BTreeMap<String, PathBuf>, Failure> {
+        let (home, work) = (slot.path().join(HOME), slot.path().join(WORK));
+        let inputs = self.lay_out(&work)?;
+        let mut outputs = BTreeMap::new();
+        for (name, output) in &self.stage.outputs {
+            let path = work.join(&output.path);
+            // There already, unless it is to be in a folder that is an input.
+            if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
+                fs::create_dir_all(folder)?;
+            }
+            outputs.insert(name.clone(), path);
+        }
+        let mut sealed = Sealed::default();
+        for path in &inputs {
+            sealed.add(path)?;
+        }
+        let mut command = match body {
+            pipeline::Command::Shell(script) => {
+                let mut command = Command::new("/bin/sh");
+                command.args(["-eu", "-c", script]);
+                command
+            }
+            pipeline::Command::Argv(argv) => {
+                let (program, arguments) =
+                    argv.split_first().ok_or_else(|| Failure::Failed("the command is empty".into()))?;
+                let mut command = Command::new(program);
+                command.args(arguments);
+                command
+            }
+        };
+        command.current_dir(&work);
+        command.env_clear().env("HOME", &home).env("TMPDIR", &home);
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        command.envs(&self.stage.env);
+        self.wait_for(&command, slot).map_err(|failure| self.explained(failure, slot.path(), &work))?;
+        if let Some(path) = sealed.broken() {
+            let path = path.strip_prefix(&work).unwrap_or(path).display();
+            let text =
+                format!("the command changed its input {path}\nhint: inputs are read-only; write a copy elsewhere");
+            return Err(Failure::Failed(text));
+        }
+        Ok(outputs)
+    }
+
+    /// Puts every input at its project path in a folder, and returns the paths.
+    fn lay_out(&self, work: &Path) -> Result<Vec<PathBuf>, Failure> {
+        let mut inputs = Vec::new();
+        for (name, items) in &self.stage.inputs {
+            for (position, item) in items.iter().enumerate() {
+                inputs.push((work.join(input_path(self.pipeline, item)), name, position, item));
+            }
+        }
+        // A folder comes before what is named in it, which then is there already.
+        inputs.sort_by(|a, b| a.0.cmp(&b.0));
+        for (path, name, position, item) in &inputs {
+            if fs::symlink_metadata(path).is_err() {
+                self.place(name, *position, item, path, Place::Scratch)?;
+            }
+        }
+        Ok(inputs.into_iter().map(|(path, ..)| path).collect())
+    }
+
+    /// Starts a command and waits until it ends well.
+    fn wait_for(&self, command: &Command, slot: &Slot) -> Result<(), Failure> {
+        let said = self.open_log()?;
+        let other_name = slot.path().join(LOG);
+        let (log, own_limits);
+        let limits = if fs::hard_link(self.log, &other_name).is_ok() {
+            log = File::options().append(true).open(&other_name)?;
+            self.slots.limits(slot).map_err(cannot_guard)?
+        } else {
+            // A file system without such links.
+            log = said;
+            let write = vec![slot.path().to_owned(), self.log.to_owned()];
+            own_limits = self.slots.confine(write).map_err(cannot_guard)?;
+            own_limits.as_ref()
+        };
+        let (kiln, entry) = (rustix::process::getpid(), self.slots.entry(slot));
+        let mut enter = || {
+            entry.map_or(Ok(()), |entry| entry.enter())?;
+            process::bind(kiln, limits)
+        };
+        let started = spawn::spawn(command, &log, &mut enter);
+        let started = started.map_err(|e| cannot_start(command.get_program(), &e))?;
+        let mut child = Watched { started, entry };
+        let ending = process::wait(&mut child, self.stage.timeout, self.interrupt, &|| log::keep_short(self.log))?;
+        self.judge(ending)
+    }
+
+    /// Adds to a failure which undeclared file it may come from.
+    fn explained(&self, failure: Failure, scratch: &Path, work: &Path) -> Failure {
+        let Failure::Failed(mut text) = failure else { return failure };
+        let inputs = self.stage.inputs.values().flatten().map(|item| input_path(self.pipeline, item));
+        let outputs = self.stage.outputs.values().map(|output| output.path.as_path());
+        let declared: BTreeSet<PathBuf> = inputs.chain(outputs).map(Path::to_owned).collect();
+        let (project, cache) = (self.pipeline.root.as_path(), self.store.root());
+        let scene = Scene { project, cache, scratch, work, declared: &declared };
+        let lines = super::tail::last_lines(self.log, TAIL_LINES);
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        if let Some(hint) = guard::hint(&lines, &scene) {
+            text.push_str("\nhint: ");
+            text.push_str(&hint);
+        }
+        Failure::Failed(text)
+    }
+}
+
+/// A command that the watchdog knows of.
+struct Watched<'a> {
+    started: Started,
+    entry: Option<Entry<'a>>,
+}
+
+impl Waited for Watched<'_> {
+    fn pid(&self) -> Pid {
+        self.started.pid()
+    }
+
+    fn reap(&mut self) -> io::Result<ExitStatus> {
+        if let Some(entry) = &self.entry {
+            entry.leave();
+        }
+        self.started.reap()
+    }
+}
+
+fn cannot_guard(error: io::Error) -> Failure {
+    Failure::Failed(format!("cannot guard the stage: {error}"))
+}

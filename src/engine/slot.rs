@@ -1,0 +1,121 @@
+//! Slots: a scratch directory and the limits of who works in it, used by one command of a run after another.
+//!
+//! A directory is used again only when nothing that an earlier command started still runs.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use super::guard::{Confinement, Guard, Limits};
+use super::process;
+use super::watchdog::{Entry, Watchdog};
+use crate::store::{self, Scratch, Store};
+
+/// The slots of a run, and what keeps its commands in bounds.
+pub(super) struct Slots<'a> {
+    store: &'a Store,
+    guard: &'a Guard,
+    /// The program that serves as watchdog: Kiln itself.
+    program: &'a Path,
+    watchdog: OnceLock<Option<Watchdog>>,
+    /// Whether this process learns of what commands leave behind.
+    adopts: OnceLock<bool>,
+    idle: Mutex<Vec<Slot>>,
+    made: AtomicU64,
+}
+
+/// A scratch directory and the limits of who works in it.
+pub(super) struct Slot {
+    scratch: Scratch,
+    number: u64,
+    limits: OnceLock<Option<Confinement>>,
+}
+
+impl<'a> Slots<'a> {
+    pub(super) fn new(store: &'a Store, guard: &'a Guard, program: &'a Path) -> Self {
+        Self {
+            store,
+            guard,
+            program,
+            watchdog: OnceLock::new(),
+            adopts: OnceLock::new(),
+            idle: Mutex::default(),
+            made: AtomicU64::new(0),
+        }
+    }
+
+    /// What keeps stages in bounds.
+    pub(super) fn guard(&self) -> &'a Guard {
+        self.guard
+    }
+
+    /// A slot whose scratch directory holds these folders and nothing else.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub(super) fn take<'p>(&self, folders: impl IntoIterator<Item = &'p Path>) -> store::Result<Slot> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut slot = match idle {
+            Some(slot) => slot,
+            None => {
+                let number = self.made.fetch_add(1, Ordering::Relaxed);
+                Slot { scratch: self.store.scratch("command")?, number, limits: OnceLock::new() }
+            }
+        };
+        slot.scratch.fit(folders)?;
+        Ok(slot)
+    }
+
+    /// Keeps a slot whose command is done for another.
+    pub(super) fn give_back(&self, slot: Slot) {
+        let adopts = *self.adopts.get_or_init(|| process::adopt().is_ok());
+        let alone = adopts && !process::left_behind(self.watchdog().map(Watchdog::pid));
+        if alone && matches!(slot.scratch.clear(), Ok(true)) {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
+        }
+    }
+
+    /// The watchdog of this process; started when first asked for. Without one, what commands start outlives a Kiln that is killed.
+    fn watchdog(&self) -> Option<&Watchdog> {
+        let start = || {
+            let watchdog = Watchdog::start(self.program);
+            watchdog.inspect_err(|error| tracing::warn!("cannot start the watchdog: {error}")).ok()
+        };
+        self.watchdog.get_or_init(start).as_ref()
+    }
+
+    /// Where the watchdog is told of the command in a slot.
+    pub(super) fn entry(&self, slot: &Slot) -> Option<Entry<'_>> {
+        self.adopts.get_or_init(|| process::adopt().is_ok());
+        self.watchdog().map(|watchdog| watchdog.entry(slot.number))
+    }
+
+    /// The limits of who works in a slot; `None` where there is no guard.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub(super) fn limits<'s>(&self, slot: &'s Slot) -> std::io::Result<Option<&'s Confinement>> {
+        if slot.limits.get().is_none() {
+            let _ = slot.limits.set(self.confine(vec![slot.scratch.path().to_owned()])?);
+        }
+        Ok(slot.limits.get().and_then(Option::as_ref))
+    }
+
+    /// Limits of who may write to these only; `None` where there is no guard.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub(super) fn confine(&self, write: Vec<std::path::PathBuf>) -> std::io::Result<Option<Confinement>> {
+        match self.guard.limits() {
+            Some(limits) => self.guard.confine(&Limits { write, ..limits }),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Slot {
+    /// The scratch directory.
+    pub(super) fn path(&self) -> &Path {
+        self.scratch.path()
+    }
+}

@@ -1,0 +1,108 @@
+//! The watchdog: a process that outlives Kiln by a moment and kills what Kiln's commands left running.
+//!
+//! The kernel kills a command itself when Kiln dies, but not what the command started. So the groups of all commands that run
+//! are written down in memory that a small process shares, which reads it once Kiln is gone, however it went.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use rustix::fs::MemfdFlags;
+use rustix::process::{Pid, Signal};
+
+use super::process;
+
+/// Bytes in which a group is written down.
+const ENTRY: usize = 4;
+
+/// A running watchdog; it leaves when this is dropped.
+pub(super) struct Watchdog {
+    child: Child,
+    /// What it sees the end of when Kiln is gone.
+    alive: Option<ChildStdin>,
+    groups: File,
+}
+
+impl Watchdog {
+    /// Starts one. The program is Kiln itself.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub(super) fn start(program: &Path) -> io::Result<Self> {
+        let groups = File::from(rustix::fs::memfd_create("kiln-groups", MemfdFlags::CLOEXEC)?);
+        let mut command = Command::new(program);
+        command.arg("watchdog").stdin(Stdio::piped()).stdout(groups.try_clone()?).stderr(Stdio::null());
+        let mut child = process::spawn(&mut command)?;
+        let alive = child.stdin.take();
+        Ok(Self { child, alive, groups })
+    }
+
+    /// Its process.
+    pub(super) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Where the group of a command is written down; only one runs under a number at a time.
+    pub(super) fn entry(&self, number: u64) -> Entry<'_> {
+        Entry { groups: &self.groups, at: number * ENTRY as u64 }
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.alive.take();
+        // It has nothing left to do, so this takes no time.
+        let _ = self.child.wait();
+    }
+}
+
+/// The place of one command.
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'a> {
+    groups: &'a File,
+    at: u64,
+}
+
+impl Entry<'_> {
+    /// Writes down the group that the calling process leads. A system call and nothing else.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub(super) fn enter(&self) -> io::Result<()> {
+        self.write(rustix::process::getpid().as_raw_nonzero().get())
+    }
+
+    /// Strikes the group out. To be done before its leader is reaped: afterwards the number may be another's.
+    pub(super) fn leave(&self) {
+        // In memory, and in place: nothing can go wrong that did not when it was written.
+        let _ = self.write(0);
+    }
+
+    fn write(&self, group: i32) -> io::Result<()> {
+        rustix::io::pwrite(self.groups.as_fd(), &group.to_le_bytes(), self.at)?;
+        Ok(())
+    }
+}
+
+/// What the watchdog does: waits for the end of standard input, then kills the groups that its standard output, which is no
+/// output, holds.
+///
+/// # Errors
+/// If it cannot read them.
+pub fn watch() -> io::Result<()> {
+    let mut nothing = [0; 1];
+    while io::stdin().lock().read(&mut nothing)? > 0 {}
+    let groups = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let mut bytes = vec![0; usize::try_from(groups.metadata()?.len()).map_err(io::Error::other)?];
+    groups.read_exact_at(&mut bytes, 0)?;
+    for group in bytes.as_chunks::<ENTRY>().0 {
+        if let Some(group) = Pid::from_raw(i32::from_le_bytes(*group)) {
+            // One that is gone needs no killing.
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        }
+    }
+    Ok(())
+}
