@@ -10,7 +10,7 @@ const STEP: f64 = 6.0;
 /// A point of its own group under a box is as bad as this distance from the place that the box names.
 const COVERED: f64 = 20.0;
 /// So is, under a box, a point of another group; and under a line.
-const FOREIGN: (f64, f64) = (60.0, 2.0);
+const FOREIGN: (f64, f64) = (60.0, 4.0);
 /// Worse than all of that: a line through another box, or lines that cross. Worse still: boxes that overlap.
 const CLASH: (f64, f64) = (1e6, 1e8);
 /// Wider texts are broken, into lines no more than this.
@@ -33,6 +33,9 @@ pub(in crate::visualise) struct Label {
 
 /// The top left corner and the size of a box.
 type Rectangle = (Point, Point);
+
+/// Where a box may be, and what it costs there as if it were alone.
+type Choice = (Rectangle, f64);
 
 /// A box to be placed.
 struct Tag {
@@ -69,32 +72,48 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, frame: &Frame<'_>, points: &[(Point,
     }
 }
 
-/// The box of each tag within two corners. Each is first put where it costs least, then again with the others in sight,
-/// until none moves.
+/// The box of each tag within two corners. What is placed first takes the best place and may leave none to another, so
+/// each tag is given its turn to be the first, and the cheapest of these arrangements is taken.
 fn arrange((low, high): (Point, Point), points: &[(Point, Colour)], tags: &[Tag]) -> Vec<Rectangle> {
-    let choices: Vec<Vec<(Rectangle, f64)>> = tags.iter().map(|tag| choices((low, high), points, tag)).collect();
-    let mut areas: Vec<Option<Rectangle>> = vec![None; tags.len()];
+    let choices: Vec<Vec<Choice>> = tags.iter().map(|tag| choices((low, high), points, tag)).collect();
+    let from = |first: usize| {
+        let order: Vec<usize> = (0..tags.len()).map(|i| (first + i) % tags.len()).collect();
+        settle(&choices, tags, &order, low)
+    };
+    let cheapest = (0..tags.len()).map(from).min_by(|a, b| a.0.total_cmp(&b.0));
+    cheapest.map(|(_, areas)| areas).unwrap_or_default()
+}
+
+/// Puts each box in an order where it costs least, then again with the others in sight, until none moves. Returns the
+/// cost of the whole, and the boxes.
+fn settle(choices: &[Vec<Choice>], tags: &[Tag], order: &[usize], corner: Point) -> (f64, Vec<Rectangle>) {
+    let mut areas: Vec<Option<Choice>> = vec![None; tags.len()];
+    let amid = |areas: &[Option<Choice>], own: usize, area: &Rectangle, others: std::ops::Range<usize>| -> f64 {
+        let others = others.filter(|i| *i != own).filter_map(|i| Some((areas[i]?.0, tags[i].place)));
+        others.map(|(other, place)| clash((area, tags[own].place), (&other, place))).sum()
+    };
     for _ in 0..SWEEPS {
         let before = areas.clone();
-        for (own, tag) in tags.iter().enumerate() {
-            let others: Vec<(Rectangle, Point)> =
-                (0..tags.len()).filter(|i| *i != own).filter_map(|i| Some((areas[i]?, tags[i].place))).collect();
-            let cost = |(area, alone): &(Rectangle, f64)| {
-                alone + others.iter().map(|(other, place)| clash((area, tag.place), (other, *place))).sum::<f64>()
-            };
-            let best = choices[own].iter().map(|choice| (cost(choice), choice.0));
-            areas[own] = best.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, area)| area).or(Some((low, tag.size)));
+        for &own in order {
+            let cost = |(area, alone): &Choice| alone + amid(&areas, own, area, 0..tags.len());
+            let best = choices[own].iter().map(|choice| (cost(choice), *choice));
+            let best = best.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, choice)| choice);
+            areas[own] = best.or(Some(((corner, tags[own].size), 0.0)));
         }
         if areas == before {
             break;
         }
     }
-    areas.into_iter().flatten().collect()
+    let cost = |(own, choice): (usize, &Option<Choice>)| {
+        choice.map_or(0.0, |(area, alone)| alone + amid(&areas, own, &area, 0..own))
+    };
+    let whole = areas.iter().enumerate().map(cost).sum();
+    (whole, areas.into_iter().flatten().map(|(area, _)| area).collect())
 }
 
 /// Where a box may be, and what it costs there as if it were alone: its distance from what it names, and the points under
 /// it and its line.
-fn choices((low, high): (Point, Point), points: &[(Point, Colour)], tag: &Tag) -> Vec<(Rectangle, f64)> {
+fn choices((low, high): (Point, Point), points: &[(Point, Colour)], tag: &Tag) -> Vec<Choice> {
     let own = points.iter().filter(|(_, colour)| *colour == tag.colour).map(|(at, _)| *at);
     let others = points.iter().filter(|(_, colour)| *colour != tag.colour).map(|(at, _)| *at);
     let (own, others) = (Crowd::new(low, high, own), Crowd::new(low, high, others));
