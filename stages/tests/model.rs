@@ -89,7 +89,7 @@ fn every_shipped_model_resolves_and_fits_other_images_and_classes() {
 fn extends_carries_everything_that_is_not_changed() {
     let model = shipped("model-6");
     assert!(matches!(model.optimiser, Optimiser::Adam { learning_rate: 0.001, .. }));
-    let expected = EarlyStopping { monitor: Monitor::ValLoss, patience: 3, min_delta: 0.0, restore_best: false };
+    let expected = EarlyStopping { monitor: Monitor::ValLoss, patience: 3, min_delta: 0.0, restore_best: true };
     assert_eq!(model.early_stopping, Some(expected));
     assert!(model.augmentation.unwrap().append);
     let sources = document(&models().join("model-3.yaml")).unwrap().sources;
