@@ -87,11 +87,7 @@ mod adapter {
         }
 
         fn beside(&self, params: &Value) -> Vec<PathBuf> {
-            if self.0.name != stages::data::fetch::KIND.name {
-                return vec![];
-            }
-            let sources = params["sources"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            sources.filter(|source| !source.contains("://")).map(PathBuf::from).collect()
+            if self.0.name == stages::data::fetch::KIND.name { stages::data::fetch::files(params) } else { vec![] }
         }
 
         fn chain(&self, params: &Value, documents: &BTreeMap<&str, &[u8]>) -> Option<Chain> {

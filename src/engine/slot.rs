@@ -68,8 +68,7 @@ impl<'a> Slots<'a> {
 
     /// Keeps a slot whose command is done for another.
     pub(super) fn give_back(&self, slot: Slot) {
-        let adopts = *self.adopts.get_or_init(|| process::adopt().is_ok());
-        let alone = adopts && !process::left_behind(self.watchdog().map(Watchdog::pid));
+        let alone = self.adopts() && !process::left_behind(self.watchdog().map(Watchdog::pid));
         if alone && matches!(slot.scratch.clear(), Ok(true)) {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
         }
@@ -84,9 +83,15 @@ impl<'a> Slots<'a> {
         self.watchdog.get_or_init(start).as_ref()
     }
 
+    /// Whether what commands leave behind becomes this process's own; asked of the system once.
+    fn adopts(&self) -> bool {
+        *self.adopts.get_or_init(|| process::adopt().is_ok())
+    }
+
     /// Where the watchdog is told of the command in a slot.
     pub(super) fn entry(&self, slot: &Slot) -> Option<Entry<'_>> {
-        self.adopts.get_or_init(|| process::adopt().is_ok());
+        // Before the command starts: what it leaves behind is to be this process's from the first on.
+        self.adopts();
         self.watchdog().map(|watchdog| watchdog.entry(slot.number))
     }
 

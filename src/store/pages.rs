@@ -230,7 +230,7 @@ fn nothing_known() -> StageRecord {
     }
 }
 
-/// What lasts of a stage's record, as bytes.
+/// What lasts of a stage's record, as bytes. [`lasting`] reads them; `skim` passes over them, field by field, too.
 fn put_lasting(out: &mut Vec<u8>, stage: &StageRecord) {
     put_text(out, &stage.name);
     put_text(out, &stage.stage);

@@ -96,6 +96,12 @@ fn is_url(source: &str) -> bool {
     source.starts_with("https://") || source.starts_with("http://")
 }
 
+/// The sources of checked parameters that are files, absolute or relative to the project.
+pub fn files(params: &Value) -> Vec<PathBuf> {
+    let sources = params["sources"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    sources.filter(|source| !is_url(source)).map(PathBuf::from).collect()
+}
+
 fn run(params: &Value, context: &Context) -> anyhow::Result<()> {
     let params: Params = serde_json::from_value(params.clone())?;
     let expected = blake3::Hash::from_hex(&params.digest)?;
