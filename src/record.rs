@@ -145,7 +145,7 @@ pub struct StageRecord {
     /// What that execution went on from; `None` if it began at the beginning.
     #[serde(default)]
     pub resumed: Option<Resumed>,
-    /// The log of its execution in this run, relative to the project or absolute.
+    /// The log of its execution in this run, relative to the project or absolute; `None` if it said nothing.
     pub log: Option<PathBuf>,
     /// Why it failed.
     pub error: Option<String>,

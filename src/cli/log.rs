@@ -36,12 +36,18 @@ pub(crate) fn log(place: &Place, args: &Log) -> Result<u8, Stop> {
             let named = records.find(|run| project::recorded(run, asked).is_ok());
             let named = named.or_else(|| records.find(|_| true)).ok_or_else(|| Stop::Usage(NO_RUNS.into()))?;
             let name = only(&project::recorded(&named, asked)?, &args.stage)?;
-            records.with_stage(&name, |stage| stage.log.is_some()).ok_or_else(|| never(&name))?
+            records.with_stage(&name, was_executed).ok_or_else(|| never(&name))?
         }
     };
     let name = only(&project::recorded(&run, asked)?, &args.stage)?;
     let stage = run.stages.iter().find(|stage| stage.name == name).ok_or_else(|| never(&name))?;
-    let Some(log) = &stage.log else { return Err(not_executed(&run.id, stage)) };
+    if !was_executed(stage) {
+        return Err(not_executed(&run.id, stage));
+    }
+    let Some(log) = &stage.log else {
+        render::talk(&format!("`{}` said nothing in run {}\n", stage.name, run.id));
+        return Ok(0);
+    };
     let path = root.join(log);
     if args.path {
         render::data(&format!("{}\n", path.display()))?;
@@ -49,6 +55,10 @@ pub(crate) fn log(place: &Place, args: &Log) -> Result<u8, Stop> {
     }
     render::file(&path).map_err(|error| gone(&stage.name, &path, &error))?;
     Ok(0)
+}
+
+fn was_executed(stage: &StageRecord) -> bool {
+    stage.log.is_some() || matches!(stage.outcome, Outcome::Executed | Outcome::Failed)
 }
 
 fn only(names: &[String], asked: &str) -> Result<String, Stop> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kiln::catalog::catalog;
 use kiln::engine::{self, Interrupt, Options, Reporter, Silent, Step};
 use kiln::record::RunStatus;
 
@@ -20,14 +21,26 @@ pub(crate) fn once(place: &Place, args: &Run, interrupt: &Interrupt, force: bool
     let (file, targets) = project::pipeline_and_targets(&place.file, &args.targets);
     let (identity, cache) = project::identity(place, &file, &args.select)?;
     let mut reporter: Box<dyn Reporter> = if args.quiet { Box::new(Silent) } else { render::reporter() };
-    let ordinary = targets.is_empty() && args.force.is_empty() && args.check_determinism.is_empty();
-    if ordinary
+    let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let options = Options {
+        stages: BTreeSet::new(),
+        force: BTreeSet::new(),
+        jobs,
+        keep_going: args.keep_going,
+        worker: std::env::current_exe()?,
+        set: args.select.set.clone(),
+        identity: Some(identity.clone()),
+    };
+    let whole = targets.is_empty() && args.force.is_empty() && args.check_determinism.is_empty();
+    if whole
         && !args.dry_run
         && !args.json
         && cache.is_dir()
-        && engine::run_quietly(&identity, &cache, &args.select.set, reporter.as_mut())?.is_some()
+        && let Some(record) = engine::rerun(&identity, &cache, &catalog(), &options, interrupt, reporter.as_mut())?
     {
-        return Ok(0);
+        let code = code(record.status);
+        std::mem::forget(record);
+        return Ok(code);
     }
     let (pipeline, store) = project::open(&identity, &cache, &args.select)?;
     let stages = project::selected(&pipeline, &targets)?;
@@ -38,32 +51,27 @@ pub(crate) fn once(place: &Place, args: &Run, interrupt: &Interrupt, force: bool
         render::data(&render::list::plan(&plan))?;
         return Ok(if plan.iter().any(|p| p.step == Step::Fail) { EXIT_FAILED } else { 0 });
     }
-    let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     if !args.check_determinism.is_empty() {
         let stages = project::named(&pipeline, &args.check_determinism)?;
         return super::determinism::check(&pipeline, &store, args, &stages, jobs, interrupt);
     }
-    let options = Options {
-        stages: stages.union(&force).copied().collect(),
-        force,
-        jobs,
-        keep_going: args.keep_going,
-        worker: std::env::current_exe()?,
-        set: args.select.set.clone(),
-        identity: Some(identity),
-    };
+    let options = Options { stages: stages.union(&force).copied().collect(), force, ..options };
     let record = engine::run(&pipeline, &store, &options, interrupt, reporter.as_mut())?;
     drop(reporter);
     report::after_run(&pipeline, &store, &record, args.quiet)?;
     if args.json {
         render::json(&record)?;
     }
-    let code = match record.status {
-        RunStatus::Ok => 0,
-        RunStatus::Failed => EXIT_FAILED,
-        RunStatus::Interrupted => EXIT_INTERRUPTED,
-    };
+    let code = code(record.status);
     // The process is about to end: taking a large pipeline apart would only take time.
     std::mem::forget((pipeline, record));
     Ok(code)
+}
+
+fn code(status: RunStatus) -> u8 {
+    match status {
+        RunStatus::Ok => 0,
+        RunStatus::Failed => EXIT_FAILED,
+        RunStatus::Interrupted => EXIT_INTERRUPTED,
+    }
 }

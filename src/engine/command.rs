@@ -1,5 +1,6 @@
 //! Executing a user's command: in a folder where its declared inputs, and nothing else of the project, lie at their project paths.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io;
@@ -24,9 +25,6 @@ use crate::store::{ActionResult, Place};
 /// The folders of a scratch directory: where the command is started, and what it takes for its home.
 const WORK: &str = "project";
 const HOME: &str = "home";
-
-/// The log by another name, in the scratch directory, so that what covers that covers `> /dev/stderr`.
-const LOG: &str = "log";
 
 impl Execution<'_> {
     pub(super) fn attempt_command(&self, body: &pipeline::Command, began: Instant) -> Result<ActionResult, Failure> {
@@ -107,39 +105,52 @@ impl Execution<'_> {
         }
         // A folder comes before what is named in it, which then is there already.
         inputs.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut placed: HashSet<&Path> = HashSet::new();
         for (path, name, position, item) in &inputs {
-            if fs::symlink_metadata(path).is_err() {
+            let there = path.ancestors().any(|path| placed.contains(path)) && fs::symlink_metadata(path).is_ok();
+            if !there {
                 self.place(name, *position, item, path, Place::Scratch)?;
             }
+            placed.insert(path);
         }
         Ok(inputs.into_iter().map(|(path, ..)| path).collect())
     }
 
     /// Starts a command and waits until it ends well.
     fn wait_for(&self, command: &Command, slot: &Slot) -> Result<(), Failure> {
-        let said = self.open_log()?;
-        let other_name = slot.path().join(LOG);
-        let (log, own_limits);
-        let limits = if fs::hard_link(self.log, &other_name).is_ok() {
-            log = File::options().append(true).open(&other_name)?;
-            self.slots.limits(slot).map_err(cannot_guard)?
-        } else {
-            // A file system without such links.
-            log = said;
-            let write = vec![slot.path().to_owned(), self.log.to_owned()];
-            own_limits = self.slots.confine(write).map_err(cannot_guard)?;
-            own_limits.as_ref()
-        };
+        let log = slot.log()?;
+        let limits = self.slots.limits(slot).map_err(cannot_guard)?;
         let (kiln, entry) = (rustix::process::getpid(), self.slots.entry(slot));
         let mut enter = || {
             entry.map_or(Ok(()), |entry| entry.enter())?;
             process::bind(kiln, limits)
         };
-        let started = spawn::spawn(command, &log, &mut enter);
+        let started = spawn::spawn(command, log, &mut enter);
         let started = started.map_err(|e| cannot_start(command.get_program(), &e))?;
         let mut child = Watched { started, entry };
-        let ending = process::wait(&mut child, self.stage.timeout, self.interrupt, &|| log::keep_short(self.log))?;
+        let linked = Cell::new(false);
+        let tick = || {
+            log::keep_short(&slot.log_path());
+            // What goes on for longer can be read meanwhile.
+            linked.set(linked.get() || self.link_log(slot));
+        };
+        let ending = process::wait(&mut child, self.stage.timeout, self.interrupt, &tick)?;
+        if log.metadata()?.len() > 0 && !linked.get() && !self.link_log(slot) {
+            // An earlier attempt said something, or the file system has no links.
+            io::copy(&mut File::open(slot.log_path())?, &mut self.open_log()?)?;
+        }
         self.judge(ending)
+    }
+
+    /// Gives the log of a slot its other name; tells whether it has it now.
+    fn link_log(&self, slot: &Slot) -> bool {
+        let link = || fs::hard_link(slot.log_path(), self.log);
+        match link() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.log.parent().is_some_and(|folder| fs::create_dir_all(folder).and_then(|()| link()).is_ok())
+            }
+            linked => linked.is_ok(),
+        }
     }
 
     /// Adds to a failure which undeclared file it may come from.

@@ -1,7 +1,7 @@
 //! Checking that a stage is deterministic: it is executed twice from the same inputs, and nothing is published.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -100,7 +100,12 @@ pub fn check_determinism(
     let name = stage.name.to_string();
     let mut executed: Vec<(ActionResult, PathBuf)> = Vec::new();
     for which in ["first", "second"] {
-        let log = store.log_path(&run, &format!("{name}-{which}")).map_err(|e| told(e.to_string()))?;
+        let log = store.log_path(&run, &format!("{name}-{which}"));
+        // There to be compared, whatever the stage says.
+        log.parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| File::create(&log))
+            .map_err(|e| told(format!("cannot create {}: {e}", log.display())))?;
         let execution = Execution {
             pipeline,
             store,

@@ -12,6 +12,8 @@ pub trait Reporter: Send {
     fn stage_progress(&mut self, name: &str, done: u64, total: u64, unit: &str, detail: &str);
     /// A stage said something.
     fn stage_message(&mut self, name: &str, text: &str);
+    /// So many stages are known to be up to date without having been looked at one by one.
+    fn stages_up_to_date(&mut self, count: usize);
     /// A stage is settled.
     fn stage_finished(&mut self, record: &StageRecord);
     /// Something the user should know that belongs to no stage.
@@ -28,6 +30,7 @@ impl Reporter for Silent {
     fn stage_started(&mut self, _: &str, _: &str) {}
     fn stage_progress(&mut self, _: &str, _: u64, _: u64, _: &str, _: &str) {}
     fn stage_message(&mut self, _: &str, _: &str) {}
+    fn stages_up_to_date(&mut self, _: usize) {}
     fn stage_finished(&mut self, _: &StageRecord) {}
     fn note(&mut self, _: &str) {}
     fn run_finished(&mut self, _: &RunRecord) {}

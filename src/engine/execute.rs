@@ -320,9 +320,16 @@ impl Execution<'_> {
         }
     }
 
-    /// The log, which is in a folder that is there.
+    /// The log.
     pub(super) fn open_log(&self) -> Result<File, Failure> {
-        Ok(File::options().create(true).append(true).open(self.log)?)
+        let open = || File::options().create(true).append(true).open(self.log);
+        match open() {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                fs::create_dir_all(self.log.parent().unwrap_or(self.log))?;
+                Ok(open()?)
+            }
+            other => Ok(other?),
+        }
     }
 
     /// The end of the log, for a failure's message.

@@ -1,13 +1,13 @@
 //! What a stage was the last time: the ground against which `why` is told. Read only when there is something to tell.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::decide::{Decision, Missing};
 use super::documents;
 use crate::action::{Manifest, differences};
 use crate::hash::{ActionKey, Digest};
-use crate::record::Outcome;
+use crate::record::{Outcome, StageRecord};
 use crate::store::{Skimmed, Store};
 
 /// How many runs are looked through for a stage's last key.
@@ -43,6 +43,17 @@ struct Last {
 impl<'a> History<'a> {
     pub(super) fn new(store: &'a Store, project: &'a Path) -> Self {
         Self { store, project, older: None, stages: HashMap::new() }
+    }
+
+    /// A history of which some pages of the last record are known already.
+    pub(super) fn beginning_with(
+        pages: &BTreeMap<usize, Vec<StageRecord>>,
+        store: &'a Store,
+        project: &'a Path,
+    ) -> Self {
+        let mut history = Self::new(store, project);
+        history.learn(pages.values().flatten().cloned().map(Skimmed::from).collect());
+        history
     }
 
     fn last(&mut self, stage: &str) -> Option<Last> {

@@ -16,8 +16,8 @@ use super::event::Reporter;
 use super::guard::Guard;
 use super::history::History;
 use super::interrupt::Interrupt;
-use super::quiet;
 use super::ready::{Pending, Ready};
+use super::rerun;
 use super::slot::Slots;
 use super::sources::Sources;
 use super::stage_record::{complete, fill, record};
@@ -29,6 +29,7 @@ use crate::record::{Outcome, RunId, RunRecord, RunStatus, StageRecord};
 use crate::store::{Store, StoreError};
 
 /// What is asked of a run.
+#[derive(Clone)]
 pub struct Options {
     /// The stages to bring up to date, with everything they need.
     pub stages: BTreeSet<StageId>,
@@ -42,7 +43,7 @@ pub struct Options {
     pub worker: PathBuf,
     /// `--set` arguments, for the record.
     pub set: Vec<String>,
-    /// What the pipeline is known by, if the next run may be told that nothing has changed.
+    /// What the pipeline is known by, if the next run may be told what has changed.
     pub identity: Option<Identity>,
 }
 
@@ -58,9 +59,7 @@ pub fn run(
     interrupt: &Interrupt,
     reporter: &mut dyn Reporter,
 ) -> Result<RunRecord, StoreError> {
-    let (began, started) = (Instant::now(), Timestamp::now());
-    let id = store.new_run_id();
-    let memo = store.memo();
+    let began = Began::now(store);
     let _hold = match store.try_hold()? {
         Some(hold) => hold,
         None => {
@@ -70,20 +69,100 @@ pub fn run(
     };
     let order: Vec<StageId> = (0..pipeline.stages.len()).map(StageId).filter(|s| options.stages.contains(s)).collect();
     reporter.run_started(order.len());
-    let sources = Sources::scan(pipeline, &order, memo);
-
-    let deciding = Deciding { pipeline, store, memo, sources: &sources };
+    let sources = Sources::scan(pipeline, &order, store.memo());
     let history = History::new(store, &pipeline.root);
+    let given = Given { pipeline, store, sources: &sources, edge: BTreeMap::new() };
+    let stages = bring_up_to_date(&given, options, interrupt, &began, history, reporter);
+    let record = began.record(pipeline, options, interrupt, stages);
+    let pages = store.write_pages_and_run(&record)?;
+    if let Err(error) = store.memo().save() {
+        // Only the next run's time is lost.
+        tracing::warn!("cannot save the hash memo: {error}");
+    }
+    if let Some(identity) = &options.identity {
+        rerun::keep(pipeline, store, &sources, &record, &pages, identity);
+    }
+    reporter.run_finished(&record);
+    Ok(record)
+}
+
+/// When a run began, and what it is called.
+pub(super) struct Began {
+    id: RunId,
+    at: Instant,
+    started: Timestamp,
+}
+
+impl Began {
+    pub(super) fn now(store: &Store) -> Self {
+        Self { id: store.new_run_id(), at: Instant::now(), started: Timestamp::now() }
+    }
+
+    /// The record of the run.
+    pub(super) fn record(
+        self,
+        pipeline: &Pipeline,
+        options: &Options,
+        interrupt: &Interrupt,
+        stages: Vec<StageRecord>,
+    ) -> RunRecord {
+        let status = if interrupt.is_set() {
+            RunStatus::Interrupted
+        } else if stages.iter().any(|s| s.outcome == Outcome::Failed) {
+            RunStatus::Failed
+        } else {
+            RunStatus::Ok
+        };
+        RunRecord {
+            version: 1,
+            id: self.id,
+            status,
+            started: self.started,
+            seconds: self.at.elapsed().as_secs_f64(),
+            project: pipeline.root.clone(),
+            pipeline: pipeline.file.clone(),
+            profile: pipeline.profile.clone(),
+            set: options.set.clone(),
+            params: pipeline.params.clone(),
+            host: super::host(),
+            stages,
+        }
+    }
+}
+
+/// What stages are brought up to date from.
+pub(super) struct Given<'a> {
+    pub(super) pipeline: &'a Pipeline,
+    pub(super) store: &'a Store,
+    pub(super) sources: &'a Sources,
+    /// The outputs of stages that are not looked at because they are known to be up to date.
+    pub(super) edge: BTreeMap<StageId, BTreeMap<String, Artifact>>,
+}
+
+/// Decides stages and does what is to be done; returns their records in topological order.
+pub(super) fn bring_up_to_date(
+    given: &Given<'_>,
+    options: &Options,
+    interrupt: &Interrupt,
+    began: &Began,
+    history: History<'_>,
+    reporter: &mut dyn Reporter,
+) -> Vec<StageRecord> {
+    let Given { pipeline, store, sources, ref edge } = *given;
+    let deciding = Deciding { pipeline, store, memo: store.memo(), sources };
     let guard = Guard::new(&pipeline.root, store.root());
     let slots = Slots::new(store, &guard, &options.worker);
     let (sender, receiver) = channel();
     let run = Run {
         deciding: &deciding,
         slots: &slots,
+        edge,
         options,
         interrupt,
-        id: &id,
-        began,
+        id: &began.id,
+        began: began.at,
+        threads: Vec::new(),
+        resting: Vec::new(),
         history,
         budget: Budget::new(options.jobs),
         wanted: wanted(pipeline, options),
@@ -98,39 +177,7 @@ pub fn run(
         sender,
         receiver,
     };
-    let stages = std::thread::scope(|scope| run.drive(scope, &order));
-
-    let status = if interrupt.is_set() {
-        RunStatus::Interrupted
-    } else if stages.iter().any(|s| s.outcome == Outcome::Failed) {
-        RunStatus::Failed
-    } else {
-        RunStatus::Ok
-    };
-    let record = RunRecord {
-        version: 1,
-        id,
-        status,
-        started,
-        seconds: began.elapsed().as_secs_f64(),
-        project: pipeline.root.clone(),
-        pipeline: pipeline.file.clone(),
-        profile: pipeline.profile.clone(),
-        set: options.set.clone(),
-        params: pipeline.params.clone(),
-        host: super::host(),
-        stages,
-    };
-    let pages = store.write_pages_and_run(&record)?;
-    if let Err(error) = memo.save() {
-        // Only the next run's time is lost.
-        tracing::warn!("cannot save the hash memo: {error}");
-    }
-    if let Some(identity) = &options.identity {
-        quiet::keep(pipeline, store, &sources, &record, &pages, identity);
-    }
-    reporter.run_finished(&record);
-    Ok(record)
+    std::thread::scope(|scope| run.drive(scope))
 }
 
 /// A stage that is settled: its record, and its outputs if it has them.
@@ -142,6 +189,7 @@ struct Settled {
 struct Run<'a> {
     deciding: &'a Deciding<'a>,
     slots: &'a Slots<'a>,
+    edge: &'a BTreeMap<StageId, BTreeMap<String, Artifact>>,
     options: &'a Options,
     interrupt: &'a Interrupt,
     id: &'a RunId,
@@ -160,8 +208,11 @@ struct Run<'a> {
     idle: bool,
     /// Decided stages that wait for processors.
     ready: Ready,
+    /// Where threads take tasks from, and which of them have none.
+    threads: Vec<Sender<Task<'a>>>,
+    resting: Vec<usize>,
     /// Stages in a task, and what their record needs.
-    running: BTreeMap<StageId, (Instant, Plan)>,
+    running: BTreeMap<StageId, Running>,
     failed: bool,
     reporter: &'a mut dyn Reporter,
     sender: Sender<Message>,
@@ -178,19 +229,23 @@ enum Decided {
     Failed(String),
 }
 
-/// What a stage's record needs once its task is over.
-struct Plan {
+/// A stage in a task: what it occupies, and what its record needs once that is over.
+struct Running {
+    began: Instant,
     record: StageRecord,
     cpus: usize,
     gpus: usize,
+    thread: usize,
 }
 
 impl<'a> Run<'a> {
-    fn drive<'scope>(mut self, scope: &'scope Scope<'scope, '_>, order: &[StageId]) -> Vec<StageRecord>
+    fn drive<'scope>(mut self, scope: &'scope Scope<'scope, '_>) -> Vec<StageRecord>
     where
         'a: 'scope,
     {
-        for &id in order {
+        let order = self.options.stages.iter().copied().filter(|id| self.wanted.get(id.0) == Some(&true));
+        let order: Vec<StageId> = order.collect();
+        for &id in &order {
             self.waiting[id.0] = self.neighbours(id, Direction::Incoming).count();
             if self.waiting[id.0] == 0 {
                 self.undecided.push(id);
@@ -217,7 +272,7 @@ impl<'a> Run<'a> {
         for pending in self.ready.drain() {
             self.skip(pending.id, self.stop_reason());
         }
-        for &id in order {
+        for id in order {
             if self.settled[id.0].is_none() {
                 self.skip(id, self.stop_reason());
             }
@@ -247,10 +302,8 @@ impl<'a> Run<'a> {
 
     /// Decides the stages whose inputs are final.
     fn decide(&mut self) {
-        let (deciding, options, settled) = (self.deciding, self.options, &self.settled);
-        let outputs = |stage: StageId, output: &str| -> Option<Artifact> {
-            settled.get(stage.0)?.as_ref()?.outputs.as_ref()?.get(output).cloned()
-        };
+        let (deciding, options, settled, edge) = (self.deciding, self.options, &self.settled, self.edge);
+        let outputs = |stage: StageId, output: &str| output_of(settled, edge, stage, output);
         let began = Instant::now();
         // Before anything has been started all inputs were final from the beginning.
         let ready = if self.idle { self.began } else { began };
@@ -356,9 +409,25 @@ impl<'a> Run<'a> {
                 interrupt: self.interrupt,
                 sender: self.sender.clone(),
             };
-            self.running.insert(id, (Instant::now(), Plan { record, cpus, gpus }));
-            scope.spawn(move || task.run());
+            let thread = self.give(scope, task);
+            self.running.insert(id, Running { began: Instant::now(), record, cpus, gpus, thread });
         }
+    }
+
+    /// Gives a task to a thread that has none, and says which. Threads are used again: for a short command, making one takes long.
+    fn give<'scope>(&mut self, scope: &'scope Scope<'scope, '_>, task: Task<'a>) -> usize
+    where
+        'a: 'scope,
+    {
+        let thread = self.resting.pop().unwrap_or_else(|| {
+            let (sender, tasks) = channel::<Task<'a>>();
+            scope.spawn(move || tasks.into_iter().for_each(Task::run));
+            self.threads.push(sender);
+            self.threads.len() - 1
+        });
+        // It takes tasks as long as there is this sender.
+        let _ = self.threads[thread].send(task);
+        thread
     }
 
     /// The artifacts of a stage's inputs that other stages produce.
@@ -366,7 +435,7 @@ impl<'a> Run<'a> {
         let stage = &self.deciding.pipeline.stages[id.0];
         let artifact = |from: &From| match from {
             From::Source(_) => None,
-            From::Output { stage, output } => self.settled[stage.0].as_ref()?.outputs.as_ref()?.get(output).cloned(),
+            From::Output { stage, output } => output_of(&self.settled, self.edge, *stage, output),
         };
         let items = stage.inputs.iter();
         items.map(|(name, items)| (name.clone(), items.iter().map(|i| artifact(&i.from)).collect())).collect()
@@ -385,7 +454,8 @@ impl<'a> Run<'a> {
     }
 
     fn finish(&mut self, id: StageId, finished: Finished) {
-        let Some((began, Plan { mut record, cpus, gpus })) = self.running.remove(&id) else { return };
+        let Some(Running { began, mut record, cpus, gpus, thread }) = self.running.remove(&id) else { return };
+        self.resting.push(thread);
         record.start = Some(self.since(began));
         self.budget.give_back(cpus, gpus);
         record.log = finished.log;
@@ -438,6 +508,18 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
+
+/// An output of a stage that is settled, or known to be up to date.
+fn output_of(
+    settled: &[Option<Settled>],
+    edge: &BTreeMap<StageId, BTreeMap<String, Artifact>>,
+    stage: StageId,
+    output: &str,
+) -> Option<Artifact> {
+    let settled = settled.get(stage.0)?.as_ref();
+    let outputs = settled.map_or_else(|| edge.get(&stage), |settled| settled.outputs.as_ref());
+    outputs?.get(output).cloned()
 }
 
 /// By stage: whether the run is to bring it up to date.

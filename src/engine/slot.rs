@@ -2,7 +2,8 @@
 //!
 //! A directory is used again only when nothing that an earlier command started still runs.
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -29,7 +30,12 @@ pub(super) struct Slot {
     scratch: Scratch,
     number: u64,
     limits: OnceLock<Option<Confinement>>,
+    /// What a command says, under a name that its limits cover, as they must for `> /dev/stderr`.
+    log: OnceLock<File>,
 }
+
+/// The name of a slot's log in its scratch directory.
+const LOG: &str = "log";
 
 impl<'a> Slots<'a> {
     pub(super) fn new(store: &'a Store, guard: &'a Guard, program: &'a Path) -> Self {
@@ -59,7 +65,7 @@ impl<'a> Slots<'a> {
             Some(slot) => slot,
             None => {
                 let number = self.made.fetch_add(1, Ordering::Relaxed);
-                Slot { scratch: self.store.scratch("command")?, number, limits: OnceLock::new() }
+                Slot { scratch: self.store.scratch("command")?, number, limits: OnceLock::new(), log: OnceLock::new() }
             }
         };
         slot.scratch.fit(folders)?;
@@ -67,9 +73,13 @@ impl<'a> Slots<'a> {
     }
 
     /// Keeps a slot whose command is done for another.
-    pub(super) fn give_back(&self, slot: Slot) {
+    pub(super) fn give_back(&self, mut slot: Slot) {
         let alone = self.adopts() && !process::left_behind(self.watchdog().map(Watchdog::pid));
-        if alone && matches!(slot.scratch.clear(), Ok(true)) {
+        let silent = slot.log.get().is_some_and(|log| log.metadata().is_ok_and(|log| log.len() == 0));
+        if !silent {
+            slot.log.take();
+        }
+        if alone && matches!(slot.scratch.clear(silent.then_some(LOG)), Ok(true)) {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
         }
     }
@@ -119,6 +129,23 @@ impl<'a> Slots<'a> {
 }
 
 impl Slot {
+    /// The log: empty, for the next command.
+    ///
+    /// # Errors
+    /// If it cannot be created.
+    pub(super) fn log(&self) -> std::io::Result<&File> {
+        if let Some(log) = self.log.get() {
+            return Ok(log);
+        }
+        let log = File::options().create(true).append(true).open(self.log_path())?;
+        Ok(self.log.get_or_init(|| log))
+    }
+
+    /// Where the log is.
+    pub(super) fn log_path(&self) -> PathBuf {
+        self.scratch.path().join(LOG)
+    }
+
     /// The scratch directory.
     pub(super) fn path(&self) -> &Path {
         self.scratch.path()

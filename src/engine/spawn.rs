@@ -11,7 +11,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::ptr;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use rustix::fs::Access;
 use rustix::process::{Pid, WaitOptions, waitpid};
@@ -69,7 +69,7 @@ struct Plan<'a> {
 /// # Errors
 /// If it cannot be started.
 pub(super) fn spawn(command: &Command, log: &File, enter: &mut dyn FnMut() -> io::Result<()>) -> io::Result<Started> {
-    let nothing = File::open("/dev/null")?;
+    let nothing = nothing()?;
     let text = |text: &OsStr| CString::new(text.as_bytes()).map_err(io::Error::from);
     let mut words = vec![text(command.get_program())?];
     for word in command.get_args() {
@@ -135,6 +135,18 @@ pub(super) fn spawn(command: &Command, log: &File, enter: &mut dyn FnMut() -> io
         failure => {
             started.reap()?;
             Err(io::Error::from_raw_os_error(failure))
+        }
+    }
+}
+
+/// What a command reads; opened once.
+fn nothing() -> io::Result<&'static File> {
+    static NOTHING: OnceLock<File> = OnceLock::new();
+    match NOTHING.get() {
+        Some(file) => Ok(file),
+        None => {
+            let file = File::open("/dev/null")?;
+            Ok(NOTHING.get_or_init(|| file))
         }
     }
 }

@@ -59,6 +59,8 @@ impl Task<'_> {
             Failure::Failed(why) => Some(why),
             Failure::Interrupted => None,
         });
+        // A stage that says nothing leaves no log.
+        let log = log.filter(|log: &PathBuf| log.exists());
         // Nobody listens any more only if the run itself is gone.
         let _ = self.sender.send(Message::Finished(self.id, Finished { end, reasons, log }));
     }
@@ -90,7 +92,7 @@ impl Task<'_> {
                 }
             }
         }
-        let log = log.insert(self.deciding.store.log_path(self.run, &stage.name.to_string())?);
+        let log = log.insert(self.deciding.store.log_path(self.run, &stage.name.to_string()));
         let result = self.execute(stage, log, reasons)?;
         drop(lock);
         let everything: Vec<PathBuf> = stage.outputs.values().map(|o| o.path.clone()).collect();

@@ -1,18 +1,19 @@
 //! The memo: digests of files by what `stat` says of them, so that unchanged files are not read again.
 //!
-//! A file is known by device and inode, and its digest holds while size, mtime and ctime stay the same. A file that was
-//! changed no longer than the clock's grain before it was read could be changed again without a trace, so
-//! what was learnt of it then is not trusted; it is read again later.
+//! A file is known by device and inode, and its digest holds while size, mtime and ctime stay the same. Where stamps are coarse
+//! (see [`super::grain`]), a file that was changed no longer than the clock's grain before it was read could be changed
+//! again without a trace, so what was learnt of it then is not trusted; it is read again later.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use rayon::prelude::*;
 
+use super::grain;
 use super::stamp::{self, Nanos};
 use super::tree::{self, Found, Listing, Node};
 use super::{Artifact, ContentError, Digest, QuickMap, Stamp, hash_file, open_regular};
@@ -27,6 +28,9 @@ const KEPT: Nanos = 90 * 24 * 3_600_000_000_000;
 
 /// How much `save` reads again at most to spare the next process doing so.
 const SETTLED_AT_ONCE: u64 = 64 << 20;
+
+/// Fewer bytes are hashed in less time than the clock takes to move on.
+const WORTH_A_WAIT: u64 = 4 << 20;
 
 /// Bytes of an entry in the file: device, inode, size, mtime, ctime, moment, digest.
 const ENTRY: usize = 6 * 8 + 32;
@@ -46,6 +50,8 @@ pub struct Memo {
     known: RwLock<QuickMap<(u64, u64), Known>>,
     /// What was learnt since the memo was opened, with a path for those that are to be read again.
     fresh: Mutex<Vec<((u64, u64), PathBuf)>>,
+    /// The device with the memo's file, if stamps are fine there; found out when first needed.
+    fine: OnceLock<Option<u64>>,
 }
 
 impl Memo {
@@ -58,10 +64,11 @@ impl Memo {
 
     /// The memo kept in a file, without what is in the file.
     pub(crate) fn empty(path: &Path) -> Self {
-        Self { path: path.to_owned(), known: RwLock::default(), fresh: Mutex::default() }
+        Self { path: path.to_owned(), known: RwLock::default(), fresh: Mutex::default(), fine: OnceLock::new() }
     }
 
-    fn load(&self) {
+    /// Learns what is in the file.
+    pub(crate) fn load(&self) {
         let path = &self.path;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = Journal::new(path).read_new(&mut |entry| learn(&mut known, entry)) {
@@ -91,27 +98,34 @@ impl Memo {
 
     /// The same with the stamp that tells it.
     pub(crate) fn stamped(&self, path: &Path) -> Option<(Stamp, Artifact)> {
-        let metadata = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
+        let metadata = fs::symlink_metadata(path).ok().filter(Metadata::is_file)?;
         let stamp = Stamp::of(&metadata);
         self.recall(&stamp).map(|digest| (stamp, file_artifact(digest, &metadata)))
     }
 
-    /// Remembers a file that was just written with known content. A tree is ignored: its files are recorded singly.
-    pub fn record(&self, path: &Path, artifact: &Artifact) {
+    /// Takes it that a file with this stamp, which is settled, has this content.
+    pub(crate) fn believe(&self, stamp: &Stamp, artifact: &Artifact) {
+        let entry = Known { stamp: *stamp, moment: stamp::now(), digest: artifact.digest };
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(stamp.id, entry);
+    }
+
+    /// Remembers a file that was just written with known content, and looked at before anybody else could reach it.
+    pub fn record(&self, path: &Path, written: &Metadata, digest: Digest) {
         let moment = stamp::now();
-        if artifact.tree {
-            return;
-        }
+        let before = Stamp::of(written);
         if let Ok(metadata) = fs::symlink_metadata(path)
             && metadata.is_file()
-            && metadata.len() == artifact.bytes
         {
-            self.keep(path, Known { stamp: Stamp::of(&metadata), moment, digest: artifact.digest });
+            // Giving it its name has changed its ctime.
+            let stamp = Stamp::of(&metadata);
+            if (stamp.id, stamp.size, stamp.mtime) == (before.id, before.size, before.mtime) {
+                self.keep(path, Known { stamp, moment, digest });
+            }
         }
     }
 
-    /// Writes what was learnt since the memo was opened, for later processes. Files written within the clock's grain
-    /// are read once more, if that is quickly done, or the next process would have to.
+    /// Writes what was learnt since the memo was opened, for later processes. Where much was written within the clock's grain, it
+    /// is read once more, if that is quickly done, or the next process would have to.
     ///
     /// # Errors
     /// If the file cannot be written. Nothing but time is lost.
@@ -154,12 +168,21 @@ impl Memo {
         known.get(&stamp.id).filter(|entry| entry.stamp == *stamp && entry.settled()).map(|entry| entry.digest)
     }
 
-    fn keep(&self, path: &Path, entry: Known) {
+    fn keep(&self, path: &Path, mut entry: Known) {
+        if !entry.settled() && self.is_fine(entry.stamp.id.0) {
+            entry.settle();
+        }
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(entry.stamp.id, entry);
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner).push((entry.stamp.id, path.to_owned()));
     }
 
-    fn file(&self, path: &Path, metadata: &fs::Metadata) -> Result<Artifact, ContentError> {
+    /// Whether every change of a file on a device shows that comes after a look at it.
+    fn is_fine(&self, device: u64) -> bool {
+        let fine = self.fine.get_or_init(|| grain::device_of_fine_stamps(self.path.parent().unwrap_or(Path::new("."))));
+        *fine == Some(device)
+    }
+
+    fn file(&self, path: &Path, metadata: &Metadata) -> Result<Artifact, ContentError> {
         ContentError::unless_regular(metadata, path)?;
         if let Some(digest) = self.recall(&Stamp::of(metadata)) {
             return Ok(file_artifact(digest, metadata));
@@ -204,12 +227,13 @@ impl Memo {
         Ok(listing.artifact(&listing.encode()))
     }
 
-    /// Reads again, once the clock has moved on, the files whose entries could not be trusted otherwise.
+    /// Reads again, once the clock has moved on, the files whose entries could not be trusted otherwise; unless they are so
+    /// small that reading them is left to the next process rather than wait for the clock.
     fn settle(&self, fresh: &[((u64, u64), PathBuf)]) {
         let mut racy = Vec::new();
+        let mut left = SETTLED_AT_ONCE;
         {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            let mut left = SETTLED_AT_ONCE;
             for (id, path) in fresh {
                 if let Some(entry) = known.get(id)
                     && !entry.settled()
@@ -220,6 +244,9 @@ impl Memo {
                     racy.push((path, entry.stamp));
                 }
             }
+        }
+        if SETTLED_AT_ONCE - left < WORTH_A_WAIT {
+            return;
         }
         let latest = racy.iter().map(|(_, stamp)| stamp.mtime.max(stamp.ctime)).max().unwrap_or(0);
         let wait = (latest + stamp::GRAIN + 1 - stamp::now()).clamp(0, stamp::GRAIN + 1);
@@ -238,6 +265,11 @@ impl Memo {
 impl Known {
     fn settled(&self) -> bool {
         self.stamp.settled_at(self.moment)
+    }
+
+    /// Says that a change since the stamp was taken would show.
+    fn settle(&mut self) {
+        self.moment = self.stamp.settles();
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
@@ -266,6 +298,6 @@ fn learn(known: &mut QuickMap<(u64, u64), Known>, entry: Entry<'_>) {
     }
 }
 
-fn file_artifact(digest: Digest, metadata: &fs::Metadata) -> Artifact {
+fn file_artifact(digest: Digest, metadata: &Metadata) -> Artifact {
     Artifact { digest, tree: false, bytes: metadata.len(), executable: metadata.mode() & 0o100 != 0 }
 }

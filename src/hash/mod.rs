@@ -4,6 +4,7 @@ mod artifact;
 mod canonical;
 mod content;
 mod digest;
+mod grain;
 mod memo;
 mod quick;
 mod stamp;

@@ -60,7 +60,12 @@ impl Stamp {
     /// Whether a change after `moment` must show in the stamp. One within the clock's grain of the last change need
     /// not: it could leave the same size and the same times (git calls such an entry racy).
     pub(crate) fn settled_at(&self, moment: Nanos) -> bool {
-        self.mtime.max(self.ctime).saturating_add(self.grain()) < moment
+        self.settles() <= moment
+    }
+
+    /// The first moment of which [`Self::settled_at`] holds.
+    pub(crate) fn settles(&self) -> Nanos {
+        self.mtime.max(self.ctime).saturating_add(self.grain()).saturating_add(1)
     }
 }
 

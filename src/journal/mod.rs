@@ -55,11 +55,30 @@ pub(crate) struct Span {
     pub(crate) length: u32,
 }
 
+/// An open file, and which it is: device and inode.
+struct Opened {
+    file: File,
+    id: (u64, u64),
+}
+
+impl Opened {
+    fn new(file: File) -> io::Result<Self> {
+        let id = id(&file.metadata()?);
+        Ok(Self { file, id })
+    }
+}
+
+fn id(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
 /// An open journal.
 pub(crate) struct Journal {
     path: PathBuf,
-    /// `None` as long as there is no such file.
-    file: Option<File>,
+    /// What is read; `None` as long as there is no such file.
+    file: Option<Opened>,
+    /// What is locked and written, from the first time on.
+    writer: Option<Opened>,
     /// One past the last sound frame.
     end: u64,
     /// The length of the file when it was last read.
@@ -69,7 +88,7 @@ pub(crate) struct Journal {
 impl Journal {
     /// A journal at a path; nothing is read or created yet.
     pub(crate) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), file: None, end: 0, seen: 0 }
+        Self { path: path.to_owned(), file: None, writer: None, end: 0, seen: 0 }
     }
 
     /// The length of the file when it was last read.
@@ -89,8 +108,12 @@ impl Journal {
             }
             Err(e) => return Err(e),
         };
-        if let Some(file) = &self.file {
-            if !same_file(&file.metadata()?, &on_disk) {
+        self.catch_up(&on_disk, visit)
+    }
+
+    fn catch_up(&mut self, on_disk: &Metadata, visit: &mut dyn FnMut(Entry<'_>)) -> io::Result<()> {
+        if let Some(opened) = &self.file {
+            if opened.id != id(on_disk) {
                 self.file = None;
                 self.restart(visit);
             } else if on_disk.len() == self.seen {
@@ -98,7 +121,7 @@ impl Journal {
             }
         }
         if self.file.is_none() {
-            self.file = Some(File::open(&self.path)?);
+            self.file = Some(Opened::new(File::open(&self.path)?)?);
         }
         self.scan(visit)
     }
@@ -109,7 +132,7 @@ impl Journal {
     }
 
     fn scan(&mut self, visit: &mut dyn FnMut(Entry<'_>)) -> io::Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
+        let Some(Opened { file, .. }) = &self.file else { return Ok(()) };
         let length = file.metadata()?.len();
         if length < self.end {
             (self.end, self.seen) = (0, 0);
@@ -134,7 +157,7 @@ impl Journal {
 
     /// The bytes of a body, as they are.
     pub(crate) fn body(&self, span: Span) -> io::Result<Vec<u8>> {
-        let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        let file = &self.file.as_ref().ok_or(io::ErrorKind::NotFound)?.file;
         let mut bytes = vec![0; span.length as usize];
         file.read_exact_at(&mut bytes, span.at)?;
         Ok(bytes)
@@ -144,17 +167,25 @@ impl Journal {
     /// lets go of the lock when its process dies.
     pub(crate) fn lock(&mut self, visit: &mut dyn FnMut(Entry<'_>)) -> io::Result<Locked<'_>> {
         loop {
-            let file = OpenOptions::new().read(true).append(true).create(true).mode(0o666).open(&self.path)?;
-            flock(&file, FlockOperation::LockExclusive)?;
-            // While we waited, another process may have put a compacted file in its place.
-            let current = match std::fs::metadata(&self.path) {
-                Ok(on_disk) => same_file(&file.metadata()?, &on_disk),
-                Err(e) if e.kind() == io::ErrorKind::NotFound => false,
-                Err(e) => return Err(e),
+            let writer = match self.writer.take() {
+                Some(writer) => writer,
+                None => {
+                    let options = OpenOptions::new().append(true).create(true).mode(0o666).open(&self.path)?;
+                    Opened::new(options)?
+                }
             };
-            if current {
-                self.read_new(visit)?;
-                return Ok(Locked { journal: self, file });
+            flock(&writer.file, FlockOperation::LockExclusive)?;
+            // While we waited, another process may have put a compacted file in its place.
+            match std::fs::metadata(&self.path) {
+                Ok(on_disk) if id(&on_disk) == writer.id => {
+                    self.writer = Some(writer);
+                    let locked = Locked { journal: self };
+                    locked.journal.catch_up(&on_disk, visit)?;
+                    return Ok(locked);
+                }
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => return Err(e),
             }
         }
     }
@@ -163,10 +194,22 @@ impl Journal {
 /// A journal that nobody else writes.
 pub(crate) struct Locked<'a> {
     journal: &'a mut Journal,
-    file: File,
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        // Said, and not left to closing: the file stays open, and a child that is being started may have it for a moment.
+        if let Some(writer) = &self.journal.writer {
+            let _ = flock(&writer.file, FlockOperation::Unlock);
+        }
+    }
 }
 
 impl Locked<'_> {
+    fn file(&self) -> io::Result<&File> {
+        self.journal.writer.as_ref().map(|writer| &writer.file).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
     /// The journal, to read from.
     pub(crate) fn journal(&self) -> &Journal {
         self.journal
@@ -176,21 +219,25 @@ impl Locked<'_> {
     pub(crate) fn append(&mut self, head: &[u8], body: &[u8], visit: &mut dyn FnMut(Entry<'_>)) -> io::Result<()> {
         let end = self.journal.end;
         if self.journal.seen != end {
-            self.file.set_len(end)?;
+            self.file()?.set_len(end)?;
             self.journal.seen = end;
         }
         let frame = frame(head, body)?;
-        if let Err(error) = self.file.write_all(&frame) {
+        if let Err(error) = self.file()?.write_all(&frame) {
             // A full disk: take back what did fit. If that fails too, the next writer does it.
-            let _ = self.file.set_len(end);
+            let _ = self.file()?.set_len(end);
             return Err(error);
         }
-        self.journal.read_new(visit)
+        let length = frame.len() as u64;
+        (self.journal.end, self.journal.seen) = (end + length, end + length);
+        let body = Span { at: end + (PREFIX + head.len()) as u64, length: body.len() as u32 };
+        visit(Entry::Frame(Frame { head, body, length }));
+        Ok(())
     }
 
     /// Waits until everything appended is on the disk.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file()?.sync_data()
     }
 
     /// Puts a file with exactly these frames, their bodies taken from this one, in the journal's place and reads it.
@@ -205,15 +252,11 @@ impl Locked<'_> {
             fresh.write_all(&frame(head, &self.journal.body(body)?)?)?;
         }
         let fresh = fresh.into_inner().map_err(io::IntoInnerError::into_error)?;
-        fresh.as_file().set_permissions(self.file.metadata()?.permissions())?;
+        fresh.as_file().set_permissions(self.file()?.metadata()?.permissions())?;
         fresh.as_file().sync_data()?;
         fresh.persist(&self.journal.path).map_err(|e| e.error)?;
         self.journal.read_new(visit)
     }
-}
-
-fn same_file(a: &Metadata, b: &Metadata) -> bool {
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
 fn frame(head: &[u8], body: &[u8]) -> io::Result<Vec<u8>> {

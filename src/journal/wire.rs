@@ -25,6 +25,13 @@ impl<'a> Reader<'a> {
         Some(*front)
     }
 
+    /// So many bytes where they stand.
+    pub(crate) fn chunk<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let (front, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(front)
+    }
+
     /// One byte.
     pub(crate) fn byte(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
@@ -56,12 +63,17 @@ impl<'a> Reader<'a> {
         self.array().map(|bytes| u32::from_le_bytes(bytes) as usize)
     }
 
-    /// A text where it stands.
-    pub(crate) fn str(&mut self) -> Option<&'a str> {
+    /// Bytes behind their number, where they stand.
+    pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
         let count = self.count()?;
         let (front, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
-        str::from_utf8(front).ok()
+        Some(front)
+    }
+
+    /// A text where it stands.
+    pub(crate) fn str(&mut self) -> Option<&'a str> {
+        str::from_utf8(self.bytes()?).ok()
     }
 
     /// A text.

@@ -8,18 +8,25 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use petgraph::graph::DiGraph;
+use serde_json::Value;
+
 use crate::diagnostic::Diagnostic;
 use crate::hash::Stamp;
 use crate::kind::Catalog;
 
 use super::load::{self, Overrides};
+use super::part::Part;
 use super::stage::{Body, From, Pipeline};
 use super::{check, disk::Disk, report, wire};
 
 /// The folder of the cache that they are kept in.
 pub(crate) const FOLDER: &str = "pipelines";
 
-const MARK: &[u8; 8] = b"kilnpl\x01\n";
+const MARK: &[u8; 8] = b"kilnpl\x02\n";
+
+/// What is added to a pipeline's name for what is kept beside it.
+const BESIDE: &str = "footprint";
 
 /// Bytes of the mark, the key and the digest of what follows.
 const HEAD: usize = 8 + 32 + 32;
@@ -41,6 +48,16 @@ pub struct Identity {
     place: PathBuf,
     /// The digest of all that decides the pipeline beside the disk.
     key: [u8; 32],
+}
+
+/// What was kept beside a pipeline.
+pub(crate) struct Beside(Vec<u8>);
+
+impl Beside {
+    /// Its bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0[HEAD..]
+    }
 }
 
 /// Loads a pipeline as [`super::load`] does, from what is kept in a cache if that is still good; tells whether it was.
@@ -97,16 +114,37 @@ impl Identity {
         }
     }
 
+    /// The part of the kept pipeline that a change of these stages can reach, given by their positions. `None` if none is
+    /// kept, if it is more than `most` stages, or if what was found on the disk is no longer so.
+    pub(crate) fn find_part(&self, catalog: &Catalog, changed: &[usize], most: usize) -> Option<Part> {
+        let bytes = self.read(&self.place)?;
+        let kept = wire::Kept::read(&bytes[HEAD..])?;
+        let empty = Pipeline { report: kept.report.clone(), ..self.empty(kept.params.clone()) };
+        let part = Part::of(&kept, empty, changed, most, catalog)?;
+        stands(&part.pipeline).then_some(part)
+    }
+
+    /// The pipeline without its stages.
+    pub(crate) fn empty(&self, params: Value) -> Pipeline {
+        Pipeline {
+            root: self.root.clone(),
+            file: self.file.clone(),
+            profile: self.profile.clone(),
+            params,
+            report: None,
+            stages: vec![],
+            graph: DiGraph::default(),
+        }
+    }
+
     /// Keeps something that holds for this pipeline only.
     pub(crate) fn keep_beside(&self, bytes: &[u8]) -> io::Result<()> {
-        self.write(&self.place.with_extension("idle"), bytes)
+        self.write(&self.place.with_extension(BESIDE), bytes)
     }
 
     /// What was kept with [`Self::keep_beside`].
-    pub(crate) fn kept_beside(&self) -> Option<Vec<u8>> {
-        let mut bytes = self.read(&self.place.with_extension("idle"))?;
-        bytes.drain(..HEAD);
-        Some(bytes)
+    pub(crate) fn kept_beside(&self) -> Option<Beside> {
+        Some(Beside(self.read(&self.place.with_extension(BESIDE))?))
     }
 
     /// A file that was kept under this identity, and is what was written.

@@ -25,6 +25,7 @@ mod name;
 mod node;
 mod params;
 mod parse;
+mod part;
 mod paths;
 mod positions;
 mod reference;
@@ -44,6 +45,7 @@ mod with;
 pub use duration::parse as duration;
 pub use kept::{Identity, load_kept};
 pub use load::{Overrides, load};
+pub(crate) use part::Part;
 pub use schema::schema;
 pub use select::{is_named, matching, matching_names, select};
 pub use stage::{

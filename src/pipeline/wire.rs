@@ -32,7 +32,12 @@ pub(super) fn encode(pipeline: &Pipeline) -> Option<Vec<u8>> {
     }
     put_count(&mut out, pipeline.stages.len());
     for stage in &pipeline.stages {
+        // Its length goes before it, so that it can be passed over.
+        let at = out.len();
+        put_count(&mut out, 0);
         put_stage(&mut out, stage)?;
+        let length = u32::try_from(out.len() - at - 4).ok()?;
+        out[at..at + 4].copy_from_slice(&length.to_le_bytes());
     }
     put_count(&mut out, pipeline.graph.edge_count());
     for edge in pipeline.graph.raw_edges() {
@@ -50,31 +55,55 @@ pub(super) fn decode(
     profile: Option<String>,
     kinds: &Catalog,
 ) -> Option<Pipeline> {
-    let from = &mut Reader(bytes);
-    let params: Value = serde_json::from_str(from.str()?).ok()?;
-    let report = match from.byte()? {
-        0 => None,
-        _ => Some(Report { file: from.text()?.into(), text: from.text()?, page: from.text()?.into() }),
-    };
-    let count = from.count()?;
-    let mut stages = Vec::with_capacity(count);
-    for _ in 0..count {
-        stages.push(stage(from, count, kinds)?);
+    let kept = Kept::read(bytes)?;
+    let count = kept.stages.len();
+    let same = |id: usize| (id < count).then_some(StageId(id));
+    let stages = kept.stages.iter().map(|bytes| stage(bytes, &same, kinds)).collect::<Option<Vec<_>>>()?;
+    let graph = graph(count, kept.edges.iter().copied());
+    let (params, report) = (kept.params, kept.report);
+    Some(Pipeline { root, file: file.to_owned(), profile, params, report, stages, graph })
+}
+
+/// What [`encode`] wrote, its stages as they stand there.
+pub(super) struct Kept<'a> {
+    pub(super) params: Value,
+    pub(super) report: Option<Report>,
+    pub(super) stages: Vec<&'a [u8]>,
+    /// Producer and consumer, as positions.
+    pub(super) edges: Vec<(usize, usize)>,
+}
+
+impl<'a> Kept<'a> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let from = &mut Reader(bytes);
+        let params = serde_json::from_str(from.str()?).ok()?;
+        let report = match from.byte()? {
+            0 => None,
+            _ => Some(Report { file: from.text()?.into(), text: from.text()?, page: from.text()?.into() }),
+        };
+        let stages = (0..from.count()?).map(|_| from.bytes()).collect::<Option<Vec<_>>>()?;
+        let mut edges = Vec::new();
+        for _ in 0..from.count()? {
+            let (producer, consumer) = (from.number()?, from.number()?);
+            if producer >= consumer || consumer >= stages.len() {
+                return None;
+            }
+            edges.push((producer, consumer));
+        }
+        from.0.is_empty().then_some(Self { params, report, stages, edges })
     }
-    let edges = from.number()?;
-    let mut graph = DiGraph::with_capacity(count, edges.min(from.0.len()));
+}
+
+/// A graph of so many stages.
+pub(super) fn graph(count: usize, edges: impl ExactSizeIterator<Item = (usize, usize)>) -> DiGraph<StageId, ()> {
+    let mut graph = DiGraph::with_capacity(count, edges.len());
     for id in 0..count {
         graph.add_node(StageId(id));
     }
-    for _ in 0..edges {
-        let (producer, consumer) = (from.number()?, from.number()?);
-        if producer >= consumer || consumer >= count {
-            return None;
-        }
+    for (producer, consumer) in edges {
         graph.add_edge(NodeIndex::new(producer), NodeIndex::new(consumer), ());
     }
-    let pipeline = Pipeline { root, file: file.to_owned(), profile, params, report, stages, graph };
-    from.0.is_empty().then_some(pipeline)
+    graph
 }
 
 fn put_path(out: &mut Vec<u8>, path: &Path) -> Option<()> {
@@ -145,7 +174,9 @@ fn put_stage(out: &mut Vec<u8>, stage: &Stage) -> Option<()> {
     Some(())
 }
 
-fn stage(from: &mut Reader<'_>, count: usize, kinds: &Catalog) -> Option<Stage> {
+/// Reads a stage. `numbered` tells the number of a producer by its position when it was written.
+pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, kinds: &Catalog) -> Option<Stage> {
+    let from = &mut Reader(bytes);
     let name = StageName { stage: from.text()?, variant: pairs(from)? };
     let body = match from.byte()? {
         USES => {
@@ -160,7 +191,7 @@ fn stage(from: &mut Reader<'_>, count: usize, kinds: &Catalog) -> Option<Stage> 
     let mut inputs = BTreeMap::new();
     for _ in 0..from.count()? {
         let name = from.text()?;
-        let items = (0..from.count()?).map(|_| input(from, count)).collect::<Option<Vec<_>>>()?;
+        let items = (0..from.count()?).map(|_| input(from, numbered)).collect::<Option<Vec<_>>>()?;
         inputs.insert(name, items);
     }
     let mut outputs = BTreeMap::new();
@@ -182,14 +213,15 @@ fn stage(from: &mut Reader<'_>, count: usize, kinds: &Catalog) -> Option<Stage> 
     let (secs, nanos) = (from.u64()?, from.number()? as u32);
     let timeout = limited.then(|| Duration::from_secs(secs).saturating_add(Duration::from_nanos(nanos.into())));
     let retries = from.number()? as u32;
-    Some(Stage { name, body, env, inputs, outputs, resources, timeout, retries, span: span(from)? })
+    let stage = Stage { name, body, env, inputs, outputs, resources, timeout, retries, span: span(from)? };
+    from.0.is_empty().then_some(stage)
 }
 
-fn input(from: &mut Reader<'_>, count: usize) -> Option<Input> {
+fn input(from: &mut Reader<'_>, numbered: &dyn Fn(usize) -> Option<StageId>) -> Option<Input> {
     let label = from.text()?;
     let source = match from.byte()? {
         SOURCE => From::Source(from.text()?.into()),
-        OUTPUT => From::Output { stage: StageId(from.number().filter(|stage| *stage < count)?), output: from.text()? },
+        OUTPUT => From::Output { stage: numbered(from.number()?)?, output: from.text()? },
         _ => return None,
     };
     Some(Input { label, from: source, span: span(from)? })

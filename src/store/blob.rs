@@ -136,10 +136,10 @@ impl Store {
     }
 }
 
-/// Copies bytes and tells their digest and number.
-pub(super) fn copy_hashing(from: &mut File, to: &mut File) -> io::Result<(Digest, u64)> {
+/// Copies bytes, about so many, and tells their digest and number.
+pub(super) fn copy_hashing(from: &mut File, length: u64, to: &mut File) -> io::Result<(Digest, u64)> {
     // Most files are small, and clearing a large buffer takes longer than copying one.
-    let length = usize::try_from(from.metadata()?.len()).unwrap_or(CHUNK);
+    let length = usize::try_from(length).unwrap_or(CHUNK);
     let mut buffer = vec![0; length.saturating_add(1).min(CHUNK)];
     let mut hasher = blake3::Hasher::new();
     let mut total = 0;

@@ -84,7 +84,7 @@ fn copy_in(from: &Path, to: &Path, name: &Path) -> Result<(Digest, u64)> {
     let (mut source, _) = open_regular(from)?;
     let mut copy = || -> io::Result<(Digest, u64)> {
         let mut target: File = OpenOptions::new().write(true).create_new(true).mode(0o444).open(to)?;
-        copy_hashing(&mut source, &mut target)
+        copy_hashing(&mut source, metadata.len(), &mut target)
     };
     copy().map_err(|error| {
         let _ = fs::remove_file(to);

@@ -60,7 +60,7 @@ pub(super) fn prepare(root: &Path) -> Result<PathBuf> {
 }
 
 fn write_version(root: &Path, path: &Path) -> Result<()> {
-    write_atomically(root, path, version_text(FORMAT).as_bytes())
+    write_atomically(root, path, version_text(FORMAT).as_bytes(), true)
 }
 
 /// The text is checked, so that a flipped bit does not make a store look like a newer one.
@@ -75,12 +75,15 @@ fn format_of(bytes: &[u8]) -> Option<u32> {
     (version_text(format).trim_end() == text.trim_end()).then_some(format)
 }
 
-/// Writes a file under a temporary name in a folder of the same file system, waits for the disk, and renames it.
-pub(super) fn write_atomically(folder: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
+/// Writes a file under a temporary name in a folder of the same file system, waits for the disk if it is to outlast a power cut, and
+/// renames it.
+pub(super) fn write_atomically(folder: &Path, path: &Path, bytes: &[u8], lasting: bool) -> Result<()> {
     let write = || {
         let mut file = tempfile::Builder::new().prefix(".new-").permissions(permissions()).tempfile_in(folder)?;
         io::Write::write_all(&mut file, bytes)?;
-        file.as_file().sync_data()?;
+        if lasting {
+            file.as_file().sync_data()?;
+        }
         file.persist(path).map_err(|e| e.error)?;
         Ok(())
     };

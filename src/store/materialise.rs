@@ -1,7 +1,7 @@
 //! Materialising: putting an artifact at a path, all of it or none.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::blob::copy_hashing;
+use super::copy::worth_a_reflink;
 use super::scratch::remove;
 use super::{Result, Store, StoreError};
 use crate::hash::tree::Node;
@@ -27,6 +28,15 @@ pub enum Place {
     Link,
 }
 
+/// A file that was put somewhere.
+struct Built {
+    /// Its path in the artifact.
+    relative: PathBuf,
+    digest: Digest,
+    /// What the system said of it when nobody else could have reached it yet.
+    written: Metadata,
+}
+
 impl Store {
     /// Puts an artifact at a path, replacing what is there in one step; missing folders are created. What is put there
     /// is remembered in the memo.
@@ -42,10 +52,16 @@ impl Store {
         if how == Place::Scratch {
             return self.build(artifact, path, how).map(|_| ()).inspect_err(|_| drop(remove(path)));
         }
-        fs::create_dir_all(parent).map_err(StoreError::io("create the folder", parent))?;
+        let there = match fs::metadata(parent) {
+            Ok(there) if there.is_dir() => there,
+            _ => fs::create_dir_all(parent)
+                .and_then(|()| fs::metadata(parent))
+                .map_err(StoreError::io("create the folder", parent))?,
+        };
         // Built where a sweep would find it, if that can be moved from there; beside the path otherwise.
         let staged = self.staging()?.fresh();
-        let placed = if same_device(parent, self.root()) {
+        // Bind mounts can make this a mistake that the rename will notice.
+        let placed = if there.dev() == self.device()? {
             self.build_and_swap(artifact, &staged, path, how)
         } else {
             Err(StoreError::io("move", path)(io::ErrorKind::CrossesDevices.into()))
@@ -57,37 +73,45 @@ impl Store {
             other => other?,
         };
         if how == Place::Copy {
-            for (relative, file) in &files {
+            for Built { relative, digest, written } in &files {
                 let at = if artifact.tree { path.join(relative) } else { path.to_owned() };
-                self.memo().record(&at, file);
+                self.memo().record(&at, written, *digest);
             }
         }
         Ok(())
     }
 
-    /// Returns the files that were put there, by their paths in the artifact.
-    fn build_and_swap(
-        &self,
-        artifact: &Artifact,
-        staged: &Path,
-        path: &Path,
-        how: Place,
-    ) -> Result<Vec<(PathBuf, Artifact)>> {
+    /// Returns the files that were put there.
+    fn build_and_swap(&self, artifact: &Artifact, staged: &Path, path: &Path, how: Place) -> Result<Vec<Built>> {
         let built = self.build(artifact, staged, how).and_then(|files| {
-            swap(staged, path).map_err(StoreError::io("write", path))?;
-            Ok(files)
+            let left = swap(staged, path).map_err(StoreError::io("write", path))?;
+            Ok((files, left))
         });
         // What did not get there, or what was there before.
-        if let Err(error) = remove(staged) {
+        if !matches!(built, Ok((_, false)))
+            && let Err(error) = remove(staged)
+        {
             tracing::debug!("cannot remove {}: {error}", staged.display());
         }
-        built
+        built.map(|(files, _)| files)
     }
 
-    fn build(&self, artifact: &Artifact, at: &Path, how: Place) -> Result<Vec<(PathBuf, Artifact)>> {
+    /// The file system that the store is on.
+    fn device(&self) -> Result<u64> {
+        if let Some(device) = self.device.get() {
+            return Ok(*device);
+        }
+        let found = fs::metadata(self.root()).map_err(StoreError::io("look at", self.root()))?;
+        Ok(*self.device.get_or_init(|| found.dev()))
+    }
+
+    fn build(&self, artifact: &Artifact, at: &Path, how: Place) -> Result<Vec<Built>> {
+        let built = |relative: PathBuf, file: &Artifact, written: Option<Metadata>| {
+            written.map(|written| Built { relative, digest: file.digest, written })
+        };
         if !artifact.tree {
-            self.build_file(artifact, at, how)?;
-            return Ok(vec![(PathBuf::new(), artifact.clone())]);
+            let written = self.build_file(artifact, at, how)?;
+            return Ok(built(PathBuf::new(), artifact, written).into_iter().collect());
         }
         let listing = self.listing(&artifact.digest)?;
         fs::create_dir(at).map_err(StoreError::io("create the folder", at))?;
@@ -100,8 +124,8 @@ impl Store {
             match node {
                 Node::File { digest, bytes, executable } => {
                     let file = Artifact { digest, tree: false, bytes, executable };
-                    self.build_file(&file, &path, how)?;
-                    files.push((relative, file));
+                    let written = self.build_file(&file, &path, how)?;
+                    files.extend(built(relative, &file, written));
                 }
                 Node::Link { target } => symlink(target, &path).map_err(StoreError::io("create the link", &path))?,
                 Node::Folder => fs::create_dir(&path).map_err(StoreError::io("create the folder", &path))?,
@@ -110,11 +134,12 @@ impl Store {
         Ok(files)
     }
 
-    fn build_file(&self, file: &Artifact, at: &Path, how: Place) -> Result<()> {
+    /// Returns what the system says of a file that is to be remembered.
+    fn build_file(&self, file: &Artifact, at: &Path, how: Place) -> Result<Option<Metadata>> {
         let blob = self.blob_path(&file.digest);
         if how == Place::Link && !file.executable {
             self.verify_blob(&file.digest)?;
-            return symlink(&blob, at).map_err(StoreError::io("create the link", at));
+            return symlink(&blob, at).map(|()| None).map_err(StoreError::io("create the link", at));
         }
         let mut source = match File::open(&blob) {
             Ok(source) => source,
@@ -133,44 +158,44 @@ impl Store {
             .open(at)
             .map_err(StoreError::io("create", at))?;
         let digest = self.fill(&blob, &mut source, &mut target).map_err(StoreError::io("write", at))?;
-        if digest == file.digest { Ok(()) } else { Err(self.damaged(&blob, &file.digest)) }
+        if digest != file.digest {
+            return Err(self.damaged(&blob, &file.digest));
+        }
+        (how == Place::Copy).then(|| target.metadata()).transpose().map_err(StoreError::io("look at", at))
     }
 
     /// Fills a new file with a blob's content and tells what that is.
     fn fill(&self, blob: &Path, source: &mut File, target: &mut File) -> io::Result<Digest> {
-        let known = self.memo().trusted(blob).map(|artifact| artifact.digest);
-        if reflink_copy::reflink_file(source, target).is_ok() {
+        let length = source.metadata()?.len();
+        if worth_a_reflink(length) && reflink_copy::reflink_file(&*source, &*target).is_ok() {
             // Nobody else has the new file yet, so hashing it is not a race.
-            return known.map_or_else(|| hash_file(target, target.metadata()?.len()), Ok);
+            let known = self.memo().trusted(blob).map(|artifact| artifact.digest);
+            return known.map_or_else(|| hash_file(target, length), Ok);
         }
-        copy_hashing(source, target).map(|(digest, _)| digest)
+        copy_hashing(source, length, target).map(|(digest, _)| digest)
     }
 }
 
-/// Whether two folders are on one file system. Bind mounts can make this a mistake that the rename will notice.
-fn same_device(a: &Path, b: &Path) -> bool {
-    matches!((fs::metadata(a), fs::metadata(b)), (Ok(a), Ok(b)) if a.dev() == b.dev())
-}
-
-/// Moves what was built to its path. What was there, if anything that a rename cannot replace, is then where the new
-/// thing was built.
-fn swap(staged: &Path, path: &Path) -> io::Result<()> {
+/// Moves what was built to its path. If there was anything that a rename cannot replace, it is then where the new thing was built,
+/// and this tells so.
+fn swap(staged: &Path, path: &Path) -> io::Result<bool> {
     match fs::rename(staged, path) {
+        Ok(()) => return Ok(false),
         Err(e)
             if matches!(
                 e.kind(),
                 io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory | io::ErrorKind::DirectoryNotEmpty
             ) || e.kind() == io::ErrorKind::AlreadyExists => {}
-        other => return other,
+        Err(e) => return Err(e),
     }
     if renameat_with(CWD, staged, CWD, path, RenameFlags::EXCHANGE).is_ok() {
-        return Ok(());
+        return Ok(true);
     }
     // The file system cannot exchange two names: the path is missing for a moment.
     let old = staged.with_extension("old");
     fs::rename(path, &old)?;
     fs::rename(staged, path)?;
-    fs::rename(&old, staged)
+    fs::rename(&old, staged).map(|()| true)
 }
 
 /// A name beside a path for this process, once those that dead processes left are removed.

@@ -54,6 +54,7 @@ pub struct Store {
     swept: Once,
     /// Where files are written before they get their names; created when first needed.
     staging: OnceLock<Scratch>,
+    device: OnceLock<u64>,
 }
 
 impl Store {
@@ -65,7 +66,7 @@ impl Store {
         let root = layout::prepare(root)?;
         let memo = Memo::open(&root.join(layout::MEMO));
         let results = Mutex::new(Results::open(&root.join(layout::RESULTS))?);
-        Ok(Self { root, memo, results, swept: Once::new(), staging: OnceLock::new() })
+        Ok(Self { root, memo, results, swept: Once::new(), staging: OnceLock::new(), device: OnceLock::new() })
     }
 
     /// Opens a store for what needs neither what is known of files nor results; both are empty.
@@ -76,7 +77,7 @@ impl Store {
         let root = layout::prepare(root)?;
         let memo = Memo::empty(&root.join(layout::MEMO));
         let results = Mutex::new(Results::unread(&root.join(layout::RESULTS)));
-        Ok(Self { root, memo, results, swept: Once::new(), staging: OnceLock::new() })
+        Ok(Self { root, memo, results, swept: Once::new(), staging: OnceLock::new(), device: OnceLock::new() })
     }
 
     /// The store's folder, absolute.

@@ -4,7 +4,7 @@
 //! changed nothing writes none. What a run says beside it (outcomes, reasons, times) is in the record itself, and only
 //! once where it is the same for most stages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -82,15 +82,8 @@ impl Store {
         if record.stages.len() <= PAGE {
             return Ok((serde_json::to_string(record).map_err(failed)?, vec![]));
         }
-        let digests: Result<Vec<Digest>> = record
-            .stages
-            .par_chunks(PAGE)
-            .map(|stages| {
-                let mut bytes = Vec::with_capacity(stages.len() * 512);
-                stages.iter().for_each(|stage| put_lasting(&mut bytes, stage));
-                self.keep_page(&bytes)
-            })
-            .collect();
+        let digests: Result<Vec<Digest>> =
+            record.stages.par_chunks(PAGE).map(|stages| self.keep_page(&page_of(stages))).collect();
         let usual = record.stages.iter().find(|stage| stage.outcome == Outcome::UpToDate).unwrap_or(&record.stages[0]);
         let usual = Passing::of(usual);
         let others = record.stages.iter().enumerate().filter(|(_, stage)| !usual.holds(stage));
@@ -115,25 +108,68 @@ impl Store {
         object().map_err(|source| StoreError::Encode { path: self.root().join("runs"), source })
     }
 
-    /// Keeps the record of a run whose stages were all up to date and are described by pages of an earlier one. Returns the
-    /// record with as much of each stage as this says.
+    /// Reads those of some pages, by number, that stages at these positions are in.
+    ///
+    /// # Errors
+    /// If a page cannot be had, or is not what was written.
+    pub(crate) fn open_pages(
+        &self,
+        pages: &[Digest],
+        positions: &[usize],
+    ) -> Result<BTreeMap<usize, Vec<StageRecord>>> {
+        let wanted: BTreeSet<usize> = positions.iter().map(|position| position / PAGE).collect();
+        let wanted = wanted.into_par_iter().filter_map(|page| Some((page, pages.get(page)?)));
+        wanted.map(|(page, digest)| Ok((page, self.turn_page(digest, &usual())?))).collect()
+    }
+
+    /// The pages of a run that looked at some stages only: those of an earlier one, of which the opened ones get what lasts of these
+    /// stages. Where nothing is different, a page stays the same.
+    ///
+    /// # Errors
+    /// If one cannot be written.
+    pub(crate) fn patch_pages(
+        &self,
+        pages: &[Digest],
+        mut opened: BTreeMap<usize, Vec<StageRecord>>,
+        positions: &[usize],
+        stages: &[StageRecord],
+    ) -> Result<Vec<Digest>> {
+        for (position, stage) in positions.iter().zip(stages) {
+            let place = opened.get_mut(&(position / PAGE)).and_then(|page| page.get_mut(position % PAGE));
+            if let Some(place) = place {
+                place.clone_from(stage);
+            }
+        }
+        let patched = opened.into_par_iter().map(|(page, stages)| Ok((page, self.keep_page(&page_of(&stages))?)));
+        let patched: Result<Vec<(usize, Digest)>> = patched.collect();
+        let mut pages = pages.to_vec();
+        patched?.into_iter().for_each(|(page, digest)| pages[page] = digest);
+        Ok(pages)
+    }
+
+    /// Keeps the record of a run that looked at some of `count` stages only. Its record has those, which are at these positions of
+    /// the whole; of the others, which were up to date, the pages say what there is to say. Returns the record with as much of
+    /// each stage as is known without reading them.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub(crate) fn write_idle_run(&self, mut record: RunRecord, stages: usize, pages: Vec<Digest>) -> Result<RunRecord> {
-        let usual = Passing {
-            outcome: Outcome::UpToDate,
-            reasons: vec![],
-            ready: Some(0.0),
-            start: Some(0.0),
-            seconds: 0.0,
-            log: None,
-            error: None,
-        };
-        let mut stage = nothing_known();
-        usual.clone().apply(&mut stage);
-        record.stages = vec![stage; stages];
-        let line = self.paged_line(&record, &Pages { pages, usual, unusual: BTreeMap::new() })?;
+    pub(crate) fn write_partial_run(
+        &self,
+        mut record: RunRecord,
+        positions: &[usize],
+        count: usize,
+        pages: Vec<Digest>,
+    ) -> Result<RunRecord> {
+        let usual = usual();
+        let others = positions.iter().zip(&record.stages).filter(|(_, stage)| !usual.holds(stage));
+        let unusual = others.map(|(position, stage)| (*position, Passing::of(stage))).collect();
+        let mut blank = nothing_known();
+        usual.clone().apply(&mut blank);
+        let looked_at = std::mem::replace(&mut record.stages, vec![blank; count]);
+        for (position, stage) in positions.iter().zip(looked_at) {
+            record.stages[*position] = stage;
+        }
+        let line = self.paged_line(&record, &Pages { pages, usual, unusual })?;
         self.write_record(&record, &line)?;
         Ok(record)
     }
@@ -162,21 +198,20 @@ impl Store {
         Some(self.turn_pages(record, &pages).map(|record| (record, pages.pages)))
     }
 
+    /// Reads the stages of a page; what passes is filled in.
+    fn turn_page(&self, digest: &Digest, passing: &Passing) -> Result<Vec<StageRecord>> {
+        let bytes = self.read(digest)?;
+        let mut from = Reader(&bytes);
+        let mut stages = Vec::with_capacity(PAGE);
+        while !from.0.is_empty() {
+            stages.push(lasting(&mut from, passing).ok_or(StoreError::Damaged { digest: *digest })?);
+        }
+        Ok(stages)
+    }
+
     fn turn_pages(&self, mut record: RunRecord, pages: &Pages) -> Result<RunRecord> {
-        let read: Result<Vec<Vec<StageRecord>>> = pages
-            .pages
-            .par_iter()
-            .map(|digest| {
-                let bytes = self.read(digest)?;
-                let mut from = Reader(&bytes);
-                let mut stages = Vec::with_capacity(PAGE);
-                while !from.0.is_empty() {
-                    let stage = lasting(&mut from, &pages.usual).ok_or(StoreError::Damaged { digest: *digest })?;
-                    stages.push(stage);
-                }
-                Ok(stages)
-            })
-            .collect();
+        let read: Result<Vec<Vec<StageRecord>>> =
+            pages.pages.par_iter().map(|digest| self.turn_page(digest, &pages.usual)).collect();
         record.stages = read?.into_iter().flatten().collect();
         for (position, passing) in &pages.unusual {
             if let Some(stage) = record.stages.get_mut(*position) {
@@ -185,6 +220,26 @@ impl Store {
         }
         Ok(record)
     }
+}
+
+/// What passes of a stage that was up to date and not looked at.
+fn usual() -> Passing {
+    Passing {
+        outcome: Outcome::UpToDate,
+        reasons: vec![],
+        ready: Some(0.0),
+        start: Some(0.0),
+        seconds: 0.0,
+        log: None,
+        error: None,
+    }
+}
+
+/// The bytes of a page.
+fn page_of(stages: &[StageRecord]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(stages.len() * 512);
+    stages.iter().for_each(|stage| put_lasting(&mut bytes, stage));
+    bytes
 }
 
 /// A record without its stages and parameters.

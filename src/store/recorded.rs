@@ -171,7 +171,7 @@ impl Store {
             });
             reached.extend(place);
             if log.is_some() {
-                logs.push((self.log_of(&id, &name), place));
+                logs.push((self.log_path(&id, &name), place));
             }
         }
         RecordedRun { id, project, path: path.to_owned(), reached, logs }

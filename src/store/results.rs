@@ -15,7 +15,7 @@ use crate::journal::{Entry, Journal, Span};
 
 /// Results that took longer, in seconds, are on the disk before they are published: waiting for a disk is then no loss,
 /// and losing them to a power cut would be. Shorter ones are checked after one.
-const LASTING: f64 = 1.0;
+pub(super) const LASTING: f64 = 1.0;
 
 /// A journal shorter than this many bytes is never compacted.
 const SMALL: u64 = 4 << 20;
@@ -151,7 +151,7 @@ pub(super) struct JournalDamage {
 
 impl Store {
     /// Catches up with what other processes did to the journal of results, its being replaced included.
-    pub(super) fn follow(&self) {
+    pub(crate) fn follow(&self) {
         if let Err(error) = self.results().refresh() {
             tracing::warn!("{error}");
         }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::write_atomically;
 use super::pages::PAGE;
+use super::results::LASTING;
 use super::{Result, RunLookupError, Store, StoreError};
 use crate::hash::{Digest, canonical_json};
 use crate::record::{RunId, RunRecord, RunStatus};
@@ -97,7 +98,8 @@ impl Store {
         }
         let path = folder.join(format!("{stamp}-{}.json", file_name(&record.id)));
         let text = encode().map_err(|source| StoreError::Encode { path: path.clone(), source })?;
-        write_atomically(&folder, &path, text.as_bytes())?;
+        // As with results: a run that took less is not worth waiting for.
+        write_atomically(&folder, &path, text.as_bytes(), record.seconds >= LASTING)?;
         Ok(path)
     }
 
@@ -150,17 +152,8 @@ impl Store {
         }
     }
 
-    /// Where the log of a stage in a run goes; the folder is created.
-    ///
-    /// # Errors
-    /// If it cannot be created.
-    pub fn log_path(&self, run: &RunId, stage: &str) -> Result<PathBuf> {
-        self.folder(&format!("logs/{}", file_name(run)))?;
-        Ok(self.log_of(run, stage))
-    }
-
-    /// Where the log of a stage in a run is, if there is one.
-    pub(super) fn log_of(&self, run: &RunId, stage: &str) -> PathBuf {
+    /// Where the log of a stage in a run goes. There is none if the stage said nothing, nor a folder if none did.
+    pub fn log_path(&self, run: &RunId, stage: &str) -> PathBuf {
         self.root().join("logs").join(file_name(run)).join(format!("{}.log", file_name(stage)))
     }
 

@@ -37,7 +37,7 @@ impl Scratch {
         self.path.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
     }
 
-    /// Empties all but its folders, for the next who needs a directory: removing and making directories is slow on some file
+    /// Empties all but its folders and one file, for the next who needs a directory: removing and making directories is slow on some file
     /// systems (milliseconds each, where freed blocks are discarded at once). `false` if the folders are not as they were
     /// made, and it had better be dropped.
     ///
@@ -45,7 +45,8 @@ impl Scratch {
     ///
     /// # Errors
     /// What the system refuses.
-    pub fn clear(&self) -> io::Result<bool> {
+    pub fn clear(&self, but: Option<&str>) -> io::Result<bool> {
+        let kept = but.map(PathBuf::from);
         let mut open = vec![PathBuf::new()];
         let mut met = 0;
         while let Some(folder) = open.pop() {
@@ -62,7 +63,7 @@ impl Scratch {
                     open.push(relative);
                 } else if kind.is_dir() {
                     remove(&entry.path())?;
-                } else {
+                } else if kept.as_ref() != Some(&relative) {
                     fs::remove_file(entry.path())?;
                 }
             }

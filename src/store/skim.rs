@@ -7,9 +7,9 @@ use rayon::prelude::*;
 use super::Store;
 use super::pages::{PAGE, Pages, Passing, option};
 use super::run::{read_line, read_summary};
-use crate::hash::ActionKey;
+use crate::hash::{ActionKey, Digest};
 use crate::journal::wire::Reader;
-use crate::record::{Outcome, StageRecord};
+use crate::record::{Outcome, RunStatus, StageRecord};
 
 /// As much of a stage's record as tells why it runs again.
 pub(crate) struct Skimmed {
@@ -47,18 +47,29 @@ impl Store {
         })
     }
 
+    /// The pages of the last run of a project, if it ended well.
+    pub(crate) fn last_pages(&self, project: &Path) -> Option<Vec<Digest>> {
+        let files = self.run_files().ok()?.into_iter().filter_map(|(_, path)| Some((read_summary(&path)?, path)));
+        let (summary, path) = files.into_iter().find(|(summary, _)| summary.project == project)?;
+        let (line, _) = read_line(&path).ok()?;
+        let last: Pages = serde_json::from_slice(&line).ok()?;
+        (summary.status == RunStatus::Ok).then_some(last.pages)
+    }
+
+    fn skim_page(&self, digest: &Digest, passing: &Passing) -> Option<Vec<Skimmed>> {
+        let bytes = self.read(digest).ok()?;
+        let mut from = Reader(&bytes);
+        let mut stages = Vec::with_capacity(PAGE);
+        while !from.0.is_empty() {
+            stages.push(skimmed(&mut from, passing)?);
+        }
+        Some(stages)
+    }
+
     /// What tells why stages run again, of a run of which the record is in pages; `None` if it is not, or cannot be read.
     fn skim_pages(&self, line: &[u8]) -> Option<Vec<Skimmed>> {
         let pages: Pages = serde_json::from_slice(line).ok()?;
-        let read = pages.pages.par_iter().map(|digest| {
-            let bytes = self.read(digest).ok()?;
-            let mut from = Reader(&bytes);
-            let mut stages = Vec::with_capacity(PAGE);
-            while !from.0.is_empty() {
-                stages.push(skimmed(&mut from, &pages.usual)?);
-            }
-            Some(stages)
-        });
+        let read = pages.pages.par_iter().map(|digest| self.skim_page(digest, &pages.usual));
         let mut stages: Vec<Skimmed> = read.collect::<Option<Vec<_>>>()?.into_iter().flatten().collect();
         for (position, passing) in &pages.unusual {
             if let Some(stage) = stages.get_mut(*position) {

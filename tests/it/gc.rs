@@ -10,9 +10,9 @@ const WORD: &str = "\
 version: 1
 params: {word: one}
 stages:
-  say: {run: \"echo ${params.word} > out/said.txt\", outputs: {said: out/said.txt}}
+  say: {run: \"echo ${params.word} | tee out/said.txt\", outputs: {said: out/said.txt}}
   twice:
-    run: mkdir out/twice; cp out/said.txt out/twice/a; cat out/said.txt out/said.txt > out/twice/b
+    run: set -x; mkdir out/twice; cp out/said.txt out/twice/a; cat out/said.txt out/said.txt > out/twice/b
     inputs: {said: {from: say.said}}
     outputs: {twice: out/twice}
 ";

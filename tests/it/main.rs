@@ -8,6 +8,7 @@ mod damage;
 mod determinism;
 mod disk;
 mod faults;
+mod footprint;
 mod gates;
 mod gc;
 mod guard;
@@ -15,7 +16,7 @@ mod init;
 mod kills;
 mod limits;
 mod project;
-mod quiet;
+
 mod random;
 mod report;
 mod rerun;

@@ -189,7 +189,7 @@ fn a_cleared_scratch_directory_is_as_good_as_new() {
     fs::write(path.join("file"), "").unwrap();
     fs::create_dir_all(path.join("stray/in/deep")).unwrap();
     std::os::unix::fs::symlink("/", path.join("out/link")).unwrap();
-    assert!(scratch.clear().unwrap());
+    assert!(scratch.clear(None).unwrap());
     assert_eq!(names(&path), ["in", "out"]);
     assert_eq!(names(&path.join("in")), ["deep"]);
     assert!(names(&path.join("in/deep")).is_empty() && names(&path.join("out")).is_empty());
@@ -200,14 +200,14 @@ fn a_cleared_scratch_directory_is_as_good_as_new() {
     // A stage that tampered with the folders spoils the directory.
     fs::remove_dir(path.join("new")).unwrap();
     fs::write(path.join("new"), "").unwrap();
-    assert!(!scratch.clear().unwrap());
+    assert!(!scratch.clear(None).unwrap());
     scratch.fit([]).unwrap_err();
     drop(scratch);
     let mut scratch = place.store.scratch("second").unwrap();
     scratch.fit(folders).unwrap();
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     fs::set_permissions(scratch.path().join("out"), open).unwrap();
-    assert!(!scratch.clear().unwrap(), "others may write there now");
+    assert!(!scratch.clear(None).unwrap(), "others may write there now");
     drop(scratch);
     assert!(names(&place.store.root().join("tmp")).is_empty());
 }

@@ -109,7 +109,6 @@ fn run_names_are_letters_and_logs_have_safe_paths() {
     let (a, b) = (place.store.new_run_id(), place.store.new_run_id());
     assert_ne!(a, b);
     assert!(a.len() == 8 && a.bytes().all(|c| c.is_ascii_lowercase()), "{a}");
-    let log = place.store.log_path(&a, "../train[model=5]/x").unwrap();
+    let log = place.store.log_path(&a, "../train[model=5]/x");
     assert_eq!(log.parent().unwrap(), place.store.root().join("logs").join(&a));
-    fs::write(&log, "").unwrap();
 }

@@ -60,6 +60,10 @@ impl<W: Write + Send> Reporter for Plain<W> {
         self.line(&format!("{name}: {}", one_line(text)));
     }
 
+    fn stages_up_to_date(&mut self, count: usize) {
+        self.counts.up_to_date += count;
+    }
+
     fn stage_finished(&mut self, record: &StageRecord) {
         self.last_progress.remove(&record.name);
         self.counts.add(record.outcome);

@@ -90,6 +90,10 @@ impl<W: Write + Send> Reporter for Progress<W> {
         self.screen().print(&format!("{name}: {}", one_line(text)));
     }
 
+    fn stages_up_to_date(&mut self, count: usize) {
+        self.screen().counts.up_to_date += count;
+    }
+
     fn stage_finished(&mut self, record: &StageRecord) {
         let mut screen = self.screen();
         screen.counts.add(record.outcome);

@@ -1,11 +1,11 @@
-//! Runs that find nothing to do by looking at files alone, and what must not pass for nothing.
+//! Runs that find out from files alone what there is to do, and what must not pass for nothing.
 
 use std::fs;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::project::Project;
+use crate::project::{Project, Ran};
 
 /// Enough stages for the record to have pages.
 const STAGES: usize = 70;
@@ -16,7 +16,7 @@ fn many() -> Project {
     for i in 0..STAGES {
         pipeline += &format!("  s{i}: {{run: cat in/{i} > out/{i}, inputs: {{i: in/{i}}}, outputs: {{o: out/{i}}}}}\n");
     }
-    pipeline += "  last: {run: cat out/7 out/7 > out/last, inputs: {i: {from: s7.o}}, outputs: {o: out/last}}\n";
+    pipeline += "  last: {run: grep -v bad out/7 > out/last; cat out/7 >> out/last, inputs: {i: {from: s7.o}}, outputs: {o: out/last}}\n";
     let project = Project::new(&pipeline);
     for i in 0..STAGES {
         project.write(&format!("in/{i}"), &format!("{i:03}\n"));
@@ -50,8 +50,9 @@ fn settled(project: &Project) -> PathBuf {
     }
     assert_eq!(last(project, "up-to-date"), STAGES + 1);
     let folder = fs::read_dir(project.root().join("cache/pipelines")).expect("the folder").flatten();
-    let mut idle = folder.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "idle"));
-    idle.next().expect("what an idle run saw")
+    let mut footprint =
+        folder.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "footprint"));
+    footprint.next().expect("a footprint")
 }
 
 #[test]
@@ -119,10 +120,47 @@ fn whatever_changes_is_noticed() {
 }
 
 #[test]
+fn only_what_a_change_can_reach_is_looked_at() {
+    let project = many();
+    settled(&project);
+    project.write("in/7", "new\n");
+    let ran = Ran::from(project.command(&["run"]).env("KILN_LOG", "kiln=debug").output().expect("start kiln"));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("reached=2 stages=71"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("2 executed, 69 up to date"), "{}", ran.stderr);
+    assert_eq!(last(&project, "executed"), 2);
+    let shown = project.kiln(&["show", "latest", "--json"]).record();
+    assert!(shown.reasons("s7").contains("in/7"), "{}", shown.reasons("s7"));
+    assert!(shown.reasons("last").contains("out/7"), "{}", shown.reasons("last"));
+    // The same record as the long way round gives.
+    project.write("in/7", "007\n");
+    let long = project.run(&[]);
+    settled(&project);
+    for text in ["new\n", "007\n"] {
+        project.write("in/7", text);
+        run(&project);
+    }
+    assert_eq!(project.kiln(&["show", "latest", "--json"]).record().digests(), long.digests());
+
+    // What fails is told of, and is not forgotten.
+    settled(&project);
+    project.write("in/7", "bad\n");
+    for _ in 0..2 {
+        let failed = project.kiln(&["run"]);
+        assert_eq!(failed.code, Some(1));
+        assert!(failed.stderr.contains("last failed"), "{}", failed.stderr);
+    }
+    project.write("in/7", "good\n");
+    run(&project);
+    assert_eq!(project.read("out/last"), "good\ngood\n");
+    assert_eq!(last(&project, "executed"), 2);
+}
+
+#[test]
 fn what_is_kept_of_a_pipeline_is_not_trusted() {
     let project = many();
-    let idle = settled(&project);
-    for path in [idle.clone(), idle.with_extension("")] {
+    let footprint = settled(&project);
+    for path in [footprint.clone(), footprint.with_extension("")] {
         let whole = fs::read(&path).expect("a kept file");
         for at in [3, 20, 60, 100, whole.len() / 2, whole.len() - 1] {
             let mut bytes = whole.clone();
