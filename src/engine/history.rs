@@ -25,7 +25,7 @@ pub(super) struct History<'a> {
     store: &'a Store,
     project: &'a Path,
     /// Runs not looked into yet, newest first; `None` until the first question.
-    older: Option<Box<dyn Iterator<Item = Vec<Skimmed>> + 'a>>,
+    older: Option<Box<dyn Iterator<Item = Vec<Skimmed>> + Send + 'a>>,
     stages: HashMap<String, Last>,
 }
 

@@ -26,6 +26,7 @@ mod ready;
 mod records;
 mod rerun;
 mod run;
+mod schedule;
 mod sealed;
 mod slot;
 mod sources;

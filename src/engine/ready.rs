@@ -62,15 +62,21 @@ impl Ready {
         self.0.push(pending);
     }
 
-    /// Takes what fits into the budget, the longest first, with the processors and GPUs it is given.
-    pub(super) fn take(&mut self, budget: &mut Budget, pipeline: &Pipeline) -> Vec<(Pending, usize, usize)> {
-        let (mut taken, mut too_large) = (Vec::new(), Vec::new());
-        while !budget.is_spent()
+    /// Whether none waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes the longest that fits into the budget, with the processors and GPUs it is given.
+    pub(super) fn take(&mut self, budget: &mut Budget, pipeline: &Pipeline) -> Option<(Pending, usize, usize)> {
+        let (mut taken, mut too_large) = (None, Vec::new());
+        while taken.is_none()
+            && !budget.is_spent()
             && let Some(pending) = self.0.pop()
         {
             let (cpus, gpus) = pending.wants(pipeline);
             match budget.take(cpus, gpus) {
-                Some((cpus, gpus)) => taken.push((pending, cpus, gpus)),
+                Some((cpus, gpus)) => taken = Some((pending, cpus, gpus)),
                 None => too_large.push(pending),
             }
         }

@@ -3,58 +3,105 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::record::{Outcome, RunRecord, StageRecord};
-use crate::store::{RunSummary, Store};
+use crate::hash::ActionKey;
+use crate::record::{Outcome, RunId, RunRecord, StageRecord};
+use crate::store::{Album, Outline, Skimmed, Store};
 
 /// How many runs are looked through.
 const DEPTH: usize = 100;
 
-/// The run records of a project, newest first.
+/// The run records of a project, newest first. Damaged ones are passed over, and those behind the last hundred are not looked at.
 pub struct Records<'a> {
     store: &'a Store,
-    project: &'a Path,
-    older: Option<std::vec::IntoIter<RunSummary>>,
-    read: Vec<Rc<RunRecord>>,
+    older: Box<dyn Iterator<Item = Outline> + 'a>,
+    read: Vec<Outline>,
+    album: Album,
+    /// The last record that was read whole, and which of `read` it is.
+    whole: Option<(usize, Rc<RunRecord>)>,
 }
 
 impl<'a> Records<'a> {
     /// The records of a project; none is read yet.
-    pub fn new(store: &'a Store, project: &'a Path) -> Self {
-        Self { store, project, older: None, read: vec![] }
+    pub fn new(store: &'a Store, project: &Path) -> Self {
+        let older = Box::new(store.outlines(project).take(DEPTH));
+        Self { store, older, read: vec![], album: Album::default(), whole: None }
     }
 
-    /// The newest run of which something holds. Damaged records are passed over, and those behind the last hundred are
-    /// not looked at.
-    pub fn find(&mut self, mut holds: impl FnMut(&RunRecord) -> bool) -> Option<Rc<RunRecord>> {
+    /// The newest run of which something holds.
+    pub fn find(&mut self, holds: impl Fn(&RunRecord) -> bool) -> Option<Rc<RunRecord>> {
         let mut at = 0;
-        loop {
-            while let Some(record) = self.read.get(at) {
-                if holds(record) {
-                    return Some(Rc::clone(record));
-                }
-                at += 1;
+        while self.is_read(at) {
+            if let Some(record) = self.whole(at).filter(|record| holds(record)) {
+                return Some(record);
             }
-            self.read_older()?;
+            at += 1;
         }
+        None
     }
 
     /// The newest run that has a stage of which something holds.
     pub fn with_stage(&mut self, stage: &str, holds: impl Fn(&StageRecord) -> bool) -> Option<Rc<RunRecord>> {
-        self.find(|run| run.stages.iter().any(|record| record.name == stage && holds(record)))
+        let at = self.position(0, &|skimmed| skimmed.name == stage, &holds)?;
+        self.whole(at)
     }
 
-    fn read_older(&mut self) -> Option<()> {
-        let (store, project) = (self.store, self.project);
-        let older = self.older.get_or_insert_with(|| {
-            let mut runs = store.runs(Some(project)).unwrap_or_default();
-            runs.truncate(DEPTH);
-            runs.into_iter()
-        });
-        let run = older.next()?;
-        if let Ok(record) = store.find_run(&run.id, None) {
-            self.read.push(Rc::new(record));
+    /// The newest run before another that has a stage of which something holds.
+    pub(super) fn with_stage_before(
+        &mut self,
+        run: &RunId,
+        stage: &str,
+        holds: impl Fn(&StageRecord) -> bool,
+    ) -> Option<Rc<RunRecord>> {
+        let mut first = 0;
+        while self.is_read(first) && self.read[first].id != *run {
+            first += 1;
         }
-        Some(())
+        let at = self.position(first + 1, &|skimmed| skimmed.name == stage, &holds)?;
+        self.whole(at)
+    }
+
+    /// The newest run that executed an action.
+    pub(super) fn executed(&mut self, key: &ActionKey) -> Option<RunId> {
+        let did = |skimmed: &Skimmed| skimmed.outcome == Outcome::Executed && skimmed.key == Some(*key);
+        let at = self.position(0, &did, &|_| true)?;
+        Some(self.read[at].id.clone())
+    }
+
+    /// The newest run, from one on, that has a stage like this.
+    fn position(
+        &mut self,
+        first: usize,
+        is: &dyn Fn(&Skimmed) -> bool,
+        holds: &dyn Fn(&StageRecord) -> bool,
+    ) -> Option<usize> {
+        let mut at = first;
+        while self.is_read(at) {
+            if self.store.has_stage(&self.read[at], &mut self.album, is, holds) {
+                return Some(at);
+            }
+            at += 1;
+        }
+        None
+    }
+
+    /// Reads on to a run, if there are so many.
+    fn is_read(&mut self, at: usize) -> bool {
+        while self.read.len() <= at {
+            let Some(outline) = self.older.next() else { return false };
+            self.read.push(outline);
+        }
+        true
+    }
+
+    fn whole(&mut self, at: usize) -> Option<Rc<RunRecord>> {
+        if let Some((last, record)) = &self.whole
+            && *last == at
+        {
+            return Some(Rc::clone(record));
+        }
+        let record = Rc::new(self.store.whole(self.read.get(at)?).ok()?);
+        self.whole = Some((at, Rc::clone(&record)));
+        Some(record)
     }
 }
 

@@ -11,7 +11,8 @@ use super::footprint::{self, Digests, Footprint};
 use super::history::History;
 use super::interrupt::Interrupt;
 use super::records::is_good;
-use super::run::{Began, Given, Options, bring_up_to_date};
+use super::run::{Began, Options};
+use super::schedule::{Given, bring_up_to_date};
 use super::sources::Sources;
 use crate::hash::{Artifact, Digest};
 use crate::kind::{Catalog, Role};
@@ -109,10 +110,12 @@ pub fn rerun(
         if record.status == RunStatus::Ok {
             write(identity, footprint.patched(&store, &identity.root, &pages, &digests(&record, &sources)));
         }
+    };
+    let write = || {
         // Only the next run's time is lost.
         store.memo().save().unwrap_or_else(|error| tracing::warn!("cannot save the hash memo: {error}"));
+        store.write_partial_run(record.clone(), &positions, footprint.stages, pages.clone())
     };
-    let write = || store.write_partial_run(record.clone(), &positions, footprint.stages, pages.clone());
     let (written, ()) = rayon::join(write, keep);
     let record = written?;
     reporter.run_finished(&record);

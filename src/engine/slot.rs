@@ -22,6 +22,8 @@ pub(super) struct Slots<'a> {
     /// Whether this process learns of what commands leave behind.
     adopts: OnceLock<bool>,
     idle: Mutex<Vec<Slot>>,
+    /// Those of commands that are done, to be cleaned.
+    used: Mutex<Vec<Slot>>,
     made: AtomicU64,
 }
 
@@ -46,6 +48,7 @@ impl<'a> Slots<'a> {
             watchdog: OnceLock::new(),
             adopts: OnceLock::new(),
             idle: Mutex::default(),
+            used: Mutex::default(),
             made: AtomicU64::new(0),
         }
     }
@@ -72,8 +75,18 @@ impl<'a> Slots<'a> {
         Ok(slot)
     }
 
-    /// Keeps a slot whose command is done for another.
-    pub(super) fn give_back(&self, mut slot: Slot) {
+    /// Keeps a slot whose command is done, to be cleaned when there is time.
+    pub(super) fn give_back(&self, slot: Slot) {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
+    }
+
+    /// Cleans the slots that were given back, for other commands.
+    pub(super) fn clean(&self) {
+        let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
+        used.into_iter().for_each(|slot| self.clean_one(slot));
+    }
+
+    fn clean_one(&self, mut slot: Slot) {
         let alone = self.adopts() && !process::left_behind(self.watchdog().map(Watchdog::pid));
         let silent = slot.log.get().is_some_and(|log| log.metadata().is_ok_and(|log| log.len() == 0));
         if !silent {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use super::decide::{Deciding, Decision, Verdict};
@@ -27,18 +26,18 @@ pub(super) struct Task<'a> {
     pub(super) worker: &'a Path,
     pub(super) run: &'a RunId,
     pub(super) interrupt: &'a Interrupt,
-    pub(super) sender: Sender<Message>,
 }
 
-/// What a task sends to the run.
+/// What a task says while it goes on.
 pub(super) enum Message {
     /// Progress or a line of the log.
-    Event(StageId, Event),
+    Event(Event),
     /// Something for the user.
     Note(String),
-    /// The end of a task.
-    Finished(StageId, Finished),
 }
+
+/// Who is told.
+type Tell<'t> = &'t (dyn Fn(Message) + Sync);
 
 /// How a task ended.
 pub(super) struct Finished {
@@ -51,21 +50,25 @@ pub(super) struct Finished {
 }
 
 impl Task<'_> {
-    /// Runs the task and sends its end.
-    pub(super) fn run(self) {
+    /// Carries out the task.
+    pub(super) fn run(self, tell: Tell<'_>) -> Finished {
         let mut reasons = Vec::new();
         let mut log = None;
-        let end = self.settle(&mut reasons, &mut log).map_err(|failure| match failure {
+        let end = self.settle(&mut reasons, &mut log, tell).map_err(|failure| match failure {
             Failure::Failed(why) => Some(why),
             Failure::Interrupted => None,
         });
         // A stage that says nothing leaves no log.
         let log = log.filter(|log: &PathBuf| log.exists());
-        // Nobody listens any more only if the run itself is gone.
-        let _ = self.sender.send(Message::Finished(self.id, Finished { end, reasons, log }));
+        Finished { end, reasons, log }
     }
 
-    fn settle(&self, reasons: &mut Vec<String>, log: &mut Option<PathBuf>) -> Result<(Outcome, ActionResult), Failure> {
+    fn settle(
+        &self,
+        reasons: &mut Vec<String>,
+        log: &mut Option<PathBuf>,
+        tell: Tell<'_>,
+    ) -> Result<(Outcome, ActionResult), Failure> {
         let stage = &self.deciding.pipeline.stages[self.id.0];
         if let Verdict::Restore(result, astray) = &self.decision.verdict {
             match self.put_in_place(stage, result, astray) {
@@ -74,7 +77,7 @@ impl Task<'_> {
                 Err(Damage::Blob(why)) => reasons.push(why),
             }
         }
-        let lock = self.lock(stage)?;
+        let lock = self.lock(stage, tell)?;
         // Another Kiln may have published the result while this one waited for the lock.
         let forced = matches!(self.decision.verdict, Verdict::Execute(super::decide::Missing::Forced));
         if !forced {
@@ -93,7 +96,7 @@ impl Task<'_> {
             }
         }
         let log = log.insert(self.deciding.store.log_path(self.run, &stage.name.to_string()));
-        let result = self.execute(stage, log, reasons)?;
+        let result = self.execute(stage, log, reasons, tell)?;
         drop(lock);
         let everything: Vec<PathBuf> = stage.outputs.values().map(|o| o.path.clone()).collect();
         match self.put_in_place(stage, &result, &everything) {
@@ -104,7 +107,7 @@ impl Task<'_> {
     }
 
     /// Waits until no other process executes the same action.
-    fn lock(&self, stage: &Stage) -> Result<ActionLock, Failure> {
+    fn lock(&self, stage: &Stage, tell: Tell<'_>) -> Result<ActionLock, Failure> {
         let mut told = false;
         loop {
             if let Some(lock) = self.deciding.store.try_lock_action(&self.decision.key)? {
@@ -115,19 +118,24 @@ impl Task<'_> {
             }
             if !told {
                 let text = format!("{}: waiting for another Kiln that executes it now", stage.name);
-                let _ = self.sender.send(Message::Note(text));
+                tell(Message::Note(text));
                 told = true;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 
-    fn execute(&self, stage: &Stage, log: &Path, reasons: &mut Vec<String>) -> Result<ActionResult, Failure> {
+    fn execute(
+        &self,
+        stage: &Stage,
+        log: &Path,
+        reasons: &mut Vec<String>,
+        tell: Tell<'_>,
+    ) -> Result<ActionResult, Failure> {
         if let Some(why) = self.slots.guard().prepare() {
-            let _ = self.sender.send(Message::Note(why.to_owned()));
+            tell(Message::Note(why.to_owned()));
         }
-        // An event that nobody hears is no loss.
-        let events = |event: Event| drop(self.sender.send(Message::Event(self.id, event)));
+        let events = |event: Event| tell(Message::Event(event));
         let execution = Execution {
             pipeline: self.deciding.pipeline,
             store: self.deciding.store,
@@ -149,7 +157,7 @@ impl Task<'_> {
             Published::Conflict(existing) => {
                 // The same key with other outputs: the stage is not deterministic. The first result stands.
                 let text = conflict(stage, &existing, &result);
-                let _ = self.sender.send(Message::Note(text.clone()));
+                tell(Message::Note(text.clone()));
                 reasons.push(text);
                 let existing = *existing;
                 let whole = existing.outputs.values().all(|artifact| self.deciding.store.has(artifact));

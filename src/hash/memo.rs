@@ -32,6 +32,9 @@ const SETTLED_AT_ONCE: u64 = 64 << 20;
 /// Fewer bytes are hashed in less time than the clock takes to move on.
 const WORTH_A_WAIT: u64 = 4 << 20;
 
+/// Whenever the file has grown by so many bytes, it is checked whether much of it is out of date.
+const CHECKED: u64 = 1 << 20;
+
 /// Bytes of an entry in the file: device, inode, size, mtime, ctime, moment, digest.
 const ENTRY: usize = 6 * 8 + 32;
 
@@ -150,11 +153,17 @@ impl Memo {
         if head.is_empty() {
             return Ok(());
         }
-        let mut live = QuickMap::default();
         let mut journal = Journal::new(&self.path);
-        let mut locked = journal.lock(&mut |entry| learn(&mut live, entry))?;
-        locked.append(&head, b"", &mut |entry| learn(&mut live, entry))?;
-        if locked.journal().length() > 1 << 20 && locked.journal().length() > 3 * (live.len() * ENTRY) as u64 {
+        let mut locked = journal.lock(&mut |_| {})?;
+        let before = locked.journal().length();
+        locked.append(&head, b"", &mut |_| {})?;
+        // Now and then, for it takes reading all of it.
+        if before / CHECKED < locked.journal().length() / CHECKED {
+            let mut live = QuickMap::default();
+            Journal::new(&self.path).read_new(&mut |entry| learn(&mut live, entry))?;
+            if locked.journal().length() < 3 * (live.len() * ENTRY) as u64 {
+                return Ok(());
+            }
             let since = stamp::now() - KEPT;
             let mut all = Vec::new();
             live.values().filter(|entry| entry.moment > since).for_each(|entry| entry.encode(&mut all));

@@ -273,7 +273,17 @@ fn frame(head: &[u8], body: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 fn check(prefix: &[u8], head: &[u8]) -> [u8; 8] {
-    let hash = blake3::Hasher::new().update(prefix).update(head).finalize();
+    // In one piece, if it is as short as most are: that is hashed in half the time.
+    let mut piece = [0; 512];
+    let length = prefix.len() + head.len();
+    let hash = match piece.get_mut(..length) {
+        Some(piece) => {
+            piece[..prefix.len()].copy_from_slice(prefix);
+            piece[prefix.len()..].copy_from_slice(head);
+            blake3::hash(piece)
+        }
+        None => blake3::Hasher::new().update(prefix).update(head).finalize(),
+    };
     let mut check = [0; 8];
     check.copy_from_slice(&hash.as_bytes()[..8]);
     check

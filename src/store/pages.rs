@@ -55,7 +55,7 @@ impl Passing {
         }
     }
 
-    fn apply(self, stage: &mut StageRecord) {
+    pub(super) fn apply(self, stage: &mut StageRecord) {
         let Self { outcome, reasons, ready, start, seconds, log, error } = self;
         (stage.outcome, stage.reasons, stage.log, stage.error) = (outcome, reasons, log, error);
         (stage.ready, stage.start, stage.seconds) = (ready, start, seconds);
@@ -199,7 +199,7 @@ impl Store {
     }
 
     /// Reads the stages of a page; what passes is filled in.
-    fn turn_page(&self, digest: &Digest, passing: &Passing) -> Result<Vec<StageRecord>> {
+    pub(super) fn turn_page(&self, digest: &Digest, passing: &Passing) -> Result<Vec<StageRecord>> {
         let bytes = self.read(digest)?;
         let mut from = Reader(&bytes);
         let mut stages = Vec::with_capacity(PAGE);

@@ -56,7 +56,7 @@ impl Store {
         (summary.status == RunStatus::Ok).then_some(last.pages)
     }
 
-    fn skim_page(&self, digest: &Digest, passing: &Passing) -> Option<Vec<Skimmed>> {
+    pub(super) fn skim_page(&self, digest: &Digest, passing: &Passing) -> Option<Vec<Skimmed>> {
         let bytes = self.read(digest).ok()?;
         let mut from = Reader(&bytes);
         let mut stages = Vec::with_capacity(PAGE);

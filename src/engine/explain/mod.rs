@@ -12,10 +12,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::plan::Step;
-use super::records::Records;
 use crate::action::{Change, Difference, Manifest, differences};
 use crate::hash::{ActionKey, Digest};
-use crate::record::{Outcome, RunId, StageRecord};
+use crate::record::{Outcome, RunId};
 
 pub use now::explain;
 pub use parts::Part;
@@ -173,10 +172,4 @@ fn changed(stage: &str, difference: Difference, now: &dyn Side, then: &dyn Side)
         _ => (None, None),
     };
     Changed { text: difference.to_string(), difference, from, stage: producer }
-}
-
-/// The newest run that executed an action.
-fn executed(records: &mut Records<'_>, key: &ActionKey) -> Option<RunId> {
-    let did = |stage: &StageRecord| stage.key == Some(*key) && stage.outcome == Outcome::Executed;
-    records.find(|run| run.stages.iter().any(did)).map(|run| run.id.clone())
 }

@@ -7,7 +7,7 @@ use petgraph::graph::NodeIndex;
 use serde_json::Value;
 
 use super::past::Past;
-use super::{Action, Explanation, Origin, RunName, Side, Standing, changes, executed, parts};
+use super::{Action, Explanation, Origin, RunName, Side, Standing, changes, parts};
 use crate::action::Manifest;
 use crate::engine::decide::{Deciding, Decision, Verdict, input_path};
 use crate::engine::documents;
@@ -89,7 +89,7 @@ impl Now<'_> {
                 parts::of(stage, &decision.manifest, result, &|input, position| self.source(id, input, position).1);
             // What is pinned by its digest was never executed, or need not have been.
             explanation.execution = result.filter(|result| !result.host.is_empty()).map(|result| Origin {
-                run: executed(records, &decision.key),
+                run: records.executed(&decision.key),
                 ended: result.created,
                 host: result.host.clone(),
                 seconds: result.seconds,

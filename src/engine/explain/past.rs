@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::{Action, Explanation, Origin, RunName, Side, Standing, changes, executed};
+use super::{Action, Explanation, Origin, RunName, Side, Standing, changes};
 use crate::action::{Body, Input, Manifest};
 use crate::engine::documents;
 use crate::engine::records::{Records, is_good};
@@ -18,12 +18,7 @@ use crate::store::Store;
 pub fn explain_past(store: &Store, project: &Path, run: &RunRecord, stage: &str) -> Option<Explanation> {
     let record = run.stages.iter().find(|record| record.name == stage)?;
     let mut records = Records::new(store, project);
-    let mut passed = false;
-    let before = records.find(|other| {
-        let here = passed && other.stages.iter().any(|s| s.name == stage && s.key.is_some() && is_good(s));
-        passed |= other.id == run.id;
-        here
-    });
+    let before = records.with_stage_before(&run.id, stage, |record| record.key.is_some() && is_good(record));
     let now = Past::new(store, Rc::new(run.clone()));
     let changes = match &before {
         Some(before) => changes(stage, &now, &Past::new(store, Rc::clone(before))),
@@ -41,7 +36,7 @@ pub fn explain_past(store: &Store, project: &Path, run: &RunRecord, stage: &str)
         execution: result.map(|result| Origin {
             run: match record.outcome {
                 Outcome::Executed => Some(run.id.clone()),
-                _ => record.key.and_then(|key| executed(&mut records, &key)),
+                _ => record.key.and_then(|key| records.executed(&key)),
             },
             ended: result.created,
             host: result.host,

@@ -1,0 +1,103 @@
+//! Run records read no further than a question needs: of a large run, the pages with the stages that are asked for, and a page that
+//! many runs share only once.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::pages::Pages;
+use super::run::{read_line, read_summary};
+use super::{RunLookupError, Skimmed, Store};
+use crate::hash::Digest;
+use crate::record::{RunId, RunRecord, StageRecord};
+
+/// The record of a run, of which only the outline has been read.
+pub(crate) struct Outline {
+    /// The run.
+    pub(crate) id: RunId,
+    path: PathBuf,
+    stages: Stages,
+}
+
+/// Where the records of the stages are.
+enum Stages {
+    /// Here.
+    Read(Vec<StageRecord>),
+    /// In pages.
+    Paged(Pages),
+}
+
+/// The pages that were read.
+#[derive(Default)]
+pub(crate) struct Album {
+    /// `None` stands for one that cannot be read.
+    skimmed: HashMap<Digest, Option<Vec<Skimmed>>>,
+    turned: HashMap<Digest, Vec<StageRecord>>,
+}
+
+impl Store {
+    /// The recorded runs of a project, newest first; each is read when it is asked for. Damaged ones are passed over.
+    pub(crate) fn outlines(&self, project: &Path) -> impl Iterator<Item = Outline> + use<'_> {
+        let project = project.to_owned();
+        let files = self.run_files().unwrap_or_default().into_iter();
+        files.filter_map(move |(_, path)| {
+            let id = read_summary(&path).filter(|summary| summary.project == project)?.id;
+            let (line, _) = read_line(&path).ok()?;
+            let stages = match serde_json::from_slice(&line) {
+                Ok(pages) => Stages::Paged(pages),
+                Err(_) => Stages::Read(serde_json::from_slice::<RunRecord>(&line).ok()?.stages),
+            };
+            Some(Outline { id, path, stages })
+        })
+    }
+
+    /// All of a record.
+    ///
+    /// # Errors
+    /// If it is damaged.
+    pub(crate) fn whole(&self, outline: &Outline) -> std::result::Result<RunRecord, RunLookupError> {
+        self.read_record(&outline.path)
+    }
+
+    /// Whether a run has a stage that is one of these and of which something holds. What `is` can tell by is cheap, what `holds` can,
+    /// all there is.
+    pub(crate) fn has_stage(
+        &self,
+        outline: &Outline,
+        album: &mut Album,
+        is: &dyn Fn(&Skimmed) -> bool,
+        holds: &dyn Fn(&StageRecord) -> bool,
+    ) -> bool {
+        let pages = match &outline.stages {
+            Stages::Read(stages) => {
+                return stages.iter().any(|stage| is(&Skimmed::from(stage.clone())) && holds(stage));
+            }
+            Stages::Paged(pages) => pages,
+        };
+        let mut first = 0;
+        for digest in &pages.pages {
+            let skimmed = album.skimmed.entry(*digest).or_insert_with(|| self.skim_page(digest, &pages.usual));
+            let Some(skimmed) = skimmed else { return false };
+            for (place, stage) in skimmed.iter_mut().enumerate() {
+                let passing = pages.unusual.get(&(first + place)).unwrap_or(&pages.usual);
+                stage.outcome = passing.outcome;
+                if !is(stage) {
+                    continue;
+                }
+                let turned = &mut album.turned;
+                if !turned.contains_key(digest)
+                    && let Ok(stages) = self.turn_page(digest, passing)
+                {
+                    turned.insert(*digest, stages);
+                }
+                if let Some(record) = turned.get_mut(digest).and_then(|stages| stages.get_mut(place)) {
+                    passing.clone().apply(record);
+                    if holds(record) {
+                        return true;
+                    }
+                }
+            }
+            first += skimmed.len();
+        }
+        false
+    }
+}
