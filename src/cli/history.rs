@@ -1,7 +1,9 @@
 //! `kiln history`: a metric over the runs, oldest first.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
-use kiln::compare;
+use kiln::compare::{self, Counts};
 use kiln::pipeline::{self, StageName};
 use kiln::record::{RunRecord, StageRecord};
 
@@ -30,16 +32,12 @@ pub(crate) struct History {
 pub(crate) fn history(place: &Place, args: &History) -> Result<u8, Stop> {
     let root = project::root(&place.file)?;
     let store = project::store(place, &root)?;
-    let mut summaries = store.runs(Some(&root))?;
-    if summaries.is_empty() {
+    let runs = store.measured(&root, if args.last > 0 { args.last } else { usize::MAX }).into_iter();
+    let mut runs: Vec<(RunRecord, Counts)> =
+        runs.map(|(run, summary)| (run, Counts::of_outcomes(&summary.outcomes))).collect();
+    if runs.is_empty() {
         return Err(Stop::Usage("there are no runs yet\nhint: `kiln run` makes the first".into()));
     }
-    if args.last > 0 {
-        summaries.truncate(args.last);
-    }
-    // A damaged record is passed over, as in every list of runs.
-    let found = summaries.iter().rev().filter_map(|run| store.find_run(&run.id, Some(&root)).ok());
-    let mut runs: Vec<RunRecord> = found.collect();
     if !args.stages.is_empty() {
         only(&mut runs, &args.stages)?;
     }
@@ -56,18 +54,19 @@ pub(crate) fn history(place: &Place, args: &History) -> Result<u8, Stop> {
 }
 
 /// Leaves the stages that `targets` name; one that no run has is a mistake.
-fn only(runs: &mut [RunRecord], targets: &[String]) -> Result<(), Stop> {
+fn only(runs: &mut [(RunRecord, Counts)], targets: &[String]) -> Result<(), Stop> {
     let named = |target: &str, stage: &StageRecord| {
         let variant = stage.variant.iter().map(|(axis, label)| (axis.clone(), label.clone())).collect();
         pipeline::is_named(target, &StageName { stage: stage.stage.clone(), variant })
     };
-    let all = || runs.iter().flat_map(|run| &run.stages);
+    let all = || runs.iter().flat_map(|(run, _)| &run.stages);
     if let Some(target) = targets.iter().find(|target| !all().any(|stage| named(target, stage))) {
-        let known: std::collections::BTreeSet<&str> = all().map(|stage| stage.stage.as_str()).collect();
+        let known: BTreeSet<&str> = all().map(|stage| stage.stage.as_str()).collect();
         let known = known.into_iter().collect::<Vec<_>>().join(", ");
-        return Err(Stop::Usage(format!("no run has a stage `{target}`\nhint: there are {known}")));
+        let hint = if known.is_empty() { String::new() } else { format!("\nhint: there are some of {known}") };
+        return Err(Stop::Usage(format!("no run has metrics of a stage `{target}`{hint}")));
     }
-    for run in runs {
+    for (run, _) in runs {
         run.stages.retain(|stage| targets.iter().any(|target| named(target, stage)));
     }
     Ok(())

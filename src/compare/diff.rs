@@ -125,7 +125,7 @@ pub fn diff(runs: &[RunRecord]) -> Comparison {
     let params: Vec<Option<&Value>> = runs.iter().map(|run| Some(&run.params)).collect();
     let mut stages = Vec::new();
     let mut metrics = Vec::new();
-    for name in names(runs) {
+    for name in names(runs.iter()) {
         let records: Vec<Option<&StageRecord>> = by_name.iter().map(|run| run.get(name).copied()).collect();
         stages.extend(stage_diff(&records));
         metrics.extend(metric_rows(name, &records));
@@ -183,9 +183,9 @@ impl Comparison {
 }
 
 /// Every stage name once: the last run's in its order, then what only earlier runs have, newest first.
-pub(super) fn names(runs: &[RunRecord]) -> Vec<&str> {
+pub(super) fn names<'r>(runs: impl DoubleEndedIterator<Item = &'r RunRecord>) -> Vec<&'r str> {
     let mut seen = HashSet::new();
-    let all = runs.iter().rev().flat_map(|run| &run.stages).map(|stage| stage.name.as_str());
+    let all = runs.rev().flat_map(|run| &run.stages).map(|stage| stage.name.as_str());
     all.filter(|name| seen.insert(*name)).collect()
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::diff::{metric_rows, names};
-use super::{CompareError, MetricRow, RunSummary, VERSION};
+use super::{CompareError, Counts, MetricRow, RunSummary, VERSION};
 use crate::record::{RunRecord, StageRecord};
 
 /// Metrics over many runs. Every list of values has one entry a run, in the order of [`runs`](Self::runs).
@@ -19,16 +19,18 @@ pub struct History {
     pub metrics: Vec<MetricRow>,
 }
 
-/// Follows the metrics that match a glob (`accuracy`, `evaluate[*].loss`) over `runs`, oldest first.
+/// Follows the metrics that match a glob (`accuracy`, `evaluate[*].loss`) over `runs`, oldest first. Of their stages there need only be those that
+/// have metrics; how many there were of each outcome is said beside.
 ///
 /// # Errors
 /// If no run has such a metric.
-pub fn history(runs: &[RunRecord], glob: &str) -> Result<History, CompareError> {
+pub fn history(runs: &[(RunRecord, Counts)], glob: &str) -> Result<History, CompareError> {
+    let records = || runs.iter().map(|(run, _)| run);
     let by_name: Vec<HashMap<&str, &StageRecord>> =
-        runs.iter().map(|run| run.stages.iter().map(|stage| (stage.name.as_str(), stage)).collect()).collect();
+        records().map(|run| run.stages.iter().map(|stage| (stage.name.as_str(), stage)).collect()).collect();
     let mut metrics = Vec::new();
     let mut known = BTreeSet::new();
-    for name in names(runs) {
+    for name in names(records()) {
         let records: Vec<Option<&StageRecord>> = by_name.iter().map(|run| run.get(name).copied()).collect();
         for row in metric_rows(name, &records) {
             if row.answers(glob) {
@@ -41,5 +43,9 @@ pub fn history(runs: &[RunRecord], glob: &str) -> Result<History, CompareError> 
     if metrics.is_empty() {
         return Err(CompareError::UnknownMetric { pattern: glob.to_owned(), known: known.into_iter().collect() });
     }
-    Ok(History { version: VERSION, runs: runs.iter().map(RunSummary::from).collect(), metrics })
+    Ok(History {
+        version: VERSION,
+        runs: runs.iter().map(|(run, counts)| RunSummary { counts: *counts, ..RunSummary::from(run) }).collect(),
+        metrics,
+    })
 }

@@ -1,5 +1,7 @@
 //! What identifies a run, and how its stages fared, in a few numbers.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +64,18 @@ impl Counts {
             counts.add(stage.outcome);
         }
         counts
+    }
+
+    /// The same from their names, as a list of runs has them.
+    pub fn of_outcomes(outcomes: &BTreeMap<String, usize>) -> Self {
+        let count = |outcome: Outcome| outcomes.get(&outcome.to_string()).copied().unwrap_or(0);
+        Self {
+            executed: count(Outcome::Executed),
+            up_to_date: count(Outcome::UpToDate),
+            restored: count(Outcome::Restored),
+            skipped: count(Outcome::Skipped),
+            failed: count(Outcome::Failed),
+        }
     }
 
     /// Counts one more stage.

@@ -15,6 +15,7 @@ pub(crate) fn put_count(out: &mut Vec<u8>, count: usize) {
 }
 
 /// Takes values off the front of some bytes; `None` where they end too soon or make no sense.
+#[derive(Clone, Copy)]
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {

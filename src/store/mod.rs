@@ -15,6 +15,7 @@ mod layout;
 mod lock;
 mod materialise;
 mod outline;
+mod page;
 mod pages;
 mod recorded;
 mod result;

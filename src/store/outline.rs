@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::pages::Pages;
+use super::page;
+use super::pages::{PAGE, Pages};
 use super::run::{read_line, read_summary};
-use super::{RunLookupError, Skimmed, Store};
+use super::{RunLookupError, RunSummary, Skimmed, Store};
 use crate::hash::Digest;
 use crate::record::{RunId, RunRecord, StageRecord};
 
@@ -58,6 +59,44 @@ impl Store {
         self.read_record(&outline.path)
     }
 
+    /// The last `count` runs of a project, oldest first, with those of their stages that have metrics. Damaged ones are passed over.
+    pub fn measured(&self, project: &Path, count: usize) -> Vec<(RunRecord, RunSummary)> {
+        let files = self.run_files().unwrap_or_default().into_iter();
+        let ours = files.filter_map(|(_, path)| Some((read_summary(&path)?, path)));
+        let ours = ours.filter(|(summary, _)| summary.project == project);
+        let mut pages = HashMap::new();
+        let mut runs: Vec<(RunRecord, RunSummary)> = ours
+            .take(count)
+            .filter_map(|(summary, path)| Some((self.measured_run(&path, &mut pages)?, summary)))
+            .collect();
+        runs.reverse();
+        runs
+    }
+
+    fn measured_run(&self, path: &Path, read: &mut HashMap<Digest, Vec<(usize, StageRecord)>>) -> Option<RunRecord> {
+        let (line, _) = read_line(path).ok()?;
+        let Some((mut record, pages)) = Store::head(&line) else {
+            let mut record: RunRecord = serde_json::from_slice(&line).ok()?;
+            record.stages.retain(|stage| !stage.metrics.is_empty());
+            return Some(record);
+        };
+        for (number, digest) in pages.pages.iter().enumerate() {
+            if !read.contains_key(digest) {
+                let bytes = self.read(digest).ok()?;
+                let entries = page::entries(&bytes)?.into_iter().enumerate().filter(|(_, entry)| entry.has_metrics());
+                let stages =
+                    entries.map(|(place, entry)| Some((place, entry.record()?))).collect::<Option<Vec<_>>>()?;
+                read.insert(*digest, stages);
+            }
+            for (place, stage) in &read[digest] {
+                let mut stage = stage.clone();
+                pages.passing(number * PAGE + place).clone().apply(&mut stage);
+                record.stages.push(stage);
+            }
+        }
+        Some(record)
+    }
+
     /// Whether a run has a stage that is one of these and of which something holds. What `is` can tell by is cheap, what `holds` can,
     /// all there is.
     pub(crate) fn has_stage(
@@ -78,7 +117,7 @@ impl Store {
             let skimmed = album.skimmed.entry(*digest).or_insert_with(|| self.skim_page(digest, &pages.usual));
             let Some(skimmed) = skimmed else { return false };
             for (place, stage) in skimmed.iter_mut().enumerate() {
-                let passing = pages.unusual.get(&(first + place)).unwrap_or(&pages.usual);
+                let passing = pages.passing(first + place);
                 stage.outcome = passing.outcome;
                 if !is(stage) {
                     continue;

@@ -10,11 +10,10 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::page::{self, nothing_known};
 use super::{Result, Store, StoreError};
-use crate::hash::{ActionKey, Digest, write_value};
-use crate::journal::wire::{Reader, put_count, put_text};
-use crate::kind::Role;
-use crate::record::{Outcome, OutputRecord, Resumed, RunRecord, StageRecord};
+use crate::hash::Digest;
+use crate::record::{Outcome, RunRecord, StageRecord};
 
 /// So many stages make a page; a run of no more has them in its record.
 pub(crate) const PAGE: usize = 64;
@@ -37,8 +36,15 @@ pub(super) struct Passing {
     ready: Option<f64>,
     start: Option<f64>,
     seconds: f64,
-    log: Option<std::path::PathBuf>,
+    pub(super) log: Option<std::path::PathBuf>,
     error: Option<String>,
+}
+
+impl Pages {
+    /// What passes of the stage at a position.
+    pub(super) fn passing(&self, position: usize) -> &Passing {
+        self.unusual.get(&position).unwrap_or(&self.usual)
+    }
 }
 
 impl Passing {
@@ -69,12 +75,6 @@ impl Passing {
     }
 }
 
-impl From<(RunRecord, Vec<Digest>)> for RunRecord {
-    fn from((record, _): (Self, Vec<Digest>)) -> Self {
-        record
-    }
-}
-
 impl Store {
     /// A record as JSON on a line. The stages of one with many are stored as pages, which are returned.
     pub(super) fn record_line(&self, record: &RunRecord) -> Result<(String, Vec<Digest>)> {
@@ -83,7 +83,7 @@ impl Store {
             return Ok((serde_json::to_string(record).map_err(failed)?, vec![]));
         }
         let digests: Result<Vec<Digest>> =
-            record.stages.par_chunks(PAGE).map(|stages| self.keep_page(&page_of(stages))).collect();
+            record.stages.par_chunks(PAGE).map(|stages| self.keep_page(&page::encode(stages))).collect();
         let usual = record.stages.iter().find(|stage| stage.outcome == Outcome::UpToDate).unwrap_or(&record.stages[0]);
         let usual = Passing::of(usual);
         let others = record.stages.iter().enumerate().filter(|(_, stage)| !usual.holds(stage));
@@ -140,7 +140,7 @@ impl Store {
                 place.clone_from(stage);
             }
         }
-        let patched = opened.into_par_iter().map(|(page, stages)| Ok((page, self.keep_page(&page_of(&stages))?)));
+        let patched = opened.into_par_iter().map(|(page, stages)| Ok((page, self.keep_page(&page::encode(&stages))?)));
         let patched: Result<Vec<(usize, Digest)>> = patched.collect();
         let mut pages = pages.to_vec();
         patched?.into_iter().for_each(|(page, digest)| pages[page] = digest);
@@ -183,11 +183,8 @@ impl Store {
         Ok(digest)
     }
 
-    /// Reads the record that [`Self::record_line`] wrote of a run with many stages; `None` if this is none.
-    ///
-    /// # Errors
-    /// If a page cannot be had, or is not what was written.
-    pub(super) fn paged_record(&self, line: &[u8]) -> Option<Result<(RunRecord, Vec<Digest>)>> {
+    /// What [`Self::record_line`] wrote of a run with many stages, its stages still in pages; `None` if this is none.
+    pub(super) fn head(line: &[u8]) -> Option<(RunRecord, Pages)> {
         let mut object: Map<String, Value> = serde_json::from_slice(line).ok()?;
         if !object.contains_key("pages") {
             return None;
@@ -195,18 +192,30 @@ impl Store {
         let pages: Pages = serde_json::from_value(Value::Object(object.clone())).ok()?;
         object.insert("stages".into(), Value::Array(vec![]));
         let record = serde_json::from_value(Value::Object(object)).ok()?;
-        Some(self.turn_pages(record, &pages).map(|record| (record, pages.pages)))
+        Some((record, pages))
+    }
+
+    /// Reads the record of a run with many stages; `None` if this is none.
+    ///
+    /// # Errors
+    /// If a page cannot be had, or is not what was written.
+    pub(super) fn paged_record(&self, line: &[u8]) -> Option<Result<RunRecord>> {
+        let (record, pages) = Self::head(line)?;
+        Some(self.turn_pages(record, &pages))
     }
 
     /// Reads the stages of a page; what passes is filled in.
     pub(super) fn turn_page(&self, digest: &Digest, passing: &Passing) -> Result<Vec<StageRecord>> {
         let bytes = self.read(digest)?;
-        let mut from = Reader(&bytes);
-        let mut stages = Vec::with_capacity(PAGE);
-        while !from.0.is_empty() {
-            stages.push(lasting(&mut from, passing).ok_or(StoreError::Damaged { digest: *digest })?);
-        }
-        Ok(stages)
+        let stages = page::entries(&bytes).and_then(|entries| {
+            let records = entries.iter().map(|entry| {
+                let mut record = entry.record()?;
+                passing.clone().apply(&mut record);
+                Some(record)
+            });
+            records.collect::<Option<Vec<_>>>()
+        });
+        stages.ok_or(StoreError::Damaged { digest: *digest })
     }
 
     fn turn_pages(&self, mut record: RunRecord, pages: &Pages) -> Result<RunRecord> {
@@ -235,13 +244,6 @@ fn usual() -> Passing {
     }
 }
 
-/// The bytes of a page.
-fn page_of(stages: &[StageRecord]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(stages.len() * 512);
-    stages.iter().for_each(|stage| put_lasting(&mut bytes, stage));
-    bytes
-}
-
 /// A record without its stages and parameters.
 fn head_of(record: &RunRecord) -> RunRecord {
     RunRecord {
@@ -257,139 +259,5 @@ fn head_of(record: &RunRecord) -> RunRecord {
         params: Value::Null,
         host: record.host.clone(),
         stages: vec![],
-    }
-}
-
-/// The record of a stage of which nothing is known.
-fn nothing_known() -> StageRecord {
-    StageRecord {
-        name: String::new(),
-        stage: String::new(),
-        variant: BTreeMap::new(),
-        uses: None,
-        needs: vec![],
-        outcome: Outcome::Skipped,
-        reasons: vec![],
-        key: None,
-        params: Value::Null,
-        inputs: BTreeMap::new(),
-        outputs: BTreeMap::new(),
-        metrics: BTreeMap::new(),
-        ready: None,
-        start: None,
-        seconds: 0.0,
-        executed_seconds: None,
-        resumed: None,
-        log: None,
-        error: None,
-    }
-}
-
-/// What lasts of a stage's record, as bytes. [`lasting`] reads them; `skim` passes over them, field by field, too.
-fn put_lasting(out: &mut Vec<u8>, stage: &StageRecord) {
-    put_text(out, &stage.name);
-    put_text(out, &stage.stage);
-    put_count(out, stage.variant.len());
-    for (axis, value) in &stage.variant {
-        put_text(out, axis);
-        put_text(out, value);
-    }
-    put_option(out, stage.uses.as_ref(), |out, uses| put_text(out, uses));
-    put_count(out, stage.needs.len());
-    stage.needs.iter().for_each(|name| put_text(out, name));
-    put_option(out, stage.key.as_ref(), |out, key| out.extend_from_slice(&key.0));
-    let mut params = String::new();
-    write_value(&mut params, &stage.params);
-    put_text(out, &params);
-    put_count(out, stage.inputs.len());
-    for (name, digests) in &stage.inputs {
-        put_text(out, name);
-        put_count(out, digests.len());
-        digests.iter().for_each(|digest| out.extend_from_slice(&digest.0));
-    }
-    put_count(out, stage.outputs.len());
-    for (name, output) in &stage.outputs {
-        put_text(out, name);
-        // As JSON would have it.
-        put_text(out, &output.path.to_string_lossy());
-        out.extend_from_slice(&output.digest.0);
-        out.extend_from_slice(&output.bytes.to_le_bytes());
-        out.push(output.role as u8);
-    }
-    put_count(out, stage.metrics.len());
-    for (name, value) in &stage.metrics {
-        put_text(out, name);
-        out.extend_from_slice(&value.to_le_bytes());
-    }
-    put_option(out, stage.executed_seconds.as_ref(), |out, seconds| out.extend_from_slice(&seconds.to_le_bytes()));
-    put_option(out, stage.resumed.as_ref(), |out, resumed| {
-        out.extend_from_slice(&resumed.step.to_le_bytes());
-        put_text(out, &resumed.unit);
-        out.extend_from_slice(&resumed.seconds.to_le_bytes());
-    });
-}
-
-fn put_option<T>(out: &mut Vec<u8>, value: Option<&T>, put: impl Fn(&mut Vec<u8>, &T)) {
-    out.push(u8::from(value.is_some()));
-    if let Some(value) = value {
-        put(out, value);
-    }
-}
-
-/// Reads what [`put_lasting`] wrote; what passes is filled in.
-fn lasting(from: &mut Reader<'_>, passing: &Passing) -> Option<StageRecord> {
-    let (name, stage) = (from.text()?, from.text()?);
-    let variant = (0..from.count()?).map(|_| Some((from.text()?, from.text()?))).collect::<Option<_>>()?;
-    let uses = option(from, Reader::text)?;
-    let needs = (0..from.count()?).map(|_| from.text()).collect::<Option<_>>()?;
-    let key = option(from, |from| from.array().map(ActionKey))?;
-    let params = serde_json::from_str(from.str()?).ok()?;
-    let mut inputs = BTreeMap::new();
-    for _ in 0..from.count()? {
-        let name = from.text()?;
-        let digests = (0..from.count()?).map(|_| from.array().map(Digest)).collect::<Option<Vec<_>>>()?;
-        inputs.insert(name, digests);
-    }
-    let mut outputs = BTreeMap::new();
-    for _ in 0..from.count()? {
-        let (name, path) = (from.text()?, from.text()?.into());
-        let (digest, bytes) = (Digest(from.array()?), from.u64()?);
-        let role = match from.byte()? {
-            0 => Role::Data,
-            1 => Role::Metrics,
-            2 => Role::Figure,
-            3 => Role::Series,
-            _ => return None,
-        };
-        outputs.insert(name, OutputRecord { path, digest, bytes, role });
-    }
-    let metrics = (0..from.count()?).map(|_| Some((from.text()?, from.f64()?))).collect::<Option<_>>()?;
-    let executed_seconds = option(from, Reader::f64)?;
-    let resumed = option(from, |from| Some(Resumed { step: from.u64()?, unit: from.text()?, seconds: from.f64()? }))?;
-    let mut record = StageRecord {
-        name,
-        stage,
-        variant,
-        uses,
-        needs,
-        key,
-        params,
-        inputs,
-        outputs,
-        metrics,
-        executed_seconds,
-        resumed,
-        ..nothing_known()
-    };
-    passing.clone().apply(&mut record);
-    Some(record)
-}
-
-/// The outer `None` is nonsense, the inner one nothing.
-pub(super) fn option<'a, T>(from: &mut Reader<'a>, read: impl Fn(&mut Reader<'a>) -> Option<T>) -> Option<Option<T>> {
-    match from.byte()? {
-        0 => Some(None),
-        1 => read(from).map(Some),
-        _ => None,
     }
 }

@@ -6,9 +6,11 @@ use std::path::{Component, Path, PathBuf};
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::{Result, RunLookupError, Store};
+use super::pages::Pages;
+use super::run::read_line;
+use super::{Result, RunLookupError, Store, StoreError, page};
 use crate::hash::{ActionKey, Artifact, Digest};
-use crate::record::{RunId, RunRecord};
+use crate::record::RunId;
 
 /// All run records in short. A stage that was the same in a thousand runs is held once.
 #[derive(Default)]
@@ -56,9 +58,9 @@ pub(super) struct InPlace {
 struct Run {
     id: RunId,
     project: PathBuf,
+    /// None where they are in pages.
+    #[serde(default)]
     stages: Vec<Stage>,
-    #[serde(skip)]
-    pages: Vec<Digest>,
 }
 
 #[derive(Deserialize)]
@@ -75,21 +77,42 @@ struct Output {
     digest: Digest,
 }
 
-impl From<(RunRecord, Vec<Digest>)> for Run {
-    fn from((record, pages): (RunRecord, Vec<Digest>)) -> Self {
-        let stages = record.stages.into_iter().map(|stage| {
-            let outputs = stage.outputs.into_iter();
-            let outputs = outputs.map(|(name, o)| (name, Output { path: o.path, digest: o.digest })).collect();
-            Stage { name: stage.name, key: stage.key, outputs, log: stage.log }
+/// A stage in a page: its name, and where in `made` its outputs are.
+type Placed = (String, Option<usize>);
+
+/// A project, an action, and where its outputs went.
+type Known = (PathBuf, ActionKey, Vec<(PathBuf, Digest)>);
+
+/// What was read on the way.
+#[derive(Default)]
+struct Reading {
+    made: Vec<Made>,
+    /// Where in `made` the outputs of an action in a project are.
+    known: HashMap<Known, usize>,
+    /// Pages are shared by runs of a project, and sometimes of several.
+    pages: HashMap<(PathBuf, Digest), Vec<Placed>>,
+}
+
+impl Reading {
+    /// Where in `made` outputs of a stage are.
+    fn place(
+        &mut self,
+        project: &Path,
+        name: &str,
+        key: Option<ActionKey>,
+        outputs: Vec<(PathBuf, Digest)>,
+    ) -> Option<usize> {
+        let key = key.filter(|_| !outputs.is_empty())?;
+        let made = &mut self.made;
+        let place = self.known.entry((project.to_owned(), key, outputs)).or_insert_with_key(|(_, _, outputs)| {
+            made.push(Made { project: project.to_owned(), key, stage: name.to_owned(), outputs: outputs.clone() });
+            made.len() - 1
         });
-        Self { id: record.id, project: record.project, stages: stages.collect(), pages }
+        Some(*place)
     }
 }
 
-/// Where in `made` the outputs of an action in a project are.
-type Known = HashMap<(PathBuf, ActionKey, Vec<(PathBuf, Digest)>), usize>;
-
-/// How many records are held whole at a time.
+/// How many records are held at a time.
 const AT_ONCE: usize = 16;
 
 /// What Kiln is known to have written.
@@ -137,44 +160,81 @@ impl Store {
         self.has(&artifact).then_some(artifact)
     }
 
-    /// Reads every run record.
+    /// Reads every run record; pages that they share, once.
     pub(super) fn recorded(&self) -> Result<Recorded> {
         let mut recorded = Recorded::default();
-        let mut known = Known::new();
+        let mut reading = Reading::default();
         for files in self.run_files()?.chunks(AT_ONCE) {
-            let read: Vec<_> = files.par_iter().map(|(_, path)| (path, self.read_as::<Run>(path))).collect();
+            let read: Vec<_> = files.par_iter().map(|(_, path)| (path, self.read_run(path))).collect();
             for (path, run) in read {
-                match run {
-                    Ok(run) => {
-                        recorded.pages.extend(&run.pages);
-                        let run = self.note(run, path, &mut recorded.made, &mut known);
-                        recorded.runs.push(run);
-                    }
-                    Err(RunLookupError::Store(error)) => return Err(error),
+                let noted = match run {
+                    Ok((run, None)) => Ok(self.note(run, path, &mut reading)),
+                    Ok((run, Some(pages))) => self.note_pages(run, &pages, path, &mut reading).inspect(|_| {
+                        recorded.pages.extend(&pages.pages);
+                    }),
+                    Err(error) => Err(error),
+                };
+                match noted {
+                    Ok(run) => recorded.runs.push(run),
+                    Err(RunLookupError::Store(error @ StoreError::Io { .. })) => return Err(error),
                     Err(_) => recorded.damaged.push(path.clone()),
                 }
             }
         }
+        recorded.made = reading.made;
         Ok(recorded)
     }
 
-    fn note(&self, run: Run, path: &Path, made: &mut Vec<Made>, known: &mut Known) -> RecordedRun {
-        let Run { id, project, stages, .. } = run;
+    fn read_run(&self, path: &Path) -> std::result::Result<(Run, Option<Pages>), RunLookupError> {
+        let (line, _) = read_line(path)?;
+        let run = serde_json::from_slice(&line).map_err(|_| RunLookupError::Damaged { path: path.to_owned() })?;
+        Ok((run, serde_json::from_slice(&line).ok()))
+    }
+
+    fn note(&self, run: Run, path: &Path, reading: &mut Reading) -> RecordedRun {
+        let Run { id, project, stages } = run;
         let (mut reached, mut logs) = (Vec::new(), Vec::new());
         for Stage { name, key, outputs, log } in stages {
-            let outputs: Vec<_> = outputs.into_values().map(|output| (output.path, output.digest)).collect();
-            let place = key.filter(|_| !outputs.is_empty()).map(|key| {
-                *known.entry((project.clone(), key, outputs.clone())).or_insert_with(|| {
-                    made.push(Made { project: project.clone(), key, stage: name.clone(), outputs });
-                    made.len() - 1
-                })
-            });
+            let outputs = outputs.into_values().map(|output| (output.path, output.digest)).collect();
+            let place = reading.place(&project, &name, key, outputs);
             reached.extend(place);
             if log.is_some() {
                 logs.push((self.log_path(&id, &name), place));
             }
         }
         RecordedRun { id, project, path: path.to_owned(), reached, logs }
+    }
+
+    fn note_pages(
+        &self,
+        run: Run,
+        pages: &Pages,
+        path: &Path,
+        reading: &mut Reading,
+    ) -> std::result::Result<RecordedRun, RunLookupError> {
+        let Run { id, project, .. } = run;
+        let new = pages.pages.iter().filter(|page| !reading.pages.contains_key(&(project.clone(), **page)));
+        let new: Vec<Digest> = new.copied().collect();
+        let read: Result<Vec<(Digest, Vec<u8>)>> =
+            new.into_par_iter().map(|page| Ok((page, self.read(&page)?))).collect();
+        for (digest, bytes) in read? {
+            let entries = page::entries(&bytes).ok_or(StoreError::Damaged { digest })?;
+            let placed = entries.into_iter().map(|entry| {
+                let outputs = entry.outputs().map(|(path, digest)| (path.into(), digest)).collect();
+                (entry.name.to_owned(), reading.place(&project, entry.name, entry.key, outputs))
+            });
+            let placed = placed.collect();
+            reading.pages.insert((project.clone(), digest), placed);
+        }
+        let stages = pages.pages.iter().flat_map(|page| &reading.pages[&(project.clone(), *page)]);
+        let (mut reached, mut logs) = (Vec::new(), Vec::new());
+        for (position, (name, place)) in stages.enumerate() {
+            reached.extend(place);
+            if pages.passing(position).log.is_some() {
+                logs.push((self.log_path(&id, name), *place));
+            }
+        }
+        Ok(RecordedRun { id, project, path: path.to_owned(), reached, logs })
     }
 
     /// The recorded outputs of some projects that lie where they were put, unchanged. Projects on other machines have none.

@@ -9,7 +9,6 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::layout::write_atomically;
@@ -157,22 +156,15 @@ impl Store {
         self.root().join("logs").join(file_name(run)).join(format!("{}.log", file_name(stage)))
     }
 
+    /// Reads and checks a record.
     pub(super) fn read_record(&self, path: &Path) -> std::result::Result<RunRecord, RunLookupError> {
-        self.read_as(path)
-    }
-
-    /// Reads and checks a record, as much of it as the type holds.
-    pub(super) fn read_as<T>(&self, path: &Path) -> std::result::Result<T, RunLookupError>
-    where
-        T: DeserializeOwned + From<(RunRecord, Vec<Digest>)>,
-    {
         let (line, stages) = read_line(path)?;
         let damaged = || RunLookupError::Damaged { path: path.to_owned() };
         if stages > PAGE
             && let Some(record) = self.paged_record(&line)
         {
             return match record {
-                Ok(record) => Ok(T::from(record)),
+                Ok(record) => Ok(record),
                 Err(error @ StoreError::Io { .. }) => Err(error.into()),
                 Err(_) => Err(damaged()),
             };

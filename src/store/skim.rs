@@ -4,11 +4,10 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::Store;
-use super::pages::{PAGE, Pages, Passing, option};
+use super::pages::{PAGE, Pages, Passing};
 use super::run::{read_line, read_summary};
+use super::{Store, page};
 use crate::hash::{ActionKey, Digest};
-use crate::journal::wire::Reader;
 use crate::record::{Outcome, RunStatus, StageRecord};
 
 /// As much of a stage's record as tells why it runs again.
@@ -56,14 +55,16 @@ impl Store {
         (summary.status == RunStatus::Ok).then_some(last.pages)
     }
 
+    /// What tells why the stages of a page run again; what became of them is for the run to say.
     pub(super) fn skim_page(&self, digest: &Digest, passing: &Passing) -> Option<Vec<Skimmed>> {
         let bytes = self.read(digest).ok()?;
-        let mut from = Reader(&bytes);
-        let mut stages = Vec::with_capacity(PAGE);
-        while !from.0.is_empty() {
-            stages.push(skimmed(&mut from, passing)?);
-        }
-        Some(stages)
+        let skimmed = page::entries(&bytes)?.into_iter().map(|entry| Skimmed {
+            name: entry.name.to_owned(),
+            key: entry.key,
+            outcome: passing.outcome,
+            seconds: entry.total_seconds(),
+        });
+        Some(skimmed.collect())
     }
 
     /// What tells why stages run again, of a run of which the record is in pages; `None` if it is not, or cannot be read.
@@ -78,45 +79,4 @@ impl Store {
         }
         Some(stages)
     }
-}
-
-/// Reads so much of a stage in a page; the rest is passed over.
-fn skimmed(from: &mut Reader<'_>, passing: &Passing) -> Option<Skimmed> {
-    let name = from.text()?;
-    from.str()?;
-    for _ in 0..from.count()? {
-        from.str()?;
-        from.str()?;
-    }
-    option(from, Reader::str)?;
-    for _ in 0..from.count()? {
-        from.str()?;
-    }
-    let key = option(from, |from| from.array().map(ActionKey))?;
-    from.str()?;
-    for _ in 0..from.count()? {
-        from.str()?;
-        for _ in 0..from.count()? {
-            from.array::<32>()?;
-        }
-    }
-    for _ in 0..from.count()? {
-        from.str()?;
-        from.str()?;
-        from.array::<32>()?;
-        from.u64()?;
-        from.byte()?;
-    }
-    for _ in 0..from.count()? {
-        from.str()?;
-        from.f64()?;
-    }
-    let executed = option(from, Reader::f64)?;
-    let resumed = option(from, |from| {
-        from.u64()?;
-        from.str()?;
-        from.f64()
-    })?;
-    let seconds = executed.map(|seconds| seconds + resumed.unwrap_or(0.0));
-    Some(Skimmed { name, key, outcome: passing.outcome, seconds })
 }
