@@ -49,7 +49,9 @@ pub(crate) fn once(place: &Place, args: &Run, interrupt: &Interrupt, force: bool
         let plan = engine::plan(&pipeline, &store, &stages, &force);
         store.memo().save()?;
         render::data(&render::list::plan(&plan))?;
-        return Ok(if plan.iter().any(|p| p.step == Step::Fail) { EXIT_FAILED } else { 0 });
+        let code = if plan.iter().any(|p| p.step == Step::Fail) { EXIT_FAILED } else { 0 };
+        std::mem::forget((pipeline, plan));
+        return Ok(code);
     }
     if !args.check_determinism.is_empty() {
         let stages = project::named(&pipeline, &args.check_determinism)?;

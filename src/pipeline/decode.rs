@@ -52,8 +52,10 @@ pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<
         None => mistakes.add(Mistake::new("the pipeline has no `stages:`").at(root.place, "")),
         Some(entry) => {
             // A name that stands twice was told of when the file was read; the second is passed over.
-            let mut seen = HashSet::new();
-            for entry in mapping(entry, mistakes) {
+            let entries = mapping(entry, mistakes);
+            let mut seen = HashSet::with_capacity(entries.len());
+            spec.stages.reserve_exact(entries.len());
+            for entry in entries {
                 if seen.insert(&entry.key) {
                     spec.stages.push(stage(entry, mistakes));
                 }
@@ -80,12 +82,16 @@ fn stage<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> StageSpec<'n> {
     let entries =
         if matches!(entry.node.content, Content::Null) { &[] } else { fields(&entry.node, &what, STAGE, mistakes) };
     let each = |key: &str, mistakes: &mut Mistakes<'_>| get(entries, key).map_or(&[][..], |e| mapping(e, mistakes));
+    // Most stages have few, and there may be a hundred thousand stages.
+    let mut outputs: Vec<OutputSpec<'_>> =
+        each("outputs", mistakes).iter().filter_map(|e| output(e, mistakes)).collect();
+    outputs.shrink_to_fit();
     let stage = StageSpec {
         name: &entry.key,
         place: entry.place,
         body: body(entry, entries, mistakes),
         inputs: each("inputs", mistakes).iter().map(|e| input(e, mistakes)).collect(),
-        outputs: each("outputs", mistakes).iter().filter_map(|e| output(e, mistakes)).collect(),
+        outputs,
         with: get(entries, "with"),
         matrix: get(entries, "matrix").map(|e| matrix(e, mistakes)),
         env: each("env", mistakes).iter().inspect(|e| variable(e, mistakes)).collect(),

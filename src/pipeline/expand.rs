@@ -84,7 +84,8 @@ impl<'n> World<'n> {
     ) -> Self {
         let index: HashMap<&str, usize> = spec.stages.iter().enumerate().map(|(i, s)| (s.name, i)).collect();
         let matrices = matrix::expand(&spec.stages, &index, &params, mistakes);
-        let mut world = World { params, plans: vec![], index, drafts: vec![], outputs: vec![] };
+        let plans = Vec::with_capacity(spec.stages.len());
+        let mut world = World { params, plans, index, drafts: vec![], outputs: vec![] };
         for (stage, matrix) in spec.stages.into_iter().zip(matrices) {
             let plan = plan(stage, matrix, catalog, world.drafts.len(), mistakes);
             let variants = plan.matrix.as_ref().map_or(0, |m| m.len);

@@ -1,6 +1,6 @@
 //! The one way in: a pipeline file and overrides become a [`Pipeline`], or every mistake in it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ use super::node::Place;
 use super::params;
 use super::report;
 use super::source;
-use super::stage::{From, Pipeline, Stage, StageId};
+use super::stage::{From, Output, Pipeline, Stage, StageId, StageName};
 
 /// The largest pipeline file that is read, in bytes.
 const LARGEST: u64 = 256 << 20;
@@ -132,16 +132,29 @@ fn expand(
     if !mistakes.is_empty() {
         return None;
     }
-    let (stages, graph) = assemble(&world, order, inputs, running, &edges)?;
-    Some(Pipeline {
-        root,
-        file: file.to_owned(),
-        profile: overrides.profile.clone(),
-        params: world.params.tree.json(),
-        report,
-        stages,
-        graph,
-    })
+    let params = world.params.tree.json();
+    let frames = frames(world);
+    // Of a large pipeline the tree is most of what is in memory, and nobody needs it any more.
+    let ((), assembled) = rayon::join(move || drop(tree), || assemble(frames, order, inputs, running, &edges));
+    let (stages, graph) = assembled?;
+    Some(Pipeline { root, file: file.to_owned(), profile: overrides.profile.clone(), params, report, stages, graph })
+}
+
+/// What is left to know of a draft.
+struct Frame {
+    name: StageName,
+    outputs: BTreeMap<String, Output>,
+    span: Span,
+}
+
+fn frames(mut world: World<'_>) -> Vec<Frame> {
+    let outputs = std::mem::take(&mut world.outputs);
+    let frame = |(draft, outputs)| {
+        let place = world.plan(world.drafts[draft]).0.spec.place;
+        let span = Span { start: place.start as usize, end: place.end as usize };
+        Frame { name: world.name(draft), outputs, span }
+    };
+    outputs.into_iter().enumerate().map(frame).collect()
 }
 
 /// Who needs whom, each pair once.
@@ -190,7 +203,7 @@ fn ring(world: &World<'_>, inputs: &[Inputs], cycle: &[usize]) -> Mistake {
 
 /// Puts the variants in their order and renames producers accordingly.
 fn assemble(
-    world: &World<'_>,
+    frames: Vec<Frame>,
     order: Vec<usize>,
     inputs: Vec<Inputs>,
     running: Vec<Running>,
@@ -204,10 +217,11 @@ fn assemble(
     for new in 0..order.len() {
         graph.add_node(StageId(new));
     }
-    let mut parts: Vec<Option<(Inputs, Running)>> = inputs.into_iter().zip(running).map(Some).collect();
+    let parts = frames.into_iter().zip(inputs).zip(running);
+    let mut parts: Vec<Option<((Frame, Inputs), Running)>> = parts.map(Some).collect();
     let mut stages = Vec::with_capacity(order.len());
     for old in order {
-        let (mut inputs, running) = parts[old].take()?;
+        let ((frame, mut inputs), running) = parts[old].take()?;
         for input in inputs.values_mut().flatten() {
             if let From::Output { stage, .. } = &mut input.from {
                 stage.0 = position[stage.0];
@@ -216,17 +230,16 @@ fn assemble(
         for producer in edges.neighbors_directed(NodeIndex::new(old), petgraph::Direction::Incoming) {
             graph.add_edge(NodeIndex::new(position[producer.index()]), NodeIndex::new(position[old]), ());
         }
-        let place = world.plan(world.drafts[old]).0.spec.place;
         stages.push(Stage {
-            name: world.name(old),
+            name: frame.name,
             body: running.body?,
             env: running.env,
             inputs,
-            outputs: world.outputs[old].clone(),
+            outputs: frame.outputs,
             resources: running.settings.resources,
             timeout: running.settings.timeout,
             retries: running.settings.retries,
-            span: Span { start: place.start as usize, end: place.end as usize },
+            span: frame.span,
         });
     }
     Some((stages, graph))

@@ -27,6 +27,7 @@ mod params;
 mod parse;
 mod part;
 mod paths;
+mod pieces;
 mod positions;
 mod reference;
 mod report;

@@ -19,13 +19,16 @@ pub(super) struct Fault {
     pub(super) within: Option<(String, (usize, usize))>,
 }
 
-/// Reads a text as one YAML document. Places are not filled in, and keys may repeat: `positions` sees to both.
+/// So many values may come from aliases.
+pub(super) const ALIASED: usize = 1_000_000;
+
+/// Reads a text as one YAML document, in which aliases repeat so many values at most. Places are not filled in, and keys may repeat: `positions` sees to both.
 ///
 /// # Errors
 /// If the text is not YAML, holds several documents, a tag, a number that JSON cannot hold, or aliases that blow up.
-pub(super) fn tree(text: &str) -> Result<Node, Fault> {
+pub(super) fn tree(text: &str, aliased: usize) -> Result<Node, Fault> {
     // Without aliases a text has fewer values than bytes, so only aliases can run into this.
-    let budget = Cell::new(text.len() + 1_000_000);
+    let budget = Cell::new(text.len() + aliased);
     let seed = Tree { budget: &budget };
     seed.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|e| fault(&e))
 }

@@ -79,6 +79,14 @@ impl Marks {
         self.node(node, 0, origin, Place { origin, ..Place::default() }, repeated);
     }
 
+    /// Moves what stands at a byte or behind it so many bytes on.
+    pub(super) fn shift(&mut self, at: u32, by: u32) {
+        for mark in &mut self.0 {
+            mark.start += if mark.start >= at { by } else { 0 };
+            mark.end += if mark.end > at { by } else { 0 };
+        }
+    }
+
     fn node(&self, node: &mut Node, i: u32, origin: u16, outer: Place, repeated: &mut dyn FnMut(Place, &Entry)) {
         let Some(mark) = self.0.get(i as usize) else {
             node.place = outer;
@@ -115,6 +123,13 @@ impl Marks {
     fn after(&self, i: u32) -> u32 {
         self.0.get(i as usize).map_or(u32::MAX - 1, |m| m.next)
     }
+}
+
+/// Whether a key stands twice.
+pub(super) fn repeat(entries: &[Entry]) -> bool {
+    let mut twice = false;
+    repeats(entries, &mut |_, _| twice = true);
+    twice
 }
 
 /// Tells of each key that stands twice.

@@ -2,18 +2,24 @@
 
 use super::mistake::{Mistake, Mistakes};
 use super::node::{Node, Place};
-use super::{parse, positions};
+use super::{parse, pieces, positions};
 
 /// Reads a YAML text that begins `base` bytes into the text with number `origin`.
 pub(super) fn tree(text: &str, origin: u16, base: u32, mistakes: &mut Mistakes<'_>) -> Option<Node> {
+    if origin == 0
+        && base == 0
+        && let Some(node) = pieces::tree(text)
+    {
+        return Some(node);
+    }
     // The two looks at the text take equally long, and a large pipeline is read on every run: take them side by side.
     let (tree, marks) = if text.len() > 10_000 {
         std::thread::scope(|scope| {
             let marks = scope.spawn(|| positions::scan(text, base));
-            (parse::tree(text), marks.join().ok())
+            (parse::tree(text, parse::ALIASED), marks.join().ok())
         })
     } else {
-        (parse::tree(text), Some(positions::scan(text, base)))
+        (parse::tree(text, parse::ALIASED), Some(positions::scan(text, base)))
     };
     let mut node = match tree {
         Ok(node) => node,

@@ -191,7 +191,12 @@ pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, k
     let mut inputs = BTreeMap::new();
     for _ in 0..from.count()? {
         let name = from.text()?;
-        let items = (0..from.count()?).map(|_| input(from, numbered)).collect::<Option<Vec<_>>>()?;
+        let count = from.count()?;
+        // Most take one.
+        let mut items = Vec::with_capacity(count.min(16));
+        for _ in 0..count {
+            items.push(input(from, numbered)?);
+        }
         inputs.insert(name, items);
     }
     let mut outputs = BTreeMap::new();
