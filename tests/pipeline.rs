@@ -51,7 +51,7 @@ fn stage<'p>(pipeline: &'p Pipeline, name: &str) -> &'p Stage {
 
 /// `(label, producer.output or path)` of an input.
 fn input(pipeline: &Pipeline, name: &str, input: &str) -> Vec<(String, String)> {
-    stage(pipeline, name).inputs[input]
+    stage(pipeline, name).inputs[&input.to_owned()]
         .iter()
         .map(|i| match &i.from {
             From::Source(path) => (i.label.clone(), path.display().to_string()),
@@ -145,8 +145,8 @@ fn parameters_keep_their_types_and_defaults_are_filled_in() {
     assert_eq!(pipeline.params["title"], "study at 3");
     assert_eq!((train.resources.cpus, train.resources.gpu, train.resources.device.as_str()), (2, 2, "cuda:0"));
     assert_eq!((train.timeout, train.retries), (Some(Duration::from_secs(5_400)), 2));
-    assert_eq!(train.outputs["weights"].path, PathBuf::from("out/train/2,8/weights.bin"));
-    assert_eq!(stage(&pipeline, "table").outputs["svg"].path, PathBuf::from("out/table/figure.svg"));
+    assert_eq!(train.outputs[&"weights".to_owned()].path, PathBuf::from("out/train/2,8/weights.bin"));
+    assert_eq!(stage(&pipeline, "table").outputs[&"svg".to_owned()].path, PathBuf::from("out/table/figure.svg"));
 }
 
 #[test]
@@ -197,7 +197,7 @@ stages:
         ]
     );
     let odd = stage(&pipeline, "use[file=z-last,k=a/b]");
-    assert_eq!(odd.outputs["svg"].path, PathBuf::from("out/use/z-last,a%2Fb/figure.svg"));
+    assert_eq!(odd.outputs[&"svg".to_owned()].path, PathBuf::from("out/use/z-last,a%2Fb/figure.svg"));
     assert_eq!(input(&pipeline, "use[file=z-last,k=a/b]", "scores")[0].1, "get[file=z-last].copy");
 }
 

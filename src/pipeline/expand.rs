@@ -1,6 +1,6 @@
 //! Stages become variants: what each is, what it writes, and the names that its texts may use.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::node::Place;
 use super::params::Params;
 use super::paths;
 use super::spec::{BodySpec, OutputSpec, Spec, StageSpec};
-use super::stage::{Output, StageName};
+use super::stage::{Output, Ports, StageName};
 use super::suggest;
 
 /// The whole pipeline, expanded.
@@ -28,7 +28,7 @@ pub(super) struct World<'n> {
     /// Every variant, in the order of declaration.
     pub(super) drafts: Vec<Draft>,
     /// What each variant writes: output name -> where. An output whose path was refused is missing.
-    pub(super) outputs: Vec<BTreeMap<String, Output>>,
+    pub(super) outputs: Vec<Ports<Output>>,
 }
 
 /// What is the same for all variants of a stage.
@@ -128,9 +128,9 @@ impl<'n> World<'n> {
         declared.map_or(plan.spec.place, |d| d.path.map_or(d.place, |node| node.place))
     }
 
-    fn write(&self, draft: Draft, pipeline: &str, mistakes: &mut Mistakes<'_>) -> BTreeMap<String, Output> {
+    fn write(&self, draft: Draft, pipeline: &str, mistakes: &mut Mistakes<'_>) -> Ports<Output> {
         let (plan, matrix) = self.plan(draft);
-        let mut outputs = BTreeMap::new();
+        let mut outputs = Ports::with_capacity(plan.outputs.as_ref().map_or(0, Vec::len));
         for output in plan.outputs.iter().flatten() {
             let declared = output.declared.as_ref().and_then(|d| d.path);
             let path = match (declared, &output.file) {

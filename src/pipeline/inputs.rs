@@ -1,6 +1,6 @@
 //! What each variant reads: references followed to outputs, paths to sources, and a path that a stage writes to it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::diagnostic::Span;
@@ -15,14 +15,14 @@ use super::node::{Node, Place};
 use super::paths;
 use super::reference::{self, Consumer, Groups, Producer};
 use super::spec::{InputSpec, ItemSpec};
-use super::stage::{From, Input, StageId, coordinates};
+use super::stage::{From, Input, Ports, StageId, coordinates};
 use super::suggest;
 
 /// How many artifacts the inputs of a pipeline may come to.
 const LIMIT: usize = 5_000_000;
 
 /// The inputs of one variant by name; producers are named by draft.
-pub(super) type Inputs = BTreeMap<String, Vec<Input>>;
+pub(super) type Inputs = Ports<Vec<Input>>;
 
 /// A path that no stage writes, as one input names it.
 pub(super) struct Source {

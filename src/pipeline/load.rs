@@ -1,6 +1,6 @@
 //! The one way in: a pipeline file and overrides become a [`Pipeline`], or every mistake in it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ use super::node::Place;
 use super::params;
 use super::report;
 use super::source;
-use super::stage::{From, Output, Pipeline, Stage, StageId, StageName};
+use super::stage::{From, Output, Pipeline, Ports, Stage, StageId, StageName};
 
 /// The largest pipeline file that is read, in bytes.
 const LARGEST: u64 = 256 << 20;
@@ -143,7 +143,7 @@ fn expand(
 /// What is left to know of a draft.
 struct Frame {
     name: StageName,
-    outputs: BTreeMap<String, Output>,
+    outputs: Ports<Output>,
     span: Span,
 }
 
@@ -222,7 +222,7 @@ fn assemble(
     let mut stages = Vec::with_capacity(order.len());
     for old in order {
         let ((frame, mut inputs), running) = parts[old].take()?;
-        for input in inputs.values_mut().flatten() {
+        for input in inputs.iter_mut().flat_map(|(_, items)| items) {
             if let From::Output { stage, .. } = &mut input.from {
                 stage.0 = position[stage.0];
             }

@@ -50,5 +50,5 @@ pub(crate) use part::Part;
 pub use schema::schema;
 pub use select::{is_named, matching, matching_names, select};
 pub use stage::{
-    Body, Command, From, Input, Output, Pipeline, Report, Resources, Stage, StageId, StageName, coordinates,
+    Body, Command, From, Input, Output, Pipeline, Ports, Report, Resources, Stage, StageId, StageName, coordinates,
 };

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use petgraph::graph::DiGraph;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -70,6 +71,10 @@ pub fn coordinates(variant: &[(String, String)]) -> String {
     variant.iter().map(|(axis, value)| format!("{axis}={value}")).collect::<Vec<_>>().join(",")
 }
 
+/// What a stage has by the names of its inputs or outputs, in their order. Most have one or two, and there may be a hundred thousand
+/// stages: a node of a `BTreeMap` has room for eleven.
+pub type Ports<T> = LiteMap<String, T>;
+
 /// One node of the DAG.
 pub struct Stage {
     /// Its name.
@@ -79,9 +84,9 @@ pub struct Stage {
     /// Environment variables: all that a command sees beside `PATH`, `HOME` and `TMPDIR`.
     pub env: BTreeMap<String, String>,
     /// Its inputs by name.
-    pub inputs: BTreeMap<String, Vec<Input>>,
+    pub inputs: Ports<Vec<Input>>,
     /// Its outputs by name.
-    pub outputs: BTreeMap<String, Output>,
+    pub outputs: Ports<Output>,
     /// What it may use.
     pub resources: Resources,
     /// When to give up.

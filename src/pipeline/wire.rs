@@ -1,6 +1,5 @@
 //! A pipeline as bytes and back, for the copy that is kept of one that was checked. Read without trust.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use crate::diagnostic::Span;
 use crate::journal::wire::{Reader, put_count, put_text};
 use crate::kind::{Catalog, Role};
 
-use super::stage::{Body, Command, From, Input, Output, Pipeline, Report, Resources, Stage, StageId, StageName};
+use super::stage::{Body, Command, From, Input, Output, Pipeline, Ports, Report, Resources, Stage, StageId, StageName};
 
 const USES: u8 = 0;
 const ARGV: u8 = 1;
@@ -188,8 +187,9 @@ pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, k
         _ => return None,
     };
     let env = pairs(from)?;
-    let mut inputs = BTreeMap::new();
-    for _ in 0..from.count()? {
+    let count = from.count()?;
+    let mut inputs = Ports::with_capacity(count.min(16));
+    for _ in 0..count {
         let name = from.text()?;
         let count = from.count()?;
         // Most take one.
@@ -199,8 +199,9 @@ pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, k
         }
         inputs.insert(name, items);
     }
-    let mut outputs = BTreeMap::new();
-    for _ in 0..from.count()? {
+    let count = from.count()?;
+    let mut outputs = Ports::with_capacity(count.min(16));
+    for _ in 0..count {
         let (name, path) = (from.text()?, from.text()?);
         let role = match from.byte()? {
             0 => Role::Data,
