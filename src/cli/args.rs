@@ -80,7 +80,10 @@ pub(crate) enum Command {
     Worker,
     /// Kill what the commands of a run left running, should it be killed.
     #[command(hide = true)]
-    Watchdog,
+    Watchdog {
+        /// The folder of scratch directories.
+        scratch: PathBuf,
+    },
 }
 
 #[derive(Args, Debug)]

@@ -86,7 +86,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Schema => schema::schema(),
         Command::Completions(args) => completions::completions(args),
         Command::Worker => return worker(),
-        Command::Watchdog => kiln::engine::watch().map(|()| 0).map_err(Stop::from),
+        Command::Watchdog { scratch } => kiln::engine::watch(scratch).map(|()| 0).map_err(Stop::from),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -16,24 +16,23 @@ use super::guard::{self, Scene};
 use super::log;
 use super::process::{self, Waited};
 use super::sealed::Sealed;
-use super::slot::Slot;
+use super::slot::{HOME, Slot};
 use super::spawn::{self, Started};
 use super::watchdog::Entry;
 use crate::pipeline;
 use crate::store::{ActionResult, Place};
 
-/// The folders of a scratch directory: where the command is started, and what it takes for its home.
+/// The folder of a scratch directory where the command is started.
 const WORK: &str = "project";
-const HOME: &str = "home";
 
 impl Execution<'_> {
     pub(super) fn attempt_command(&self, body: &pipeline::Command, began: Instant) -> Result<ActionResult, Failure> {
         let slot = self.slots.take(self.folders().iter().map(PathBuf::as_path))?;
         self.say_where(slot.path());
-        let produced = self.run_command(body, &slot).map_err(|failure| on_full_disk(failure, slot.path()))?;
-        let result = self.finish(produced, began, None)?;
+        let produced = self.run_command(body, &slot).map_err(|failure| on_full_disk(failure, slot.path()));
+        let result = produced.and_then(|produced| self.finish(produced, began, None));
         self.slots.give_back(slot);
-        Ok(result)
+        result
     }
 
     /// The folders that the command finds, relative to the scratch directory.
@@ -50,7 +49,7 @@ impl Execution<'_> {
 
     /// Runs a command in a slot and returns what it wrote.
     fn run_command(&self, body: &pipeline::Command, slot: &Slot) -> Result<BTreeMap<String, PathBuf>, Failure> {
-        let (home, work) = (slot.path().join(HOME), slot.path().join(WORK));
+        let (home, work) = (slot.home(), slot.path().join(WORK));
         let inputs = self.lay_out(&work)?;
         let mut outputs = BTreeMap::new();
         for (name, output) in &self.stage.outputs {
@@ -80,7 +79,7 @@ impl Execution<'_> {
             }
         };
         command.current_dir(&work);
-        command.env_clear().env("HOME", &home).env("TMPDIR", &home);
+        command.env_clear().envs(process::environment(&home));
         if let Some(path) = std::env::var_os("PATH") {
             command.env("PATH", path);
         }

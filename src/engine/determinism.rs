@@ -121,7 +121,9 @@ pub fn check_determinism(
             interrupt,
             events: &|_| {},
         };
-        match execution.execute() {
+        let ended = execution.execute();
+        slots.clean();
+        match ended {
             Ok(result) => executed.push((result, log)),
             Err(Failure::Interrupted) => return Err(None),
             Err(Failure::Failed(why)) => return Err(told(format!("{name}: the {which} execution failed: {why}"))),

@@ -1,7 +1,11 @@
 //! Child processes: started in a group of their own, waited for without spinning, stopped with everything they started.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -57,18 +61,50 @@ pub(super) fn adopt() -> io::Result<()> {
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
 }
 
-/// Whether anything that a child left behind still runs, or may; what has ended is reaped. `known` is a child that is to run.
+/// Kills what a command left behind, which is known by its home (see [`environment`]), and tells whether anything else that a child left
+/// behind still runs, or may; what has ended is reaped. `known` is a child that is to run.
 ///
 /// The kernel hands orphans to the first thread, in which no command is started.
-pub(super) fn left_behind(known: Option<Pid>) -> bool {
+pub(super) fn left_behind(home: &Path, known: Option<Pid>) -> bool {
     let main = rustix::process::getpid().as_raw_nonzero();
-    let Ok(children) = std::fs::read_to_string(format!("/proc/self/task/{main}/children")) else { return true };
-    let pids = children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok().and_then(Pid::from_raw));
-    // One that another thread has reaped by now is gone as well.
-    pids.filter(|pid| Some(*pid) != known)
-        .filter(|pid| matches!(waitpid(Some(*pid), WaitOptions::NOHANG), Ok(None)))
-        .count()
-        > 0
+    let list = format!("/proc/self/task/{main}/children");
+    for _ in 0..GENERATIONS {
+        let Ok(children) = fs::read_to_string(&list) else { return true };
+        let pids = children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok().and_then(Pid::from_raw));
+        // One that another thread has reaped by now is gone as well.
+        let running = |pid: &Pid| Some(*pid) != known && matches!(waitpid(Some(*pid), WaitOptions::NOHANG), Ok(None));
+        let (ours, others): (Vec<Pid>, Vec<Pid>) =
+            pids.filter(running).partition(|pid| lives_in(*pid, |it| it == home));
+        if ours.is_empty() {
+            return !others.is_empty();
+        }
+        for pid in ours {
+            // Its number is its own until it is reaped. What it started itself comes to be a child of this process then.
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+            let _ = waitpid(Some(pid), WaitOptions::empty());
+        }
+    }
+    true
+}
+
+/// How often it is looked whether a process that was killed has left others.
+const GENERATIONS: usize = 100;
+
+/// The variables by which a command, and what it starts, is known: its home is in its scratch directory.
+pub(super) fn environment(home: &Path) -> [(&'static str, &Path); 2] {
+    [("HOME", home), (MARK, home)]
+}
+
+/// Of the two, the one that programs do not change.
+const MARK: &str = "TMPDIR";
+
+/// Whether a process was started with a home of which something holds.
+pub(super) fn lives_in(pid: Pid, is: impl Fn(&Path) -> bool) -> bool {
+    let Ok(variables) = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())) else { return false };
+    let mut homes = variables.split(|byte| *byte == 0).filter_map(|variable| {
+        variable.strip_prefix(MARK.as_bytes())?.strip_prefix(b"=").map(|home| Path::new(OsStr::from_bytes(home)))
+    });
+    homes.any(is)
 }
 
 /// A child that is waited for.

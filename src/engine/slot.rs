@@ -36,6 +36,9 @@ pub(super) struct Slot {
     log: OnceLock<File>,
 }
 
+/// The folder of a slot's scratch directory that a command takes for its home.
+pub(super) const HOME: &str = "home";
+
 /// The name of a slot's log in its scratch directory.
 const LOG: &str = "log";
 
@@ -87,7 +90,7 @@ impl<'a> Slots<'a> {
     }
 
     fn clean_one(&self, mut slot: Slot) {
-        let alone = self.adopts() && !process::left_behind(self.watchdog().map(Watchdog::pid));
+        let alone = self.adopts() && !process::left_behind(&slot.home(), self.watchdog().map(Watchdog::pid));
         let silent = slot.log.get().is_some_and(|log| log.metadata().is_ok_and(|log| log.len() == 0));
         if !silent {
             slot.log.take();
@@ -100,7 +103,7 @@ impl<'a> Slots<'a> {
     /// The watchdog of this process; started when first asked for. Without one, what commands start outlives a Kiln that is killed.
     fn watchdog(&self) -> Option<&Watchdog> {
         let start = || {
-            let watchdog = Watchdog::start(self.program);
+            let watchdog = Watchdog::start(self.program, self.store);
             watchdog.inspect_err(|error| tracing::warn!("cannot start the watchdog: {error}")).ok()
         };
         self.watchdog.get_or_init(start).as_ref()
@@ -152,6 +155,11 @@ impl Slot {
         }
         let log = File::options().create(true).append(true).open(self.log_path())?;
         Ok(self.log.get_or_init(|| log))
+    }
+
+    /// What a command takes for its home.
+    pub(super) fn home(&self) -> PathBuf {
+        self.scratch.path().join(HOME)
     }
 
     /// Where the log is.

@@ -1,9 +1,10 @@
 //! The watchdog: a process that outlives Kiln by a moment and kills what Kiln's commands left running.
 //!
 //! The kernel kills a command itself when Kiln dies, but not what the command started. So the groups of all commands that run
-//! are written down in memory that a small process shares, which reads it once Kiln is gone, however it went.
+//! are written down in memory that a small process shares, which reads it once Kiln is gone, however it went. What left its
+//! group is found by its home, which was in a scratch directory that nobody holds any more.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileExt as _;
@@ -11,9 +12,10 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use rustix::fs::MemfdFlags;
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::process;
+use crate::store::{self, Store};
 
 /// Bytes in which a group is written down.
 const ENTRY: usize = 4;
@@ -22,7 +24,7 @@ const ENTRY: usize = 4;
 pub(super) struct Watchdog {
     child: Child,
     /// What it sees the end of when Kiln is gone.
-    alive: Option<ChildStdin>,
+    _alive: Option<ChildStdin>,
     groups: File,
 }
 
@@ -31,13 +33,18 @@ impl Watchdog {
     ///
     /// # Errors
     /// If the system refuses.
-    pub(super) fn start(program: &Path) -> io::Result<Self> {
+    pub(super) fn start(program: &Path, store: &Store) -> io::Result<Self> {
         let groups = File::from(rustix::fs::memfd_create("kiln-groups", MemfdFlags::CLOEXEC)?);
         let mut command = Command::new(program);
-        command.arg("watchdog").stdin(Stdio::piped()).stdout(groups.try_clone()?).stderr(Stdio::null());
+        command
+            .arg("watchdog")
+            .arg(store.scratch_folder())
+            .stdin(Stdio::piped())
+            .stdout(groups.try_clone()?)
+            .stderr(Stdio::null());
         let mut child = process::spawn(&mut command)?;
-        let alive = child.stdin.take();
-        Ok(Self { child, alive, groups })
+        let _alive = child.stdin.take();
+        Ok(Self { child, _alive, groups })
     }
 
     /// Its process.
@@ -53,8 +60,8 @@ impl Watchdog {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        self.alive.take();
-        // It has nothing left to do, so this takes no time.
+        // No command runs any more, so it has nothing to do, and need not look.
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
@@ -88,11 +95,11 @@ impl Entry<'_> {
 }
 
 /// What the watchdog does: waits for the end of standard input, then kills the groups that its standard output, which is no
-/// output, holds.
+/// output, holds, and every process whose home was in an abandoned scratch directory of this folder.
 ///
 /// # Errors
 /// If it cannot read them.
-pub fn watch() -> io::Result<()> {
+pub fn watch(scratch: &Path) -> io::Result<()> {
     let mut nothing = [0; 1];
     while io::stdin().lock().read(&mut nothing)? > 0 {}
     let groups = File::from(io::stdout().as_fd().try_clone_to_owned()?);
@@ -104,5 +111,30 @@ pub fn watch() -> io::Result<()> {
             let _ = rustix::process::kill_process_group(group, Signal::KILL);
         }
     }
+    // Those that were being started while it was looked are met the next time.
+    for _ in 0..ROUNDS {
+        if kill_abandoned(scratch)? == 0 {
+            break;
+        }
+    }
     Ok(())
+}
+
+/// How often all processes are looked at, at most.
+const ROUNDS: usize = 100;
+
+/// Kills the processes whose home was in an abandoned scratch directory, and tells how many there were.
+fn kill_abandoned(scratch: &Path) -> io::Result<usize> {
+    let mut count = 0;
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+        // Held, so that the process that is killed is the one that was looked at.
+        let Some(Ok(process)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) else { continue };
+        let is_abandoned =
+            |home: &Path| home.parent().is_some_and(|it| it.parent() == Some(scratch) && store::is_abandoned(it));
+        if pid.is_some_and(|pid| process::lives_in(pid, is_abandoned)) {
+            count += usize::from(pidfd_send_signal(&process, Signal::KILL).is_ok());
+        }
+    }
+    Ok(count)
 }

@@ -40,6 +40,7 @@ pub use recorded::Written;
 pub use result::{ActionResult, Published};
 pub use run::RunSummary;
 pub use scratch::Scratch;
+pub(crate) use scratch::is_abandoned;
 pub(crate) use skim::Skimmed;
 pub use verify::{Damage, Findings, Touched};
 

@@ -112,11 +112,16 @@ impl Store {
     /// If it cannot be created.
     pub fn scratch(&self, hint: &str) -> Result<Scratch> {
         self.swept.call_once(|| self.sweep());
-        let parent = self.folder("tmp")?;
+        let parent = self.folder(FOLDER)?;
         let hint: String = hint.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect();
         let (path, lock) = create(&parent, &hint)?;
         let mode = lock.metadata().map_err(StoreError::io("look at", &path))?.permissions().mode();
         Ok(Scratch { path, folders: BTreeSet::new(), mode, _lock: lock, next: AtomicU64::new(0) })
+    }
+
+    /// Where scratch directories are.
+    pub(crate) fn scratch_folder(&self) -> PathBuf {
+        self.root().join(FOLDER)
     }
 
     /// Where this process writes what is not finished yet.
@@ -127,12 +132,12 @@ impl Store {
         }
         self.staging
             .get()
-            .ok_or_else(|| StoreError::io("create", &self.root().join("tmp"))(io::Error::other("no staging directory")))
+            .ok_or_else(|| StoreError::io("create", &self.scratch_folder())(io::Error::other("no staging directory")))
     }
 
     /// Removes the scratch directories and lock files of dead processes.
     pub(super) fn sweep(&self) {
-        for entry in fs::read_dir(self.root().join("tmp")).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(self.scratch_folder()).into_iter().flatten().flatten() {
             let path = entry.path();
             if let Ok(file) = File::open(&path)
                 && lock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
@@ -142,6 +147,17 @@ impl Store {
                 tracing::warn!("cannot remove {}: {error}", path.display());
             }
         }
+    }
+}
+
+/// The folder of a store that they are in.
+const FOLDER: &str = "tmp";
+
+/// Whether the process that made a scratch directory is gone, and perhaps the directory too.
+pub(crate) fn is_abandoned(path: &Path) -> bool {
+    match File::open(path) {
+        Ok(folder) => lock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok(),
+        Err(e) => e.kind() == io::ErrorKind::NotFound,
     }
 }
 

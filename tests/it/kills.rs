@@ -188,6 +188,7 @@ fn what_a_command_started_dies_with_a_kiln_that_is_killed() {
     let file = mail.path().join("pids");
     let project = Project::new(&format!(
         "version: 1\nstages:\n  s:\n    run: |\n      sleep 600 & echo $! > {0}.new; sh -c 'sleep 600; true' & echo $! >> {0}.new\n      \
+         setsid sh -c 'echo $$ >> {0}.new; touch {0}.there; sleep 600; true' & while ! test -e {0}.there; do sleep 0.01; done\n      \
          echo $$ >> {0}.new; mv {0}.new {0}; wait\n    outputs: {{x: out/x}}\n",
         file.display()
     ));
@@ -197,7 +198,7 @@ fn what_a_command_started_dies_with_a_kiln_that_is_killed() {
     }
     let pids = std::fs::read_to_string(&file).expect("numbers of processes");
     let pids: Vec<&str> = pids.split_whitespace().collect();
-    assert!(pids.len() == 3 && pids.iter().all(|pid| runs(pid)), "{pids:?}");
+    assert!(pids.len() == 4 && pids.iter().all(|pid| runs(pid)), "{pids:?}");
     kiln.kill().and_then(|()| kiln.wait().map(drop)).expect("kill kiln");
     // If they were left alone they would run on for ten minutes.
     let deadline = std::time::Instant::now() + Duration::from_secs(60);

@@ -79,6 +79,27 @@ fn a_child_that_leaves_its_group_can_change_no_result() {
 }
 
 #[test]
+fn what_a_command_leaves_running_ends_with_it() {
+    let folder = crate::project::mailbox();
+    let pid = folder.path().join("pid");
+    let mut pipeline = String::from("version: 1\nstages:\n");
+    for (stage, end) in [("good", "true"), ("bad", "false")] {
+        pipeline += &format!(
+            "  {stage}:\n    run: |\n      setsid sh -c 'setsid sleep 600 & echo $! > {0}.{stage}.new; mv {0}.{stage}.new {0}.{stage}; sleep 600; true' &\n      \
+             while ! test -e {0}.{stage}; do sleep 0.01; done; echo x > out/{stage}; {end}\n    outputs: {{x: out/{stage}}}\n",
+            pid.display()
+        );
+    }
+    let project = Project::new(&pipeline);
+    assert_eq!(project.kiln(&["run", "--keep-going"]).code, Some(1));
+    for stage in ["good", "bad"] {
+        let pid = std::fs::read_to_string(format!("{}.{stage}", pid.display())).expect("a process");
+        // Kiln has waited for its end.
+        assert!(!std::path::Path::new("/proc").join(pid.trim()).exists(), "what {stage} left runs on");
+    }
+}
+
+#[test]
 fn a_command_that_ignores_sigterm_is_killed_with_its_children() {
     let project = Project::new(
         "version: 1\nstages:\n  stubborn:\n    run: |\n      trap '' TERM\n      sh -c 'trap \"\" TERM; while :; do sleep 0.1; done' &\n      \
