@@ -273,15 +273,15 @@ def main():
     parser.add_argument("--b3sum", default=shutil.which("b3sum"), help="a b3sum binary")
     parser.add_argument("--kiln", help="a kiln binary, instead of building one")
     parser.add_argument("--python", help="a Python that has ninja (and DVC) beside it, instead of a throwaway environment")
-    parser.add_argument("--no-dvc", action="store_true", help="leave DVC out: it takes minutes")
+    parser.add_argument("--no-dvc", action="store_true", help="leave DVC out: it takes half an hour")
     parser.add_argument("--rounds", type=int, default=5, help="of quick cases; cold ones run a third as often")
     parser.add_argument("--scale", type=float, default=1.0, help="a fraction of the stages and bytes, to try things")
-    parser.add_argument("--only", action="append", help="cold, no-op, edit, large, memory, hash, dvc; may be repeated")
+    parser.add_argument("--only", action="append", help="cold, no-op, edit, large, memory, hash, dvc, dvc-large; may be repeated")
     parser.add_argument("--work", help="where the projects are made; a temporary folder otherwise")
     arguments = parser.parse_args()
     wanted = lambda case: not arguments.only or case in arguments.only
 
-    with_dvc = wanted("dvc") and not arguments.no_dvc
+    with_dvc = (wanted("dvc") or wanted("dvc-large")) and not arguments.no_dvc
     bin = environment(arguments.python, with_dvc)
     kiln = arguments.kiln
     if not kiln:
@@ -321,9 +321,10 @@ def main():
         memory(work, (1, 2000), int(1_000_000 * arguments.scale))
     if wanted("hash"):
         hashing(work, arguments.b3sum, arguments.rounds, arguments.scale)
-    if with_dvc:
-        folders = cold(os.path.join(work, "dvc"), ["kiln", "dvc"], 100, 1)
-        no_op(folders, 100, 3)
+    for case, count, rounds in (("dvc", 100, 3), ("dvc-large", 1000, 1)):
+        if with_dvc and wanted(case):
+            folders = cold(os.path.join(work, case), ["kiln", "dvc"], count, 1)
+            no_op(folders, count, rounds)
     if not arguments.work:
         shutil.rmtree(work)
 
