@@ -73,7 +73,11 @@ pub(super) fn bring_up_to_date(
     std::thread::scope(|scope| {
         let mut schedule = shared.lock();
         schedule.begin();
-        shared.call(scope, &schedule);
+        if schedule.has_more() && !shared.call(scope, &schedule) {
+            // Better one thread than none.
+            drop(schedule);
+            shared.work(scope);
+        }
     });
     shared.schedule.into_inner().unwrap_or_else(PoisonError::into_inner).end()
 }
@@ -89,13 +93,20 @@ impl<'a> Shared<'a> {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls a thread, one that rests or a new one, if there is anything for it to do.
-    fn call<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, schedule: &Schedule<'a>) {
-        if !schedule.has_more() {
-        } else if schedule.resting > 0 {
+    /// Calls a thread, one that rests or a new one; tells whether there is one.
+    fn call<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, schedule: &Schedule<'a>) -> bool {
+        if schedule.resting > 0 {
             self.changed.notify_one();
-        } else {
-            scope.spawn(move || self.work(scope));
+            return true;
+        }
+        let made = std::thread::Builder::new().spawn_scoped(scope, move || self.work(scope));
+        made.inspect_err(|error| tracing::warn!("cannot start a thread: {error}")).is_ok()
+    }
+
+    /// Calls another thread if there seems to be something for it to do. Without one it is left to those there are.
+    fn share<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, schedule: &Schedule<'a>) {
+        if schedule.has_more() {
+            self.call(scope, schedule);
         }
     }
 
@@ -105,13 +116,13 @@ impl<'a> Shared<'a> {
         let mut schedule = self.lock();
         loop {
             if let Some(task) = schedule.next() {
-                self.call(scope, &schedule);
+                self.share(scope, &schedule);
                 drop(schedule);
                 let (id, slots) = (task.id, task.slots);
                 let finished = task.run(&|message| self.lock().tell(id, message));
                 schedule = self.lock();
                 schedule.finish(id, finished);
-                self.call(scope, &schedule);
+                self.share(scope, &schedule);
                 drop(schedule);
                 slots.clean();
                 schedule = self.lock();
