@@ -45,7 +45,11 @@ pub(crate) fn log(place: &Place, args: &Log) -> Result<u8, Stop> {
         return Err(not_executed(&run.id, stage));
     }
     let Some(log) = &stage.log else {
-        render::talk(&format!("`{}` said nothing in run {}\n", stage.name, run.id));
+        let text = format!("`{}` said nothing in run {}", stage.name, run.id);
+        if args.path {
+            return Err(Stop::Usage(format!("{text}, so there is no log")));
+        }
+        render::talk(&format!("{text}\n"));
         return Ok(0);
     };
     let path = root.join(log);
@@ -58,7 +62,9 @@ pub(crate) fn log(place: &Place, args: &Log) -> Result<u8, Stop> {
 }
 
 fn was_executed(stage: &StageRecord) -> bool {
-    stage.log.is_some() || matches!(stage.outcome, Outcome::Executed | Outcome::Failed)
+    stage.log.is_some()
+        || stage.outcome == Outcome::Executed
+        || (stage.outcome == Outcome::Failed && stage.start.is_some())
 }
 
 fn only(names: &[String], asked: &str) -> Result<String, Stop> {

@@ -3,11 +3,14 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Seek as _};
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Instant;
 
+use rustix::fs::{AtFlags, CWD, linkat};
+use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::decide::input_path;
@@ -128,25 +131,33 @@ impl Execution<'_> {
         let started = started.map_err(|e| cannot_start(command.get_program(), &e))?;
         let mut child = Watched { started, entry };
         let linked = Cell::new(false);
+        let spoken = || log.metadata().is_ok_and(|log| log.len() > 0);
         let tick = || {
-            log::keep_short(&slot.log_path());
             // What goes on for longer can be read meanwhile.
-            linked.set(linked.get() || self.link_log(slot));
+            linked.set(linked.get() || (spoken() && self.link_log(log)));
+            if linked.get() {
+                log::keep_short(self.log);
+            } else {
+                log::keep_short(&slot.log_path());
+            }
         };
         let ending = process::wait(&mut child, self.stage.timeout, self.interrupt, &tick)?;
-        if log.metadata()?.len() > 0 && !linked.get() && !self.link_log(slot) {
-            // An earlier attempt said something, or the file system has no links.
-            io::copy(&mut File::open(slot.log_path())?, &mut self.open_log()?)?;
+        if spoken() && !linked.get() && !self.link_log(log) {
+            // An earlier attempt said something, the command took the log away, or the file system has no links.
+            let mut log = log;
+            log.rewind()?;
+            io::copy(&mut log, &mut self.open_log()?)?;
         }
         self.judge(ending)
     }
 
-    /// Gives the log of a slot its other name; tells whether it has it now.
-    fn link_log(&self, slot: &Slot) -> bool {
-        let link = || fs::hard_link(slot.log_path(), self.log);
+    /// Gives the log of a slot, and nothing that the command may have put in its place, its other name; tells whether it has it now.
+    fn link_log(&self, log: &File) -> bool {
+        let log = format!("/proc/self/fd/{}", log.as_raw_fd());
+        let link = || linkat(CWD, log.as_str(), CWD, self.log, AtFlags::SYMLINK_FOLLOW);
         match link() {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                self.log.parent().is_some_and(|folder| fs::create_dir_all(folder).and_then(|()| link()).is_ok())
+            Err(Errno::NOENT) => {
+                self.log.parent().is_some_and(|folder| fs::create_dir_all(folder).is_ok() && link().is_ok())
             }
             linked => linked.is_ok(),
         }

@@ -52,8 +52,8 @@ struct Print<'a> {
     whole: &'a [u8],
 }
 
-/// What is to be the digest of a file, by its path.
-pub(super) type Digests<'p> = HashMap<&'p Path, Digest>;
+/// What is to be the digest of a file, and whether it is executable, by its path.
+pub(super) type Digests<'p> = HashMap<&'p Path, (Digest, bool)>;
 
 impl<'a> Footprint<'a> {
     /// Reads what [`of`] or [`Self::patched`] wrote.
@@ -99,6 +99,24 @@ impl<'a> Footprint<'a> {
         theirs.filter_map(|print| Some((Path::new(print.path), print.known()?))).collect()
     }
 
+    /// Whether some stages take or give what `stat` cannot tell to be unchanged.
+    pub(super) fn has_unknown(&self, stages: &[usize]) -> bool {
+        let wanted: BTreeSet<usize> = stages.iter().copied().collect();
+        let mut unknown = self.files.iter().filter(|print| print.known.is_none());
+        unknown.any(|print| print.stages().any(|stage| wanted.contains(&stage)))
+    }
+
+    /// Whether the sources that a run of some stages has looked at are what this says, as far as others take them too. One may have
+    /// changed since [`Self::touched`].
+    pub(super) fn agrees(&self, sources: &Sources, reached: &[usize]) -> bool {
+        let (looked_at, reached) = (digests_of(sources), reached.iter().copied().collect::<BTreeSet<usize>>());
+        self.files.iter().all(|print| {
+            let Some(found) = looked_at.get(Path::new(print.path)) else { return true };
+            let same = print.known().is_some_and(|(_, artifact)| *found == (artifact.digest, artifact.executable));
+            same || print.stages().all(|stage| reached.contains(&stage))
+        })
+    }
+
     /// The footprint after a run that looked at these files only, and whose record has these pages.
     pub(super) fn patched(
         &self,
@@ -114,8 +132,8 @@ impl<'a> Footprint<'a> {
         put_count(&mut out, self.files.len());
         for print in &self.files {
             match digests.get(Path::new(print.path)) {
-                Some(digest) => {
-                    put_print(&mut out, print.path, print.stages(), known(store.memo(), root, print.path, digest))
+                Some(expected) => {
+                    put_print(&mut out, print.path, print.stages(), known(store.memo(), root, print.path, expected))
                 }
                 None => out.extend_from_slice(print.whole),
             }
@@ -186,12 +204,13 @@ pub(super) fn of(pipeline: &Pipeline, store: &Store, pages: &[Digest], digests: 
 
 /// What is to be the digest of each source that was looked at.
 pub(super) fn digests_of(sources: &Sources) -> Digests<'_> {
-    sources.all().filter_map(|(path, artifact)| Some((path, artifact.ok()?.digest))).collect()
+    let artifacts = sources.all().filter_map(|(path, artifact)| Some((path, artifact.ok()?)));
+    artifacts.map(|(path, artifact)| (path, (artifact.digest, artifact.executable))).collect()
 }
 
-/// What `stat` says of a file, if that is enough to tell that it has this digest.
-fn known(memo: &Memo, root: &Path, path: &str, digest: &Digest) -> Option<(Stamp, Artifact)> {
-    memo.stamped(&root.join(path)).filter(|(_, artifact)| artifact.digest == *digest)
+/// What `stat` says of a file, if that is enough to tell that it is what it is to be.
+fn known(memo: &Memo, root: &Path, path: &str, expected: &(Digest, bool)) -> Option<(Stamp, Artifact)> {
+    memo.stamped(&root.join(path)).filter(|(_, artifact)| (artifact.digest, artifact.executable) == *expected)
 }
 
 fn put_head(out: &mut Vec<u8>, state: &str, params: &str, stages: usize, pages: &[Digest]) {

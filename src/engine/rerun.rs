@@ -43,14 +43,20 @@ pub(super) fn keep(
     if !all || !good || !commands || !plain || pipeline.report.is_some() {
         return;
     }
-    write(identity, footprint::of(pipeline, store, pages, &digests(record, sources)));
+    write(identity, footprint::of(pipeline, store, pages, &digests(store, record, sources)));
 }
 
 /// The digest of every file that a run looked at.
-fn digests<'p>(record: &'p RunRecord, sources: &'p Sources) -> Digests<'p> {
+fn digests<'p>(store: &Store, record: &'p RunRecord, sources: &'p Sources) -> Digests<'p> {
     let mut digests = footprint::digests_of(sources);
-    let outputs = record.stages.iter().flat_map(|stage| stage.outputs.values());
-    digests.extend(outputs.map(|output| (output.path.as_path(), output.digest)));
+    for stage in &record.stages {
+        let Some(result) = stage.key.and_then(|key| store.result(&key)) else { continue };
+        for (name, output) in &stage.outputs {
+            if let Some(artifact) = result.outputs.get(name) {
+                digests.insert(&output.path, (artifact.digest, artifact.executable));
+            }
+        }
+    }
     digests
 }
 
@@ -91,11 +97,14 @@ pub fn rerun(
     // Only an ordinary run makes pages again that are damaged.
     let Ok(opened) = store.open_pages(&footprint.pages, &positions) else { return Ok(None) };
     tracing::debug!(reached = part.reached.len(), stages = footprint.stages, "only these can have changed");
-    reporter.run_started(footprint.stages);
-    reporter.stages_up_to_date(footprint.stages - part.reached.len());
 
     let edge = edge(&part, &footprint, &store);
     let sources = Sources::scan(&part.pipeline, &order, store.memo());
+    if !footprint.agrees(&sources, &positions) {
+        return Ok(None);
+    }
+    reporter.run_started(footprint.stages);
+    reporter.stages_up_to_date(footprint.stages - part.reached.len());
     // What was recorded since, if anything, may say otherwise.
     let history = match store.last_pages(&identity.root) {
         Some(pages) if pages == footprint.pages => History::beginning_with(&opened, &store, &identity.root),
@@ -108,7 +117,7 @@ pub fn rerun(
     let pages = store.patch_pages(&footprint.pages, opened, &positions, &record.stages)?;
     let keep = || {
         if record.status == RunStatus::Ok {
-            write(identity, footprint.patched(&store, &identity.root, &pages, &digests(&record, &sources)));
+            write(identity, footprint.patched(&store, &identity.root, &pages, &digests(&store, &record, &sources)));
         }
     };
     let write = || {
@@ -144,7 +153,8 @@ fn idle(
 /// The outputs of the stages at the edge of a part, of which the store's memo learns what is known of the files that those in it take.
 fn edge(part: &Part, footprint: &Footprint<'_>, store: &Store) -> BTreeMap<StageId, BTreeMap<String, Artifact>> {
     let known = footprint.files_of(&part.positions);
-    if known.values().map(|(stamp, _)| stamp.size).sum::<u64>() > MUCH {
+    let much = known.values().map(|(stamp, _)| stamp.size).sum::<u64>() > MUCH;
+    if much || footprint.has_unknown(&part.positions) {
         store.memo().load();
     }
     for (stamp, artifact) in known.values() {

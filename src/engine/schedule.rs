@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use petgraph::Direction;
 
@@ -73,10 +73,11 @@ pub(super) fn bring_up_to_date(
     std::thread::scope(|scope| {
         let mut schedule = shared.lock();
         schedule.begin();
-        if schedule.has_more() && !shared.call(scope, &schedule) {
-            // Better one thread than none.
+        // Where there can be no thread now, there may be one in a moment. (This one starts no commands: it is handed orphans.)
+        while schedule.has_more() && !shared.call(scope, &schedule) {
             drop(schedule);
-            shared.work(scope);
+            std::thread::sleep(Duration::from_millis(100));
+            schedule = shared.lock();
         }
     });
     shared.schedule.into_inner().unwrap_or_else(PoisonError::into_inner).end()

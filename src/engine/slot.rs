@@ -3,6 +3,7 @@
 //! A directory is used again only when nothing that an earlier command started still runs.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -91,7 +92,7 @@ impl<'a> Slots<'a> {
 
     fn clean_one(&self, mut slot: Slot) {
         let alone = self.adopts() && !process::left_behind(&slot.home(), self.watchdog().map(Watchdog::pid));
-        let silent = slot.log.get().is_some_and(|log| log.metadata().is_ok_and(|log| log.len() == 0));
+        let silent = slot.log.get().is_some_and(|log| is_unused(log, &slot.log_path()));
         if !silent {
             slot.log.take();
         }
@@ -144,6 +145,12 @@ impl<'a> Slots<'a> {
     }
 }
 
+/// Whether a log is as it was made: empty, and under its name and no other.
+fn is_unused(log: &File, path: &Path) -> bool {
+    let (Ok(log), Ok(there)) = (log.metadata(), std::fs::symlink_metadata(path)) else { return false };
+    log.len() == 0 && log.nlink() == 1 && (log.dev(), log.ino()) == (there.dev(), there.ino())
+}
+
 impl Slot {
     /// The log: empty, for the next command.
     ///
@@ -153,7 +160,7 @@ impl Slot {
         if let Some(log) = self.log.get() {
             return Ok(log);
         }
-        let log = File::options().create(true).append(true).open(self.log_path())?;
+        let log = File::options().create(true).read(true).append(true).open(self.log_path())?;
         Ok(self.log.get_or_init(|| log))
     }
 

@@ -121,7 +121,8 @@ impl Memo {
         {
             // Giving it its name has changed its ctime.
             let stamp = Stamp::of(&metadata);
-            if (stamp.id, stamp.size, stamp.mtime) == (before.id, before.size, before.mtime) {
+            let same_mode = metadata.mode() == written.mode();
+            if same_mode && (stamp.id, stamp.size, stamp.mtime) == (before.id, before.size, before.mtime) {
                 self.keep(path, Known { stamp, moment, digest });
             }
         }

@@ -131,3 +131,22 @@ stages:
     assert_eq!(record.with("executed"), ["better", "good"]);
     assert!(ran.stderr.contains("broken") && ran.stderr.contains("exit status: 3"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_stage_has_its_own_words_in_its_log_and_no_others() {
+    let project = Project::new(
+        "version: 1\nstages:\n  \
+         slow: {run: sleep 0.3; echo a > out/a, outputs: {o: out/a}}\n  \
+         talks: {run: echo hello; cat out/a > out/b, inputs: {i: {from: slow.o}}, outputs: {o: out/b}}\n  \
+         talks_long: {run: echo long; sleep 0.3; echo end; cat out/b > out/c, inputs: {i: {from: talks.o}}, outputs: {o: out/c}}\n  \
+         rude: {run: echo gone; rm -rf ../log; cat out/c > out/d, inputs: {i: {from: talks_long.o}}, outputs: {o: out/d}}\n  \
+         ruder: {run: rm -f ../log; cat out/d > out/e; cp out/e ../log, inputs: {i: {from: rude.o}}, outputs: {o: out/e}}\n  \
+         last: {run: echo bye; cat out/e > out/f, inputs: {i: {from: ruder.o}}, outputs: {o: out/f}}\n",
+    );
+    project.run(&["--jobs", "1"]);
+    let words = [("slow", ""), ("talks", "hello\n"), ("talks_long", "long\nend\n"), ("rude", "gone\n"), ("ruder", "")];
+    for (stage, text) in words.into_iter().chain([("last", "bye\n")]) {
+        let log = project.kiln(&["log", stage]);
+        assert_eq!((log.code, log.stdout.as_str()), (Some(0), text), "{stage}: {}", log.stderr);
+    }
+}
