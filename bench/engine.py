@@ -25,7 +25,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LAYERS = 10
 # Seconds between the cold runs of some thousands of stages and what is measured after them.
-REST = 45
+REST = 10
 JOBS = "2"
 
 
