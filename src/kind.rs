@@ -121,6 +121,13 @@ pub enum Role {
     Series,
 }
 
+impl Role {
+    /// The role that `role as u8` stands for in what is kept.
+    pub(crate) fn of_byte(byte: u8) -> Option<Self> {
+        [Self::Data, Self::Metrics, Self::Figure, Self::Series].into_iter().find(|role| *role as u8 == byte)
+    }
+}
+
 /// A resolved document: canonical bytes, and the files that were read.
 #[derive(Debug)]
 pub struct Document {

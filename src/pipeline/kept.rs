@@ -119,12 +119,11 @@ impl Identity {
     pub(crate) fn find_part(&self, catalog: &Catalog, changed: &[usize], most: usize) -> Option<Part> {
         let bytes = self.read(&self.place)?;
         let kept = wire::Kept::read(&bytes[HEAD..])?;
-        let empty = Pipeline { report: kept.report.clone(), ..self.empty(kept.params.clone()) };
-        let part = Part::of(&kept, empty, changed, most, catalog)?;
+        let part = Part::of(&kept, self.empty(kept.params.clone()), changed, most, catalog)?;
         stands(&part.pipeline).then_some(part)
     }
 
-    /// The pipeline without its stages.
+    /// The pipeline without its stages, and without a report: beside one with a report nothing is kept.
     pub(crate) fn empty(&self, params: Value) -> Pipeline {
         Pipeline {
             root: self.root.clone(),

@@ -154,12 +154,7 @@ fn put_stage(out: &mut Vec<u8>, stage: &Stage) -> Option<()> {
     for (name, output) in &stage.outputs {
         put_text(out, name);
         put_path(out, &output.path)?;
-        out.push(match output.role {
-            Role::Data => 0,
-            Role::Metrics => 1,
-            Role::Figure => 2,
-            Role::Series => 3,
-        });
+        out.push(output.role as u8);
     }
     put_u64(out, stage.resources.cpus as u64);
     put_u64(out, stage.resources.gpu as u64);
@@ -203,13 +198,7 @@ pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, k
     let mut outputs = Ports::with_capacity(count.min(16));
     for _ in 0..count {
         let (name, path) = (from.text()?, from.text()?);
-        let role = match from.byte()? {
-            0 => Role::Data,
-            1 => Role::Metrics,
-            2 => Role::Figure,
-            3 => Role::Series,
-            _ => return None,
-        };
+        let role = Role::of_byte(from.byte()?)?;
         outputs.insert(name, Output { path: path.into(), role });
     }
     let cpus = usize::try_from(from.u64()?).ok()?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::page;
 use super::pages::{PAGE, Pages};
-use super::run::{read_line, read_summary};
+use super::run::read_line;
 use super::{RunLookupError, RunSummary, Skimmed, Store};
 use crate::hash::Digest;
 use crate::record::{RunId, RunRecord, StageRecord};
@@ -38,16 +38,13 @@ pub(crate) struct Album {
 impl Store {
     /// The recorded runs of a project, newest first; each is read when it is asked for. Damaged ones are passed over.
     pub(crate) fn outlines(&self, project: &Path) -> impl Iterator<Item = Outline> + use<'_> {
-        let project = project.to_owned();
-        let files = self.run_files().unwrap_or_default().into_iter();
-        files.filter_map(move |(_, path)| {
-            let id = read_summary(&path).filter(|summary| summary.project == project)?.id;
+        self.runs_of(project).filter_map(|(summary, path)| {
             let (line, _) = read_line(&path).ok()?;
             let stages = match serde_json::from_slice(&line) {
                 Ok(pages) => Stages::Paged(pages),
                 Err(_) => Stages::Read(serde_json::from_slice::<RunRecord>(&line).ok()?.stages),
             };
-            Some(Outline { id, path, stages })
+            Some(Outline { id: summary.id, path, stages })
         })
     }
 
@@ -61,9 +58,7 @@ impl Store {
 
     /// The last `count` runs of a project, oldest first, with those of their stages that have metrics. Damaged ones are passed over.
     pub fn measured(&self, project: &Path, count: usize) -> Vec<(RunRecord, RunSummary)> {
-        let files = self.run_files().unwrap_or_default().into_iter();
-        let ours = files.filter_map(|(_, path)| Some((read_summary(&path)?, path)));
-        let ours = ours.filter(|(summary, _)| summary.project == project);
+        let ours = self.runs_of(project);
         let mut pages = HashMap::new();
         let mut runs: Vec<(RunRecord, RunSummary)> = ours
             .take(count)

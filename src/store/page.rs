@@ -117,14 +117,7 @@ struct Output<'a> {
 fn output<'a>(from: &mut Reader<'a>) -> Option<Output<'a>> {
     let (name, path) = (from.str()?, from.str()?);
     let (digest, bytes) = (Digest(from.array()?), from.u64()?);
-    let role = match from.byte()? {
-        0 => Role::Data,
-        1 => Role::Metrics,
-        2 => Role::Figure,
-        3 => Role::Series,
-        _ => return None,
-    };
-    Some(Output { name, path, digest, bytes, role })
+    Some(Output { name, path, digest, bytes, role: Role::of_byte(from.byte()?)? })
 }
 
 fn metric<'a>(from: &mut Reader<'a>) -> Option<(&'a str, f64)> {

@@ -163,11 +163,10 @@ impl Store {
         if stages > PAGE
             && let Some(record) = self.paged_record(&line)
         {
-            return match record {
-                Ok(record) => Ok(record),
-                Err(error @ StoreError::Io { .. }) => Err(error.into()),
-                Err(_) => Err(damaged()),
-            };
+            return record.map_err(|error| match error {
+                StoreError::Io { .. } => error.into(),
+                _ => damaged(),
+            });
         }
         serde_json::from_slice(&line).map_err(|_| damaged())
     }
@@ -182,6 +181,14 @@ impl Store {
             }
         }
         Ok(out)
+    }
+
+    /// The recorded runs of a project and their files, newest first; each is looked at when it is asked for. Damaged ones are passed
+    /// over.
+    pub(super) fn runs_of(&self, project: &Path) -> impl Iterator<Item = (RunSummary, PathBuf)> + use<> {
+        let project = project.to_owned();
+        let files = self.run_files().unwrap_or_default().into_iter();
+        files.filter_map(|(_, path)| Some((read_summary(&path)?, path))).filter(move |(run, _)| run.project == project)
     }
 
     /// The time in the name of each record's file, and the file, newest first.

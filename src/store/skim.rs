@@ -5,7 +5,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::pages::{PAGE, Pages, Passing};
-use super::run::{read_line, read_summary};
+use super::run::read_line;
 use super::{Store, page};
 use crate::hash::{ActionKey, Digest};
 use crate::record::{Outcome, RunStatus, StageRecord};
@@ -31,10 +31,7 @@ impl From<StageRecord> for Skimmed {
 impl Store {
     /// What the recorded runs of a project say of why stages run again, newest first; each is read when it is asked for.
     pub(crate) fn skim_runs(&self, project: &Path) -> impl Iterator<Item = Vec<Skimmed>> + use<'_> {
-        let project = project.to_owned();
-        let files = self.run_files().unwrap_or_default().into_iter();
-        files.filter_map(move |(_, path)| {
-            read_summary(&path).filter(|summary| summary.project == project)?;
+        self.runs_of(project).filter_map(|(_, path)| {
             let (line, stages) = read_line(&path).ok()?;
             if stages > PAGE
                 && let Some(stages) = self.skim_pages(&line)
@@ -48,8 +45,7 @@ impl Store {
 
     /// The pages of the last run of a project, if it ended well.
     pub(crate) fn last_pages(&self, project: &Path) -> Option<Vec<Digest>> {
-        let files = self.run_files().ok()?.into_iter().filter_map(|(_, path)| Some((read_summary(&path)?, path)));
-        let (summary, path) = files.into_iter().find(|(summary, _)| summary.project == project)?;
+        let (summary, path) = self.runs_of(project).next()?;
         let (line, _) = read_line(&path).ok()?;
         let last: Pages = serde_json::from_slice(&line).ok()?;
         (summary.status == RunStatus::Ok).then_some(last.pages)
