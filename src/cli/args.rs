@@ -83,6 +83,8 @@ pub(crate) enum Command {
     Watchdog {
         /// The folder of scratch directories.
         scratch: PathBuf,
+        /// The process that is watched.
+        kiln: u32,
     },
 }
 

@@ -53,11 +53,14 @@ impl<E: Into<anyhow::Error>> From<E> for Stop {
 pub(crate) const EXIT_FAILED: u8 = 1;
 /// The command line or the pipeline is wrong.
 pub(crate) const EXIT_USAGE: u8 = 2;
+/// Kiln itself is at fault.
+const EXIT_FAULT: i32 = 101;
 /// Stopped by the user.
 pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 
 /// Runs the command that the arguments name.
 pub(crate) fn main() -> ExitCode {
+    end_at_a_fault();
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_env("KILN_LOG"))
@@ -86,7 +89,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Schema => schema::schema(),
         Command::Completions(args) => completions::completions(args),
         Command::Worker => return worker(),
-        Command::Watchdog { scratch } => kiln::engine::watch(scratch).map(|()| 0).map_err(Stop::from),
+        Command::Watchdog { scratch, kiln } => kiln::engine::watch(scratch, *kiln).map(|()| 0).map_err(Stop::from),
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -103,6 +106,19 @@ pub(crate) fn main() -> ExitCode {
             ExitCode::from(EXIT_FAILED)
         }
     }
+}
+
+/// Makes a fault of Kiln's own end the process, whichever thread it is in: the others would wait for what that one was to do.
+/// What is in flight is lost and nothing else, as when Kiln is killed.
+fn end_at_a_fault() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |fault| {
+        report(fault);
+        render::error(
+            "this is a fault of Kiln's own, and worth a report with the lines above; the cache is sound, and the next run goes on from it",
+        );
+        std::process::exit(EXIT_FAULT);
+    }));
 }
 
 /// The worker's standard error is the stage's log.

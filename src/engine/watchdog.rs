@@ -3,14 +3,19 @@
 //! The kernel kills a command itself when Kiln dies, but not what the command started. So the groups of all commands that run
 //! are written down in memory that a small process shares, which reads it once Kiln is gone, however it went. What left its
 //! group is found by its home, which was in a scratch directory that nobody holds any more.
+//!
+//! Kiln is gone when the kernel says so of the process. The end of a pipe would come earlier, while locks are still held, and
+//! scratch directories would look as if somebody worked in them.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::MemfdFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -23,8 +28,6 @@ const ENTRY: usize = 4;
 /// A running watchdog; it leaves when this is dropped.
 pub(super) struct Watchdog {
     child: Child,
-    /// What it sees the end of when Kiln is gone.
-    _alive: Option<ChildStdin>,
     groups: File,
 }
 
@@ -39,12 +42,11 @@ impl Watchdog {
         command
             .arg("watchdog")
             .arg(store.scratch_folder())
-            .stdin(Stdio::piped())
+            .arg(std::process::id().to_string())
+            .stdin(Stdio::null())
             .stdout(groups.try_clone()?)
             .stderr(Stdio::null());
-        let mut child = process::spawn(&mut command)?;
-        let _alive = child.stdin.take();
-        Ok(Self { child, _alive, groups })
+        Ok(Self { child: process::spawn(&mut command)?, groups })
     }
 
     /// Its process.
@@ -94,14 +96,14 @@ impl Entry<'_> {
     }
 }
 
-/// What the watchdog does: waits for the end of standard input, then kills the groups that its standard output, which is no
-/// output, holds, and every process whose home was in an abandoned scratch directory of this folder.
+/// What the watchdog does: waits for the end of the Kiln that started it, then kills the groups that its standard output, which
+/// is no output, holds, and every process whose home was in an abandoned scratch directory of this folder.
 ///
 /// # Errors
-/// If it cannot read them.
-pub fn watch(scratch: &Path) -> io::Result<()> {
-    let mut nothing = [0; 1];
-    while io::stdin().lock().read(&mut nothing)? > 0 {}
+/// If it cannot wait for it or read them.
+pub fn watch(scratch: &Path, kiln: u32) -> io::Result<()> {
+    let kiln = i32::try_from(kiln).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+    wait_for_the_end_of(kiln)?;
     let groups = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let mut bytes = vec![0; usize::try_from(groups.metadata()?.len()).map_err(io::Error::other)?];
     groups.read_exact_at(&mut bytes, 0)?;
@@ -111,17 +113,50 @@ pub fn watch(scratch: &Path) -> io::Result<()> {
             let _ = rustix::process::kill_process_group(group, Signal::KILL);
         }
     }
-    // Those that were being started while it was looked are met the next time.
+    // Those that were being started while it was looked, or whose directory another Kiln was just looking at, are met the next time.
+    let mut quiet = 0;
     for _ in 0..ROUNDS {
-        if kill_abandoned(scratch)? == 0 {
+        if kill_abandoned(scratch)? > 0 {
+            quiet = 0;
+            continue;
+        }
+        quiet += 1;
+        if quiet == QUIET {
             break;
         }
+        std::thread::sleep(PAUSE);
     }
     Ok(())
 }
 
 /// How often all processes are looked at, at most.
 const ROUNDS: usize = 100;
+
+/// How often in a row nothing is to be found before there is nothing.
+const QUIET: usize = 3;
+
+/// Between two looks that find nothing: longer than a process takes to become another program.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Waits until the process that started this one is gone, with all that it held.
+fn wait_for_the_end_of(kiln: Pid) -> io::Result<()> {
+    let process = match pidfd_open(kiln, PidfdFlags::empty()) {
+        Ok(process) => process,
+        Err(rustix::io::Errno::SRCH) => return Ok(()),
+        Err(e) => return Err(e.into()),
+    };
+    // Its number may be another's by now.
+    if rustix::process::getppid() != Some(kiln) {
+        return Ok(());
+    }
+    loop {
+        match rustix::event::poll(&mut [PollFd::new(&process, PollFlags::IN)], None) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) => return Ok(()),
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
 
 /// Kills the processes whose home was in an abandoned scratch directory, and tells how many there were.
 fn kill_abandoned(scratch: &Path) -> io::Result<usize> {
