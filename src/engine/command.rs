@@ -23,7 +23,7 @@ use super::slot::{HOME, Slot};
 use super::spawn::{self, Started};
 use super::watchdog::Entry;
 use crate::pipeline;
-use crate::store::{ActionResult, Place};
+use crate::store::ActionResult;
 
 /// The folder of a scratch directory where the command is started.
 const WORK: &str = "project";
@@ -33,7 +33,10 @@ impl Execution<'_> {
         let slot = self.slots.take(self.folders().iter().map(PathBuf::as_path))?;
         self.say_where(slot.path());
         let produced = self.run_command(body, &slot).map_err(|failure| on_full_disk(failure, slot.path()));
-        let result = produced.and_then(|produced| self.finish(produced, began, None));
+        let result = produced.and_then(|produced| self.capture(produced, began.elapsed(), None));
+        if result.is_ok() {
+            self.tell_of_changes();
+        }
         self.slots.give_back(slot);
         result
     }
@@ -111,7 +114,7 @@ impl Execution<'_> {
         for (path, name, position, item) in &inputs {
             let there = path.ancestors().any(|path| placed.contains(path)) && fs::symlink_metadata(path).is_ok();
             if !there {
-                self.place(name, *position, item, path, Place::Scratch)?;
+                self.copy(name, *position, item, path)?;
             }
             placed.insert(path);
         }

@@ -14,6 +14,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use super::checkpoints::Checkpoints;
 use super::decide::{Decision, Missing, Verdict, input_path};
 use super::guard::Limits;
+use super::inputs::Linked;
 use super::interrupt::Interrupt;
 use super::log;
 use super::metrics;
@@ -23,9 +24,9 @@ use super::sources::Sources;
 use super::worker::Assignment;
 use crate::hash::{Artifact, Memo};
 use crate::kind::{self, Event, Job, Role};
-use crate::pipeline::{Body, From, Input, Pipeline, Stage};
+use crate::pipeline::{Body, From, Pipeline, Stage};
 use crate::record::Resumed;
-use crate::store::{self, ActionResult, Place, Store, StoreError};
+use crate::store::{ActionResult, Store, StoreError};
 
 /// What an execution needs to know.
 pub(super) struct Execution<'a> {
@@ -99,27 +100,20 @@ impl Execution<'_> {
         };
         let scratch = self.store.scratch(&self.stage.name.stage)?;
         self.say_where(scratch.path());
+        let mut linked = Linked::default();
         let ran = self
-            .job(kind.name(), params.clone(), scratch.path())
-            .and_then(|job| self.run_steps(job, scratch.path(), began));
+            .job(kind.name(), params.clone(), scratch.path(), &mut linked)
+            .and_then(|job| self.run_steps(job, scratch.path(), began, &linked));
+        // A source that was cut short is a memory fault to who had it mapped: what was changed comes before how that ended.
+        if !matches!(ran, Err(Failure::Interrupted)) {
+            self.unchanged(&linked)?;
+        }
         let (produced, resumed) = ran.map_err(|failure| on_full_disk(failure, scratch.path()))?;
-        self.finish(produced, began, resumed)
+        self.capture(produced, began.elapsed(), resumed)
     }
 
     pub(super) fn say_where(&self, scratch: &Path) {
         tracing::debug!(stage = %self.stage.name, scratch = %scratch.display(), "executing");
-    }
-
-    /// What follows a worker that ended well.
-    pub(super) fn finish(
-        &self,
-        produced: BTreeMap<String, PathBuf>,
-        began: Instant,
-        resumed: Option<Resumed>,
-    ) -> Result<ActionResult, Failure> {
-        self.sources_unchanged()?;
-        let seconds = began.elapsed().as_secs_f64();
-        self.capture(produced, seconds, resumed)
     }
 
     /// Runs a built-in kind, from its last step on if it is made of steps; returns what it wrote and went on from.
@@ -128,6 +122,7 @@ impl Execution<'_> {
         mut job: Job,
         scratch: &Path,
         began: Instant,
+        linked: &Linked,
     ) -> Result<(BTreeMap<String, PathBuf>, Option<Resumed>), Failure> {
         let Some(checkpoints) = Checkpoints::of(self.store, self.stage, self.decision) else {
             self.run_kind(&job, scratch, &|_| {})?;
@@ -141,17 +136,24 @@ impl Execution<'_> {
         job.checkpoints = kind::Checkpoints { resume, folder: Some(folder) };
         let keep = |announced: Announced| {
             let seconds = announced.at.duration_since(began).as_secs_f64();
-            self.keep(&checkpoints, &announced, seconds, resumed.clone());
+            self.keep(&checkpoints, &announced, seconds, resumed.clone(), linked);
         };
         self.run_kind(&job, scratch, &keep)?;
         Ok((job.outputs, resumed))
     }
 
     /// Keeps the state after a step. What goes wrong costs a later execution time and is no failure of this one.
-    fn keep(&self, checkpoints: &Checkpoints, announced: &Announced, seconds: f64, resumed: Option<Resumed>) {
+    fn keep(
+        &self,
+        checkpoints: &Checkpoints,
+        announced: &Announced,
+        seconds: f64,
+        resumed: Option<Resumed>,
+        linked: &Linked,
+    ) {
         let name = checkpoints.name(announced.step);
         let kept = self
-            .sources_unchanged()
+            .unchanged(linked)
             .and_then(|()| Ok(checkpoints.keep(announced.step, &announced.folder, seconds, resumed)?));
         match kept {
             // Not in the stage's log: that is the same whenever the stage does the same.
@@ -170,7 +172,8 @@ impl Execution<'_> {
         (self.events)(Event::Message { text });
     }
 
-    fn job(&self, uses: &str, params: serde_json::Value, scratch: &Path) -> Result<Job, Failure> {
+    /// The work of a built-in kind, with its inputs laid out.
+    fn job(&self, uses: &str, params: serde_json::Value, scratch: &Path, linked: &mut Linked) -> Result<Job, Failure> {
         let mut inputs = BTreeMap::new();
         for (name, items) in &self.stage.inputs {
             let mut paths = Vec::new();
@@ -181,7 +184,7 @@ impl Execution<'_> {
                 fs::create_dir_all(path.parent().unwrap_or(scratch))?;
                 match self.decision.documents.get(&(name.clone(), position)) {
                     Some(bytes) => fs::write(&path, bytes)?,
-                    None => self.place(name, position, item, &path, Place::Link)?,
+                    None => self.link(name, position, item, &path, linked)?,
                 }
                 paths.push((item.label.clone(), path));
             }
@@ -203,45 +206,6 @@ impl Execution<'_> {
             project: self.pipeline.root.clone(),
             checkpoints: kind::Checkpoints::default(),
         })
-    }
-
-    /// Puts an input into the scratch directory.
-    pub(super) fn place(
-        &self,
-        name: &str,
-        position: usize,
-        item: &Input,
-        path: &Path,
-        how: Place,
-    ) -> Result<(), Failure> {
-        if let From::Source(source) = &item.from {
-            return Ok(place_source(&self.pipeline.root.join(source), path, how)?);
-        }
-        let artifact = self.inputs.get(name).and_then(|items| items.get(position)).and_then(Option::as_ref);
-        let artifact = artifact.ok_or_else(|| Failure::Failed(format!("input `{name}` was never produced")))?;
-        match self.store.materialise(artifact, path, how) {
-            // Lost or damaged in the store; what it was decided by lies in place in the project.
-            Err(error) if is_damage(&error) => {
-                self.adopt(artifact, input_path(self.pipeline, item))?;
-                Ok(self.store.materialise(artifact, path, how)?)
-            }
-            other => Ok(other?),
-        }
-    }
-
-    /// Brings an artifact that is in place in the project, but no longer in the store, back into the store.
-    fn adopt(&self, artifact: &Artifact, path: &Path) -> Result<(), Failure> {
-        let scratch = self.store.scratch("adopt")?;
-        let copy = scratch.path().join("artifact");
-        place_source(&self.pipeline.root.join(path), &copy, Place::Copy)?;
-        let found = self.store.capture(&copy)?;
-        if found != *artifact {
-            return Err(Failure::Failed(format!(
-                "{} was changed while the run was under way; run again",
-                path.display()
-            )));
-        }
-        Ok(())
     }
 
     /// Runs a built-in kind in a worker. `keep` is handed each step that it announces, beside the worker.
@@ -338,22 +302,11 @@ impl Execution<'_> {
         lines.into_iter().map(|line| format!("\n{line}")).collect()
     }
 
-    /// A result must not be filed under a content that the stage did not read.
-    fn sources_unchanged(&self) -> Result<(), Failure> {
-        for item in self.stage.inputs.values().flatten() {
-            let From::Source(path) = &item.from else { continue };
-            if Sources::look(self.pipeline, path, self.memo) != self.sources.get(path) {
-                let text = format!("{} was changed while the stage was running; run again", path.display());
-                return Err(Failure::Failed(text));
-            }
-        }
-        Ok(())
-    }
-
-    fn capture(
+    /// Takes what a worker that ended well has written into the store.
+    pub(super) fn capture(
         &self,
         produced: BTreeMap<String, PathBuf>,
-        seconds: f64,
+        took: Duration,
         resumed: Option<Resumed>,
     ) -> Result<ActionResult, Failure> {
         let (mut outputs, mut numbers) = (BTreeMap::new(), BTreeMap::new());
@@ -398,7 +351,7 @@ impl Execution<'_> {
         Ok(ActionResult {
             outputs,
             metrics: numbers,
-            seconds,
+            seconds: took.as_secs_f64(),
             resumed,
             created: jiff::Timestamp::now(),
             host: super::host_name(),
@@ -462,14 +415,6 @@ const FEW_BLOCKS: u64 = 4;
 
 fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f64())
-}
-
-/// Puts a raw file or folder into a scratch directory.
-fn place_source(source: &Path, path: &Path, how: Place) -> std::io::Result<()> {
-    if matches!(how, Place::Link) {
-        return std::os::unix::fs::symlink(source, path);
-    }
-    store::copy(source, path)
 }
 
 /// Whether a failure to materialise means that the stage must be executed again.

@@ -17,6 +17,7 @@ mod explain;
 mod footprint;
 mod guard;
 mod history;
+mod inputs;
 mod interrupt;
 mod log;
 mod metrics;

@@ -186,6 +186,11 @@ impl Memo {
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner).push((entry.stamp.id, path.to_owned()));
     }
 
+    /// Whether every change of a file from now on would show in its stamp.
+    pub(super) fn is_telling(&self, stamp: &Stamp) -> bool {
+        stamp.settled_at(stamp::now()) || self.is_fine(stamp.id.0)
+    }
+
     /// Whether every change of a file on a device shows that comes after a look at it.
     fn is_fine(&self, device: u64) -> bool {
         let fine = self.fine.get_or_init(|| grain::device_of_fine_stamps(self.path.parent().unwrap_or(Path::new("."))));

@@ -7,6 +7,7 @@ mod digest;
 mod grain;
 mod memo;
 mod quick;
+mod sighting;
 mod stamp;
 pub(crate) mod tree;
 
@@ -18,4 +19,5 @@ pub(crate) use content::{hash_file, open_regular};
 pub use digest::{ActionKey, Digest};
 pub use memo::Memo;
 pub(crate) use quick::QuickMap;
+pub(crate) use sighting::Sighting;
 pub(crate) use stamp::Stamp;

@@ -7,6 +7,7 @@ mod commands;
 mod damage;
 mod determinism;
 mod disk;
+mod edits;
 mod faults;
 mod footprint;
 mod gates;

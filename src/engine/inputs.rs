@@ -1,0 +1,110 @@
+//! Putting a stage's inputs where it reads them, and holding that they are what it was decided by: a result must not be filed
+//! under a content that the stage did not read.
+
+use std::path::{Path, PathBuf};
+
+use super::decide::input_path;
+use super::execute::{Execution, Failure, is_damage};
+use super::sources::Sources;
+use crate::hash::{Artifact, Sighting};
+use crate::kind::Event;
+use crate::pipeline::{From, Input};
+use crate::store::{self, Place};
+
+/// The sources that a stage reads where they lie in the project.
+#[derive(Default)]
+pub(super) struct Linked {
+    sources: Vec<(PathBuf, Option<Sighting>)>,
+}
+
+impl Execution<'_> {
+    /// Gives a command an input of its own. A source may change from then on: the command reads what it was decided by.
+    pub(super) fn copy(&self, name: &str, position: usize, item: &Input, path: &Path) -> Result<(), Failure> {
+        let From::Source(source) = &item.from else {
+            return self.place(name, position, item, path, Place::Scratch);
+        };
+        let absolute = self.pipeline.root.join(source);
+        let before = self.decided(source)?;
+        store::copy(&absolute, path)?;
+        let proven = before.is_some() && before == Sighting::of(&absolute, self.memo);
+        // What changed meanwhile may have been read before or after, or half and half.
+        if proven || self.memo.artifact(path)? == self.sources.get(source).ok() { Ok(()) } else { Err(changed(source)) }
+    }
+
+    /// Shows a built-in kind, which is trusted not to write, an input where it lies.
+    pub(super) fn link(
+        &self,
+        name: &str,
+        position: usize,
+        item: &Input,
+        path: &Path,
+        linked: &mut Linked,
+    ) -> Result<(), Failure> {
+        let From::Source(source) = &item.from else {
+            return self.place(name, position, item, path, Place::Link);
+        };
+        linked.sources.push((source.clone(), self.decided(source)?));
+        Ok(std::os::unix::fs::symlink(self.pipeline.root.join(source), path)?)
+    }
+
+    /// Makes sure that linked sources are still what they were before the stage read them.
+    pub(super) fn unchanged(&self, linked: &Linked) -> Result<(), Failure> {
+        for (source, before) in &linked.sources {
+            let now = self.decided(source)?;
+            // Where a sighting tells nothing, that the content is the same has to do.
+            if before.is_some() && *before != now {
+                return Err(changed(source));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the user of sources that were changed since a command was given its copies.
+    pub(super) fn tell_of_changes(&self) {
+        for item in self.stage.inputs.values().flatten() {
+            let From::Source(source) = &item.from else { continue };
+            if Sources::look(self.pipeline, source, self.memo) != self.sources.get(source) {
+                let source = source.display();
+                let text = format!("{source} was changed while the stage was running; run again to take it up");
+                (self.events)(Event::Message { text });
+            }
+        }
+    }
+
+    /// A sighting of a source that is what the stage was decided by.
+    fn decided(&self, source: &Path) -> Result<Option<Sighting>, Failure> {
+        let absolute = self.pipeline.root.join(source);
+        let sighting = Sighting::of(&absolute, self.memo);
+        let found = match &sighting {
+            Some(sighting) => Some(sighting.artifact.clone()),
+            None => self.memo.artifact(&absolute)?,
+        };
+        if found == self.sources.get(source).ok() { Ok(sighting) } else { Err(changed(source)) }
+    }
+
+    /// Puts what another stage produced at a path.
+    fn place(&self, name: &str, position: usize, item: &Input, path: &Path, how: Place) -> Result<(), Failure> {
+        let artifact = self.inputs.get(name).and_then(|items| items.get(position)).and_then(Option::as_ref);
+        let artifact = artifact.ok_or_else(|| Failure::Failed(format!("input `{name}` was never produced")))?;
+        match self.store.materialise(artifact, path, how) {
+            // Lost or damaged in the store; what it was decided by lies in place in the project.
+            Err(error) if is_damage(&error) => {
+                self.adopt(artifact, input_path(self.pipeline, item))?;
+                Ok(self.store.materialise(artifact, path, how)?)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// Brings an artifact that is in place in the project, but no longer in the store, back into the store.
+    fn adopt(&self, artifact: &Artifact, path: &Path) -> Result<(), Failure> {
+        let scratch = self.store.scratch("adopt")?;
+        let copy = scratch.path().join("artifact");
+        store::copy(&self.pipeline.root.join(path), &copy)?;
+        if self.store.capture(&copy)? == *artifact { Ok(()) } else { Err(changed(path)) }
+    }
+}
+
+fn changed(path: &Path) -> Failure {
+    Failure::Failed(format!("{} was changed while the run was under way; run again", path.display()))
+}

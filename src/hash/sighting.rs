@@ -1,0 +1,86 @@
+//! Sightings: what `stat` says of a file, or of a folder and all that is in it, so that two looks prove that nothing came between.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use super::{Artifact, Memo, Stamp, tree};
+
+/// An artifact in the project, and the stamps of all that it is made of. Where two are equal, nothing was changed between them, nor
+/// changed and changed back.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Sighting {
+    /// What lay there.
+    pub(crate) artifact: Artifact,
+    stamps: Vec<Stamp>,
+}
+
+impl Sighting {
+    /// Looks at a path, where a link counts for what it points to. `None` if no artifact lies there, or one that was changed so
+    /// lately that another change might not show.
+    pub(crate) fn of(path: &Path, memo: &Memo) -> Option<Self> {
+        let mut found = vec![fs::symlink_metadata(path).ok()?];
+        if found[0].is_symlink() {
+            found.push(fs::metadata(path).ok()?);
+        }
+        if found.last().is_some_and(fs::Metadata::is_dir) {
+            let walked = tree::walk(path).ok()?;
+            // The last above each is the folder itself.
+            let inside: BTreeSet<&Path> = walked.iter().flat_map(|(inside, _)| inside.ancestors()).collect();
+            for inside in inside.into_iter().filter(|inside| !inside.as_os_str().is_empty()) {
+                found.push(fs::symlink_metadata(path.join(inside)).ok()?);
+            }
+        }
+        let stamps: Vec<Stamp> = found.iter().map(Stamp::of).collect();
+        if !stamps.iter().all(|stamp| memo.is_telling(stamp)) {
+            return None;
+        }
+        let artifact = memo.artifact(path).ok()??;
+        Some(Self { artifact, stamps })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Waits until the sightings of what was just written are telling, where stamps are coarse.
+    fn settled(path: &Path, memo: &Memo) -> Sighting {
+        loop {
+            match Sighting::of(path, memo) {
+                Some(sighting) => return sighting,
+                None => std::thread::sleep(std::time::Duration::from_millis(5)),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_changed_and_changed_back_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let memo = Memo::open(&folder.path().join("memo"));
+        let root = folder.path().join("root");
+        fs::create_dir_all(root.join("a/empty")).unwrap();
+        fs::write(root.join("a/file"), "1").unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("root/a/file", &link).unwrap();
+
+        type Change = (&'static str, fn(&Path));
+        let changes: [Change; 4] = [
+            ("root/a/file", |path| fs::write(path, "2").and_then(|()| fs::write(path, "1")).unwrap()),
+            ("link", |path| fs::write(path, "2").and_then(|()| fs::write(path, "1")).unwrap()),
+            ("root", |path| fs::write(path.join("a/file"), "1").unwrap()),
+            ("root", |path| {
+                let other = path.join("a/empty/other");
+                fs::write(&other, "x").and_then(|()| fs::remove_file(&other)).unwrap();
+            }),
+        ];
+        for (path, change) in changes {
+            let path = folder.path().join(path);
+            let before = settled(&path, &memo);
+            assert!(before == settled(&path, &memo), "{}", path.display());
+            change(&path);
+            let after = settled(&path, &memo);
+            assert!(before.artifact == after.artifact && before != after, "{}", path.display());
+        }
+    }
+}

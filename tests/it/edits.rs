@@ -1,0 +1,153 @@
+//! Sources that are changed while a run is under way: nothing is filed under a content that was not read.
+
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use crate::project::{Project, Ran, mailbox};
+
+/// Two commands, one after the other; each says that it has begun and waits until it may go on. The second reads a source.
+fn pipeline(mail: &Path) -> String {
+    let mail = mail.display();
+    format!(
+        "version: 1\nstages:\n  first:\n    run: touch {mail}/one; while ! test -e {mail}/two; do sleep 0.01; done; touch out/first\n    \
+         outputs: {{x: out/first}}\n  second:\n    run: touch {mail}/three; while ! test -e {mail}/four; do sleep 0.01; done; \
+         cat data/in > out/second\n    inputs: {{first: {{from: first.x}}, data: data}}\n    outputs: {{x: out/second}}\n"
+    )
+}
+
+fn start(project: &Project) -> Child {
+    project.command(&["run"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start kiln")
+}
+
+fn end(child: Child) -> Ran {
+    Ran::from(child.wait_with_output().expect("wait for kiln"))
+}
+
+fn wait_for(path: &Path) {
+    while !path.exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn touch(path: &Path) {
+    std::fs::write(path, "").expect("write file");
+}
+
+#[test]
+fn a_source_may_change_once_a_command_has_its_copy() {
+    let mail = mailbox();
+    let project = Project::new(&pipeline(mail.path()));
+    project.write("data/in", "old");
+    let kiln = start(&project);
+    touch(&mail.path().join("two"));
+    wait_for(&mail.path().join("three"));
+    project.write("data/in", "new");
+    touch(&mail.path().join("four"));
+    let ran = end(kiln);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("second: data was changed while the stage was running; run again"), "{}", ran.stderr);
+    assert_eq!(project.read("out/second"), "old");
+
+    let record = project.run_plainly();
+    assert_eq!((record.outcome("first"), record.outcome("second")), ("up-to-date", "executed"));
+    assert_eq!(project.read("out/second"), "new");
+    project.write("data/in", "old");
+    assert_eq!((project.run_plainly().outcome("second"), project.read("out/second").as_str()), ("restored", "old"));
+}
+
+#[test]
+fn what_a_command_would_not_have_been_decided_by_it_is_not_given() {
+    let mail = mailbox();
+    let project = Project::new(&pipeline(mail.path()));
+    project.write("data/in", "old");
+    let kiln = start(&project);
+    wait_for(&mail.path().join("one"));
+    project.write("data/in", "new");
+    touch(&mail.path().join("two"));
+    // Were it started, it would find the new content, and in the end the old one would be in place.
+    touch(&mail.path().join("four"));
+    let ran = end(kiln);
+    project.write("data/in", "old");
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("data was changed while the run was under way; run again"), "{}", ran.stderr);
+    assert!(!mail.path().join("three").exists(), "it was started");
+
+    assert_eq!((project.run_plainly().outcome("second"), project.read("out/second").as_str()), ("executed", "old"));
+}
+
+/// Training of a network on a copy of what the sample's first stages make, long enough to change something meanwhile.
+#[cfg(feature = "stages")]
+fn training() -> Project {
+    let project = Project::on_the_sample("", "");
+    let made = project.run(&[]);
+    let output =
+        |stage: &str, output: &str| made.stage(stage)["outputs"][output]["path"].as_str().expect("a path").to_owned();
+    for (from, to) in [(output("normalise", "train"), "data/set"), (output("split", "split"), "data/split")] {
+        std::fs::copy(project.root().join(from), project.root().join(to)).expect("copy");
+    }
+    project.write(
+        "pipeline.yaml",
+        "version: 1\nstages:\n  train:\n    uses: train\n    inputs: {data: data/set, split: data/split, model: model.yaml}\n    \
+         with: {epochs: 30, seed: 1, batch_size: 16}\n",
+    );
+    project.write(
+        "model.yaml",
+        "name: small\nlayers:\n  - {name: pool, type: max_pool, size: 2}\n  - {name: flatten, type: flatten}\n  \
+         - {name: output, type: dense}\noptimiser: {type: sgd, learning_rate: 0.05}\n",
+    );
+    project
+}
+
+/// Starts a run, changes something once it trains, and waits for its end.
+#[cfg(feature = "stages")]
+fn changed_meanwhile(project: &Project, change: impl FnOnce()) -> Ran {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    let mut kiln = project.command(&["run"]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("start kiln");
+    let mut lines = BufReader::new(kiln.stderr.take().expect("its standard error"));
+    let mut stderr = String::new();
+    while !stderr.contains("epoch") {
+        assert!(lines.read_line(&mut stderr).expect("read what it says") > 0, "{stderr}");
+    }
+    change();
+    lines.read_to_string(&mut stderr).expect("read what it says");
+    Ran { code: kiln.wait().expect("wait for kiln").code(), stdout: String::new(), stderr }
+}
+
+#[cfg(feature = "stages")]
+#[test]
+fn a_source_that_a_kind_reads_in_place_must_stay_as_it_is() {
+    let project = training();
+    let set = project.root().join("data/set");
+    let bytes = std::fs::read(&set).expect("read");
+    let overwrite = |bytes: &[u8]| {
+        let file = std::fs::File::options().write(true).open(&set);
+        file.and_then(|file| std::os::unix::fs::FileExt::write_all_at(&file, bytes, 0)).expect("write");
+    };
+    let changes: [&dyn Fn(); 2] = [
+        &|| {
+            let other: Vec<u8> = bytes.iter().map(|byte| !byte).collect();
+            overwrite(&other);
+            overwrite(&bytes);
+        },
+        // What the worker has mapped is gone.
+        &|| std::fs::write(&set, "").and_then(|()| std::fs::write(&set, &bytes)).expect("write"),
+    ];
+    for change in changes {
+        let ran = changed_meanwhile(&project, change);
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        assert!(ran.stderr.contains("data/set was changed while the run was under way; run again"), "{}", ran.stderr);
+    }
+}
+
+#[cfg(feature = "stages")]
+#[test]
+fn a_document_was_read_when_the_stage_was_decided() {
+    let project = training();
+    let ran = changed_meanwhile(&project, || {
+        project.edit("model.yaml", "name: small", "name: other");
+    });
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    project.edit("model.yaml", "name: other", "name: small");
+    assert_eq!(project.run_plainly().outcome("train"), "up-to-date");
+}
