@@ -26,7 +26,7 @@ impl Execution<'_> {
         let absolute = self.pipeline.root.join(source);
         let before = self.decided(source)?;
         store::copy(&absolute, path)?;
-        let proven = before.is_some() && before == Sighting::of(&absolute, self.memo);
+        let proven = before.is_some_and(|before| before.holds(&absolute));
         // What changed meanwhile may have been read before or after, or half and half.
         if proven || self.memo.artifact(path)? == self.sources.get(source).ok() { Ok(()) } else { Err(changed(source)) }
     }
@@ -50,10 +50,11 @@ impl Execution<'_> {
     /// Makes sure that linked sources are still what they were before the stage read them.
     pub(super) fn unchanged(&self, linked: &Linked) -> Result<(), Failure> {
         for (source, before) in &linked.sources {
-            let now = self.decided(source)?;
-            // Where a sighting tells nothing, that the content is the same has to do.
-            if before.is_some() && *before != now {
-                return Err(changed(source));
+            match before {
+                Some(before) if before.holds(&self.pipeline.root.join(source)) => {}
+                Some(_) => return Err(changed(source)),
+                // Where a sighting would tell nothing, that the content is the same has to do.
+                None => drop(self.decided(source)?),
             }
         }
         Ok(())
