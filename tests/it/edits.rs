@@ -2,9 +2,8 @@
 
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::Duration;
 
-use crate::project::{Project, Ran, mailbox};
+use crate::project::{Project, Ran, mailbox, wait_for};
 
 /// Two commands, one after the other; each says that it has begun and waits until it may go on. The second reads a source.
 fn pipeline(mail: &Path) -> String {
@@ -22,12 +21,6 @@ fn start(project: &Project) -> Child {
 
 fn end(child: Child) -> Ran {
     Ran::from(child.wait_with_output().expect("wait for kiln"))
-}
-
-fn wait_for(path: &Path) {
-    while !path.exists() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn touch(path: &Path) {
@@ -89,7 +82,7 @@ fn training() -> Project {
     project.write(
         "pipeline.yaml",
         "version: 1\nstages:\n  train:\n    uses: train\n    inputs: {data: data/set, split: data/split, model: model.yaml}\n    \
-         with: {epochs: 30, seed: 1, batch_size: 16}\n",
+         with: {epochs: 200, seed: 1, batch_size: 16}\n",
     );
     project.write(
         "model.yaml",

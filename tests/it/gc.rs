@@ -2,9 +2,9 @@
 
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::project::{Project, Ran};
+use crate::project::{Project, Ran, wait_for};
 
 const WORD: &str = "\
 version: 1
@@ -140,14 +140,6 @@ fn held(project: &Project, flags: &Path) -> Child {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start kiln");
     wait_for(&flags.join("begun"));
     child
-}
-
-fn wait_for(path: &Path) {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    while !path.exists() {
-        assert!(Instant::now() < deadline, "{} never came", path.display());
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::project::{Project, Ran, Record, mailbox};
+use crate::project::{Project, Ran, Record, mailbox, wait_for};
 
 const DIAMOND: &str = "\
 version: 1
@@ -193,9 +193,7 @@ fn what_a_command_started_dies_with_a_kiln_that_is_killed() {
         file.display()
     ));
     let mut kiln = project.command(&["run"]).stderr(Stdio::null()).spawn().expect("start kiln");
-    while !file.exists() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_for(&file);
     let pids = std::fs::read_to_string(&file).expect("numbers of processes");
     let pids: Vec<&str> = pids.split_whitespace().collect();
     assert!(pids.len() == 4 && pids.iter().all(|pid| runs(pid)), "{pids:?}");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -130,6 +131,15 @@ impl Project {
 /// directory.
 pub(crate) fn mailbox() -> TempDir {
     tempfile::tempdir_in("/dev/shm").expect("a folder in shared memory")
+}
+
+/// Waits until something lies at a path.
+pub(crate) fn wait_for(path: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !path.exists() {
+        assert!(Instant::now() < deadline, "{} never came", path.display());
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Every file below a folder, sorted.
