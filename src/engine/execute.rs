@@ -100,9 +100,9 @@ impl Execution<'_> {
         };
         let scratch = self.store.scratch(&self.stage.name.stage)?;
         self.say_where(scratch.path());
-        let mut linked = Linked::default();
+        let linked = self.linked()?;
         let ran = self
-            .job(kind.name(), params.clone(), scratch.path(), &mut linked)
+            .job(kind.name(), params.clone(), scratch.path())
             .and_then(|job| self.run_steps(job, scratch.path(), began, &linked));
         // A source that was cut short is a memory fault to who had it mapped: what was changed comes before how that ended.
         if !matches!(ran, Err(Failure::Interrupted)) {
@@ -173,7 +173,7 @@ impl Execution<'_> {
     }
 
     /// The work of a built-in kind, with its inputs laid out.
-    fn job(&self, uses: &str, params: serde_json::Value, scratch: &Path, linked: &mut Linked) -> Result<Job, Failure> {
+    fn job(&self, uses: &str, params: serde_json::Value, scratch: &Path) -> Result<Job, Failure> {
         let mut inputs = BTreeMap::new();
         for (name, items) in &self.stage.inputs {
             let mut paths = Vec::new();
@@ -184,7 +184,7 @@ impl Execution<'_> {
                 fs::create_dir_all(path.parent().unwrap_or(scratch))?;
                 match self.decision.documents.get(&(name.clone(), position)) {
                     Some(bytes) => fs::write(&path, bytes)?,
-                    None => self.link(name, position, item, &path, linked)?,
+                    None => self.link(name, position, item, &path)?,
                 }
                 paths.push((item.label.clone(), path));
             }

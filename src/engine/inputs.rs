@@ -11,8 +11,7 @@ use crate::kind::Event;
 use crate::pipeline::{From, Input};
 use crate::store::{self, Place};
 
-/// The sources that a stage reads where they lie in the project.
-#[derive(Default)]
+/// The sources that a stage reads where they lie in the project, as they were before it began.
 pub(super) struct Linked {
     sources: Vec<(PathBuf, Option<Sighting>)>,
 }
@@ -31,20 +30,27 @@ impl Execution<'_> {
         if proven || self.memo.artifact(path)? == self.sources.get(source).ok() { Ok(()) } else { Err(changed(source)) }
     }
 
+    /// Looks at the sources that a built-in kind is to read where they lie: all but documents.
+    pub(super) fn linked(&self) -> Result<Linked, Failure> {
+        let mut sources = Vec::new();
+        for (name, items) in &self.stage.inputs {
+            for (position, item) in items.iter().enumerate() {
+                if let From::Source(source) = &item.from
+                    && !self.decision.documents.contains_key(&(name.clone(), position))
+                {
+                    sources.push((source.clone(), self.decided(source)?));
+                }
+            }
+        }
+        Ok(Linked { sources })
+    }
+
     /// Shows a built-in kind, which is trusted not to write, an input where it lies.
-    pub(super) fn link(
-        &self,
-        name: &str,
-        position: usize,
-        item: &Input,
-        path: &Path,
-        linked: &mut Linked,
-    ) -> Result<(), Failure> {
-        let From::Source(source) = &item.from else {
-            return self.place(name, position, item, path, Place::Link);
-        };
-        linked.sources.push((source.clone(), self.decided(source)?));
-        Ok(std::os::unix::fs::symlink(self.pipeline.root.join(source), path)?)
+    pub(super) fn link(&self, name: &str, position: usize, item: &Input, path: &Path) -> Result<(), Failure> {
+        match &item.from {
+            From::Source(source) => Ok(std::os::unix::fs::symlink(self.pipeline.root.join(source), path)?),
+            From::Output { .. } => self.place(name, position, item, path, Place::Link),
+        }
     }
 
     /// Makes sure that linked sources are still what they were before the stage read them.

@@ -50,7 +50,7 @@ fn a_source_may_change_once_a_command_has_its_copy() {
 }
 
 #[test]
-fn what_a_command_would_not_have_been_decided_by_it_is_not_given() {
+fn a_command_is_not_given_what_it_was_not_decided_by() {
     let mail = mailbox();
     let project = Project::new(&pipeline(mail.path()));
     project.write("data/in", "old");
