@@ -31,6 +31,12 @@ pub struct RunRecord {
     pub project: PathBuf,
     /// The pipeline file, relative to the project.
     pub pipeline: PathBuf,
+    /// Where in the project the cache lay, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<PathBuf>,
+    /// What the project is known by if its cache lay elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Lineage>,
     /// The profile, if any.
     pub profile: Option<String>,
     /// `--set` arguments, as given.
@@ -41,6 +47,15 @@ pub struct RunRecord {
     pub host: Host,
     /// Every stage of the run, in topological order.
     pub stages: Vec<StageRecord>,
+}
+
+/// The random name of a project, and since when its folder has it: a copy has it since later.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Lineage {
+    /// The name.
+    pub project: String,
+    /// When the file with the name was made.
+    pub since: Timestamp,
 }
 
 /// The machine of a run.

@@ -12,6 +12,9 @@ use super::show::Show;
 use super::status::Status;
 use super::why::Why;
 
+/// Where `compare` puts its page.
+pub(crate) const COMPARE_PAGE: &str = "out/compare.html";
+
 /// Declarative, incremental pipelines whose stages are keyed by content.
 #[derive(Debug, Parser)]
 #[command(name = "kiln", version, propagate_version = true)]
@@ -53,7 +56,7 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Follow a metric over the runs.
     History(History),
-    /// List the runs, newest first.
+    /// List the runs of the pipeline file, newest first.
     Runs(Runs),
     /// Render the report of a run: one page with its figures, numbers and history.
     Report(Report),
@@ -88,7 +91,7 @@ pub(crate) enum Command {
     },
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(crate) struct Select {
     /// A profile of the pipeline file.
     #[arg(short, long, value_name = "NAME")]
@@ -171,12 +174,15 @@ pub(crate) struct Compare {
     pub(crate) markdown: bool,
     /// As a page: differences, curves laid over each other, figures side by side.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "markdown", "within", "by"], num_args = 0..=1,
-        require_equals = true, default_missing_value = "out/compare.html")]
+        require_equals = true, default_missing_value = COMPARE_PAGE)]
     pub(crate) html: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Runs {
+    /// Those of every pipeline file and project that the cache has runs of.
+    #[arg(short, long)]
+    pub(crate) all: bool,
     /// As JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -5,12 +5,15 @@ use kiln::pipeline::{self, StageName};
 use kiln::record::{RunRecord, StageRecord};
 
 use super::args::{Checkout, Place};
-use super::{EXIT_FAILED, Stop, project, render};
+use super::past::Past;
+use super::{EXIT_FAILED, Stop, render};
 
 pub(crate) fn checkout(place: &Place, args: &Checkout) -> Result<u8, Stop> {
-    let root = project::root(&place.file)?;
-    let store = project::store(place, &root)?;
-    let run = store.find_run(&args.run, Some(&root)).map_err(|e| Stop::Usage(e.to_string()))?;
+    let past = Past::open(place)?;
+    let run = past.find(&args.run)?;
+    past.say_whose(&run);
+    let Past { store, project } = past;
+    let root = project.root;
     all_named(&run, &args.stages)?;
     let wanted = |stage: &StageRecord| args.stages.is_empty() || args.stages.iter().any(|target| names(target, stage));
     let _hold = store.hold()?;

@@ -6,12 +6,12 @@ use kiln::compare::{self, CompareError, Gate, GateResult};
 use kiln::engine;
 use kiln::hash::Digest;
 use kiln::record::{OutputRecord, RunRecord};
-use kiln::store::Store;
 use serde::Serialize;
 
-use super::args::{Compare, Place};
+use super::args::{COMPARE_PAGE, Compare, Place};
+use super::past::Past;
 use super::render::look::Look;
-use super::{EXIT_FAILED, Stop, project, render, report};
+use super::{EXIT_FAILED, Stop, render, report};
 
 /// A comparison, and what became of the gates.
 #[derive(Serialize)]
@@ -24,11 +24,10 @@ struct Gated<'a, T> {
 
 pub(crate) fn compare(place: &Place, args: &Compare) -> Result<u8, Stop> {
     let gates: Vec<Gate> = args.fail_if.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(usage)?;
-    let root = project::root(&place.file)?;
-    let store = project::store(place, &root)?;
+    let past = Past::open(place)?;
     let results = match (&args.within, &args.by) {
-        (None, None) => between(&records(&store, &args.runs, &root)?, args, &gates, &store)?,
-        (run, _) => within(&project::find_run(&store, run.as_deref().unwrap_or("latest"), &root)?, args, &gates)?,
+        (None, None) => between(&records(&past, &args.runs)?, args, &gates, &past)?,
+        (run, _) => within(&past.find(run.as_deref().unwrap_or("latest"))?, args, &gates)?,
     };
     for failure in results.iter().flat_map(render::gates::failures) {
         render::error(&failure);
@@ -37,14 +36,20 @@ pub(crate) fn compare(place: &Place, args: &Compare) -> Result<u8, Stop> {
 }
 
 /// Runs side by side.
-fn between(runs: &[RunRecord], args: &Compare, gates: &[Gate], store: &Store) -> Result<Vec<GateResult>, Stop> {
+fn between(runs: &[RunRecord], args: &Compare, gates: &[Gate], past: &Past) -> Result<Vec<GateResult>, Stop> {
     let comparison = compare::diff(runs);
     // Before columns are chosen: a gate may be on a metric that is not shown.
     let results = checked(gates, &comparison)?;
     if let Some(file) = &args.html {
-        let artifacts = |run: &RunRecord, output: &OutputRecord| report::bytes(store, run, output);
-        let documents = |digest: &Digest| engine::document(store, digest);
-        report::write(file, &kiln::report::side_by_side(runs, &artifacts, &documents))?;
+        let artifacts = |run: &RunRecord, output: &OutputRecord| report::bytes(past, run, output);
+        let documents = |digest: &Digest| engine::document(&past.store, digest);
+        let file = if file == Path::new(COMPARE_PAGE) {
+            report::place(file, past.root(), &past.project)?
+        } else {
+            file.clone()
+        };
+        let own = past.project.pipeline.to_string_lossy();
+        report::write(&file, &kiln::report::side_by_side(runs, &own, &artifacts, &documents))?;
         render::data(&format!("{}\n", file.display()))?;
         return Ok(results);
     }
@@ -115,18 +120,20 @@ fn all(args: &Compare) -> bool {
 }
 
 /// The runs asked for; one alone is compared with the last; none means the last two.
-fn records(store: &Store, names: &[String], root: &Path) -> Result<Vec<RunRecord>, Stop> {
+fn records(past: &Past, names: &[String]) -> Result<Vec<RunRecord>, Stop> {
     match names {
         [] => {
-            let runs = store.runs(Some(root))?;
+            let runs = past.store.runs(Some(&past.project))?;
             if runs.len() < 2 {
-                let text = format!("comparing takes two runs and there are {}\nhint: `kiln run` makes one", runs.len());
+                let hint = past.elsewhere().map_or_else(String::new, |others| format!("; {others}"));
+                let count = runs.len();
+                let text = format!("comparing takes two runs and there are {count}\nhint: `kiln run` makes one{hint}");
                 return Err(Stop::Usage(text));
             }
-            runs[..2].iter().rev().map(|run| project::find_run(store, &run.id, root)).collect()
+            runs[..2].iter().rev().map(|run| past.find(&run.id)).collect()
         }
-        [one] => ["latest", one].into_iter().rev().map(|name| project::find_run(store, name, root)).collect(),
-        several => several.iter().map(|name| project::find_run(store, name, root)).collect(),
+        [one] => ["latest", one].into_iter().rev().map(|name| past.find(name)).collect(),
+        several => several.iter().map(|name| past.find(name)).collect(),
     }
 }
 

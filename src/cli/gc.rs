@@ -6,17 +6,14 @@ use std::time::Duration;
 use kiln::store::{Alone, Keep, Store};
 
 use super::args::{Gc, Place};
+use super::past::Past;
 use super::render::look::Look;
-use super::{EXIT_FAILED, Stop, project, render};
+use super::{EXIT_FAILED, Stop, render};
 
 pub(crate) fn gc(place: &Place, args: &Gc) -> Result<u8, Stop> {
-    let root = project::root(&place.file)?;
-    let store = project::store(place, &root)?;
-    let mut runs = Vec::new();
-    for name in &args.keep {
-        let run = store.find_run(name, Some(&root)).map_err(|e| Stop::Usage(e.to_string()))?;
-        runs.push(run.id);
-    }
+    let past = Past::open(place)?;
+    let runs: Vec<_> = args.keep.iter().map(|name| Ok(past.find(name)?.id)).collect::<Result<_, Stop>>()?;
+    let store = past.store;
     let keep = Keep {
         last: args.keep_last,
         runs,

@@ -8,8 +8,9 @@ use kiln::pipeline::{self, StageName};
 use kiln::record::{RunRecord, StageRecord};
 
 use super::args::Place;
+use super::past::Past;
 use super::render::look::Look;
-use super::{Stop, project, render};
+use super::{Stop, render};
 
 #[derive(Args, Debug)]
 pub(crate) struct History {
@@ -30,13 +31,12 @@ pub(crate) struct History {
 }
 
 pub(crate) fn history(place: &Place, args: &History) -> Result<u8, Stop> {
-    let root = project::root(&place.file)?;
-    let store = project::store(place, &root)?;
-    let runs = store.measured(&root, if args.last > 0 { args.last } else { usize::MAX }).into_iter();
+    let past = Past::open(place)?;
+    let runs = past.store.measured(&past.project, if args.last > 0 { args.last } else { usize::MAX }).into_iter();
     let mut runs: Vec<(RunRecord, Counts)> =
         runs.map(|(run, summary)| (run, Counts::of_outcomes(&summary.outcomes))).collect();
     if runs.is_empty() {
-        return Err(Stop::Usage("there are no runs yet\nhint: `kiln run` makes the first".into()));
+        return Err(past.nothing());
     }
     if !args.stages.is_empty() {
         only(&mut runs, &args.stages)?;

@@ -8,9 +8,8 @@ use kiln::engine::Records;
 use kiln::record::{Outcome, StageRecord};
 
 use super::args::Place;
+use super::past::Past;
 use super::{Stop, project, render};
-
-const NO_RUNS: &str = "there are no runs yet\nhint: `kiln run` makes the first";
 
 #[derive(Args, Debug)]
 pub(crate) struct Log {
@@ -25,16 +24,15 @@ pub(crate) struct Log {
 }
 
 pub(crate) fn log(place: &Place, args: &Log) -> Result<u8, Stop> {
-    let root = project::root(&place.file)?;
-    let store = project::store(place, &root)?;
+    let past = Past::open(place)?;
     let asked = std::slice::from_ref(&args.stage);
     let run = match &args.run {
-        Some(run) => Rc::new(project::find_run(&store, run, &root)?),
+        Some(run) => Rc::new(past.find(run)?),
         None => {
-            let mut records = Records::new(&store, &root);
+            let mut records = Records::new(&past.store, &past.project);
             // The newest run that has such a stage says which is meant; one before it may have executed it.
             let named = records.find(|run| project::recorded(run, asked).is_ok());
-            let named = named.or_else(|| records.find(|_| true)).ok_or_else(|| Stop::Usage(NO_RUNS.into()))?;
+            let named = named.or_else(|| records.find(|_| true)).ok_or_else(|| past.nothing())?;
             let name = only(&project::recorded(&named, asked)?, &args.stage)?;
             records.with_stage(&name, was_executed).ok_or_else(|| never(&name))?
         }
@@ -52,7 +50,9 @@ pub(crate) fn log(place: &Place, args: &Log) -> Result<u8, Stop> {
         render::talk(&format!("{text}\n"));
         return Ok(0);
     };
-    let path = root.join(log);
+    // The project, and the cache with it, may have moved since.
+    let here = past.store.log_path(&run.id, &stage.name);
+    let path = if here.exists() { here } else { past.root().join(log) };
     if args.path {
         render::data(&format!("{}\n", path.display()))?;
         return Ok(0);

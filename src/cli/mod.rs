@@ -13,6 +13,7 @@ mod kinds;
 mod list;
 mod log;
 mod outputs;
+mod past;
 mod project;
 mod render;
 mod report;

@@ -87,11 +87,6 @@ pub(crate) fn named(pipeline: &Pipeline, names: &[String]) -> Result<BTreeSet<St
     pipeline::matching(pipeline, names).map_err(Stop::Mistakes)
 }
 
-/// The record of the run that a name stands for.
-pub(crate) fn find_run(store: &Store, name: &str, root: &Path) -> Result<RunRecord, Stop> {
-    store.find_run(name, Some(root)).map_err(|e| Stop::Usage(e.to_string()))
-}
-
 /// The stages of a run that targets name, in its order.
 pub(crate) fn recorded(run: &RunRecord, targets: &[String]) -> Result<Vec<String>, Stop> {
     let names = run.stages.iter().map(|stage| StageName {

@@ -8,23 +8,32 @@ use kiln::engine;
 use kiln::hash::Digest;
 use kiln::pipeline::Pipeline;
 use kiln::record::{OutputRecord, RunRecord};
-use kiln::report::{self, Rendered, Subject};
-use kiln::store::Store;
+use kiln::report::{self, Rendered, Shown, Subject};
+use kiln::store::{Belongs, Project, Store};
 
 use super::args::{Place, Report, Select};
+use super::past::Past;
 use super::{Stop, project, render};
 
 /// So much of a page is read to see what it shows.
 const BEGINNING: u64 = 4096;
 
 pub(crate) fn report(place: &Place, args: &Report) -> Result<u8, Stop> {
-    let select = Select { profile: None, set: vec![] };
-    let pipeline = project::load(&place.file, &select)?;
-    let store = project::store(place, &pipeline.root)?;
+    let pipeline = project::load(&place.file, &Select::default())?;
+    let past = Past::open(place)?;
     let name = args.run.as_deref().unwrap_or("latest");
-    let run = store.find_run(name, Some(&pipeline.root)).map_err(|e| Stop::Usage(e.to_string()))?;
-    let markdown = pipeline.report.as_ref().map_or_else(|| report::outline(&run), |report| report.text.clone());
-    let page = page(&store, &run, &markdown);
+    let run = past.find(name)?;
+    // A run is told by the report of its own pipeline file.
+    let report = match past.say_whose(&run) {
+        Belongs::Here => pipeline.report,
+        Belongs::OtherFile => {
+            let file = past.root().join(&run.pipeline);
+            project::load(&file, &Select::default()).ok().and_then(|pipeline| pipeline.report)
+        }
+        Belongs::OtherProject => None,
+    };
+    let markdown = report.as_ref().map_or_else(|| report::outline(&run), |report| report.text.clone());
+    let page = page(&past, &run, &markdown);
     render::report::missing(&page.missing);
     match &args.output {
         Some(output) if output.as_os_str() == "-" => render::data(&page.html)?,
@@ -33,10 +42,11 @@ pub(crate) fn report(place: &Place, args: &Report) -> Result<u8, Stop> {
             render::data(&format!("{}\n", output.display()))?;
         }
         None => {
-            let file = pipeline.report.as_ref().map_or_else(|| PathBuf::from("out/report.html"), |r| r.page.clone());
+            let file = report.map_or_else(|| PathBuf::from("out/report.html"), |report| report.page);
             // The page of the latest run stays where it is looked for.
-            let file = if name == "latest" { file } else { beside(&file, &run.id) };
-            write(&pipeline.root.join(&file), &page.html)?;
+            let file =
+                if name == "latest" { self::place(&file, past.root(), &past.project)? } else { beside(&file, &run.id) };
+            write(&past.root().join(&file), &page.html)?;
             render::data(&format!("{}\n", file.display()))?;
         }
     }
@@ -47,61 +57,86 @@ pub(crate) fn report(place: &Place, args: &Report) -> Result<u8, Stop> {
 ///
 /// # Errors
 /// If the page cannot be written.
-pub(crate) fn after_run(pipeline: &Pipeline, store: &Store, run: &RunRecord, quiet: bool) -> Result<(), Stop> {
+pub(crate) fn after_run(pipeline: &Pipeline, store: Store, run: &RunRecord, quiet: bool) -> Result<(), Stop> {
     // A run of a few stages would leave a page with most of it missing.
     let Some(report) = pipeline.report.as_ref().filter(|_| run.stages.len() == pipeline.stages.len()) else {
         return Ok(());
     };
-    let file = pipeline.root.join(&report.page);
-    if !(report::is_quiet(run) && shows(&file).is_some_and(|shown| shown == report::shows(&report.text, run))) {
-        let page = page(store, run, &report.text);
+    let past = Past { store, project: Project::at(&pipeline.root, &pipeline.file) };
+    let place = match self::place(&report.page, past.root(), &past.project) {
+        Ok(place) => place,
+        Err(Stop::Usage(why)) => {
+            render::talk(&format!("there is no report of this run: {why}\n"));
+            return Ok(());
+        }
+        Err(other) => return Err(other),
+    };
+    let file = past.root().join(&place);
+    let same = |shown: Shown| shown.shows == report::shows(&report.text, run);
+    if !(report::is_quiet(run) && shown(&file).is_some_and(same)) {
+        let page = page(&past, run, &report.text);
         write(&file, &page.html)?;
         if !quiet {
             render::report::missing(&page.missing);
         }
     }
     if !quiet {
-        render::talk(&format!("report: {}\n", report.page.display()));
+        render::talk(&format!("report: {}\n", place.display()));
     }
     Ok(())
 }
 
-/// What the page that is there shows.
-fn shows(file: &Path) -> Option<String> {
-    let mut beginning = Vec::new();
-    std::io::Read::read_to_end(&mut std::io::Read::take(fs::File::open(file).ok()?, BEGINNING), &mut beginning).ok()?;
-    report::shown(&String::from_utf8_lossy(&beginning)).map(str::to_owned)
+/// Where a page of a pipeline file goes, relative to `folder`: there, unless the page of another pipeline file of the project is
+/// there already. What is no page of Kiln's stays.
+///
+/// # Errors
+/// If something else is there.
+pub(crate) fn place(page: &Path, folder: &Path, project: &Project) -> Result<PathBuf, Stop> {
+    let others = |page: &Path| {
+        let of = shown(&folder.join(page)).and_then(|shown| shown.pipeline).map(PathBuf::from);
+        of.is_some_and(|of| of != project.pipeline && project.root.join(of).is_file())
+    };
+    let own = project.pipeline.file_stem().unwrap_or_default().to_string_lossy();
+    let place = if others(page) { beside(page, &own) } else { page.to_owned() };
+    let file = folder.join(&place);
+    if fs::symlink_metadata(&file).is_ok() && shown(&file).is_none() {
+        let text = format!("`{}` is no page of Kiln's, so it stays as it is", place.display());
+        return Err(Stop::Usage(format!(
+            "{text}\nhint: move it, or name another place with `--output` or `--html=FILE`"
+        )));
+    }
+    Ok(place)
 }
 
-fn page(store: &Store, run: &RunRecord, markdown: &str) -> Rendered {
-    let previous = before(store, run);
-    let artifacts = |run: &RunRecord, output: &OutputRecord| bytes(store, run, output);
-    let documents = |digest: &Digest| engine::document(store, digest);
+/// What the page that is there shows.
+fn shown(file: &Path) -> Option<Shown> {
+    fs::metadata(file).ok().filter(fs::Metadata::is_file)?;
+    let mut beginning = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::Read::take(fs::File::open(file).ok()?, BEGINNING), &mut beginning).ok()?;
+    report::shown(&String::from_utf8_lossy(&beginning))
+}
+
+fn page(past: &Past, run: &RunRecord, markdown: &str) -> Rendered {
+    let previous = past.store.run_before(run, &past.project);
+    let artifacts = |run: &RunRecord, output: &OutputRecord| bytes(past, run, output);
+    let documents = |digest: &Digest| engine::document(&past.store, digest);
     let subject = Subject { run, previous: previous.as_ref(), artifacts: &artifacts, documents: &documents };
     report::render(markdown, &subject)
 }
 
-/// The run before a run in its project.
-fn before(store: &Store, run: &RunRecord) -> Option<RunRecord> {
-    let runs = store.runs(Some(&run.project)).ok()?;
-    let at = runs.iter().position(|r| r.id == run.id)?;
-    let previous = runs[at + 1..].iter().find(|r| r.pipeline == run.pipeline)?;
-    store.find_run(&previous.id, Some(&run.project)).ok()
-}
-
 /// An output from the store; from the project, if it is still there and still the same.
-pub(crate) fn bytes(store: &Store, run: &RunRecord, output: &OutputRecord) -> Result<Vec<u8>, String> {
-    store.read(&output.digest).or_else(|why| {
-        let bytes = fs::read(run.project.join(&output.path)).ok();
-        let same = bytes.filter(|bytes| blake3::hash(bytes).as_bytes() == &output.digest.0);
-        same.ok_or_else(|| format!("`{}`: {why}", output.path.display()))
+pub(crate) fn bytes(past: &Past, run: &RunRecord, output: &OutputRecord) -> Result<Vec<u8>, String> {
+    past.store.read(&output.digest).or_else(|why| {
+        let bytes = [past.root(), &run.project].into_iter().filter_map(|root| fs::read(root.join(&output.path)).ok());
+        let mut same = bytes.filter(|bytes| blake3::hash(bytes).as_bytes() == &output.digest.0);
+        same.next().ok_or_else(|| format!("`{}`: {why}", output.path.display()))
     })
 }
 
 /// `out/report.html` -> `out/report-kqzvbnme.html`.
-fn beside(file: &Path, run: &str) -> PathBuf {
+fn beside(file: &Path, of: &str) -> PathBuf {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    file.with_file_name(format!("{stem}-{run}.html"))
+    file.with_file_name(format!("{stem}-{of}.html"))
 }
 
 /// Writes a page in one step, so that a reader never sees half of it.

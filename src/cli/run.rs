@@ -60,7 +60,7 @@ pub(crate) fn once(place: &Place, args: &Run, interrupt: &Interrupt, force: bool
     let options = Options { stages: stages.union(&force).copied().collect(), force, ..options };
     let record = engine::run(&pipeline, &store, &options, interrupt, reporter.as_mut())?;
     drop(reporter);
-    report::after_run(&pipeline, &store, &record, args.quiet)?;
+    report::after_run(&pipeline, store, &record, args.quiet)?;
     if args.json {
         render::json(&record)?;
     }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::args::{Place, Select};
+use super::past::Past;
 use super::render::look::Look;
 use super::{Stop, project, render};
 
@@ -72,14 +73,13 @@ pub(crate) struct LastRun {
 }
 
 pub(crate) fn show(place: &Place, args: &Show) -> Result<u8, Stop> {
-    let root = project::root(&place.file)?;
-    let store = project::store(place, &root)?;
+    let past = Past::open(place)?;
     // A stage goes before a run; where the pipeline has mistakes, runs can still be shown.
     let pipeline = project::load(&place.file, &args.select);
     let fault = match &pipeline {
         Ok(pipeline) => match project::named(pipeline, std::slice::from_ref(&args.what)) {
             Ok(stages) => {
-                let mut records = Records::new(&store, &root);
+                let mut records = Records::new(&past.store, &past.project);
                 let stages = stages.iter().map(|id| stage(pipeline, &pipeline.stages[id.0], &mut records));
                 let stages: Vec<Shown> = stages.collect();
                 if args.json {
@@ -91,15 +91,21 @@ pub(crate) fn show(place: &Place, args: &Show) -> Result<u8, Stop> {
             }
             Err(stop) => stop,
         },
+        // Whoever asks for a stage of a broken pipeline has to hear what is broken, and not of a run that happens to begin so.
+        Err(_) if !is_a_run(&args.what, &past) => return pipeline.map(|_| 0),
         Err(_) => Stop::Usage(String::new()),
     };
-    let run = match store.find_run(&args.what, Some(&root)) {
-        Ok(run) => run,
-        // Whoever asks for a stage of a broken pipeline has to hear what is broken.
-        Err(_) if pipeline.is_err() => return pipeline.map(|_| 0),
-        Err(error) => return Err(nothing(&args.what, fault, &error.to_string())),
-    };
-    show_run(&run, args)
+    match past.find(&args.what) {
+        Ok(run) => show_run(&run, args),
+        Err(Stop::Usage(error)) => Err(nothing(&args.what, fault, &error)),
+        Err(other) => Err(other),
+    }
+}
+
+/// Whether a name is certainly that of a run: `latest`, `latest~2`, or a whole id.
+fn is_a_run(name: &str, past: &Past) -> bool {
+    let back = name.strip_prefix("latest").is_some_and(|rest| rest.is_empty() || rest.starts_with('~'));
+    back || past.store.find_run(name, Some(&past.project)).is_ok_and(|run| run.id == name)
 }
 
 fn show_run(run: &RunRecord, args: &Show) -> Result<u8, Stop> {

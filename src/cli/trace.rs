@@ -3,13 +3,12 @@
 use kiln::engine;
 
 use super::args::{Place, Trace};
+use super::past::Past;
 use super::render::look::Look;
-use super::{Stop, project, render};
+use super::{Stop, render};
 
 pub(crate) fn trace(place: &Place, args: &Trace) -> Result<u8, Stop> {
-    let root = project::root(&place.file)?;
-    let store = project::store(place, &root)?;
-    let run = store.find_run(&args.run, Some(&root)).map_err(|e| Stop::Usage(e.to_string()))?;
+    let run = Past::open(place)?.find(&args.run)?;
     if args.json {
         render::json(&engine::trace(&run))?;
     } else {

@@ -5,6 +5,7 @@ use kiln::engine::{self, Explanation, Standing};
 use serde_json::{Value, json};
 
 use super::args::{Place, Select};
+use super::past::Past;
 use super::render::look::Look;
 use super::status::State;
 use super::{Stop, project, render};
@@ -46,11 +47,11 @@ pub(crate) fn why(place: &Place, args: &Why) -> Result<u8, Stop> {
 }
 
 fn past(place: &Place, args: &Why, run: &str) -> Result<Vec<Explanation>, Stop> {
-    let root = project::root(&place.file)?;
-    let store = project::store(place, &root)?;
-    let record = project::find_run(&store, run, &root)?;
+    let past = Past::open(place)?;
+    let record = past.find(run)?;
     let names = project::recorded(&record, &args.stages)?;
-    let explain = |name: &String| engine::explain_past(&store, &root, &record, name);
+    let owner = past.store.owner_of(&record, &past.project);
+    let explain = |name: &String| engine::explain_past(&past.store, &owner, &record, name);
     Ok(names.iter().filter_map(explain).collect())
 }
 

@@ -1,14 +1,13 @@
 //! What a stage was the last time: the ground against which `why` is told. Read only when there is something to tell.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 
 use super::decide::{Decision, Missing};
 use super::documents;
 use crate::action::{Manifest, differences};
 use crate::hash::{ActionKey, Digest};
 use crate::record::{Outcome, StageRecord};
-use crate::store::{Skimmed, Store};
+use crate::store::{Project, Skimmed, Store};
 
 /// How many runs are looked through for a stage's last key.
 const DEPTH: usize = 50;
@@ -20,10 +19,10 @@ pub(super) const NEVER: &str = "never run before";
 const NO_RESULT: &str = "its last execution gave no result";
 const GONE: &str = "its last result is no longer in the cache";
 
-/// The last key of every stage, from the project's run records.
+/// The last key of every stage, from the run records of the pipeline file.
 pub(super) struct History<'a> {
     store: &'a Store,
-    project: &'a Path,
+    project: Project,
     /// Runs not looked into yet, newest first; `None` until the first question.
     older: Option<Box<dyn Iterator<Item = Vec<Skimmed>> + Send + 'a>>,
     stages: HashMap<String, Last>,
@@ -41,15 +40,15 @@ struct Last {
 }
 
 impl<'a> History<'a> {
-    pub(super) fn new(store: &'a Store, project: &'a Path) -> Self {
-        Self { store, project, older: None, stages: HashMap::new() }
+    pub(super) fn new(store: &'a Store, project: &Project) -> Self {
+        Self { store, project: project.clone(), older: None, stages: HashMap::new() }
     }
 
     /// A history of which some pages of the last record are known already.
     pub(super) fn beginning_with(
         pages: &BTreeMap<usize, Vec<StageRecord>>,
         store: &'a Store,
-        project: &'a Path,
+        project: &Project,
     ) -> Self {
         let mut history = Self::new(store, project);
         history.learn(pages.values().flatten().cloned().map(Skimmed::from).collect());
@@ -65,7 +64,7 @@ impl<'a> History<'a> {
 
     /// Learns from one more run; `None` if there is none.
     fn read_older(&mut self) -> Option<()> {
-        let older = self.older.get_or_insert_with(|| Box::new(self.store.skim_runs(self.project).take(DEPTH)));
+        let older = self.older.get_or_insert_with(|| Box::new(self.store.skim_runs(&self.project).take(DEPTH)));
         let stages = older.next()?;
         self.learn(stages);
         Some(())

@@ -8,7 +8,7 @@ use super::history::History;
 use super::sources::Sources;
 use crate::hash::Artifact;
 use crate::pipeline::{From, Pipeline, Stage, StageId};
-use crate::store::Store;
+use crate::store::{Project, Store};
 
 /// What a run would do with a stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub fn plan(pipeline: &Pipeline, store: &Store, stages: &BTreeSet<StageId>, forc
     let order: Vec<StageId> = stages.iter().copied().filter(|s| s.0 < pipeline.stages.len()).collect();
     let sources = Sources::scan(pipeline, &order, store.memo());
     let deciding = Deciding { pipeline, store, memo: store.memo(), sources: &sources };
-    let mut history = History::new(store, &pipeline.root);
+    let mut history = History::new(store, &Project::at(&pipeline.root, &pipeline.file));
     let mut planned = Vec::with_capacity(order.len());
     walk(&deciding, &order, force, &mut |id, found| {
         let name = pipeline.stages[id.0].name.to_string();

@@ -1,16 +1,15 @@
-//! The run records of a project, read newest first and only as far as a question needs.
+//! The run records of a pipeline file, read newest first and only as far as a question needs.
 
-use std::path::Path;
 use std::rc::Rc;
 
 use crate::hash::ActionKey;
 use crate::record::{Outcome, RunId, RunRecord, StageRecord};
-use crate::store::{Album, Outline, Skimmed, Store};
+use crate::store::{Album, Outline, Project, Skimmed, Store};
 
 /// How many runs are looked through.
 const DEPTH: usize = 100;
 
-/// The run records of a project, newest first. Damaged ones are passed over, and those behind the last hundred are not looked at.
+/// The run records of a pipeline file, newest first. Damaged ones are passed over, and those behind the last hundred are not looked at.
 pub struct Records<'a> {
     store: &'a Store,
     older: Box<dyn Iterator<Item = Outline> + 'a>,
@@ -21,8 +20,8 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// The records of a project; none is read yet.
-    pub fn new(store: &'a Store, project: &Path) -> Self {
+    /// The records of a pipeline file; none is read yet.
+    pub fn new(store: &'a Store, project: &Project) -> Self {
         let older = Box::new(store.outlines(project).take(DEPTH));
         Self { store, older, read: vec![], album: Album::default(), whole: None }
     }

@@ -18,7 +18,7 @@ use crate::hash::{Artifact, Digest};
 use crate::kind::{Catalog, Role};
 use crate::pipeline::{Body, Identity, Part, Pipeline, Stage, StageId};
 use crate::record::{RunRecord, RunStatus};
-use crate::store::{PAGE, Store, StoreError};
+use crate::store::{PAGE, Project, Store, StoreError};
 
 /// If changes can reach more of the stages than one in so many, an ordinary run is as quick.
 const FEW: usize = 4;
@@ -81,7 +81,7 @@ pub fn rerun(
 ) -> Result<Option<RunRecord>, StoreError> {
     let Some(kept) = identity.kept_beside() else { return Ok(None) };
     let store = Store::unread(cache)?;
-    let began = Began::now(&store);
+    let began = Began::now(&store, Project::at(&identity.root, &identity.file));
     let Some(_hold) = store.try_hold_unread()? else { return Ok(None) };
     let Some(footprint) = Footprint::read(kept.bytes()).filter(|f| f.holds(&store, &identity.root)) else {
         return Ok(None);
@@ -106,9 +106,9 @@ pub fn rerun(
     reporter.run_started(footprint.stages);
     reporter.stages_up_to_date(footprint.stages - part.reached.len());
     // What was recorded since, if anything, may say otherwise.
-    let history = match store.last_pages(&identity.root) {
-        Some(pages) if pages == footprint.pages => History::beginning_with(&opened, &store, &identity.root),
-        _ => History::new(&store, &identity.root),
+    let history = match store.last_pages(&began.project) {
+        Some(pages) if pages == footprint.pages => History::beginning_with(&opened, &store, &began.project),
+        _ => History::new(&store, &began.project),
     };
     let given = Given { pipeline: &part.pipeline, store: &store, sources: &sources, edge };
     let options = Options { stages: part.reached.clone(), ..options.clone() };

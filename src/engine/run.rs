@@ -14,7 +14,7 @@ use super::schedule::{Given, bring_up_to_date};
 use super::sources::Sources;
 use crate::pipeline::{Identity, Pipeline, StageId};
 use crate::record::{Outcome, RunId, RunRecord, RunStatus, StageRecord};
-use crate::store::{Store, StoreError};
+use crate::store::{Project, Store, StoreError};
 
 /// What is asked of a run.
 #[derive(Clone)]
@@ -47,7 +47,7 @@ pub fn run(
     interrupt: &Interrupt,
     reporter: &mut dyn Reporter,
 ) -> Result<RunRecord, StoreError> {
-    let began = Began::now(store);
+    let began = Began::now(store, Project::at(&pipeline.root, &pipeline.file));
     let _hold = match store.try_hold()? {
         Some(hold) => hold,
         None => {
@@ -58,7 +58,7 @@ pub fn run(
     let order: Vec<StageId> = (0..pipeline.stages.len()).map(StageId).filter(|s| options.stages.contains(s)).collect();
     reporter.run_started(order.len());
     let sources = Sources::scan(pipeline, &order, store.memo());
-    let history = History::new(store, &pipeline.root);
+    let history = History::new(store, &began.project);
     let given = Given { pipeline, store, sources: &sources, edge: BTreeMap::new() };
     let stages = bring_up_to_date(&given, options, interrupt, &began, history, reporter);
     let record = began.record(pipeline, options, interrupt, stages);
@@ -78,12 +78,18 @@ pub fn run(
 pub(super) struct Began {
     pub(super) id: RunId,
     pub(super) at: Instant,
+    /// Whose run it is.
+    pub(super) project: Project,
     started: Timestamp,
+    /// Where in the project the cache lies, if it does.
+    cache: Option<PathBuf>,
 }
 
 impl Began {
-    pub(super) fn now(store: &Store) -> Self {
-        Self { id: store.new_run_id(), at: Instant::now(), started: Timestamp::now() }
+    pub(super) fn now(store: &Store, project: Project) -> Self {
+        let (at, started) = (Instant::now(), Timestamp::now());
+        let project = project.named(store.root());
+        Self { id: store.new_run_id(), at, started, cache: project.cache(store.root()), project }
     }
 
     /// The record of the run.
@@ -107,8 +113,10 @@ impl Began {
             status,
             started: self.started,
             seconds: self.at.elapsed().as_secs_f64(),
-            project: pipeline.root.clone(),
-            pipeline: pipeline.file.clone(),
+            project: self.project.root,
+            pipeline: self.project.pipeline,
+            lineage: self.project.lineage.filter(|_| self.cache.is_none()),
+            cache: self.cache,
             profile: pipeline.profile.clone(),
             set: options.set.clone(),
             params: pipeline.params.clone(),

@@ -30,7 +30,7 @@ use maud::html;
 pub(crate) use body::is_outward;
 pub(crate) use document::{Document, Item};
 pub use outline::outline;
-pub use page::shown;
+pub use page::{Shown, shown};
 pub(crate) use picture::{PICTURES, is_picture};
 pub(crate) use reference::{Fault, Reference, STAGE_FACTS, Sort, Table, Target, fact, parse, suits, target};
 pub use shows::{is_quiet, shows};
@@ -64,6 +64,7 @@ pub fn render(markdown: &str, subject: &Subject<'_>) -> Rendered {
         title: title.as_deref().unwrap_or("Report"),
         wide: false,
         shows: &shows(markdown, run),
+        pipeline: &run.pipeline.file_name().unwrap_or_default().to_string_lossy(),
         byline,
         headings: &body.headings,
         body: &body.html,

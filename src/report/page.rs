@@ -12,6 +12,8 @@ pub(super) struct Page<'a> {
     pub(super) wide: bool,
     /// Which report of which run this is: equal for pages that show the same.
     pub(super) shows: &'a str,
+    /// The pipeline file that it is of.
+    pub(super) pipeline: &'a str,
     /// A line above everything.
     pub(super) byline: Markup,
     /// The headings.
@@ -22,6 +24,9 @@ pub(super) struct Page<'a> {
 
 /// Where [`shown`] finds what a page shows.
 const SHOWS: &str = "<meta name=\"kiln-shows\" content=\"";
+
+/// Where [`shown`] finds whose page one is.
+const PIPELINE: &str = "<meta name=\"kiln-pipeline\" content=\"";
 
 impl Page<'_> {
     pub(super) fn html(&self) -> String {
@@ -35,6 +40,7 @@ impl Page<'_> {
                 head {
                     meta charset="utf-8";
                     (PreEscaped(SHOWS)) (self.shows) (PreEscaped("\">"))
+                    (PreEscaped(PIPELINE)) (self.pipeline) (PreEscaped("\">"))
                     meta http-equiv="Content-Security-Policy" content=(policy);
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
@@ -78,8 +84,19 @@ pub(super) fn plain(text: &str) -> String {
     pieces(text).into_iter().map(literal).collect()
 }
 
-/// What a page shows, as far as its beginning tells.
-pub fn shown(page: &str) -> Option<&str> {
-    let rest = &page[page.find(SHOWS)? + SHOWS.len()..];
-    rest.split('"').next()
+/// What the beginning of a page tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// What it shows, as [`shows`](super::shows) puts it; empty where it sets runs side by side.
+    pub shows: String,
+    /// The pipeline file that it is of; pages of before do not tell.
+    pub pipeline: Option<String>,
+}
+
+/// What a page is, as far as its beginning tells; `None` if it is none of Kiln's.
+pub fn shown(page: &str) -> Option<Shown> {
+    let content = |mark: &str| page[page.find(mark)? + mark.len()..].split('"').next();
+    let plain =
+        |text: &str| text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
+    Some(Shown { shows: content(SHOWS)?.to_owned(), pipeline: content(PIPELINE).map(plain) })
 }

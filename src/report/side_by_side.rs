@@ -15,8 +15,14 @@ use crate::show::number::count;
 /// So many figures, and so many files of series, are shown.
 const SHOWN: usize = 60;
 
-/// A page about runs, oldest first: differing parameters, metrics, curves, figures. What is equal is counted.
-pub fn side_by_side(runs: &[RunRecord], artifacts: &Artifacts<'_>, documents: &Documents<'_>) -> String {
+/// A page about runs, oldest first: differing parameters, metrics, curves, figures. What is equal is counted. `pipeline` is the
+/// pipeline file that they are compared for.
+pub fn side_by_side(
+    runs: &[RunRecord],
+    pipeline: &str,
+    artifacts: &Artifacts<'_>,
+    documents: &Documents<'_>,
+) -> String {
     let comparison = compare::diff(runs);
     let subjects: Vec<Subject<'_>> =
         runs.iter().map(|run| Subject { run, previous: None, artifacts, documents }).collect();
@@ -40,7 +46,7 @@ pub fn side_by_side(runs: &[RunRecord], artifacts: &Artifacts<'_>, documents: &D
         }
     };
     let body = body.into_string();
-    page::Page { title: &title, wide: true, shows: "", byline, headings: &headings, body: &body }.html()
+    page::Page { title: &title, wide: true, shows: "", pipeline, byline, headings: &headings, body: &body }.html()
 }
 
 fn is_series(_: &StageRecord, output: &OutputRecord) -> bool {

@@ -1,6 +1,6 @@
 //! Garbage: what nobody needs any more, found by following what is kept, and deleted in an order that a crash cannot spoil.
 //!
-//! Kept are the results that the last runs of each project reached, those of named runs, those whose outputs lie in
+//! Kept are the results that the last runs of each pipeline file reached, those of named runs, those whose outputs lie in
 //! place in a project, the last step of each, and young ones that no run record names. All they lead to is kept with them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -216,14 +216,14 @@ impl Store {
 
 /// Which runs are kept, in the order of the records.
 fn chosen(recorded: &Recorded, keep: &Keep) -> Vec<bool> {
-    let mut projects: BTreeMap<&Path, (usize, HashSet<usize>, bool)> = BTreeMap::new();
+    let mut files: BTreeMap<(&Path, &Path), (usize, HashSet<usize>, bool)> = BTreeMap::new();
     let mut choices = Vec::with_capacity(recorded.runs.len());
     for run in &recorded.runs {
         if keep.runs.contains(&run.id) || keep.forget.contains(&run.project) {
             choices.push(keep.runs.contains(&run.id));
             continue;
         }
-        let (count, seen, over) = projects.entry(&run.project).or_default();
+        let (count, seen, over) = files.entry((&run.project, &run.pipeline)).or_default();
         if run.reached.iter().any(|made| !seen.contains(made)) {
             *over |= *count == keep.last;
             *count += 1;

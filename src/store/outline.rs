@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::page;
 use super::pages::{PAGE, Pages};
 use super::run::read_line;
-use super::{RunLookupError, RunSummary, Skimmed, Store};
+use super::{Project, RunLookupError, RunSummary, Skimmed, Store};
 use crate::hash::Digest;
 use crate::record::{RunId, RunRecord, StageRecord};
 
@@ -36,8 +36,8 @@ pub(crate) struct Album {
 }
 
 impl Store {
-    /// The recorded runs of a project, newest first; each is read when it is asked for. Damaged ones are passed over.
-    pub(crate) fn outlines(&self, project: &Path) -> impl Iterator<Item = Outline> + use<'_> {
+    /// The recorded runs of a pipeline file, newest first; each is read when it is asked for. Damaged ones are passed over.
+    pub(crate) fn outlines(&self, project: &Project) -> impl Iterator<Item = Outline> + use<'_> {
         self.runs_of(project).filter_map(|(summary, path)| {
             let (line, _) = read_line(&path).ok()?;
             let stages = match serde_json::from_slice(&line) {
@@ -56,8 +56,8 @@ impl Store {
         self.read_record(&outline.path)
     }
 
-    /// The last `count` runs of a project, oldest first, with those of their stages that have metrics. Damaged ones are passed over.
-    pub fn measured(&self, project: &Path, count: usize) -> Vec<(RunRecord, RunSummary)> {
+    /// The last `count` runs of a pipeline file, oldest first, with those of their stages that have metrics. Damaged ones are passed over.
+    pub fn measured(&self, project: &Project, count: usize) -> Vec<(RunRecord, RunSummary)> {
         let ours = self.runs_of(project);
         let mut pages = HashMap::new();
         let mut runs: Vec<(RunRecord, RunSummary)> = ours

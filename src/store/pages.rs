@@ -254,6 +254,8 @@ fn head_of(record: &RunRecord) -> RunRecord {
         seconds: record.seconds,
         project: record.project.clone(),
         pipeline: record.pipeline.clone(),
+        cache: record.cache.clone(),
+        lineage: record.lineage.clone(),
         profile: record.profile.clone(),
         set: record.set.clone(),
         params: Value::Null,

@@ -7,8 +7,9 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::pages::Pages;
+use super::project::Places;
 use super::run::read_line;
-use super::{Result, RunLookupError, Store, StoreError, page};
+use super::{Result, RunLookupError, RunSummary, Store, StoreError, page};
 use crate::hash::{ActionKey, Artifact, Digest};
 use crate::record::RunId;
 
@@ -27,7 +28,10 @@ pub(super) struct Recorded {
 /// A run.
 pub(super) struct RecordedRun {
     pub(super) id: RunId,
+    /// The folder of its project, wherever it was when the run took place.
     pub(super) project: PathBuf,
+    /// The pipeline file's name in it.
+    pub(super) pipeline: PathBuf,
     /// Its record's file.
     pub(super) path: PathBuf,
     /// What its stages reached, as positions in `made`.
@@ -56,8 +60,6 @@ pub(super) struct InPlace {
 /// As much of a run record as is needed here.
 #[derive(Deserialize)]
 struct Run {
-    id: RunId,
-    project: PathBuf,
     /// None where they are in pages.
     #[serde(default)]
     stages: Vec<Stage>,
@@ -164,16 +166,24 @@ impl Store {
     pub(super) fn recorded(&self) -> Result<Recorded> {
         let mut recorded = Recorded::default();
         let mut reading = Reading::default();
+        let mut places = Places::new(self.root(), None);
         for files in self.run_files()?.chunks(AT_ONCE) {
             let read: Vec<_> = files.par_iter().map(|(_, path)| (path, self.read_run(path))).collect();
             for (path, run) in read {
-                let noted = match run {
-                    Ok((run, None)) => Ok(self.note(run, path, &mut reading)),
-                    Ok((run, Some(pages))) => self.note_pages(run, &pages, path, &mut reading).inspect(|_| {
-                        recorded.pages.extend(&pages.pages);
-                    }),
-                    Err(error) => Err(error),
-                };
+                let noted = run.and_then(|(run, pages, summary)| {
+                    let blank = RecordedRun {
+                        project: places.of(&summary),
+                        pipeline: summary.pipeline.file_name().unwrap_or_default().into(),
+                        id: summary.id,
+                        path: path.clone(),
+                        reached: vec![],
+                        logs: vec![],
+                    };
+                    let Some(pages) = pages else { return Ok(self.note(run, blank, &mut reading)) };
+                    let run = self.note_pages(&pages, blank, &mut reading)?;
+                    recorded.pages.extend(&pages.pages);
+                    Ok(run)
+                });
                 match noted {
                     Ok(run) => recorded.runs.push(run),
                     Err(RunLookupError::Store(error @ StoreError::Io { .. })) => return Err(error),
@@ -185,34 +195,31 @@ impl Store {
         Ok(recorded)
     }
 
-    fn read_run(&self, path: &Path) -> std::result::Result<(Run, Option<Pages>), RunLookupError> {
-        let (line, _) = read_line(path)?;
+    fn read_run(&self, path: &Path) -> std::result::Result<(Run, Option<Pages>, RunSummary), RunLookupError> {
+        let (line, summary) = read_line(path)?;
         let run = serde_json::from_slice(&line).map_err(|_| RunLookupError::Damaged { path: path.to_owned() })?;
-        Ok((run, serde_json::from_slice(&line).ok()))
+        Ok((run, serde_json::from_slice(&line).ok(), summary))
     }
 
-    fn note(&self, run: Run, path: &Path, reading: &mut Reading) -> RecordedRun {
-        let Run { id, project, stages } = run;
-        let (mut reached, mut logs) = (Vec::new(), Vec::new());
-        for Stage { name, key, outputs, log } in stages {
+    fn note(&self, run: Run, mut noted: RecordedRun, reading: &mut Reading) -> RecordedRun {
+        for Stage { name, key, outputs, log } in run.stages {
             let outputs = outputs.into_values().map(|output| (output.path, output.digest)).collect();
-            let place = reading.place(&project, &name, key, outputs);
-            reached.extend(place);
+            let place = reading.place(&noted.project, &name, key, outputs);
+            noted.reached.extend(place);
             if log.is_some() {
-                logs.push((self.log_path(&id, &name), place));
+                noted.logs.push((self.log_path(&noted.id, &name), place));
             }
         }
-        RecordedRun { id, project, path: path.to_owned(), reached, logs }
+        noted
     }
 
     fn note_pages(
         &self,
-        run: Run,
         pages: &Pages,
-        path: &Path,
+        mut noted: RecordedRun,
         reading: &mut Reading,
     ) -> std::result::Result<RecordedRun, RunLookupError> {
-        let Run { id, project, .. } = run;
+        let project = noted.project.clone();
         let new = pages.pages.iter().filter(|page| !reading.pages.contains_key(&(project.clone(), **page)));
         let new: Vec<Digest> = new.copied().collect();
         let read: Result<Vec<(Digest, Vec<u8>)>> =
@@ -227,14 +234,13 @@ impl Store {
             reading.pages.insert((project.clone(), digest), placed);
         }
         let stages = pages.pages.iter().flat_map(|page| &reading.pages[&(project.clone(), *page)]);
-        let (mut reached, mut logs) = (Vec::new(), Vec::new());
         for (position, (name, place)) in stages.enumerate() {
-            reached.extend(place);
+            noted.reached.extend(place);
             if pages.passing(position).log.is_some() {
-                logs.push((self.log_path(&id, name), *place));
+                noted.logs.push((self.log_path(&noted.id, name), *place));
             }
         }
-        Ok(RecordedRun { id, project, path: path.to_owned(), reached, logs })
+        Ok(noted)
     }
 
     /// The recorded outputs of some projects that lie where they were put, unchanged. Projects on other machines have none.

@@ -1,4 +1,4 @@
-//! Run records and logs: writing them, listing them, and finding one by a name that a person would type.
+//! Run records and logs: writing them and listing them.
 //!
 //! A record is a file of two lines of JSON: a summary with the digests of both, then the record itself. Listing
 //! runs reads first lines only.
@@ -10,13 +10,15 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::layout::write_atomically;
 use super::pages::PAGE;
+use super::project::Places;
 use super::results::LASTING;
-use super::{Result, RunLookupError, Store, StoreError};
+use super::{Belongs, Project, Result, RunLookupError, Store, StoreError};
 use crate::hash::{Digest, canonical_json};
-use crate::record::{RunId, RunRecord, RunStatus};
+use crate::record::{Lineage, RunId, RunRecord, RunStatus};
 
 /// What a list of runs shows of each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,12 @@ pub struct RunSummary {
     pub project: PathBuf,
     /// The pipeline file, relative to the project.
     pub pipeline: PathBuf,
+    /// Where in the project the cache lay, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<PathBuf>,
+    /// What the project is known by if its cache lay elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Lineage>,
     /// The profile, if any.
     pub profile: Option<String>,
     /// Outcome (`executed`, ...) -> how many stages had it.
@@ -42,7 +50,7 @@ pub struct RunSummary {
 /// The first line of a record's file.
 #[derive(Serialize, Deserialize)]
 struct FirstLine {
-    summary: RunSummary,
+    summary: Value,
     /// BLAKE3 of the summary's canonical JSON.
     summary_blake3: String,
     /// BLAKE3 of the second line without its end.
@@ -80,12 +88,12 @@ impl Store {
 
     pub(super) fn write_record(&self, record: &RunRecord, line: &str) -> Result<PathBuf> {
         let folder = self.folder("runs")?;
-        let summary = RunSummary::of(record);
         let encode = || {
+            let summary = serde_json::to_value(RunSummary::of(record))?;
             let first = FirstLine {
-                summary_blake3: summary.blake3()?,
+                summary_blake3: blake3_of(&summary),
                 record_blake3: blake3::hash(line.as_bytes()).to_string(),
-                summary: summary.clone(),
+                summary,
             };
             Ok(format!("{}\n{line}\n", serde_json::to_string(&first)?))
         };
@@ -102,55 +110,6 @@ impl Store {
         Ok(path)
     }
 
-    /// The recorded runs, of one project or of all that share the store, newest first. Damaged records are left out.
-    ///
-    /// # Errors
-    /// If the records cannot be listed.
-    pub fn runs(&self, project: Option<&Path>) -> Result<Vec<RunSummary>> {
-        Ok(self.summaries(project)?.into_iter().map(|(summary, _)| summary).collect())
-    }
-
-    /// The record of the run that a name stands for: its id, the start of it if that is enough to tell it from others, or
-    /// `latest`, `latest~1`, ... counting back within the project. Ids are looked for in the project first.
-    ///
-    /// # Errors
-    /// If the name stands for none or for several, or the record is damaged.
-    pub fn find_run(&self, name: &str, project: Option<&Path>) -> std::result::Result<RunRecord, RunLookupError> {
-        let runs = self.summaries(project)?;
-        let back = match name.strip_prefix("latest") {
-            Some("") => Some(0),
-            Some(rest) => rest.strip_prefix('~').and_then(|n| n.parse::<usize>().ok()),
-            None => None,
-        };
-        if let Some(back) = back {
-            return match runs.get(back) {
-                Some((_, path)) => self.read_record(path),
-                None if runs.is_empty() => Err(RunLookupError::NoRuns),
-                None => Err(RunLookupError::TooFarBack { name: name.to_owned(), available: runs.len() }),
-            };
-        }
-        let matching = |runs: Vec<(RunSummary, PathBuf)>| -> Vec<(RunSummary, PathBuf)> {
-            runs.into_iter().filter(|(run, _)| !name.is_empty() && run.id.starts_with(name)).collect()
-        };
-        let candidates: Vec<RunId> = runs.iter().map(|(run, _)| run.id.clone()).collect();
-        let mut found = matching(runs);
-        if found.is_empty() && project.is_some() {
-            found = matching(self.summaries(None)?);
-        }
-        if let Some(exact) = found.iter().position(|(run, _)| run.id == name) {
-            found = vec![found.swap_remove(exact)];
-        }
-        match found.as_slice() {
-            [(_, path)] => self.read_record(path),
-            [] if candidates.is_empty() => Err(RunLookupError::NoRuns),
-            [] => Err(RunLookupError::Unknown { name: name.to_owned(), candidates }),
-            several => Err(RunLookupError::Ambiguous {
-                name: name.to_owned(),
-                candidates: several.iter().map(|(run, _)| run.id.clone()).collect(),
-            }),
-        }
-    }
-
     /// Where the log of a stage in a run goes. There is none if the stage said nothing, nor a folder if none did.
     pub fn log_path(&self, run: &RunId, stage: &str) -> PathBuf {
         self.root().join("logs").join(file_name(run)).join(format!("{}.log", file_name(stage)))
@@ -158,9 +117,9 @@ impl Store {
 
     /// Reads and checks a record.
     pub(super) fn read_record(&self, path: &Path) -> std::result::Result<RunRecord, RunLookupError> {
-        let (line, stages) = read_line(path)?;
+        let (line, summary) = read_line(path)?;
         let damaged = || RunLookupError::Damaged { path: path.to_owned() };
-        if stages > PAGE
+        if summary.stages() > PAGE
             && let Some(record) = self.paged_record(&line)
         {
             return record.map_err(|error| match error {
@@ -171,24 +130,25 @@ impl Store {
         serde_json::from_slice(&line).map_err(|_| damaged())
     }
 
-    fn summaries(&self, project: Option<&Path>) -> Result<Vec<(RunSummary, PathBuf)>> {
+    pub(super) fn summaries(&self) -> Result<Vec<(RunSummary, PathBuf)>> {
         let mut out = Vec::new();
         for (_, path) in self.run_files()? {
             match read_summary(&path) {
-                Some(summary) if project.is_none_or(|project| project == summary.project) => out.push((summary, path)),
-                Some(_) => {}
+                Some(summary) => out.push((summary, path)),
                 None => tracing::warn!("the run record {} is damaged", path.display()),
             }
         }
         Ok(out)
     }
 
-    /// The recorded runs of a project and their files, newest first; each is looked at when it is asked for. Damaged ones are passed
-    /// over.
-    pub(super) fn runs_of(&self, project: &Path) -> impl Iterator<Item = (RunSummary, PathBuf)> + use<> {
-        let project = project.to_owned();
+    /// The recorded runs of a pipeline file and their files, newest first; each is looked at when it is asked for. Damaged ones are
+    /// passed over.
+    pub(super) fn runs_of(&self, project: &Project) -> impl Iterator<Item = (RunSummary, PathBuf)> + use<> {
+        let mut places = Places::new(self.root(), Some(project));
         let files = self.run_files().unwrap_or_default().into_iter();
-        files.filter_map(|(_, path)| Some((read_summary(&path)?, path))).filter(move |(run, _)| run.project == project)
+        files
+            .filter_map(|(_, path)| Some((read_summary(&path)?, path)))
+            .filter(move |(run, _)| places.belongs(run) == Belongs::Here)
     }
 
     /// The time in the name of each record's file, and the file, newest first.
@@ -216,7 +176,12 @@ impl Store {
 }
 
 impl RunSummary {
-    fn of(record: &RunRecord) -> Self {
+    /// How many stages it had.
+    pub(super) fn stages(&self) -> usize {
+        self.outcomes.values().sum()
+    }
+
+    pub(super) fn of(record: &RunRecord) -> Self {
         let mut outcomes = BTreeMap::new();
         for stage in &record.stages {
             *outcomes.entry(stage.outcome.to_string()).or_insert(0) += 1;
@@ -228,38 +193,42 @@ impl RunSummary {
             seconds: record.seconds,
             project: record.project.clone(),
             pipeline: record.pipeline.clone(),
+            cache: record.cache.clone(),
+            lineage: record.lineage.clone(),
             profile: record.profile.clone(),
             outcomes,
         }
     }
-
-    fn blake3(&self) -> serde_json::Result<String> {
-        Ok(blake3::hash(canonical_json(&serde_json::to_value(self)?).as_bytes()).to_string())
-    }
 }
 
-fn first_line(file: &mut impl BufRead) -> Option<FirstLine> {
+fn blake3_of(summary: &Value) -> String {
+    blake3::hash(canonical_json(summary).as_bytes()).to_string()
+}
+
+/// Reads and checks the first line: the summary, and the digest of the second. (A later Kiln may say more in a summary.)
+fn first_line(file: &mut impl BufRead) -> Option<(RunSummary, String)> {
     let mut line = String::new();
     file.read_line(&mut line).ok()?;
     let first: FirstLine = serde_json::from_str(&line).ok()?;
-    (first.summary.blake3().ok()? == first.summary_blake3).then_some(first)
+    let sound = blake3_of(&first.summary) == first.summary_blake3;
+    sound.then(|| Some((serde_json::from_value(first.summary).ok()?, first.record_blake3)))?
 }
 
 pub(super) fn read_summary(path: &Path) -> Option<RunSummary> {
-    first_line(&mut BufReader::new(File::open(path).ok()?)).map(|first| first.summary)
+    first_line(&mut BufReader::new(File::open(path).ok()?)).map(|(summary, _)| summary)
 }
 
-/// Reads and checks the second line of a record's file; with it the number of stages.
-pub(super) fn read_line(path: &Path) -> std::result::Result<(Vec<u8>, usize), RunLookupError> {
+/// Reads and checks the two lines of a record's file: the second as it stands, and the summary.
+pub(super) fn read_line(path: &Path) -> std::result::Result<(Vec<u8>, RunSummary), RunLookupError> {
     let damaged = || RunLookupError::Damaged { path: path.to_owned() };
     let mut file = BufReader::new(File::open(path).map_err(StoreError::io("read", path))?);
-    let first = first_line(&mut file).ok_or_else(damaged)?;
+    let (summary, record_blake3) = first_line(&mut file).ok_or_else(damaged)?;
     let mut line = Vec::new();
     file.read_to_end(&mut line).map_err(StoreError::io("read", path))?;
-    if line.pop() != Some(b'\n') || blake3::hash(&line).to_string() != first.record_blake3 {
+    if line.pop() != Some(b'\n') || blake3::hash(&line).to_string() != record_blake3 {
         return Err(damaged());
     }
-    Ok((line, first.summary.outcomes.values().sum()))
+    Ok((line, summary))
 }
 
 /// `20260726T101500.123456Z`: sorts by time.

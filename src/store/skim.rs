@@ -1,12 +1,10 @@
 //! Run records, read for what tells why stages run again and no further: of a large run that is a small part.
 
-use std::path::Path;
-
 use rayon::prelude::*;
 
 use super::pages::{PAGE, Pages, Passing};
 use super::run::read_line;
-use super::{Store, page};
+use super::{Project, Store, page};
 use crate::hash::{ActionKey, Digest};
 use crate::record::{Outcome, RunStatus, StageRecord};
 
@@ -29,11 +27,11 @@ impl From<StageRecord> for Skimmed {
 }
 
 impl Store {
-    /// What the recorded runs of a project say of why stages run again, newest first; each is read when it is asked for.
-    pub(crate) fn skim_runs(&self, project: &Path) -> impl Iterator<Item = Vec<Skimmed>> + use<'_> {
+    /// What the recorded runs of a pipeline file say of why stages run again, newest first; each is read when it is asked for.
+    pub(crate) fn skim_runs(&self, project: &Project) -> impl Iterator<Item = Vec<Skimmed>> + use<'_> {
         self.runs_of(project).filter_map(|(_, path)| {
-            let (line, stages) = read_line(&path).ok()?;
-            if stages > PAGE
+            let (line, summary) = read_line(&path).ok()?;
+            if summary.stages() > PAGE
                 && let Some(stages) = self.skim_pages(&line)
             {
                 return Some(stages);
@@ -43,8 +41,8 @@ impl Store {
         })
     }
 
-    /// The pages of the last run of a project, if it ended well.
-    pub(crate) fn last_pages(&self, project: &Path) -> Option<Vec<Digest>> {
+    /// The pages of the last run of a pipeline file, if it ended well.
+    pub(crate) fn last_pages(&self, project: &Project) -> Option<Vec<Digest>> {
         let (summary, path) = self.runs_of(project).next()?;
         let (line, _) = read_line(&path).ok()?;
         let last: Pages = serde_json::from_slice(&line).ok()?;

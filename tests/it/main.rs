@@ -16,6 +16,7 @@ mod guard;
 mod init;
 mod kills;
 mod limits;
+mod owners;
 mod project;
 
 mod random;

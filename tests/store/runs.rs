@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kiln::record::{Host, RunRecord, RunStatus};
-use kiln::store::RunLookupError;
+use kiln::store::{Project, RunLookupError};
 use serde_json::json;
 
 use crate::{Place, corrupt};
@@ -18,6 +18,8 @@ fn record(id: &str, project: &str, started: &str) -> RunRecord {
         seconds: 1.25,
         project: PathBuf::from(project),
         pipeline: "pipeline.yaml".into(),
+        cache: None,
+        lineage: None,
         profile: Some("full".into()),
         set: vec![],
         params: json!({"epochs": 10}),
@@ -26,12 +28,16 @@ fn record(id: &str, project: &str, started: &str) -> RunRecord {
     }
 }
 
+fn project_at(root: &str) -> Project {
+    Project::at(Path::new(root), Path::new("pipeline.yaml"))
+}
+
 fn ids(place: &Place, project: Option<&str>) -> Vec<String> {
-    place.store.runs(project.map(Path::new)).unwrap().into_iter().map(|run| run.id).collect()
+    place.store.runs(project.map(project_at).as_ref()).unwrap().into_iter().map(|run| run.id).collect()
 }
 
 fn found(place: &Place, name: &str, project: Option<&str>) -> Result<String, RunLookupError> {
-    place.store.find_run(name, project.map(Path::new)).map(|run| run.id)
+    place.store.find_run(name, project.map(project_at).as_ref()).map(|run| run.id)
 }
 
 #[test]

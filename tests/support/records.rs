@@ -20,6 +20,8 @@ pub fn run(id: &str, stages: Vec<StageRecord>) -> RunRecord {
         seconds: 12.5,
         project: "/project".into(),
         pipeline: "pipeline.yaml".into(),
+        cache: None,
+        lineage: None,
         profile: None,
         set: vec![],
         params: json!({}),

@@ -1,6 +1,7 @@
 //! Lists: the runs, the stages, their outputs, and the plan of a dry run.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use kiln::engine::{Planned, Step};
 use kiln::kind::Role;
@@ -15,25 +16,34 @@ use crate::cli::outputs::InPlace;
 
 /// A line a run, newest first.
 pub(crate) fn runs(runs: &[RunSummary], look: &Look) -> String {
+    // Whose they are is worth a column where they are not all of one pipeline file, or of one project.
+    let several = |of: &dyn Fn(&RunSummary) -> PathBuf| runs.iter().map(of).collect::<BTreeSet<_>>().len() > 1;
+    let file = |run: &RunSummary| run.pipeline.file_name().map(PathBuf::from).unwrap_or_default();
+    let whose: [(&str, bool, &dyn Fn(&RunSummary) -> PathBuf); 2] = [
+        ("pipeline", several(&file), &file),
+        ("project", several(&|run| run.project.clone()), &|run| run.project.clone()),
+    ];
+    let whose: Vec<_> = whose.into_iter().filter(|(_, told, _)| *told).collect();
     let columns = [
         ("run", Side::Left),
         ("started", Side::Left),
         ("status", Side::Left),
         ("seconds", Side::Right),
         ("profile", Side::Left),
-        ("stages", Side::Left),
     ];
-    let mut grid = Grid::new(1, columns);
+    let columns = columns.into_iter().chain(whose.iter().map(|(title, _, _)| (*title, Side::Left)));
+    let mut grid = Grid::new(1, columns.chain([("stages", Side::Left)]));
     for run in runs {
         let outcomes: Vec<String> = run.outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
-        grid.row([
+        let cells = [
             run.id.clone(),
             run.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
             run.status.to_string(),
             format!("{:.1}", run.seconds),
             run.profile.clone().unwrap_or_default(),
-            outcomes.join(", "),
-        ]);
+        ];
+        let whose = whose.iter().map(|(_, _, of)| of(run).display().to_string());
+        grid.row(cells.into_iter().chain(whose).chain([outcomes.join(", ")]));
     }
     grid.text(look)
 }

@@ -17,7 +17,7 @@ use crate::engine::records::{Records, is_good};
 use crate::engine::sources::Sources;
 use crate::hash::{Artifact, Digest};
 use crate::pipeline::{From, Pipeline, StageId};
-use crate::store::{ActionResult, Store};
+use crate::store::{ActionResult, Project, Store};
 
 /// Explains stages as they are now, in topological order.
 pub fn explain(pipeline: &Pipeline, store: &Store, stages: &BTreeSet<StageId>) -> Vec<Explanation> {
@@ -28,8 +28,9 @@ pub fn explain(pipeline: &Pipeline, store: &Store, stages: &BTreeSet<StageId>) -
     walk(&deciding, &order, &BTreeSet::new(), &mut |id, what| drop(found.insert(id, what)));
     let ids = order.iter().map(|id| (pipeline.stages[id.0].name.to_string(), *id)).collect();
     let now = Now { deciding: &deciding, ids, found };
-    let mut history = History::new(store, &pipeline.root);
-    let mut records = Records::new(store, &pipeline.root);
+    let project = Project::at(&pipeline.root, &pipeline.file);
+    let mut history = History::new(store, &project);
+    let mut records = Records::new(store, &project);
     stages.iter().filter_map(|id| now.explain(*id, &mut history, &mut records)).collect()
 }
 

@@ -1,7 +1,6 @@
 //! A stage as a past run had it, against the run before.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -12,10 +11,10 @@ use crate::engine::documents;
 use crate::engine::records::{Records, is_good};
 use crate::hash::{Artifact, Digest};
 use crate::record::{Outcome, RunRecord, StageRecord};
-use crate::store::Store;
+use crate::store::{Project, Store};
 
 /// Explains what a past run did with a stage; `None` if it has no such stage.
-pub fn explain_past(store: &Store, project: &Path, run: &RunRecord, stage: &str) -> Option<Explanation> {
+pub fn explain_past(store: &Store, project: &Project, run: &RunRecord, stage: &str) -> Option<Explanation> {
     let record = run.stages.iter().find(|record| record.name == stage)?;
     let mut records = Records::new(store, project);
     let before = records.with_stage_before(&run.id, stage, |record| record.key.is_some() && is_good(record));
