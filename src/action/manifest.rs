@@ -52,6 +52,9 @@ pub enum Body {
         run: Command,
         /// The environment variables that are declared.
         env: BTreeMap<String, String>,
+        /// The shell whose language a script asks for; `None` for the system's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shell: Option<String>,
     },
 }
 
@@ -85,8 +88,8 @@ impl Manifest {
     }
 
     /// The manifest of a command, without inputs and outputs yet.
-    pub fn run(command: Command, env: BTreeMap<String, String>) -> Self {
-        Self::new(Body::Run { run: command, env })
+    pub fn run(command: Command, env: BTreeMap<String, String>, shell: Option<String>) -> Self {
+        Self::new(Body::Run { run: command, env, shell })
     }
 
     fn new(body: Body) -> Self {
@@ -108,7 +111,7 @@ impl Manifest {
                 out.push_str(",\"uses\":");
                 write_string(&mut out, uses);
             }
-            Body::Run { run, env } => {
+            Body::Run { run, env, shell } => {
                 out.push_str("{\"env\":");
                 write_map(&mut out, env, |out, value| write_string(out, value));
                 self.write_ports(&mut out);
@@ -124,6 +127,10 @@ impl Manifest {
                     }
                 }
                 out.push('}');
+                if let Some(shell) = shell {
+                    out.push_str(",\"shell\":");
+                    write_string(&mut out, shell);
+                }
             }
         }
         write!(out, ",\"version\":{}}}", self.version).expect("a String takes everything");
@@ -213,9 +220,13 @@ pub(super) mod tests {
         let body = prop_oneof![
             ("[ab]", "[12]", params).prop_map(|(uses, fingerprint, params)| Body::Uses { uses, fingerprint, params }),
             (prop::collection::vec(text.clone(), 0..3), prop::collection::btree_map("[AB]", text.clone(), 0..3))
-                .prop_map(|(argv, env)| Body::Run { run: Command::Argv(argv), env }),
-            ("[ab]\n[cd]\n[ef]", prop::collection::btree_map("[AB]", text.clone(), 0..3))
-                .prop_map(|(script, env)| Body::Run { run: Command::Shell(script), env }),
+                .prop_map(|(argv, env)| Body::Run { run: Command::Argv(argv), env, shell: None }),
+            (
+                "[ab]\n[cd]\n[ef]",
+                prop::collection::btree_map("[AB]", text.clone(), 0..3),
+                prop::option::of(text.clone())
+            )
+                .prop_map(|(script, env, shell)| Body::Run { run: Command::Shell(script), env, shell }),
         ];
         let input = ("[mn]?", 0..3u8, any::<bool>()).prop_map(|(label, n, executable)| Input {
             label,
@@ -258,5 +269,16 @@ pub(super) mod tests {
                 + r#""outputs":{"model":{"role":"data"}},"params":{"rate":0.5,"seed":42},"uses":"train","version":1}"#
         );
         assert_eq!(manifest.key().to_string(), "ae1ebb404e388fbe046f7818a3a209565c3c23f27d76ce8f8a382f99fe10cb54");
+    }
+
+    #[test]
+    fn a_script_that_asks_for_no_shell_says_nothing_of_it() {
+        let manifest = |shell: Option<&str>| {
+            Manifest::run(Command::Shell("true".into()), BTreeMap::new(), shell.map(str::to_owned)).text()
+        };
+        // As it was before there was a choice: results of that time count.
+        let plain = r#"{"env":{},"inputs":{},"outputs":{},"run":{"shell":"true"},"version":1}"#;
+        assert_eq!(manifest(None), plain);
+        assert_eq!(manifest(Some("zsh")), plain.replace(r#","version""#, r#","shell":"zsh","version""#));
     }
 }

@@ -47,6 +47,8 @@ pub enum Difference {
         /// Its value.
         change: Change<Value>,
     },
+    /// The shell that a script asks for.
+    Shell(Change<String>),
     /// An environment variable.
     Env {
         /// Its name.
@@ -107,8 +109,11 @@ pub fn differences(old: &Manifest, new: &Manifest) -> Vec<Difference> {
             }
             parameters(&mut out, String::new(), old_params, params);
         }
-        (Body::Run { run: old_run, env: old_env }, Body::Run { run, env }) => {
+        (Body::Run { run: old_run, env: old_env, shell: old_shell }, Body::Run { run, env, shell }) => {
             command(&mut out, old_run, run);
+            if old_shell != shell {
+                out.push(Difference::Shell(Change { old: old_shell.clone(), new: shell.clone() }));
+            }
             for (name, change) in changed(old_env, env, |a, b| a == b) {
                 out.push(Difference::Env { name, change });
             }
@@ -313,6 +318,10 @@ impl fmt::Display for Difference {
                 write!(f, "parameters{}", change.map(canonical_json))
             }
             Self::Parameter { path, change } => write!(f, "parameter {path}{}", change.map(canonical_json)),
+            Self::Shell(change) => {
+                let named = |shell: &Option<String>| Some(shell.clone().unwrap_or_else(|| "sh".into()));
+                write!(f, "shell{}", Change { old: named(&change.old), new: named(&change.new) })
+            }
             Self::Env { name, change } => write!(f, "environment variable {name}{}", change.map(|v| shown(v))),
             Self::Input { name, label, change, fields } => match &fields[..] {
                 [] => write!(f, "input {}{}", labelled(name, label), change.map(Digest::short)),
@@ -404,13 +413,14 @@ mod tests {
     #[test]
     fn a_command_is_explained_by_the_first_line_that_differs() {
         let env = |lang: &str| BTreeMap::from([("LANG".to_owned(), lang.to_owned())]);
-        let old = Manifest::run(Command::Shell("set -x\nsort in\n".into()), env("C"));
-        let mut new = Manifest::run(Command::Shell("set -x\nsort -u in\n".into()), env("C.UTF-8"));
+        let old = Manifest::run(Command::Shell("set -x\nsort in\n".into()), env("C"), None);
+        let mut new = Manifest::run(Command::Shell("set -x\nsort -u in\n".into()), env("C.UTF-8"), Some("bash".into()));
         new.inputs.insert("script".into(), vec![Input { executable: true, ..input("run.sh", 1) }]);
         assert_eq!(
             lines(&old, &new),
             [
                 "command, line 2: \"sort in\" => \"sort -u in\"",
+                "shell: sh => bash",
                 "environment variable LANG: \"C\" => \"C.UTF-8\"",
                 "input script[run.sh] added: 010101010101",
             ]
@@ -418,7 +428,7 @@ mod tests {
         let mut plain = new.clone();
         plain.inputs.insert("script".into(), vec![input("run.sh", 1)]);
         assert_eq!(lines(&new, &plain), ["input script[run.sh]: executable => not executable"]);
-        let argv = Manifest::run(Command::Argv(vec!["sort".into(), "in".into()]), env("C"));
+        let argv = Manifest::run(Command::Argv(vec!["sort".into(), "in".into()]), env("C"), None);
         assert_eq!(lines(&old, &argv), ["command: \"set -x\\nsort in\\n\" => \"[\\\"sort\\\",\\\"in\\\"]\""]);
         assert_eq!(lines(&old, &Manifest::uses("train", "1", json!({}))), ["kind: command => train"]);
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use kiln::engine::Records;
+use kiln::engine::{self, Records};
 use kiln::kind::Role;
 use kiln::pipeline::{Body, Command, From, Pipeline, Stage};
 use kiln::record::{RunRecord, StageRecord};
@@ -39,6 +39,9 @@ pub(crate) struct Shown {
     pub(crate) uses: Option<String>,
     /// Its parameters, resolved and with defaults; of a command the command and its environment.
     pub(crate) params: Value,
+    /// The program that runs its script, with its options.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) shell: Option<String>,
     /// Where its inputs come from.
     pub(crate) inputs: Vec<InputShown>,
     /// What it gives.
@@ -130,8 +133,8 @@ fn nothing(what: &str, stage: Stop, run: &str) -> Stop {
 fn stage(pipeline: &Pipeline, stage: &Stage, records: &mut Records<'_>) -> Shown {
     let (uses, params) = match &stage.body {
         Body::Uses { kind, params } => (Some(kind.name().to_owned()), params.clone()),
-        Body::Run(Command::Shell(script)) => (None, json!({ "run": script, "env": stage.env })),
-        Body::Run(Command::Argv(argv)) => (None, json!({ "run": argv, "env": stage.env })),
+        Body::Run(Command::Shell(script)) => (None, json!({ "run": script, "env": stage.env, "pass": stage.pass })),
+        Body::Run(Command::Argv(argv)) => (None, json!({ "run": argv, "env": stage.env, "pass": stage.pass })),
     };
     let mut inputs = Vec::new();
     for (name, items) in &stage.inputs {
@@ -153,5 +156,5 @@ fn stage(pipeline: &Pipeline, stage: &Stage, records: &mut Records<'_>) -> Shown
         let record = run.stages.iter().find(|stage| stage.name == name)?.clone();
         Some(LastRun { run: run.id.clone(), started: run.started, record })
     });
-    Shown { uses, params, inputs, outputs: outputs.collect(), last, name }
+    Shown { uses, params, shell: engine::shell_of(stage), inputs, outputs: outputs.collect(), last, name }
 }

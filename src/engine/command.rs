@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Seek as _};
 use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Instant;
@@ -14,26 +15,34 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::decide::input_path;
-use super::execute::{Execution, Failure, TAIL_LINES, cannot_start, on_full_disk};
-use super::guard::{self, Scene};
+use super::execute::{Execution, Failure, cannot_start, on_full_disk};
+use super::hint::{self, Scene};
 use super::log;
-use super::process::{self, Waited};
+use super::process::{self, Ending, Waited};
+use super::script;
 use super::sealed::Sealed;
 use super::slot::{HOME, Slot};
 use super::spawn::{self, Started};
+use super::surroundings;
+use super::toolchain;
 use super::watchdog::Entry;
 use crate::pipeline;
 use crate::store::ActionResult;
 
+/// So many lines at the end of a log are looked through for what a failure may come from.
+const EVIDENCE: usize = 200;
+
 /// The folder of a scratch directory where the command is started.
-const WORK: &str = "project";
+pub(super) const WORK: &str = "project";
 
 impl Execution<'_> {
     pub(super) fn attempt_command(&self, body: &pipeline::Command, began: Instant) -> Result<ActionResult, Failure> {
         let slot = self.slots.take(self.folders().iter().map(PathBuf::as_path))?;
         self.say_where(slot.path());
+        let names = self.names(slot.path());
         let produced = self.run_command(body, &slot).map_err(|failure| on_full_disk(failure, slot.path()));
         let result = produced.and_then(|produced| self.capture(produced, began.elapsed(), None));
+        let result = result.map_err(|failure| names.failure(failure));
         if result.is_ok() {
             self.tell_of_changes();
         }
@@ -71,11 +80,10 @@ impl Execution<'_> {
             sealed.add(path)?;
         }
         let mut command = match body {
-            pipeline::Command::Shell(script) => {
-                let mut command = Command::new("/bin/sh");
-                command.args(["-eu", "-c", script]);
-                command
-            }
+            pipeline::Command::Shell(script) => match script::shell(self.stage) {
+                Some(shell) => shell.command(script, slot.path())?,
+                None => return Err(Failure::Failed("the command is no script".into())),
+            },
             pipeline::Command::Argv(argv) => {
                 let (program, arguments) =
                     argv.split_first().ok_or_else(|| Failure::Failed("the command is empty".into()))?;
@@ -85,12 +93,20 @@ impl Execution<'_> {
             }
         };
         command.current_dir(&work);
-        command.env_clear().envs(process::environment(&home));
-        if let Some(path) = std::env::var_os("PATH") {
-            command.env("PATH", path);
+        let guarded = self.slots.guard().is_there();
+        command.envs(surroundings::variables(self.stage, self.threads, guarded, &home));
+        let tools = self.open_tools(body, &work)?;
+        let ending = self.wait_for(&command, slot, &tools);
+        for tool in &tools {
+            // Nobody is to take it for something that the command left.
+            let _ = fs::remove_file(work.join(tool));
         }
-        command.envs(&self.stage.env);
-        self.wait_for(&command, slot).map_err(|failure| self.explained(failure, slot.path(), &work))?;
+        let status = match ending {
+            Ok(Ending::Exited(status)) => Some(status),
+            _ => None,
+        };
+        let ended = ending.and_then(|ending| self.judge(ending));
+        ended.map_err(|failure| self.explained(failure, status, slot, &work))?;
         if let Some(path) = sealed.broken() {
             let path = path.strip_prefix(&work).unwrap_or(path).display();
             let text =
@@ -98,6 +114,19 @@ impl Execution<'_> {
             return Err(Failure::Failed(text));
         }
         Ok(outputs)
+    }
+
+    /// Shows a command the environments of the project that it names by their paths.
+    fn open_tools(&self, body: &pipeline::Command, work: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut tools = toolchain::named(body, &self.pipeline.root);
+        // One that is an input is copied as it is.
+        tools.retain(|tool| fs::symlink_metadata(work.join(tool)).is_err());
+        for tool in &tools {
+            let place = work.join(tool);
+            fs::create_dir_all(place.parent().unwrap_or(work))?;
+            symlink(self.pipeline.root.join(tool), place)?;
+        }
+        Ok(tools)
     }
 
     /// Puts every input at its project path in a folder, and returns the paths.
@@ -121,10 +150,17 @@ impl Execution<'_> {
         Ok(inputs.into_iter().map(|(path, ..)| path).collect())
     }
 
-    /// Starts a command and waits until it ends well.
-    fn wait_for(&self, command: &Command, slot: &Slot) -> Result<(), Failure> {
+    /// Starts a command, which may read some environments of the project, and waits until it ends.
+    fn wait_for(&self, command: &Command, slot: &Slot, tools: &[PathBuf]) -> Result<Ending, Failure> {
         let log = slot.log()?;
-        let limits = self.slots.limits(slot).map_err(cannot_guard)?;
+        let own;
+        let limits = if tools.is_empty() {
+            self.slots.limits(slot).map_err(cannot_guard)?
+        } else {
+            let tools = tools.iter().filter_map(|tool| self.pipeline.root.join(tool).canonicalize().ok());
+            own = self.slots.limits_reading(slot, tools.collect()).map_err(cannot_guard)?;
+            own.as_ref()
+        };
         let (kiln, entry) = (rustix::process::getpid(), self.slots.entry(slot));
         let mut enter = || {
             entry.map_or(Ok(()), |entry| entry.enter())?;
@@ -151,7 +187,7 @@ impl Execution<'_> {
             log.rewind()?;
             io::copy(&mut log, &mut self.open_log()?)?;
         }
-        self.judge(ending)
+        Ok(ending)
     }
 
     /// Gives the log of a slot, and nothing that the command may have put in its place, its other name; tells whether it has it now.
@@ -166,21 +202,30 @@ impl Execution<'_> {
         }
     }
 
-    /// Adds to a failure which undeclared file it may come from.
-    fn explained(&self, failure: Failure, scratch: &Path, work: &Path) -> Failure {
+    /// Adds to a failure what it may come from.
+    fn explained(&self, failure: Failure, status: Option<ExitStatus>, slot: &Slot, work: &Path) -> Failure {
         let Failure::Failed(mut text) = failure else { return failure };
-        let inputs = self.stage.inputs.values().flatten().map(|item| input_path(self.pipeline, item));
-        let outputs = self.stage.outputs.values().map(|output| output.path.as_path());
-        let declared: BTreeSet<PathBuf> = inputs.chain(outputs).map(Path::to_owned).collect();
-        let (project, cache) = (self.pipeline.root.as_path(), self.store.root());
-        let scene = Scene { project, cache, scratch, work, declared: &declared };
-        let lines = super::tail::last_lines(self.log, TAIL_LINES);
-        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        if let Some(hint) = guard::hint(&lines, &scene) {
+        let lines = super::tail::last_lines(self.log, EVIDENCE);
+        // What could not be started is told by Kiln itself.
+        let lines: Vec<&str> =
+            lines.iter().map(String::as_str).chain(status.is_none().then_some(text.as_str())).collect();
+        if let Some(hint) = hint::hint(&lines, &self.scene(status, slot, work)) {
             text.push_str("\nhint: ");
             text.push_str(&hint);
         }
         Failure::Failed(text)
+    }
+
+    fn scene<'s>(&'s self, status: Option<ExitStatus>, slot: &'s Slot, work: &'s Path) -> Scene<'s> {
+        Scene {
+            pipeline: self.pipeline,
+            stage: self.stage,
+            cache: self.store.root(),
+            scratch: slot.path(),
+            work,
+            guarded: self.slots.guard().is_there(),
+            status,
+        }
     }
 }
 

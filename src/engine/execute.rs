@@ -14,6 +14,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use super::checkpoints::Checkpoints;
 use super::decide::{Decision, Missing, Verdict, input_path};
 use super::guard::Limits;
+use super::hint;
 use super::inputs::Linked;
 use super::interrupt::Interrupt;
 use super::log;
@@ -78,6 +79,7 @@ pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
 impl Execution<'_> {
     /// Executes the stage, again after a failure as often as it allows.
     pub(super) fn execute(&self) -> Result<ActionResult, Failure> {
+        self.slots.watch_memory();
         let mut attempt = 0;
         loop {
             match self.attempt() {
@@ -104,12 +106,13 @@ impl Execution<'_> {
         let ran = self
             .job(kind.name(), params.clone(), scratch.path())
             .and_then(|job| self.run_steps(job, scratch.path(), began, &linked));
+        let names = self.names(scratch.path());
         // A source that was cut short is a memory fault to who had it mapped: what was changed comes before how that ended.
         if !matches!(ran, Err(Failure::Interrupted)) {
             self.unchanged(&linked)?;
         }
-        let (produced, resumed) = ran.map_err(|failure| on_full_disk(failure, scratch.path()))?;
-        self.capture(produced, began.elapsed(), resumed)
+        let (produced, resumed) = ran.map_err(|failure| names.failure(on_full_disk(failure, scratch.path())))?;
+        self.capture(produced, began.elapsed(), resumed).map_err(|failure| names.failure(failure))
     }
 
     pub(super) fn say_where(&self, scratch: &Path) {
@@ -275,7 +278,11 @@ impl Execution<'_> {
             Ending::Exited(status) if status.success() => Ok(()),
             // Stopped by the same hand that stopped Kiln.
             Ending::Exited(_) if self.interrupt.is_set() => Err(Failure::Interrupted),
-            Ending::Exited(status) => Err(Failure::Failed(format!("{status}{}", self.tail()))),
+            Ending::Exited(status) => {
+                let killed = hint::killed(status, || self.slots.memory_has_run_out());
+                let killed = killed.map_or_else(String::new, |why| format!(": {why}"));
+                Err(Failure::Failed(format!("{status}{killed}{}", self.tail())))
+            }
             Ending::TimedOut => {
                 let limit = self.stage.timeout.map_or_else(String::new, |t| format!(" of {}", seconds(t)));
                 Err(Failure::Failed(format!("stopped at its timeout{limit}{}", self.tail())))

@@ -16,6 +16,7 @@ use super::guard::Confinement;
 use super::interrupt::Interrupt;
 
 /// How a child ended.
+#[derive(Clone, Copy)]
 pub(super) enum Ending {
     /// By itself.
     Exited(ExitStatus),

@@ -5,12 +5,15 @@
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::guard::{Confinement, Guard, Limits};
+use super::hint::Memory;
 use super::process;
+use super::script;
 use super::watchdog::{Entry, Watchdog};
+use crate::pipeline::Stage;
 use crate::store::{self, Scratch, Store};
 
 /// The slots of a run, and what keeps its commands in bounds.
@@ -26,6 +29,10 @@ pub(super) struct Slots<'a> {
     /// Those of commands that are done, to be cleaned.
     used: Mutex<Vec<Slot>>,
     made: AtomicU64,
+    /// How often the kernel has killed for want of memory; looked at before the first stage is executed.
+    memory: OnceLock<Mutex<Memory>>,
+    /// Whether the user was told that a pipe can fail unnoticed.
+    told: AtomicBool,
 }
 
 /// A scratch directory and the limits of who works in it.
@@ -54,12 +61,30 @@ impl<'a> Slots<'a> {
             idle: Mutex::default(),
             used: Mutex::default(),
             made: AtomicU64::new(0),
+            memory: OnceLock::new(),
+            told: AtomicBool::new(false),
         }
+    }
+
+    /// Begins to watch whether memory runs out.
+    pub(super) fn watch_memory(&self) {
+        self.memory.get_or_init(|| Mutex::new(Memory::look()));
+    }
+
+    /// Whether the kernel has killed for want of memory since this was last asked.
+    pub(super) fn memory_has_run_out(&self) -> bool {
+        let memory = self.memory.get();
+        memory.is_some_and(|memory| memory.lock().unwrap_or_else(PoisonError::into_inner).has_run_out())
     }
 
     /// What keeps stages in bounds.
     pub(super) fn guard(&self) -> &'a Guard {
         self.guard
+    }
+
+    /// Why a pipe of a stage can fail unnoticed; told once.
+    pub(super) fn lacks_pipefail(&self, stage: &Stage) -> Option<&'static str> {
+        script::lacking(stage).filter(|_| !self.told.swap(true, Ordering::Relaxed))
     }
 
     /// A slot whose scratch directory holds these folders and nothing else.
@@ -128,18 +153,18 @@ impl<'a> Slots<'a> {
     /// If the kernel refuses.
     pub(super) fn limits<'s>(&self, slot: &'s Slot) -> std::io::Result<Option<&'s Confinement>> {
         if slot.limits.get().is_none() {
-            let _ = slot.limits.set(self.confine(vec![slot.scratch.path().to_owned()])?);
+            let _ = slot.limits.set(self.limits_reading(slot, vec![])?);
         }
         Ok(slot.limits.get().and_then(Option::as_ref))
     }
 
-    /// Limits of who may write to these only; `None` where there is no guard.
+    /// Limits of who works in a slot and may read these besides; `None` where there is no guard.
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub(super) fn confine(&self, write: Vec<std::path::PathBuf>) -> std::io::Result<Option<Confinement>> {
+    pub(super) fn limits_reading(&self, slot: &Slot, read: Vec<PathBuf>) -> std::io::Result<Option<Confinement>> {
         match self.guard.limits() {
-            Some(limits) => self.guard.confine(&Limits { write, ..limits }),
+            Some(limits) => self.guard.confine(&Limits { read, write: vec![slot.scratch.path().to_owned()], ..limits }),
             None => Ok(None),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use petgraph::Direction;
 
 use super::decide::Decision;
-use crate::pipeline::{Body, Pipeline, StageId};
+use crate::pipeline::{Body, Command, Pipeline, Stage, StageId};
 use crate::record::{Outcome, OutputRecord, StageRecord};
 use crate::store::ActionResult;
 
@@ -23,7 +23,7 @@ pub(super) fn record(pipeline: &Pipeline, id: StageId) -> StageRecord {
     let stage = &pipeline.stages[id.0];
     let (uses, params) = match &stage.body {
         Body::Uses { kind, params } => (Some(kind.name().to_owned()), params.clone()),
-        Body::Run(command) => (None, serde_json::json!({ "run": command, "env": stage.env })),
+        Body::Run(command) => (None, command_params(stage, command)),
     };
     StageRecord {
         ready: None,
@@ -46,6 +46,18 @@ pub(super) fn record(pipeline: &Pipeline, id: StageId) -> StageRecord {
         log: None,
         error: None,
     }
+}
+
+/// What a record says of a command: what is in its key, and which variables pass.
+fn command_params(stage: &Stage, command: &Command) -> serde_json::Value {
+    let mut params = serde_json::json!({ "run": command, "env": stage.env });
+    if let Some(shell) = stage.language() {
+        params["shell"] = shell.into();
+    }
+    if !stage.pass.is_empty() {
+        params["pass"] = stage.pass.clone().into();
+    }
+    params
 }
 
 /// Fills in what a result says of a stage.

@@ -135,6 +135,9 @@ impl Task<'_> {
         if let Some(why) = self.slots.guard().prepare() {
             tell(Message::Note(why.to_owned()));
         }
+        if let Some(why) = self.slots.lacks_pipefail(stage) {
+            tell(Message::Note(why.to_owned()));
+        }
         let events = |event: Event| tell(Message::Event(event));
         let execution = Execution {
             pipeline: self.deciding.pipeline,

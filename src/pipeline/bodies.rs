@@ -18,6 +18,10 @@ pub(super) struct Running {
     pub(super) body: Option<Body>,
     /// Its environment.
     pub(super) env: BTreeMap<String, String>,
+    /// The variables that come from outside.
+    pub(super) pass: Vec<String>,
+    /// The shell that its script asks for.
+    pub(super) shell: Option<String>,
     /// Resources, timeout, retries.
     pub(super) settings: Settings,
 }
@@ -36,7 +40,8 @@ pub(super) fn running(world: &World<'_>, id: usize, inputs: &Inputs, mistakes: &
     let good = env.is_some();
     let mut env = env.unwrap_or_default();
     let body = body(spec, plan.kind.as_ref(), &scope, &mut env, mistakes).filter(|_| good);
-    Running { body, env, settings }
+    let pass = spec.pass.iter().map(|name| (*name).to_owned()).collect();
+    Running { body, env, pass, shell: spec.shell.map(str::to_owned), settings }
 }
 
 fn body(

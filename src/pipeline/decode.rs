@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::kind::Role;
 
+use super::environment;
 use super::mistake::{Mistake, Mistakes};
 use super::name;
 use super::node::{Content, Entry, Node, Place};
@@ -11,10 +12,10 @@ use super::spec::{BodySpec, InputSpec, ItemSpec, MatrixSpec, OutputSpec, Profile
 use super::suggest;
 
 /// The keys that are known, by where they stand; `schema.rs` is made from the same lists.
-pub(super) const PIPELINE: &[&str] = &["version", "params", "profiles", "report", "stages"];
+pub(super) const PIPELINE: &[&str] = &["version", "params", "profiles", "report", "shell", "stages"];
 pub(super) const PROFILE: &[&str] = &["params"];
 pub(super) const STAGE: &[&str] =
-    &["uses", "run", "inputs", "outputs", "with", "matrix", "env", "resources", "timeout", "retries"];
+    &["uses", "run", "shell", "inputs", "outputs", "with", "matrix", "env", "resources", "timeout", "retries"];
 pub(super) const INPUT: &[&str] = &["from"];
 pub(super) const OUTPUT: &[&str] = &["path", "role"];
 pub(super) const RESOURCES: &[&str] = &["cpus", "gpu", "device"];
@@ -48,6 +49,7 @@ pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<
         spec.profiles.push(Profile { name: &entry.key, params });
     }
     spec.report = get(entries, "report").map(|e| &e.node);
+    let shell = get(entries, "shell").and_then(|e| environment::shell(e, mistakes));
     match get(entries, "stages") {
         None => mistakes.add(Mistake::new("the pipeline has no `stages:`").at(root.place, "")),
         Some(entry) => {
@@ -57,7 +59,7 @@ pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<
             spec.stages.reserve_exact(entries.len());
             for entry in entries {
                 if seen.insert(&entry.key) {
-                    spec.stages.push(stage(entry, mistakes));
+                    spec.stages.push(stage(entry, shell, mistakes));
                 }
             }
         }
@@ -76,7 +78,8 @@ fn version(entry: Option<&Entry>, mistakes: &mut Mistakes<'_>) {
     }
 }
 
-fn stage<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> StageSpec<'n> {
+/// Reads a stage of a file whose scripts run in `shell` unless a stage says otherwise.
+fn stage<'n>(entry: &'n Entry, shell: Option<&'n str>, mistakes: &mut Mistakes<'_>) -> StageSpec<'n> {
     named("a stage name", &entry.key, entry.place, true, mistakes);
     let what = format!("stage `{}`", entry.key);
     let entries =
@@ -86,15 +89,20 @@ fn stage<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> StageSpec<'n> {
     let mut outputs: Vec<OutputSpec<'_>> =
         each("outputs", mistakes).iter().filter_map(|e| output(e, mistakes)).collect();
     outputs.shrink_to_fit();
+    let body = body(entry, entries, mistakes);
+    let own_shell = get(entries, "shell").and_then(|e| environment::shell_of_stage(e, &entry.key, body, mistakes));
+    let (env, pass) = environment::variables(each("env", mistakes), mistakes);
     let stage = StageSpec {
         name: &entry.key,
         place: entry.place,
-        body: body(entry, entries, mistakes),
+        body,
         inputs: each("inputs", mistakes).iter().map(|e| input(e, mistakes)).collect(),
         outputs,
         with: get(entries, "with"),
         matrix: get(entries, "matrix").map(|e| matrix(e, mistakes)),
-        env: each("env", mistakes).iter().inspect(|e| variable(e, mistakes)).collect(),
+        env,
+        pass,
+        shell: own_shell.or(shell).filter(|_| matches!(body, Some(BodySpec::Shell { .. }))),
         resources: match get(entries, "resources") {
             Some(e) => fields(&e.node, "`resources`", RESOURCES, mistakes).iter().collect(),
             None => vec![],
@@ -280,22 +288,6 @@ fn matrix<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> MatrixSpec<'n> {
     spec
 }
 
-fn variable(entry: &Entry, mistakes: &mut Mistakes<'_>) {
-    let key = entry.key.as_str();
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if !key.chars().all(word) || key.is_empty() || key.starts_with(|c: char| c.is_ascii_digit()) {
-        mistakes.add(
-            Mistake::new(format!("`{key}` cannot be the name of an environment variable"))
-                .at(entry.place, "letters, digits and `_` only, and no digit first"),
-        );
-    } else if key.starts_with(super::command::PREFIX) {
-        mistakes.add(
-            Mistake::new(format!("`{key}` is reserved"))
-                .at(entry.place, "Kiln hands the values of `${...}` to the script under such names"),
-        );
-    }
-}
-
 /// The entries of a mapping whose keys are fixed; anything else in it is a mistake.
 fn fields<'n>(node: &'n Node, what: &str, known: &[&str], mistakes: &mut Mistakes<'_>) -> &'n [Entry] {
     let Content::Map(entries) = &node.content else {
@@ -338,7 +330,7 @@ fn named(what: &str, name: &str, place: Place, dots: bool, mistakes: &mut Mistak
     }
 }
 
-fn wrong<T>(node: &Node, what: &str, wanted: &str, mistakes: &mut Mistakes<'_>) -> Option<T> {
+pub(super) fn wrong<T>(node: &Node, what: &str, wanted: &str, mistakes: &mut Mistakes<'_>) -> Option<T> {
     let found = node.what();
     mistakes.add(Mistake::new(format!("{what} has to be {wanted}")).at(node.place, format!("this is {found}")));
     None

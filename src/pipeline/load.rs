@@ -234,6 +234,8 @@ fn assemble(
             name: frame.name,
             body: running.body?,
             env: running.env,
+            pass: running.pass,
+            shell: running.shell,
             inputs,
             outputs: frame.outputs,
             resources: running.settings.resources,

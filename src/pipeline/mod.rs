@@ -3,7 +3,7 @@
 //! [`load`] goes through these steps, one file each: the text becomes a tree of placed values (`source`, by way of
 //! `parse` and `positions`), the tree a typed spec (`decode`, `spec`); parameters are settled (`params`), matrices
 //! expanded (`matrix`) and with them stages (`expand`); inputs are followed to their producers (`inputs`,
-//! `reference`), bodies filled in (`bodies`, `with`, `command`, `shell`), paths checked (`check`, `documents`), the report's references too (`report`), and
+//! `reference`), bodies filled in (`bodies`, `with`, `command`, `environment`, `shell`), paths checked (`check`, `documents`), the report's references too (`report`), and
 //! the whole is put in order (`graph`). What came out is kept (`kept`, `wire`), and taken again while it still holds. Mistakes are collected along the way (`mistake`) and told together.
 
 mod bodies;
@@ -13,6 +13,7 @@ mod decode;
 mod disk;
 mod documents;
 mod duration;
+mod environment;
 mod expand;
 mod graph;
 mod inputs;

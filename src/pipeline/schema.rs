@@ -4,11 +4,15 @@
 use serde_json::{Map, Value, json};
 
 use super::decode::{INPUT, MATRIX, OUTPUT, PIPELINE, PROFILE, RESOURCES, ROLES, STAGE};
+use super::environment::SHELLS;
 use super::name::{WITH_DOTS, WITHOUT_DOTS};
 use crate::kind::{Arity, Catalog, Kind};
 
 /// Where a value may be computed, any text with `${` in it will do.
 const COMPUTED: &str = r"\$\{";
+
+/// The names of environment variables.
+const VARIABLE: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
 
 /// The JSON Schema (draft 2020-12) of pipeline files that use kinds of `catalog`.
 pub fn schema(catalog: &Catalog) -> Value {
@@ -17,6 +21,7 @@ pub fn schema(catalog: &Catalog) -> Value {
         "params" => mapping("Parameters: `${params.NAME}`.", true.into()),
         "profiles" => mapping("What `--profile NAME` lays over the parameters.", profile()),
         "report" => text("A Markdown file that becomes the report's page after a run."),
+        "shell" => shell("The shell that runs the scripts."),
         _ => {
             let mut stages = mapping("The stages by name.", json!({ "$ref": "#/$defs/stage" }));
             stages["propertyNames"] = json!({ "pattern": WITH_DOTS });
@@ -45,6 +50,7 @@ fn stage(catalog: &Catalog) -> Value {
                 { "type": "array", "minItems": 1, "items": scalar() },
             ],
         }),
+        "shell" => shell("The shell that runs the script."),
         "inputs" => ports("What it reads, by name: a path, or `{from: stage.output}`.", input()),
         "outputs" => ports("What it writes, by name: a path, or `{path: ..., role: ...}`.", output()),
         "with" => json!({
@@ -54,7 +60,12 @@ fn stage(catalog: &Catalog) -> Value {
         "matrix" => matrix(),
         "env" => {
             let mut env = mapping("Environment variables of the command.", scalar());
-            env["propertyNames"] = json!({ "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" });
+            let names = json!({ "type": "array", "items": { "type": "string", "pattern": VARIABLE } });
+            env["properties"] = json!({ "pass": {
+                "description": "Variables that reach the command from outside and do not count for the key.",
+                "anyOf": [names, scalar()],
+            } });
+            env["propertyNames"] = json!({ "pattern": VARIABLE });
             env
         }
         "resources" => resources(),
@@ -67,7 +78,7 @@ fn stage(catalog: &Catalog) -> Value {
             "required": ["run", "outputs"],
             "properties": { "uses": false, "with": false, "outputs": { "type": "object", "minProperties": 1 } },
         },
-        { "required": ["uses"], "properties": { "run": false, "env": false } },
+        { "required": ["uses"], "properties": { "run": false, "env": false, "shell": false } },
     ]);
     let kinds = catalog.values().map(|kind| {
         json!({ "if": { "properties": { "uses": { "const": kind.name() } }, "required": ["uses"] }, "then": of_kind(kind.as_ref()) })
@@ -115,6 +126,10 @@ fn parameter(default: &Value) -> Value {
         _ => return json!({ "default": default }),
     };
     json!({ "default": default, "anyOf": [{ "type": known }, { "type": "string", "pattern": COMPUTED }] })
+}
+
+fn shell(doc: &str) -> Value {
+    json!({ "enum": SHELLS, "description": doc })
 }
 
 fn input() -> Value {

@@ -40,8 +40,12 @@ pub(super) struct StageSpec<'n> {
     pub(super) with: Option<&'n Entry>,
     /// `matrix:`.
     pub(super) matrix: Option<MatrixSpec<'n>>,
-    /// `env:`.
+    /// `env:`, but for `pass`.
     pub(super) env: Vec<&'n Entry>,
+    /// `env: {pass: [...]}`: the names of variables that come from outside.
+    pub(super) pass: Vec<&'n str>,
+    /// `shell:`, its own or the file's. Only of a script.
+    pub(super) shell: Option<&'n str>,
     /// `resources:`.
     pub(super) resources: Vec<&'n Entry>,
     /// `timeout:`.

@@ -81,8 +81,12 @@ pub struct Stage {
     pub name: StageName,
     /// What it runs.
     pub body: Body,
-    /// Environment variables: all that a command sees beside `PATH`, `HOME` and `TMPDIR`.
+    /// Environment variables, which count for its key.
     pub env: BTreeMap<String, String>,
+    /// The names of variables that reach its command from outside and do not count for its key.
+    pub pass: Vec<String>,
+    /// The shell that its script asks for.
+    pub shell: Option<String>,
     /// Its inputs by name.
     pub inputs: Ports<Vec<Input>>,
     /// Its outputs by name.
@@ -95,6 +99,14 @@ pub struct Stage {
     pub retries: u32,
     /// Where its name stands in the pipeline file.
     pub span: Span,
+}
+
+impl Stage {
+    /// The shell whose language its script asks for; `None` for that of `sh`, which every script is written in unless it says otherwise.
+    /// Part of its key.
+    pub fn language(&self) -> Option<&str> {
+        self.shell.as_deref().filter(|shell| *shell != "sh")
+    }
 }
 
 /// What a stage runs.
@@ -116,7 +128,7 @@ pub enum Body {
 pub enum Command {
     /// Program and arguments, started without a shell.
     Argv(Vec<String>),
-    /// A script for `sh -eu -c`. Interpolated values are not spliced in: each became an environment variable in
+    /// A script for a shell. Interpolated values are not spliced in: each became an environment variable in
     /// `Stage::env`, and the script holds `"$NAME"` in its place, so that a value cannot become code.
     Shell(String),
 }

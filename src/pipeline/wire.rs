@@ -130,6 +130,9 @@ fn put_stage(out: &mut Vec<u8>, stage: &Stage) -> Option<()> {
         }
     }
     put_pairs(out, stage.env.iter());
+    put_count(out, stage.pass.len());
+    stage.pass.iter().for_each(|name| put_text(out, name));
+    put_text(out, stage.shell.as_deref().unwrap_or_default());
     put_count(out, stage.inputs.len());
     for (name, items) in &stage.inputs {
         put_text(out, name);
@@ -182,6 +185,8 @@ pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, k
         _ => return None,
     };
     let env = pairs(from)?;
+    let pass = (0..from.count()?).map(|_| from.text()).collect::<Option<_>>()?;
+    let shell = Some(from.text()?).filter(|shell: &String| !shell.is_empty());
     let count = from.count()?;
     let mut inputs = Ports::with_capacity(count.min(16));
     for _ in 0..count {
@@ -208,7 +213,7 @@ pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, k
     let (secs, nanos) = (from.u64()?, from.number()? as u32);
     let timeout = limited.then(|| Duration::from_secs(secs).saturating_add(Duration::from_nanos(nanos.into())));
     let retries = from.number()? as u32;
-    let stage = Stage { name, body, env, inputs, outputs, resources, timeout, retries, span: span(from)? };
+    let stage = Stage { name, body, env, pass, shell, inputs, outputs, resources, timeout, retries, span: span(from)? };
     from.0.is_empty().then_some(stage)
 }
 

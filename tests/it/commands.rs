@@ -1,8 +1,8 @@
 //! Command stages: what they see, what is kept of them, and how they fail.
 
-use crate::project::Project;
+use crate::project::{Project, Ran};
 
-fn failing(pipeline: &str) -> (Project, crate::project::Ran) {
+fn failing(pipeline: &str) -> (Project, Ran) {
     let project = Project::new(pipeline);
     let ran = project.kiln(&["run", "--json"]);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
@@ -35,8 +35,83 @@ fn only_declared_outputs_are_kept_and_the_environment_is_declared() {
     assert!(command.env("SECRET", "1").status().expect("start kiln").success());
     let names = project.read("out/env.txt");
     let names: Vec<&str> = names.lines().filter(|n| !["PWD", "SHLVL", "_", "OLDPWD"].contains(n)).collect();
-    assert_eq!(names, ["GREETING", "HOME", "PATH", "TMPDIR"]);
+    let known = |name: &&str| !name.contains("THREADS") && !["LOKY_MAX_CPU_COUNT", "TAR_OPTIONS"].contains(name);
+    assert_eq!(names.into_iter().filter(known).collect::<Vec<_>>(), ["GREETING", "HOME", "PATH", "TMPDIR"]);
     assert!(!project.root().join("litter.txt").exists());
+}
+
+#[test]
+fn variables_pass_that_the_stage_names_and_their_values_are_written_nowhere() {
+    let script =
+        "test $LEVEL = high; echo ${TOKEN:-none} | cksum > out/x; test ${UNSET-no} = no; echo $GREETING > out/y";
+    let project = Project::new(&format!(
+        "version: 1\nstages:\n  s:\n    run: {}\n    env: {{GREETING: hello, pass: [TOKEN, LEVEL, UNSET]}}\n    \
+         outputs: {{x: out/x, y: out/y}}\n",
+        script.replace("${", "$${")
+    ));
+    let run = |token: &str| {
+        let mut command = project.command(&["run", "--json"]);
+        Ran::from(command.env("TOKEN", token).env("LEVEL", "high").output().expect("start kiln"))
+    };
+    let ran = run("correct horse battery");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(ran.record().outcome("s"), "executed");
+    let sum = project.read("out/x");
+    assert_ne!(sum.split(' ').next(), Some("4294967295"), "the sum of nothing");
+    // It counts for nothing.
+    assert_eq!(run("another token").record().outcome("s"), "up-to-date");
+    assert_eq!(project.read("out/x"), sum);
+    let shown = project.kiln(&["show", "s"]).stdout;
+    assert!(shown.contains("passes") && shown.contains("TOKEN"), "{shown}");
+
+    // The end of the log is shown with a failure.
+    project.edit("pipeline.yaml", "test $LEVEL", "echo token is $TOKEN; exit 1; test $LEVEL");
+    let ran = run("correct horse battery");
+    let error = ran.record().stage("s")["error"].as_str().expect("an error").to_owned();
+    assert!(error.contains("token is ***"), "{error}");
+    project.kiln(&["report"]);
+    for file in crate::project::files(project.root()) {
+        let text = std::fs::read(&file).expect("read");
+        let told = text.windows(13).any(|window| window == b"correct horse");
+        assert!(!told || file.to_string_lossy().contains("/logs/"), "{}", file.display());
+    }
+}
+
+#[test]
+fn what_cannot_pass_is_refused() {
+    for (pass, why) in [
+        ("[HOME]", "`HOME` cannot be passed"),
+        ("[PATH]", "`PATH` cannot be passed"),
+        ("[A-B]", "cannot be the name of an environment variable"),
+        ("[KILN_ARG_0]", "is reserved"),
+        ("[SET]", "`SET` is set in `env`, and passed from outside"),
+        ("[{A: B}]", "an item of `pass` has to be the name of a variable"),
+        ("{A: B}", "`pass` has to be a list of names of variables"),
+    ] {
+        let ran = Project::new(&format!(
+            "version: 1\nstages:\n  s: {{run: \"true\", env: {{SET: 1, pass: {pass}}}, outputs: {{x: out/x}}}}\n"
+        ))
+        .kiln(&["run"]);
+        assert!(ran.code == Some(2) && ran.stderr.contains(why), "{pass}: {}", ran.stderr);
+    }
+    // A variable may be called so.
+    let project =
+        Project::new("version: 1\nstages:\n  s: {run: echo $pass > out/x, env: {pass: word}, outputs: {x: out/x}}\n");
+    project.run(&[]);
+    assert_eq!(project.read("out/x"), "word\n");
+}
+
+#[test]
+fn threads_follow_the_processors() {
+    let project = Project::new(
+        "version: 1\nstages:\n  s:\n    run: echo $OMP_NUM_THREADS $MKL_NUM_THREADS $RAYON_NUM_THREADS > out/x\n    \
+         resources: {cpus: 3}\n    env: {MKL_NUM_THREADS: 7}\n    outputs: {x: out/x}\n",
+    );
+    project.run(&["--jobs", "4"]);
+    assert_eq!(project.read("out/x"), "3 7 3\n");
+    // Resources are in no key.
+    project.edit("pipeline.yaml", "cpus: 3", "cpus: 2");
+    assert_eq!(project.run(&["--jobs", "4"]).outcome("s"), "up-to-date");
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod footprint;
 mod gates;
 mod gc;
 mod guard;
+mod hints;
 mod init;
 mod kills;
 mod limits;
@@ -27,6 +28,7 @@ mod resume;
 mod roles;
 mod runs;
 mod share;
+mod shell;
 mod status;
 #[cfg(feature = "stages")]
 mod study;

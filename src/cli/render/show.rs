@@ -57,12 +57,16 @@ fn parameters(shown: &Shown) -> Vec<[String; 2]> {
                 rows.push([name.clone(), one_line(lines.next().unwrap_or_default())]);
                 rows.extend(lines.map(|line| [String::new(), one_line(line)]));
             }
+            Value::Array(names) if shown.uses.is_none() && name == "pass" => {
+                rows.extend(names.iter().filter_map(Value::as_str).map(|name| ["passes".to_owned(), one_line(name)]));
+            }
             Value::Object(env) if shown.uses.is_none() => {
                 rows.extend(env.iter().map(|(name, text)| [format!("env {name}"), value(text)]));
             }
             other => rows.push([name.clone(), value(other)]),
         }
     }
+    rows.extend(shown.shell.iter().map(|shell| ["shell".to_owned(), one_line(shell)]));
     rows
 }
 

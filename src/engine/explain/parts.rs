@@ -10,7 +10,7 @@ use crate::store::ActionResult;
 /// One thing that decides a stage, or one that it gave.
 #[derive(Clone, Debug, Serialize)]
 pub struct Part {
-    /// `code`, `parameter`, `command`, `environment`, `input` or `output`.
+    /// `code`, `parameter`, `command`, `shell`, `environment`, `input` or `output`.
     pub what: &'static str,
     /// Its name: a kind, a parameter, a variable, an input (`metrics[model=5]`) or an output.
     pub name: String,
@@ -42,7 +42,7 @@ pub(super) fn of(
                 other => parts.push(part("parameter", "", other.clone())),
             }
         }
-        Body::Run { run, env } => {
+        Body::Run { run, env, shell } => {
             parts.push(part(
                 "command",
                 "",
@@ -51,6 +51,7 @@ pub(super) fn of(
                     Command::Shell(script) => json!(script),
                 },
             ));
+            parts.extend(shell.iter().map(|shell| part("shell", "", json!(shell))));
             parts.extend(env.iter().map(|(name, value)| part("environment", name, json!(value))));
         }
     }

@@ -116,7 +116,11 @@ fn toolchain(project: &Path, entry: &Path) -> Option<PathBuf> {
         return Some(project.join(first));
     }
     let home = entry.parent().filter(|home| *home != project)?;
-    let environment = home.join("pyvenv.cfg").is_file() || home.join("conda-meta").is_dir();
-    let packages = entry.ends_with("node_modules/.bin");
-    (environment || packages).then(|| home.to_owned())
+    is_toolchain(home).then(|| home.to_owned())
+}
+
+/// Whether a folder is an environment of Python or conda, or the packages of Node.
+pub(crate) fn is_toolchain(home: &Path) -> bool {
+    let packages = || home.ends_with("node_modules") && home.join(".bin").is_dir();
+    home.join("pyvenv.cfg").is_file() || home.join("conda-meta").is_dir() || packages()
 }

@@ -1,7 +1,8 @@
-//! The guard: what the process of a stage and all its children may read and write, enforced by the kernel (Landlock).
+//! The guard: what the process of a stage and all its children may read and write, enforced by the kernel (Landlock), and what the superuser
+//! may do there.
 
 mod around;
-mod hint;
+mod privileges;
 mod rules;
 
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 
 use around::Around;
-pub(super) use hint::{Scene, hint};
+pub(super) use around::is_toolchain;
 pub(super) use rules::Confinement;
 
 /// The guard of a run. Looking around costs something, so that waits until a stage is executed.
@@ -50,11 +51,15 @@ impl Guard {
         state.as_ref().err().filter(|_| first).map(String::as_str)
     }
 
+    /// Whether there is a guard.
+    pub(super) fn is_there(&self) -> bool {
+        self.prepare();
+        matches!(self.state.get(), Some(Ok(_)))
+    }
+
     /// Limits that hide what this guard hides; `None` where there is no guard.
     pub(super) fn limits(&self) -> Option<Limits> {
-        self.prepare();
-        let present = matches!(self.state.get(), Some(Ok(_)));
-        present.then(|| Limits { hidden: self.hidden.clone(), ..Limits::default() })
+        self.is_there().then(|| Limits { hidden: self.hidden.clone(), ..Limits::default() })
     }
 
     /// Makes the limits of a process that is about to be started.

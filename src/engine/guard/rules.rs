@@ -11,6 +11,7 @@ use landlock::{
 
 use super::Limits;
 use super::around::{Around, handle};
+use super::privileges;
 
 /// Rights are asked for as this version has them; an older kernel enforces those that it knows.
 const RIGHTS: ABI = ABI::V6;
@@ -98,7 +99,7 @@ impl Confinement {
         rustix::thread::set_no_new_privs(true)?;
         // SAFETY: a system call on a descriptor that is open, and no memory.
         match unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0) } {
-            0 => Ok(()),
+            0 => privileges::give_up(),
             _ => Err(io::Error::last_os_error()),
         }
     }
