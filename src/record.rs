@@ -79,6 +79,10 @@ pub enum RunStatus {
     Failed,
     /// Stopped by a signal.
     Interrupted,
+    /// It goes on. No record says so: it is made when the run ends.
+    Running,
+    /// Its process was killed, or lost its machine, before it could write a record.
+    Killed,
 }
 
 impl fmt::Display for RunStatus {
@@ -87,6 +91,8 @@ impl fmt::Display for RunStatus {
             Self::Ok => "ok",
             Self::Failed => "failed",
             Self::Interrupted => "interrupted",
+            Self::Running => "running",
+            Self::Killed => "killed",
         })
     }
 }

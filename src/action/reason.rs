@@ -250,10 +250,10 @@ fn inputs(out: &mut Vec<Difference>, name: &str, old: &[Input], new: &[Input]) {
     }
     let before = out.len();
     // Labels may repeat; the n-th with a label is compared with the n-th.
-    for (label, n) in numbered(old).keys().chain(numbered(new).keys()).collect::<BTreeSet<_>>() {
-        let find = |list| numbered(list).get(&(*label, *n)).copied();
-        let (a, b): (Option<&Input>, Option<&Input>) = (find(old), find(new));
-        let label = (*label).to_owned();
+    let (old, new) = (numbered(old), numbered(new));
+    for key in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+        let (a, b): (Option<&Input>, Option<&Input>) = (old.get(key).copied(), new.get(key).copied());
+        let label = key.0.to_owned();
         let name = name.to_owned();
         match (a, b) {
             (Some(a), Some(b)) if a.digest == b.digest => {

@@ -109,10 +109,11 @@ pub(crate) struct Run {
     pub(crate) targets: Vec<String>,
     #[command(flatten)]
     pub(crate) select: Select,
-    /// Execute these stages whatever the cache has.
+    /// Execute this stage (`train`, `train[model=5]`, `eval*`) whatever the cache has, if it is one of those that are run; what
+    /// it needs is brought up to date as always. May be repeated.
     #[arg(long, value_name = "STAGE")]
     pub(crate) force: Vec<String>,
-    /// Execute these stages twice and compare their outputs; publish nothing.
+    /// Execute this stage twice and compare the outputs; publish nothing. May be repeated.
     #[arg(long, value_name = "STAGE", conflicts_with_all = ["force", "dry_run", "keep_going"])]
     pub(crate) check_determinism: Vec<String>,
     /// How many processors to keep busy [default: all].

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kiln::engine::{self, Interrupt, Options, Reporter, Silent, Step};
+use kiln::engine::{self, Interrupt, Options, Step};
 use kiln::pipeline::{self, Pipeline, StageId};
 use kiln::record::RunStatus;
 use kiln::store::Store;
@@ -40,11 +40,11 @@ pub(crate) fn check(
                 set,
                 identity: None,
             };
-            let mut reporter: Box<dyn Reporter> = if args.quiet { Box::new(Silent) } else { render::reporter() };
+            let mut reporter = render::reporter(args.quiet);
             match engine::run(pipeline, store, &before, interrupt, reporter.as_mut())?.status {
                 RunStatus::Ok => {}
                 RunStatus::Failed => return Ok(EXIT_FAILED),
-                RunStatus::Interrupted => return Ok(EXIT_INTERRUPTED),
+                RunStatus::Interrupted | RunStatus::Running | RunStatus::Killed => return Ok(EXIT_INTERRUPTED),
             }
         }
         if !args.quiet {

@@ -5,11 +5,12 @@ use std::rc::Rc;
 
 use clap::Args;
 use kiln::engine::Records;
-use kiln::record::{Outcome, StageRecord};
+use kiln::record::{Outcome, RunRecord, StageRecord};
+use kiln::store::Traced;
 
 use super::args::Place;
 use super::past::Past;
-use super::{Stop, project, render};
+use super::{Stop, follow, project, render};
 
 #[derive(Args, Debug)]
 pub(crate) struct Log {
@@ -18,6 +19,10 @@ pub(crate) struct Log {
     /// The log of this run instead of that of the last execution.
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
+    /// Go on with what is added while the stage is executed; if a run goes on that has yet to come to it, wait for that. `-f` is
+    /// the same, unless a YAML file comes after it.
+    #[arg(short = 'F', long, conflicts_with = "path")]
+    follow: bool,
     /// The path of the log instead of its text.
     #[arg(long)]
     path: bool,
@@ -26,21 +31,23 @@ pub(crate) struct Log {
 pub(crate) fn log(place: &Place, args: &Log) -> Result<u8, Stop> {
     let past = Past::open(place)?;
     let asked = std::slice::from_ref(&args.stage);
+    if args.follow && args.run.is_none() {
+        follow::wait(place, &past, &args.stage)?;
+    }
     let run = match &args.run {
-        Some(run) => Rc::new(past.find(run)?),
-        None => {
-            let mut records = Records::new(&past.store, &past.project);
-            // The newest run that has such a stage says which is meant; one before it may have executed it.
-            let named = records.find(|run| project::recorded(run, asked).is_ok());
-            let named = named.or_else(|| records.find(|_| true)).ok_or_else(|| past.nothing())?;
-            let name = only(&project::recorded(&named, asked)?, &args.stage)?;
-            records.with_stage(&name, was_executed).ok_or_else(|| never(&name))?
-        }
+        Some(name) => match past.find_traced(name) {
+            Some(run) => Rc::new(run.record()),
+            None => Rc::new(past.find(name)?),
+        },
+        None => newest(&past, &args.stage)?,
     };
     let name = only(&project::recorded(&run, asked)?, &args.stage)?;
     let stage = run.stages.iter().find(|stage| stage.name == name).ok_or_else(|| never(&name))?;
     if !was_executed(stage) {
         return Err(not_executed(&run.id, stage));
+    }
+    if args.follow && follow::follow(&past, &run.id, stage)? {
+        return Ok(0);
     }
     let Some(log) = &stage.log else {
         let text = format!("`{}` said nothing in run {}", stage.name, run.id);
@@ -61,10 +68,33 @@ pub(crate) fn log(place: &Place, args: &Log) -> Result<u8, Stop> {
     Ok(0)
 }
 
+/// The newest run that executed a stage, be it recorded or not: one that goes on or was killed counts as well.
+fn newest(past: &Past, stage: &str) -> Result<Rc<RunRecord>, Stop> {
+    let asked = &[stage.to_owned()];
+    let executed = |run: &RunRecord| {
+        let names = project::recorded(run, asked).unwrap_or_default();
+        !names.is_empty() && run.stages.iter().any(|stage| names.contains(&stage.name) && was_executed(stage))
+    };
+    let traced = past.store.traces(Some(&past.project)).iter().map(Traced::record).find(|run| executed(run));
+    let mut records = Records::new(&past.store, &past.project);
+    let mut recorded = || {
+        // The newest run that has such a stage says which is meant; one before it may have executed it.
+        let named = records.find(|run| project::recorded(run, asked).is_ok());
+        let named = named.or_else(|| records.find(|_| true)).ok_or_else(|| past.nothing())?;
+        let name = only(&project::recorded(&named, asked)?, stage)?;
+        records.with_stage(&name, was_executed).ok_or_else(|| never(&name))
+    };
+    match (traced, recorded()) {
+        (Some(traced), Ok(recorded)) if recorded.started > traced.started => Ok(recorded),
+        (Some(traced), _) => Ok(Rc::new(traced)),
+        (None, recorded) => recorded,
+    }
+}
+
 fn was_executed(stage: &StageRecord) -> bool {
     stage.log.is_some()
         || stage.outcome == Outcome::Executed
-        || (stage.outcome == Outcome::Failed && stage.start.is_some())
+        || (matches!(stage.outcome, Outcome::Failed | Outcome::Skipped) && stage.start.is_some())
 }
 
 fn only(names: &[String], asked: &str) -> Result<String, Stop> {

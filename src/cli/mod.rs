@@ -5,6 +5,7 @@ mod checkout;
 mod compare;
 mod completions;
 mod determinism;
+mod follow;
 mod gc;
 mod graph;
 mod history;
@@ -62,10 +63,10 @@ pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 /// Runs the command that the arguments name.
 pub(crate) fn main() -> ExitCode {
     end_at_a_fault();
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(follow::written_out(std::env::args_os()));
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_env("KILN_LOG"))
-        .with_writer(std::io::stderr)
+        .with_writer(|| render::Stderr)
         .with_ansi(render::look::Look::stderr().colour)
         .init();
     let result = match &cli.command {
@@ -92,7 +93,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Worker => return worker(),
         Command::Watchdog { scratch, kiln } => kiln::engine::watch(scratch, *kiln).map(|()| 0).map_err(Stop::from),
     };
-    match result {
+    let code = match result {
         Ok(code) => ExitCode::from(code),
         Err(Stop::Mistakes(mistakes)) => {
             render::mistakes(&mistakes);
@@ -106,7 +107,9 @@ pub(crate) fn main() -> ExitCode {
             render::error(&format!("{error:#}"));
             ExitCode::from(EXIT_FAILED)
         }
-    }
+    };
+    render::finish();
+    code
 }
 
 /// Makes a fault of Kiln's own end the process, whichever thread it is in: the others would wait for what that one was to do.
@@ -118,6 +121,7 @@ fn end_at_a_fault() {
         render::error(
             "this is a fault of Kiln's own, and worth a report with the lines above; the cache is sound, and the next run goes on from it",
         );
+        render::finish();
         std::process::exit(EXIT_FAULT);
     }));
 }
@@ -128,6 +132,7 @@ fn worker() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             render::error(&format!("{error:#}"));
+            render::finish();
             ExitCode::from(EXIT_FAILED)
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use kiln::record::RunRecord;
 use kiln::show::number::count;
-use kiln::store::{Belongs, Owner, Project, RunLookupError, Store};
+use kiln::store::{Belongs, Owner, Project, RunLookupError, Store, Traced};
 
 use super::args::Place;
 use super::{Stop, project, render};
@@ -41,6 +41,13 @@ impl Past {
             }
             other => Stop::Usage(other.to_string()),
         })
+    }
+
+    /// A run that goes on or was killed, by its name or the beginning of that.
+    pub(crate) fn find_traced(&self, name: &str) -> Option<Traced> {
+        let mut found = self.store.traces(None);
+        found.retain(|run| !name.is_empty() && run.began.id.starts_with(name));
+        if found.len() == 1 { found.pop() } else { None }
     }
 
     /// There are no runs: says whose there are, if any.

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use kiln::catalog::catalog;
-use kiln::engine::{self, Interrupt, Options, Reporter, Silent, Step};
+use kiln::engine::{self, Interrupt, Options, Step};
+use kiln::pipeline::{Pipeline, StageId};
 use kiln::record::RunStatus;
 
 use super::args::{Place, Run};
@@ -13,14 +14,14 @@ pub(crate) fn run(place: &Place, args: &Run) -> Result<u8, Stop> {
     if args.watch {
         return super::watch::watch(place, args);
     }
-    once(place, args, &Interrupt::listen()?, true)
+    once(place, args, &Interrupt::default(), true)
 }
 
 /// One run. `force` says whether `--force` counts.
 pub(crate) fn once(place: &Place, args: &Run, interrupt: &Interrupt, force: bool) -> Result<u8, Stop> {
     let (file, targets) = project::pipeline_and_targets(&place.file, &args.targets);
     let (identity, cache) = project::identity(place, &file, &args.select)?;
-    let mut reporter: Box<dyn Reporter> = if args.quiet { Box::new(Silent) } else { render::reporter() };
+    let mut reporter = render::reporter(args.quiet);
     let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let options = Options {
         stages: BTreeSet::new(),
@@ -43,8 +44,11 @@ pub(crate) fn once(place: &Place, args: &Run, interrupt: &Interrupt, force: bool
         return Ok(code);
     }
     let (pipeline, store) = project::open(&identity, &cache, &args.select)?;
+    if !args.check_determinism.is_empty() {
+        alone(&targets)?;
+    }
     let stages = project::selected(&pipeline, &targets)?;
-    let force = if args.force.is_empty() || !force { BTreeSet::new() } else { project::named(&pipeline, &args.force)? };
+    let force = if force { forced(&pipeline, &args.force, &stages)? } else { BTreeSet::new() };
     if args.dry_run {
         let plan = engine::plan(&pipeline, &store, &stages, &force);
         store.memo().save()?;
@@ -57,9 +61,13 @@ pub(crate) fn once(place: &Place, args: &Run, interrupt: &Interrupt, force: bool
         let stages = project::named(&pipeline, &args.check_determinism)?;
         return super::determinism::check(&pipeline, &store, args, &stages, jobs, interrupt);
     }
-    let options = Options { stages: stages.union(&force).copied().collect(), force, ..options };
+    let options = Options { stages, force, ..options };
     let record = engine::run(&pipeline, &store, &options, interrupt, reporter.as_mut())?;
     drop(reporter);
+    if !args.watch {
+        // A page can be rendered at any time.
+        interrupt.release();
+    }
     report::after_run(&pipeline, store, &record, args.quiet)?;
     if args.json {
         render::json(&record)?;
@@ -74,6 +82,35 @@ fn code(status: RunStatus) -> u8 {
     match status {
         RunStatus::Ok => 0,
         RunStatus::Failed => EXIT_FAILED,
-        RunStatus::Interrupted => EXIT_INTERRUPTED,
+        // The last two are no ends.
+        RunStatus::Interrupted | RunStatus::Running | RunStatus::Killed => EXIT_INTERRUPTED,
+    }
+}
+
+/// The stages to execute whatever the cache has: those of the run that one of the names stands for. Which stages are run is said by the
+/// targets alone, so a name that is none of them changes nothing, and that is told.
+fn forced(pipeline: &Pipeline, names: &[String], stages: &BTreeSet<StageId>) -> Result<BTreeSet<StageId>, Stop> {
+    let mut forced = BTreeSet::new();
+    for name in names {
+        let named = project::named(pipeline, std::slice::from_ref(name))?;
+        let before = forced.len();
+        forced.extend(named.intersection(stages));
+        if forced.len() == before && named.is_disjoint(stages) {
+            render::talk(&format!(
+                "kiln: `--force {name}` changes nothing: this run is of other stages\n\
+                 hint: `--force` takes one name; the names without it say which stages are run. Name `{name}` there as well\n"
+            ));
+        }
+    }
+    Ok(forced)
+}
+
+/// `--check-determinism` takes one name: others beside it were meant for something else.
+fn alone(targets: &[String]) -> Result<(), Stop> {
+    match targets.first() {
+        None => Ok(()),
+        Some(name) => Err(Stop::Usage(format!(
+            "`{name}` says nothing beside `--check-determinism`\nhint: to check several stages, write `--check-determinism` before each"
+        ))),
     }
 }

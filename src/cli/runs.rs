@@ -1,5 +1,8 @@
 //! `kiln runs`.
 
+use kiln::store::{RunSummary, Traced};
+use serde_json::{Value, json};
+
 use super::args::{Place, Runs};
 use super::past::Past;
 use super::render::look::Look;
@@ -7,9 +10,21 @@ use super::{Stop, render};
 
 pub(crate) fn runs(place: &Place, args: &Runs) -> Result<u8, Stop> {
     let past = Past::open(place)?;
-    let runs = past.store.runs(if args.all { None } else { Some(&past.project) })?;
+    let project = if args.all { None } else { Some(&past.project) };
+    // Traces first: a run that ends meanwhile is listed by its record.
+    let traces = past.store.traces(project);
+    let records = past.store.runs(project)?;
+    let mut runs: Vec<Listed> = records.into_iter().map(|summary| Listed { summary, trace: None }).collect();
+    for trace in traces {
+        if runs.iter().all(|run| run.summary.id != trace.began.id) {
+            runs.push(Listed { summary: trace.summary(), trace: Some(trace) });
+        }
+    }
+    // Records are in order by themselves, even where the clock was set back; so the sort is stable.
+    runs.sort_by_key(|run| std::cmp::Reverse(run.summary.started));
     if args.json {
-        render::json(&serde_json::json!({ "version": 1, "runs": runs }))?;
+        let runs = runs.iter().map(Listed::json).collect::<serde_json::Result<Vec<Value>>>()?;
+        render::json(&json!({ "version": 1, "runs": runs }))?;
         return Ok(0);
     }
     if !runs.is_empty() {
@@ -22,4 +37,34 @@ pub(crate) fn runs(place: &Place, args: &Runs) -> Result<u8, Stop> {
         render::talk(&format!("not listed: {others}\n"));
     }
     Ok(0)
+}
+
+/// A run of the list.
+pub(crate) struct Listed {
+    pub(crate) summary: RunSummary,
+    /// Of a run that goes on, or was killed.
+    pub(crate) trace: Option<Traced>,
+}
+
+impl Listed {
+    fn json(&self) -> serde_json::Result<Value> {
+        let mut run = serde_json::to_value(&self.summary)?;
+        if let Some(trace) = &self.trace {
+            run["under_way"] = under_way(trace);
+        }
+        Ok(run)
+    }
+}
+
+/// The stages of a run that are under way, as JSON.
+pub(crate) fn under_way(trace: &Traced) -> Value {
+    let stages = trace.under_way.iter().map(|stage| {
+        json!({
+            "name": stage.record.name,
+            "seconds": (trace.seconds() - stage.since).max(0.0),
+            "progress": stage.progress,
+            "log": stage.record.log,
+        })
+    });
+    stages.collect()
 }

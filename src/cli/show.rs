@@ -7,6 +7,7 @@ use kiln::engine::{self, Records};
 use kiln::kind::Role;
 use kiln::pipeline::{Body, Command, From, Pipeline, Stage};
 use kiln::record::{RunRecord, StageRecord};
+use kiln::store::Traced;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -83,7 +84,9 @@ pub(crate) fn show(place: &Place, args: &Show) -> Result<u8, Stop> {
         Ok(pipeline) => match project::named(pipeline, std::slice::from_ref(&args.what)) {
             Ok(stages) => {
                 let mut records = Records::new(&past.store, &past.project);
-                let stages = stages.iter().map(|id| stage(pipeline, &pipeline.stages[id.0], &mut records));
+                let traces: Vec<RunRecord> =
+                    past.store.traces(Some(&past.project)).iter().map(Traced::record).collect();
+                let stages = stages.iter().map(|id| stage(pipeline, &pipeline.stages[id.0], &mut records, &traces));
                 let stages: Vec<Shown> = stages.collect();
                 if args.json {
                     render::json(&serde_json::json!({ "version": 1, "stages": stages }))?;
@@ -98,7 +101,8 @@ pub(crate) fn show(place: &Place, args: &Show) -> Result<u8, Stop> {
         Err(_) if !is_a_run(&args.what, &past) => return pipeline.map(|_| 0),
         Err(_) => Stop::Usage(String::new()),
     };
-    match past.find(&args.what) {
+    let found = past.find(&args.what);
+    match found.or_else(|error| past.find_traced(&args.what).map(|run| run.record()).ok_or(error)) {
         Ok(run) => show_run(&run, args),
         Err(Stop::Usage(error)) => Err(nothing(&args.what, fault, &error)),
         Err(other) => Err(other),
@@ -109,6 +113,7 @@ pub(crate) fn show(place: &Place, args: &Show) -> Result<u8, Stop> {
 fn is_a_run(name: &str, past: &Past) -> bool {
     let back = name.strip_prefix("latest").is_some_and(|rest| rest.is_empty() || rest.starts_with('~'));
     back || past.store.find_run(name, Some(&past.project)).is_ok_and(|run| run.id == name)
+        || past.find_traced(name).is_some_and(|run| run.began.id == name)
 }
 
 fn show_run(run: &RunRecord, args: &Show) -> Result<u8, Stop> {
@@ -130,7 +135,7 @@ fn nothing(what: &str, stage: Stop, run: &str) -> Stop {
     Stop::Usage(format!("`{what}` is neither a stage nor a run: {run}{hint}"))
 }
 
-fn stage(pipeline: &Pipeline, stage: &Stage, records: &mut Records<'_>) -> Shown {
+fn stage(pipeline: &Pipeline, stage: &Stage, records: &mut Records<'_>, traces: &[RunRecord]) -> Shown {
     let (uses, params) = match &stage.body {
         Body::Uses { kind, params } => (Some(kind.name().to_owned()), params.clone()),
         Body::Run(Command::Shell(script)) => (None, json!({ "run": script, "env": stage.env, "pass": stage.pass })),
@@ -152,9 +157,12 @@ fn stage(pipeline: &Pipeline, stage: &Stage, records: &mut Records<'_>) -> Shown
     let name = stage.name.to_string();
     let outputs = stage.outputs.iter();
     let outputs = outputs.map(|(name, o)| OutputShown { output: name.clone(), path: o.path.clone(), role: o.role });
-    let last = records.with_stage(&name, |_| true).and_then(|run| {
+    let of = |run: &RunRecord| {
         let record = run.stages.iter().find(|stage| stage.name == name)?.clone();
         Some(LastRun { run: run.id.clone(), started: run.started, record })
-    });
+    };
+    let recorded = records.with_stage(&name, |_| true).and_then(|run| of(&run));
+    // A run that goes on, or was killed, if it is newer.
+    let last = recorded.into_iter().chain(traces.iter().filter_map(of)).max_by_key(|last| last.started);
     Shown { uses, params, shell: engine::shell_of(stage), inputs, outputs: outputs.collect(), last, name }
 }

@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Args;
 use kiln::engine::{self, Planned, Step};
 use kiln::pipeline::Pipeline;
+use kiln::store::{Project, Traced};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::args::{Place, Select};
 use super::render::look::Look;
+use super::runs::under_way;
 use super::{Stop, project, render};
 
 #[derive(Args, Debug)]
@@ -68,6 +71,8 @@ impl State {
 #[derive(Serialize)]
 struct Report<'a> {
     version: u32,
+    /// The runs of the project that go on.
+    runs: Vec<Value>,
     counts: BTreeMap<State, usize>,
     stages: Vec<Line<'a>>,
 }
@@ -89,17 +94,23 @@ pub(crate) fn status(place: &Place, args: &Status) -> Result<u8, Stop> {
         project::open(&identity, &cache, &args.select)?
     };
     let stages = project::selected(&pipeline, &targets)?;
+    // Who asks while a run goes on wants to know how it goes, and that at once.
+    let runs: Vec<Traced> =
+        store.traces(Some(&Project::at(&pipeline.root, &pipeline.file))).into_iter().filter(|run| run.alive).collect();
+    if !args.json {
+        render::data(&render::under_way::runs(&runs, &Look::stdout()))?;
+    }
     let plan = engine::plan(&pipeline, &store, &stages, &BTreeSet::new());
     project::save_memo(&store);
     if args.json {
-        render::json(&report(&pipeline, &plan))?;
+        render::json(&report(&pipeline, &plan, &runs))?;
     } else {
         render::data(&render::status::status(&plan, args.all, &Look::stdout()))?;
     }
     Ok(0)
 }
 
-fn report<'a>(pipeline: &'a Pipeline, plan: &'a [Planned]) -> Report<'a> {
+fn report<'a>(pipeline: &'a Pipeline, plan: &'a [Planned], runs: &[Traced]) -> Report<'a> {
     let all = [State::UpToDate, State::Dirty, State::Restorable, State::Waiting, State::Broken];
     let mut counts: BTreeMap<State, usize> = all.into_iter().map(|state| (state, 0)).collect();
     let stages = plan.iter().map(|planned| {
@@ -117,5 +128,7 @@ fn report<'a>(pipeline: &'a Pipeline, plan: &'a [Planned]) -> Report<'a> {
         }
     });
     let stages = stages.collect();
-    Report { version: 1, counts, stages }
+    let runs =
+        runs.iter().map(|run| json!({ "id": run.began.id, "seconds": run.seconds(), "under_way": under_way(run) }));
+    Report { version: 1, runs: runs.collect(), counts, stages }
 }

@@ -29,7 +29,8 @@ struct Stamp {
 type Stamps = BTreeMap<PathBuf, Stamp>;
 
 pub(crate) fn watch(place: &Place, args: &Run) -> Result<u8, Stop> {
-    let interrupt = Interrupt::listen()?;
+    let interrupt = Interrupt::default();
+    interrupt.listen()?;
     let (file, _) = project::pipeline_and_targets(&place.file, &args.targets);
     let say = |text: String| {
         if !args.quiet {

@@ -2,40 +2,59 @@
 
 /// What is free.
 pub(super) struct Budget {
-    cpus: usize,
-    free_cpus: usize,
-    gpus: usize,
-    free_gpus: usize,
+    all: Share,
+    free: Share,
+}
+
+/// Processors and GPUs that a stage asks for, or is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Share {
+    pub(super) cpus: usize,
+    pub(super) gpus: usize,
 }
 
 impl Budget {
     /// A budget of `cpus` processors and of the GPUs the machine has.
     pub(super) fn new(cpus: usize) -> Self {
-        let gpus = gpus();
-        Self { cpus: cpus.max(1), free_cpus: cpus.max(1), gpus, free_gpus: gpus }
+        Self::of(Share { cpus: cpus.max(1), gpus: gpus() })
     }
 
-    /// Whether no stage can be given anything.
-    pub(super) fn is_spent(&self) -> bool {
-        self.free_cpus == 0
+    /// A budget of this much.
+    pub(super) fn of(all: Share) -> Self {
+        Self { all, free: all }
     }
 
-    /// Takes what a stage asks for, or as much as the machine has at all: a stage that wants eight processors runs
-    /// alone on a machine of two.
-    pub(super) fn take(&mut self, cpus: usize, gpus: usize) -> Option<(usize, usize)> {
-        let (cpus, gpus) = (cpus.clamp(1, self.cpus), gpus.min(self.gpus));
-        if cpus > self.free_cpus || gpus > self.free_gpus {
-            return None;
-        }
-        self.free_cpus -= cpus;
-        self.free_gpus -= gpus;
-        Some((cpus, gpus))
+    /// How many processors there are.
+    pub(super) fn cpus(&self) -> usize {
+        self.all.cpus
+    }
+
+    /// What a stage is given that asks for so much: at least a processor, and no more than there is at all, so that a stage that wants
+    /// eight processors runs alone on a machine of two.
+    pub(super) fn share(&self, cpus: usize, gpus: usize) -> Share {
+        Share { cpus: cpus.clamp(1, self.all.cpus), gpus: gpus.min(self.all.gpus) }
+    }
+
+    /// Whether a share is free.
+    pub(super) fn fits(&self, share: Share) -> bool {
+        share.cpus <= self.free.cpus && self.has_gpus(share)
+    }
+
+    /// Whether its GPUs are free.
+    pub(super) fn has_gpus(&self, share: Share) -> bool {
+        share.gpus <= self.free.gpus
+    }
+
+    /// Takes a share that fits.
+    pub(super) fn take(&mut self, share: Share) {
+        self.free.cpus -= share.cpus;
+        self.free.gpus -= share.gpus;
     }
 
     /// Gives back what was taken.
-    pub(super) fn give_back(&mut self, cpus: usize, gpus: usize) {
-        self.free_cpus += cpus;
-        self.free_gpus += gpus;
+    pub(super) fn give_back(&mut self, share: Share) {
+        self.free.cpus += share.cpus;
+        self.free.gpus += share.gpus;
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::sources::Sources;
 use crate::action::{self, Manifest};
-use crate::hash::{ActionKey, Artifact, Digest, Memo};
+use crate::hash::{ActionKey, Allowance, Artifact, Digest, Memo};
 use crate::kind::Arity;
 use crate::pipeline::{Body, From, Input, Pipeline, Stage, StageId};
 use crate::store::{ActionResult, Store};
@@ -75,6 +75,21 @@ impl Deciding<'_> {
         force: bool,
         outputs: &dyn Fn(StageId, &str) -> Option<Artifact>,
     ) -> Result<Decision, String> {
+        let decision = self.decide_within(id, force, outputs, &Allowance::boundless())?;
+        decision.ok_or_else(|| "more would have to be read than there is".into())
+    }
+
+    /// The same if no more has to be read of what lies in place than is allowed; `None` if it would be more.
+    ///
+    /// # Errors
+    /// If an input cannot be read.
+    pub(super) fn decide_within(
+        &self,
+        id: StageId,
+        force: bool,
+        outputs: &dyn Fn(StageId, &str) -> Option<Artifact>,
+        allowance: &Allowance,
+    ) -> Result<Option<Decision>, String> {
         let stage = &self.pipeline.stages[id.0];
         let mut documents = BTreeMap::new();
         let mut inputs = BTreeMap::new();
@@ -98,8 +113,9 @@ impl Deciding<'_> {
         }
         let manifest = manifest(stage, inputs);
         let key = manifest.key();
-        let verdict = if force { Verdict::Execute(Missing::Forced) } else { self.verdict(stage, &key) };
-        Ok(Decision { key, manifest, documents, verdict })
+        let verdict =
+            if force { Some(Verdict::Execute(Missing::Forced)) } else { self.verdict_within(stage, &key, allowance) };
+        Ok(verdict.map(|verdict| Decision { key, manifest, documents, verdict }))
     }
 
     /// Decides stages whose inputs are final, side by side: that looks at the outputs of each.
@@ -118,29 +134,32 @@ impl Deciding<'_> {
     /// Whether the store has a result for the key and the outputs are in place. Asked again once a lock is held, since
     /// another process may have published meanwhile.
     pub(super) fn verdict(&self, stage: &Stage, key: &ActionKey) -> Verdict {
+        let verdict = self.verdict_within(stage, key, &Allowance::boundless());
+        verdict.unwrap_or(Verdict::Execute(Missing::Result))
+    }
+
+    fn verdict_within(&self, stage: &Stage, key: &ActionKey, allowance: &Allowance) -> Option<Verdict> {
         let Some(result) = self.store.result(key).or_else(|| self.pinned(stage)) else {
-            return Verdict::Execute(Missing::Result);
+            return Some(Verdict::Execute(Missing::Result));
         };
-        let astray: Vec<PathBuf> = stage
-            .outputs
-            .iter()
-            .filter(|(name, output)| {
-                let there = self.memo.artifact(&self.pipeline.root.join(&output.path));
-                !matches!((there, result.outputs.get(*name)), (Ok(Some(a)), Some(b)) if a == *b)
-            })
-            .map(|(_, output)| output.path.clone())
-            .collect();
+        let mut astray: Vec<PathBuf> = Vec::new();
+        for (name, output) in &stage.outputs {
+            let there = self.memo.artifact_within(&self.pipeline.root.join(&output.path), allowance)?;
+            if !matches!((there, result.outputs.get(name)), (Ok(Some(a)), Some(b)) if a == *b) {
+                astray.push(output.path.clone());
+            }
+        }
         if astray.is_empty() {
-            return Verdict::UpToDate(result);
+            return Some(Verdict::UpToDate(result));
         }
         // Only what must be put in place has to be in the store.
         for (name, output) in &stage.outputs {
             let needed = astray.contains(&output.path);
             if needed && !result.outputs.get(name).is_some_and(|artifact| self.store.has(artifact)) {
-                return Verdict::Execute(Missing::Artifact(name.clone()));
+                return Some(Verdict::Execute(Missing::Artifact(name.clone())));
             }
         }
-        Verdict::Restore(result, astray)
+        Some(Verdict::Restore(result, astray))
     }
 
     /// The result of a fixed-output stage whose pinned contents the store already has, from wherever they came.

@@ -10,10 +10,11 @@ use serde::Serialize;
 use super::decide::{Deciding, Verdict};
 use super::execute::{Execution, Failure};
 use super::guard::Guard;
-use super::interrupt::Interrupt;
+use super::run::heed;
 use super::slot::Slots;
 use super::sources::Sources;
 use crate::hash::{ActionKey, Artifact, Digest};
+use crate::interrupt::Interrupt;
 use crate::pipeline::{From, Pipeline, StageId};
 use crate::record::RunId;
 use crate::store::{ActionResult, Store};
@@ -72,6 +73,7 @@ pub fn check_determinism(
 ) -> Result<Twice, Option<String>> {
     let told = |error: String| Some(error);
     let _hold = store.hold().map_err(|e| told(e.to_string()))?;
+    heed(store, interrupt).map_err(|e| told(e.to_string()))?;
     let memo = store.memo();
     let order: Vec<StageId> = (0..=id.0).map(StageId).collect();
     let sources = Sources::scan(pipeline, &order, memo);

@@ -1,6 +1,7 @@
 //! What a stage was the last time: the ground against which `why` is told. Read only when there is something to tell.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::decide::{Decision, Missing};
 use super::documents;
@@ -12,6 +13,9 @@ use crate::store::{Project, Skimmed, Store};
 /// How many runs are looked through for a stage's last key.
 const DEPTH: usize = 50;
 
+/// So many differences are looked into: of each, documents are read. A stage may gather thousands.
+const LOOKED_INTO: usize = 100;
+
 /// The reason of a stage that no run record knows.
 pub(super) const NEVER: &str = "never run before";
 
@@ -19,8 +23,15 @@ pub(super) const NEVER: &str = "never run before";
 const NO_RESULT: &str = "its last execution gave no result";
 const GONE: &str = "its last result is no longer in the cache";
 
-/// The last key of every stage, from the run records of the pipeline file.
+/// The last key of every stage, from the run records of the pipeline file. Threads may ask at once: one that has to read records holds up others
+/// that ask, and nobody else.
 pub(super) struct History<'a> {
+    store: &'a Store,
+    known: Mutex<Known<'a>>,
+}
+
+/// What was read.
+struct Known<'a> {
     store: &'a Store,
     project: Project,
     /// Runs not looked into yet, newest first; `None` until the first question.
@@ -41,7 +52,8 @@ struct Last {
 
 impl<'a> History<'a> {
     pub(super) fn new(store: &'a Store, project: &Project) -> Self {
-        Self { store, project: project.clone(), older: None, stages: HashMap::new() }
+        let known = Known { store, project: project.clone(), older: None, stages: HashMap::new() };
+        Self { store, known: Mutex::new(known) }
     }
 
     /// A history of which some pages of the last record are known already.
@@ -50,11 +62,70 @@ impl<'a> History<'a> {
         store: &'a Store,
         project: &Project,
     ) -> Self {
-        let mut history = Self::new(store, project);
-        history.learn(pages.values().flatten().cloned().map(Skimmed::from).collect());
+        let history = Self::new(store, project);
+        history.known().learn(pages.values().flatten().cloned().map(Skimmed::from).collect());
         history
     }
 
+    fn known(&self) -> MutexGuard<'_, Known<'a>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The manifest of the stage's last run, if its result is known.
+    pub(super) fn manifest(&self, stage: &str) -> Option<Manifest> {
+        let key = self.known().last(stage)?.key;
+        self.store.manifest(&key)
+    }
+
+    /// How long the stage took when it last ran, in seconds.
+    pub(super) fn seconds(&self, stage: &str) -> Option<f64> {
+        self.known().last(stage)?.seconds
+    }
+
+    /// Why a stage is not up to date, one line a reason.
+    pub(super) fn reasons(&self, stage: &str, decision: &Decision, why: &Missing) -> Vec<String> {
+        match why {
+            Missing::Forced => vec!["forced".into()],
+            Missing::Artifact(output) => vec![format!("output `{output}` is no longer in the cache")],
+            Missing::Result => {
+                let changes = self.changes(stage, decision);
+                if !changes.is_empty() {
+                    return changes;
+                }
+                let good = self.known().last(stage).and_then(|last| last.good);
+                vec![if good == Some(decision.key) { GONE } else { NO_RESULT }.into()]
+            }
+        }
+    }
+
+    /// What changed in a stage's manifest since its last run; nothing if its key is what it was.
+    pub(super) fn changes(&self, stage: &str, decision: &Decision) -> Vec<String> {
+        let Some(last) = self.known().last(stage) else { return vec![NEVER.into()] };
+        if last.key == decision.key {
+            return vec![];
+        }
+        let Some(good) = self.known().good(stage) else { return vec![NO_RESULT.into()] };
+        if good == decision.key {
+            return vec![];
+        }
+        match self.store.manifest(&good) {
+            Some(old) => {
+                let document = |digest: &Digest| {
+                    documents::own(decision, digest).or_else(|| documents::stored(self.store, digest))
+                };
+                let all = differences(&old, &decision.manifest).into_iter().enumerate();
+                all.map(|(n, difference)| match n {
+                    ..LOOKED_INTO => difference.look_into(&document).to_string(),
+                    _ => difference.to_string(),
+                })
+                .collect()
+            }
+            None => vec![GONE.into()],
+        }
+    }
+}
+
+impl Known<'_> {
     fn last(&mut self, stage: &str) -> Option<Last> {
         while !self.stages.contains_key(stage) {
             self.read_older()?;
@@ -82,54 +153,10 @@ impl<'a> History<'a> {
         }
     }
 
-    /// The manifest of the stage's last run, if its result is known.
-    pub(super) fn manifest(&mut self, stage: &str) -> Option<Manifest> {
-        let key = self.last(stage)?.key;
-        self.store.manifest(&key)
-    }
-
-    /// How long the stage took when it last ran, in seconds.
-    pub(super) fn seconds(&mut self, stage: &str) -> Option<f64> {
-        self.last(stage)?.seconds
-    }
-
-    /// Why a stage is not up to date, one line a reason.
-    pub(super) fn reasons(&mut self, stage: &str, decision: &Decision, why: &Missing) -> Vec<String> {
-        match why {
-            Missing::Forced => vec!["forced".into()],
-            Missing::Artifact(output) => vec![format!("output `{output}` is no longer in the cache")],
-            Missing::Result => {
-                let changes = self.changes(stage, decision);
-                if !changes.is_empty() {
-                    return changes;
-                }
-                let good = self.last(stage).and_then(|last| last.good);
-                vec![if good == Some(decision.key) { GONE } else { NO_RESULT }.into()]
-            }
-        }
-    }
-
-    /// What changed in a stage's manifest since its last run; nothing if its key is what it was.
-    pub(super) fn changes(&mut self, stage: &str, decision: &Decision) -> Vec<String> {
-        let Some(last) = self.last(stage) else { return vec![NEVER.into()] };
-        if last.key == decision.key {
-            return vec![];
-        }
-        // An execution that failed left no manifest; what was before it says more.
+    /// The stage's key in the newest run that gave it outputs. An execution that failed left no manifest; what was before it says
+    /// more.
+    fn good(&mut self, stage: &str) -> Option<ActionKey> {
         while self.stages.get(stage).is_some_and(|last| last.good.is_none()) && self.read_older().is_some() {}
-        let Some(good) = self.last(stage).and_then(|last| last.good) else { return vec![NO_RESULT.into()] };
-        if good == decision.key {
-            return vec![];
-        }
-        match self.store.manifest(&good) {
-            Some(old) => {
-                let document = |digest: &Digest| {
-                    documents::own(decision, digest).or_else(|| documents::stored(self.store, digest))
-                };
-                let all = differences(&old, &decision.manifest).into_iter();
-                all.map(|difference| difference.look_into(&document).to_string()).collect()
-            }
-            None => vec![GONE.into()],
-        }
+        self.last(stage)?.good
     }
 }

@@ -24,7 +24,7 @@ impl Execution<'_> {
         };
         let absolute = self.pipeline.root.join(source);
         let before = self.decided(source)?;
-        store::copy(&absolute, path)?;
+        store::copy(&absolute, path, self.interrupt)?;
         let proven = before.is_some_and(|before| before.holds(&absolute));
         // What changed meanwhile may have been read before or after, or half and half.
         if proven || self.memo.artifact(path)? == self.sources.get(source).ok() { Ok(()) } else { Err(changed(source)) }
@@ -107,7 +107,7 @@ impl Execution<'_> {
     fn adopt(&self, artifact: &Artifact, path: &Path) -> Result<(), Failure> {
         let scratch = self.store.scratch("adopt")?;
         let copy = scratch.path().join("artifact");
-        store::copy(&self.pipeline.root.join(path), &copy)?;
+        store::copy(&self.pipeline.root.join(path), &copy, self.interrupt)?;
         if self.store.capture(&copy)? == *artifact { Ok(()) } else { Err(changed(path)) }
     }
 }

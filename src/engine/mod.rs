@@ -1,12 +1,14 @@
 //! The engine: decides what is to be done, does it in worker processes, and records it.
 //!
-//! In reading order: `run` drives a run; `decide` is the one decision; `task`, `execute` and `command` carry it out; `checkpoints` are
+//! In reading order: `run` drives a run; `schedule` is what is to be done next, `crew` the threads that do it, `owner` who keeps the
+//! records; `decide` is the one decision, `prepare` makes it in a run; `task`, `execute` and `command` carry it out; `checkpoints` are
 //! what an execution goes on from.
 
 mod budget;
 mod checkout;
 mod checkpoints;
 mod command;
+mod crew;
 mod critical;
 mod decide;
 mod determinism;
@@ -19,11 +21,12 @@ mod guard;
 mod hint;
 mod history;
 mod inputs;
-mod interrupt;
 mod log;
 mod metrics;
 mod names;
+mod owner;
 mod plan;
+mod prepare;
 mod process;
 mod ready;
 mod records;
@@ -44,13 +47,13 @@ mod trace;
 mod watchdog;
 mod worker;
 
+pub use crate::interrupt::Interrupt;
 pub use checkout::{Checkout, CheckoutStep};
 pub use critical::{Link, Wait, critical_path};
 pub use determinism::{Difference, LogDifference, Twice, check_determinism};
 pub use documents::stored as document;
-pub use event::{Reporter, Silent};
+pub use event::Reporter;
 pub use explain::{Changed, Changes, Explanation, Origin, Part, RunName, Standing, explain, explain_past};
-pub use interrupt::Interrupt;
 pub use plan::{Planned, Step, plan};
 pub use records::Records;
 pub use rerun::rerun;

@@ -43,11 +43,11 @@ pub fn plan(pipeline: &Pipeline, store: &Store, stages: &BTreeSet<StageId>, forc
     let order: Vec<StageId> = stages.iter().copied().filter(|s| s.0 < pipeline.stages.len()).collect();
     let sources = Sources::scan(pipeline, &order, store.memo());
     let deciding = Deciding { pipeline, store, memo: store.memo(), sources: &sources };
-    let mut history = History::new(store, &Project::at(&pipeline.root, &pipeline.file));
+    let history = History::new(store, &Project::at(&pipeline.root, &pipeline.file));
     let mut planned = Vec::with_capacity(order.len());
     walk(&deciding, &order, force, &mut |id, found| {
         let name = pipeline.stages[id.0].name.to_string();
-        let (step, reasons) = found.step(&deciding, id, &mut history);
+        let (step, reasons) = found.step(&deciding, id, &history);
         planned.push(Planned { id, name, step, reasons });
     });
     planned.sort_unstable_by_key(|stage| stage.id);
@@ -66,7 +66,7 @@ pub(super) enum Found {
 
 impl Found {
     /// What a run would do with the stage, and why.
-    pub(super) fn step(&self, deciding: &Deciding<'_>, id: StageId, history: &mut History<'_>) -> (Step, Vec<String>) {
+    pub(super) fn step(&self, deciding: &Deciding<'_>, id: StageId, history: &History<'_>) -> (Step, Vec<String>) {
         let name = &deciding.pipeline.stages[id.0].name.to_string();
         match self {
             Self::Broken(why) => (Step::Fail, vec![why.clone()]),

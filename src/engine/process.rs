@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, waitpid};
 
 use super::guard::Confinement;
-use super::interrupt::Interrupt;
+use crate::interrupt::Interrupt;
 
 /// How a child ended.
 #[derive(Clone, Copy)]

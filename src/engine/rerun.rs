@@ -6,15 +6,16 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::crew::{Given, bring_up_to_date};
 use super::event::Reporter;
 use super::footprint::{self, Digests, Footprint};
 use super::history::History;
-use super::interrupt::Interrupt;
 use super::records::is_good;
-use super::run::{Began, Options};
-use super::schedule::{Given, bring_up_to_date};
+use super::run::{Began, Options, heed};
 use super::sources::Sources;
+use crate::events::RunEvent;
 use crate::hash::{Artifact, Digest};
+use crate::interrupt::Interrupt;
 use crate::kind::{Catalog, Role};
 use crate::pipeline::{Body, Identity, Part, Pipeline, Stage, StageId};
 use crate::record::{RunRecord, RunStatus};
@@ -103,8 +104,10 @@ pub fn rerun(
     if !footprint.agrees(&sources, &positions) {
         return Ok(None);
     }
-    reporter.run_started(footprint.stages);
-    reporter.stages_up_to_date(footprint.stages - part.reached.len());
+    heed(&store, interrupt)?;
+    let (mut trace, event) = began.trace(&part.pipeline, &store, options, footprint.stages);
+    reporter.tell(&event);
+    reporter.tell(&RunEvent::UpToDate { count: footprint.stages - part.reached.len() });
     // What was recorded since, if anything, may say otherwise.
     let history = match store.last_pages(&began.project) {
         Some(pages) if pages == footprint.pages => History::beginning_with(&opened, &store, &began.project),
@@ -112,7 +115,7 @@ pub fn rerun(
     };
     let given = Given { pipeline: &part.pipeline, store: &store, sources: &sources, edge };
     let options = Options { stages: part.reached.clone(), ..options.clone() };
-    let stages = bring_up_to_date(&given, &options, interrupt, &began, history, reporter);
+    let stages = bring_up_to_date(&given, &options, interrupt, &began, &history, &mut trace, reporter);
     let record = began.record(&part.pipeline, &options, interrupt, stages);
     let pages = store.patch_pages(&footprint.pages, opened, &positions, &record.stages)?;
     let keep = || {
@@ -127,6 +130,9 @@ pub fn rerun(
     };
     let (written, ()) = rayon::join(write, keep);
     let record = written?;
+    if let Some(trace) = trace {
+        trace.remove();
+    }
     reporter.run_finished(&record);
     Ok(Some(record))
 }
@@ -141,10 +147,11 @@ fn idle(
     began: Began,
     reporter: &mut dyn Reporter,
 ) -> Result<RunRecord, StoreError> {
-    reporter.run_started(footprint.stages);
-    reporter.stages_up_to_date(footprint.stages);
-    let params = serde_json::from_str(footprint.params).unwrap_or(Value::Null);
-    let record = began.record(&identity.empty(params), options, interrupt, vec![]);
+    let pipeline = &identity.empty(serde_json::from_str(footprint.params).unwrap_or(Value::Null));
+    // Nothing goes on that could leave a trace.
+    reporter.tell(&began.event(pipeline, options, footprint.stages));
+    reporter.tell(&RunEvent::UpToDate { count: footprint.stages });
+    let record = began.record(pipeline, options, interrupt, vec![]);
     let record = store.write_partial_run(record, &[], footprint.stages, footprint.pages.clone())?;
     reporter.run_finished(&record);
     Ok(record)

@@ -6,15 +6,16 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::crew::{Given, bring_up_to_date};
 use super::event::Reporter;
 use super::history::History;
-use super::interrupt::Interrupt;
 use super::rerun;
-use super::schedule::{Given, bring_up_to_date};
 use super::sources::Sources;
+use crate::events::{self, RunEvent};
+use crate::interrupt::Interrupt;
 use crate::pipeline::{Identity, Pipeline, StageId};
 use crate::record::{Outcome, RunId, RunRecord, RunStatus, StageRecord};
-use crate::store::{Project, Store, StoreError};
+use crate::store::{Project, Store, StoreError, Trace};
 
 /// What is asked of a run.
 #[derive(Clone)]
@@ -51,18 +52,25 @@ pub fn run(
     let _hold = match store.try_hold()? {
         Some(hold) => hold,
         None => {
-            reporter.note("waiting for another Kiln that deletes from the cache");
+            let text = "waiting for another Kiln that deletes from the cache".to_owned();
+            reporter.tell(&RunEvent::Note { text });
             store.hold()?
         }
     };
+    // From here on there is something to be left consistent.
+    heed(store, interrupt)?;
     let order: Vec<StageId> = (0..pipeline.stages.len()).map(StageId).filter(|s| options.stages.contains(s)).collect();
-    reporter.run_started(order.len());
+    let (mut trace, event) = began.trace(pipeline, store, options, order.len());
+    reporter.tell(&event);
     let sources = Sources::scan(pipeline, &order, store.memo());
     let history = History::new(store, &began.project);
     let given = Given { pipeline, store, sources: &sources, edge: BTreeMap::new() };
-    let stages = bring_up_to_date(&given, options, interrupt, &began, history, reporter);
+    let stages = bring_up_to_date(&given, options, interrupt, &began, &history, &mut trace, reporter);
     let record = began.record(pipeline, options, interrupt, stages);
     let pages = store.write_pages_and_run(&record)?;
+    if let Some(trace) = trace {
+        trace.remove();
+    }
     if let Err(error) = store.memo().save() {
         // Only the next run's time is lost.
         tracing::warn!("cannot save the hash memo: {error}");
@@ -72,6 +80,13 @@ pub fn run(
     }
     reporter.run_finished(&record);
     Ok(record)
+}
+
+/// Hears the user's wish to stop from now on, and lets the store hear it.
+pub(super) fn heed(store: &Store, interrupt: &Interrupt) -> Result<(), StoreError> {
+    interrupt.listen().map_err(StoreError::io("listen for signals in", store.root()))?;
+    store.heed(interrupt);
+    Ok(())
 }
 
 /// When a run began, and what it is called.
@@ -90,6 +105,37 @@ impl Began {
         let (at, started) = (Instant::now(), Timestamp::now());
         let project = project.named(store.root());
         Self { id: store.new_run_id(), at, started, cache: project.cache(store.root()), project }
+    }
+
+    /// What is known of the run when it begins.
+    pub(super) fn event(&self, pipeline: &Pipeline, options: &Options, stages: usize) -> RunEvent {
+        RunEvent::Run(events::Began {
+            version: events::VERSION,
+            id: self.id.clone(),
+            started: self.started,
+            project: pipeline.root.clone(),
+            pipeline: pipeline.file.clone(),
+            cache: self.cache.clone(),
+            lineage: self.project.lineage.clone(),
+            profile: pipeline.profile.clone(),
+            set: options.set.clone(),
+            host: super::host(),
+            process: std::process::id(),
+            stages,
+        })
+    }
+
+    /// Begins to leave traces of the run, and tells how it begins. A run that cannot do that is as good as any other until it is killed.
+    pub(super) fn trace(
+        &self,
+        pipeline: &Pipeline,
+        store: &Store,
+        options: &Options,
+        stages: usize,
+    ) -> (Option<Trace>, RunEvent) {
+        let event = self.event(pipeline, options, stages);
+        let trace = store.trace(&self.id, self.started, &event);
+        (trace.inspect_err(|error| tracing::warn!("the run leaves no traces: {error}")).ok(), event)
     }
 
     /// The record of the run.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::decide::{Deciding, Decision, Verdict};
 use super::documents;
 use super::execute::{Execution, Failure, is_damage, with_causes};
-use super::interrupt::Interrupt;
 use super::slot::Slots;
 use crate::hash::Artifact;
+use crate::interrupt::Interrupt;
 use crate::kind::Event;
 use crate::pipeline::{Stage, StageId};
 use crate::record::{Outcome, RunId};
@@ -29,7 +29,7 @@ pub(super) struct Task<'a> {
 }
 
 /// What a task says while it goes on.
-pub(super) enum Message {
+pub(super) enum Said {
     /// Progress or a line of the log.
     Event(Event),
     /// Something for the user.
@@ -37,7 +37,7 @@ pub(super) enum Message {
 }
 
 /// Who is told.
-type Tell<'t> = &'t (dyn Fn(Message) + Sync);
+type Tell<'t> = &'t (dyn Fn(Said) + Sync);
 
 /// How a task ended.
 pub(super) struct Finished {
@@ -55,8 +55,9 @@ impl Task<'_> {
         let mut reasons = Vec::new();
         let mut log = None;
         let end = self.settle(&mut reasons, &mut log, tell).map_err(|failure| match failure {
-            Failure::Failed(why) => Some(why),
-            Failure::Interrupted => None,
+            // What was given up because the user asked to stop did not fail.
+            Failure::Failed(why) if !self.interrupt.is_set() => Some(why),
+            Failure::Failed(_) | Failure::Interrupted => None,
         });
         // A stage that says nothing leaves no log.
         let log = log.filter(|log: &PathBuf| log.exists());
@@ -118,7 +119,7 @@ impl Task<'_> {
             }
             if !told {
                 let text = format!("{}: waiting for another Kiln that executes it now", stage.name);
-                tell(Message::Note(text));
+                tell(Said::Note(text));
                 told = true;
             }
             std::thread::sleep(Duration::from_millis(50));
@@ -133,12 +134,12 @@ impl Task<'_> {
         tell: Tell<'_>,
     ) -> Result<ActionResult, Failure> {
         if let Some(why) = self.slots.guard().prepare() {
-            tell(Message::Note(why.to_owned()));
+            tell(Said::Note(why.to_owned()));
         }
         if let Some(why) = self.slots.lacks_pipefail(stage) {
-            tell(Message::Note(why.to_owned()));
+            tell(Said::Note(why.to_owned()));
         }
-        let events = |event: Event| tell(Message::Event(event));
+        let events = |event: Event| tell(Said::Event(event));
         let execution = Execution {
             pipeline: self.deciding.pipeline,
             store: self.deciding.store,
@@ -160,7 +161,7 @@ impl Task<'_> {
             Published::Conflict(existing) => {
                 // The same key with other outputs: the stage is not deterministic. The first result stands.
                 let text = conflict(stage, &existing, &result);
-                tell(Message::Note(text.clone()));
+                tell(Said::Note(text.clone()));
                 reasons.push(text);
                 let existing = *existing;
                 let whole = existing.outputs.values().all(|artifact| self.deciding.store.has(artifact));

@@ -1,14 +1,16 @@
-//! Hashing a file's bytes, in parallel where it is large, and opening nothing but regular files.
+//! Hashing a file's bytes, in parallel where it is large, and opening nothing but regular files. Holes of sparse files are not read, and
+//! an interrupt is heard after every piece.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use blake3::hazmat::{self, ChainingValue, HasherExt, Mode};
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, SeekFrom};
 
 use super::Digest;
+use crate::interrupt::Interrupt;
 
 /// How much of a file one thread reads and hashes at a time: small enough to stay in its cache. A power of two, as a
 /// subtree of BLAKE3 has to be.
@@ -43,6 +45,9 @@ pub enum ContentError {
         /// Its text.
         target: PathBuf,
     },
+    /// More would have to be read than is allowed.
+    #[error("more would have to be read than is allowed")]
+    TooMuch,
     /// Somebody writes to it.
     #[error("{path} keeps changing while it is read")]
     Changing {
@@ -97,39 +102,100 @@ pub(crate) fn open_regular(path: &Path) -> Result<(File, Metadata), ContentError
 /// into a crash.
 ///
 /// # Errors
-/// If it cannot be read or is shorter.
-pub(crate) fn hash_file(file: &File, size: u64) -> io::Result<Digest> {
+/// If it cannot be read or is shorter, or the user asked to stop.
+pub(crate) fn hash_file(file: &File, size: u64, interrupt: &Interrupt) -> io::Result<Digest> {
     if size <= PIECE {
         let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
         file.read_exact_at(&mut bytes, 0)?;
         return Ok(Digest(blake3::hash(&bytes).into()));
     }
-    let (left, right) = halves(file, 0, size)?;
+    let reading = Reading { file, sparse: has_holes(file, size), interrupt };
+    let (left, right) = reading.halves(0, size)?;
     Ok(Digest(hazmat::merge_subtrees_root(&left, &right, Mode::Hash).into()))
 }
 
-/// The two children of the subtree over `size` bytes from `offset`.
-fn halves(file: &File, offset: u64, size: u64) -> io::Result<(ChainingValue, ChainingValue)> {
-    let left = hazmat::left_subtree_len(size);
-    let (a, b) =
-        rayon::join(|| subtree(file, offset, left), || subtree(file, offset.saturating_add(left), size - left));
-    Ok((a?, b?))
+/// A large file that is being hashed.
+struct Reading<'a> {
+    file: &'a File,
+    /// Whether it is worth asking for holes.
+    sparse: bool,
+    interrupt: &'a Interrupt,
 }
 
-fn subtree(file: &File, offset: u64, size: u64) -> io::Result<ChainingValue> {
-    if size > PIECE {
-        let (left, right) = halves(file, offset, size)?;
-        return Ok(hazmat::merge_subtrees_non_root(&left, &right, Mode::Hash));
+impl Reading<'_> {
+    /// The two children of the subtree over `size` bytes from `offset`.
+    fn halves(&self, offset: u64, size: u64) -> io::Result<(ChainingValue, ChainingValue)> {
+        let left = hazmat::left_subtree_len(size);
+        let (a, b) =
+            rayon::join(|| self.subtree(offset, left), || self.subtree(offset.saturating_add(left), size - left));
+        Ok((a?, b?))
     }
-    let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
-    file.read_exact_at(&mut bytes, offset)?;
-    Ok(blake3::Hasher::new().set_input_offset(offset).update(&bytes).finalize_non_root())
+
+    fn subtree(&self, offset: u64, size: u64) -> io::Result<ChainingValue> {
+        self.interrupt.check()?;
+        if size > PIECE {
+            let (left, right) = self.halves(offset, size)?;
+            return Ok(hazmat::merge_subtrees_non_root(&left, &right, Mode::Hash));
+        }
+        let size = usize::try_from(size).map_err(io::Error::other)?;
+        let mut hasher = blake3::Hasher::new();
+        hasher.set_input_offset(offset);
+        if self.sparse && is_hole(self.file, offset, size) {
+            return Ok(hasher.update(&ZEROS[..size]).finalize_non_root());
+        }
+        let mut bytes = vec![0; size];
+        self.file.read_exact_at(&mut bytes, offset)?;
+        Ok(hasher.update(&bytes).finalize_non_root())
+    }
+}
+
+/// What a hole holds.
+static ZEROS: [u8; PIECE as usize] = [0; PIECE as usize];
+
+/// Whether a file has holes of which the system can be believed to say the truth. (Not every file system does: some have told
+/// of holes where there was data that had not reached the disk yet.)
+fn has_holes(file: &File, size: u64) -> bool {
+    const TRUSTED: [u64; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994];
+    let sparse = file.metadata().is_ok_and(|data| data.blocks() * 512 < size);
+    sparse && rustix::fs::fstatfs(file).is_ok_and(|system| TRUSTED.contains(&(system.f_type as u64 & 0xffff_ffff)))
+}
+
+/// Whether a part of a file is a hole, all of it, and not cut off meanwhile.
+fn is_hole(file: &File, offset: u64, size: usize) -> bool {
+    let end = offset + size as u64;
+    let next = match rustix::fs::seek(file, SeekFrom::Data(offset)) {
+        Ok(next) => next,
+        // There is no more data; the file may have been cut short, too.
+        Err(rustix::io::Errno::NXIO) => u64::MAX,
+        Err(_) => return false,
+    };
+    next >= end && file.metadata().is_ok_and(|data| data.len() >= end)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
+    use std::io::{Seek, Write};
+
+    fn hash(file: &File, size: u64) -> io::Result<Digest> {
+        hash_file(file, size, &Interrupt::default())
+    }
+
+    #[test]
+    fn a_file_with_holes_hashes_as_its_bytes_do() {
+        let piece = usize::try_from(PIECE).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        let size = piece * 9 + 5;
+        let mut bytes = vec![0; size];
+        for at in [piece * 2 + 100, piece * 4 - 1, piece * 7] {
+            bytes[at..at + 3].copy_from_slice(b"abc");
+            file.seek(io::SeekFrom::Start(at as u64)).and_then(|_| file.write_all(b"abc")).unwrap();
+        }
+        file.set_len(size as u64).unwrap();
+        assert_eq!(hash(&file, size as u64).unwrap().0, *blake3::hash(&bytes).as_bytes());
+        file.set_len(PIECE * 8).unwrap();
+        assert_eq!(hash(&file, size as u64).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
 
     #[test]
     fn every_size_hashes_as_blake3_does() {
@@ -138,7 +204,7 @@ mod tests {
         for size in [0, 1, 1024, piece - 1, piece, piece + 1, piece * 2, piece * 3 + 5, piece * 4, bytes.len()] {
             let mut file = tempfile::tempfile().unwrap();
             file.write_all(&bytes[..size]).unwrap();
-            assert_eq!(hash_file(&file, size as u64).unwrap().0, *blake3::hash(&bytes[..size]).as_bytes(), "{size}");
+            assert_eq!(hash(&file, size as u64).unwrap().0, *blake3::hash(&bytes[..size]).as_bytes(), "{size}");
         }
     }
 
@@ -146,6 +212,6 @@ mod tests {
     fn a_file_that_shrank_is_an_error() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"abc").unwrap();
-        assert_eq!(hash_file(&file, 4).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(hash(&file, 4).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }

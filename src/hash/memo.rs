@@ -8,7 +8,8 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use rayon::prelude::*;
@@ -17,6 +18,7 @@ use super::grain;
 use super::stamp::{self, Nanos};
 use super::tree::{self, Found, Listing, Node};
 use super::{Artifact, ContentError, Digest, QuickMap, Stamp, hash_file, open_regular};
+use crate::interrupt::Interrupt;
 use crate::journal::wire::Reader;
 use crate::journal::{Entry, Journal, Span};
 
@@ -47,6 +49,30 @@ struct Known {
     digest: Digest,
 }
 
+/// How many bytes may be read of what is not known. Looking at a file of a folder counts as well.
+pub(crate) struct Allowance(Option<AtomicU64>);
+
+/// What looking at a file of a folder counts as.
+const A_LOOK: u64 = 256;
+
+impl Allowance {
+    /// So many bytes.
+    pub(crate) fn of(bytes: u64) -> Self {
+        Self(Some(AtomicU64::new(bytes)))
+    }
+
+    /// As many as it takes.
+    pub(crate) fn boundless() -> Self {
+        Self(None)
+    }
+
+    fn take(&self, bytes: u64) -> Result<(), ContentError> {
+        let Some(left) = &self.0 else { return Ok(()) };
+        let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+        taken.map(drop).map_err(|_| ContentError::TooMuch)
+    }
+}
+
 /// Digests of files, remembered across processes.
 pub struct Memo {
     path: PathBuf,
@@ -55,6 +81,8 @@ pub struct Memo {
     fresh: Mutex<Vec<((u64, u64), PathBuf)>>,
     /// The device with the memo's file, if stamps are fine there; found out when first needed.
     fine: OnceLock<Option<u64>>,
+    /// Ends the reading of files.
+    interrupt: OnceLock<Interrupt>,
 }
 
 impl Memo {
@@ -67,7 +95,24 @@ impl Memo {
 
     /// The memo kept in a file, without what is in the file.
     pub(crate) fn empty(path: &Path) -> Self {
-        Self { path: path.to_owned(), known: RwLock::default(), fresh: Mutex::default(), fine: OnceLock::new() }
+        Self {
+            path: path.to_owned(),
+            known: RwLock::default(),
+            fresh: Mutex::default(),
+            fine: OnceLock::new(),
+            interrupt: OnceLock::new(),
+        }
+    }
+
+    /// Gives up reading files once the user asks to stop.
+    pub(crate) fn heed(&self, interrupt: &Interrupt) {
+        let _ = self.interrupt.set(interrupt.clone());
+    }
+
+    /// The interrupt that is heeded; one that never comes if there is none.
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        static NEVER: LazyLock<Interrupt> = LazyLock::new(Interrupt::default);
+        self.interrupt.get().unwrap_or(&NEVER)
     }
 
     /// Learns what is in the file.
@@ -86,12 +131,25 @@ impl Memo {
     /// A FIFO, socket or device, a link that leaves its folder, a file that keeps changing, or what the system
     /// refuses. The error names the path.
     pub fn artifact(&self, path: &Path) -> io::Result<Option<Artifact>> {
+        Ok(self.look(path, &Allowance::boundless())?)
+    }
+
+    /// The same if no more has to be read than is allowed; takes off the allowance what it reads. `None` if it would be more.
+    pub(crate) fn artifact_within(&self, path: &Path, allowance: &Allowance) -> Option<io::Result<Option<Artifact>>> {
+        match self.look(path, allowance) {
+            Err(ContentError::TooMuch) => None,
+            found => Some(found.map_err(io::Error::from)),
+        }
+    }
+
+    fn look(&self, path: &Path, allowance: &Allowance) -> Result<Option<Artifact>, ContentError> {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
-            Err(e) => return Err(ContentError::io("examine", path)(e).into()),
+            Err(e) => return Err(ContentError::io("examine", path)(e)),
         };
-        Ok(Some(if metadata.is_dir() { self.tree(path)? } else { self.file(path, &metadata)? }))
+        let found = if metadata.is_dir() { self.tree(path, allowance) } else { self.file(path, &metadata, allowance) };
+        found.map(Some)
     }
 
     /// The artifact of a regular file if `stat` alone can tell it; never reads. A link is not followed.
@@ -197,16 +255,17 @@ impl Memo {
         *fine == Some(device)
     }
 
-    fn file(&self, path: &Path, metadata: &Metadata) -> Result<Artifact, ContentError> {
+    fn file(&self, path: &Path, metadata: &Metadata, allowance: &Allowance) -> Result<Artifact, ContentError> {
         ContentError::unless_regular(metadata, path)?;
         if let Some(digest) = self.recall(&Stamp::of(metadata)) {
             return Ok(file_artifact(digest, metadata));
         }
+        allowance.take(metadata.len())?;
         for _ in 0..TRIES {
             let moment = stamp::now();
             let (file, before) = open_regular(path)?;
             let stamp = Stamp::of(&before);
-            let digest = match hash_file(&file, stamp.size) {
+            let digest = match hash_file(&file, stamp.size, self.interrupt()) {
                 Ok(digest) => digest,
                 Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => continue,
                 Err(e) => return Err(ContentError::io("read", path)(e)),
@@ -220,10 +279,11 @@ impl Memo {
         Err(ContentError::Changing { path: path.to_owned() })
     }
 
-    fn tree(&self, root: &Path) -> Result<Artifact, ContentError> {
+    fn tree(&self, root: &Path, allowance: &Allowance) -> Result<Artifact, ContentError> {
         let entries: Result<Vec<_>, ContentError> = tree::walk(root)?
             .into_par_iter()
             .map(|(path, found)| {
+                allowance.take(A_LOOK)?;
                 let node = match found {
                     Found::Link { target } => Node::Link { target },
                     Found::Folder => Node::Folder,
@@ -231,7 +291,7 @@ impl Memo {
                         let absolute = root.join(&path);
                         let metadata =
                             fs::symlink_metadata(&absolute).map_err(ContentError::io("examine", &absolute))?;
-                        let Artifact { digest, bytes, executable, .. } = self.file(&absolute, &metadata)?;
+                        let Artifact { digest, bytes, executable, .. } = self.file(&absolute, &metadata, allowance)?;
                         Node::File { digest, bytes, executable }
                     }
                 };
@@ -271,7 +331,7 @@ impl Memo {
             if let Ok(metadata) = fs::metadata(path)
                 && metadata.is_file()
             {
-                let _ = self.file(path, &metadata);
+                let _ = self.file(path, &metadata, &Allowance::boundless());
             }
         });
     }

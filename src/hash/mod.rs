@@ -17,6 +17,7 @@ pub(crate) use canonical::{write_string, write_value};
 pub use content::ContentError;
 pub(crate) use content::{hash_file, open_regular};
 pub use digest::{ActionKey, Digest};
+pub(crate) use memo::Allowance;
 pub use memo::Memo;
 pub(crate) use quick::QuickMap;
 pub(crate) use sighting::Sighting;

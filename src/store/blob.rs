@@ -1,13 +1,14 @@
 //! Blobs and listings: writing them once under their digests, finding them, reading them back verified.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek as _, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{Result, Store, StoreError};
 use crate::hash::tree::{self, Listing, Node};
 use crate::hash::{Artifact, Digest};
+use crate::interrupt::Interrupt;
 
 /// How much is copied and hashed at a time.
 const CHUNK: usize = 256 * 1024;
@@ -136,24 +137,46 @@ impl Store {
     }
 }
 
-/// Copies bytes, about so many, and tells their digest and number.
-pub(super) fn copy_hashing(from: &mut File, length: u64, to: &mut File) -> io::Result<(Digest, u64)> {
+/// Copies bytes, about so many, to a new file and tells their digest and number. Zeros at least a whole chunk long become a hole.
+pub(super) fn copy_hashing(
+    from: &mut File,
+    length: u64,
+    to: &mut File,
+    interrupt: &Interrupt,
+) -> io::Result<(Digest, u64)> {
     // Most files are small, and clearing a large buffer takes longer than copying one.
     let length = usize::try_from(length).unwrap_or(CHUNK);
     let mut buffer = vec![0; length.saturating_add(1).min(CHUNK)];
     let mut hasher = blake3::Hasher::new();
-    let mut total = 0;
+    let (mut total, mut hole) = (0, false);
     loop {
+        interrupt.check()?;
         let count = match from.read(&mut buffer) {
-            Ok(0) => return Ok((Digest(hasher.finalize().into()), total)),
+            Ok(0) => {
+                if hole {
+                    to.set_len(total)?;
+                }
+                return Ok((Digest(hasher.finalize().into()), total));
+            }
             Ok(count) => count,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
             Err(e) => return Err(e),
         };
         hasher.update(&buffer[..count]);
-        to.write_all(&buffer[..count])?;
+        hole = count == CHUNK && is_zero(&buffer);
+        if hole {
+            to.seek_relative(CHUNK as i64)?;
+        } else {
+            to.write_all(&buffer[..count])?;
+        }
         total += count as u64;
     }
+}
+
+/// Whether all bytes are zero.
+pub(super) fn is_zero(bytes: &[u8]) -> bool {
+    bytes.first().is_none_or(|first| *first == 0)
+        && bytes.chunks(1024).all(|chunk| chunk.iter().fold(0, |a, b| a | b) == 0)
 }
 
 /// Takes away the right to write.

@@ -11,14 +11,15 @@ use super::blob::{copy_hashing, seal};
 use super::{Result, Store, StoreError};
 use crate::hash::tree::{self, Found, Listing, Node};
 use crate::hash::{Artifact, ContentError, Digest, Stamp, hash_file, open_regular};
+use crate::interrupt::Interrupt;
 
 impl Store {
     /// Takes a file or a folder into the store. Files are moved where that is safe and copied otherwise, so what was at
     /// the path is to be given up. The artifact describes what was stored even if somebody still writes there.
     ///
     /// # Errors
-    /// A FIFO, socket or device; a symbolic link at the path itself, or one in the folder that leaves it; a missing path; or
-    /// what the system refuses.
+    /// A FIFO, socket or device; a symbolic link at the path itself, or one in the folder that leaves it; a missing path;
+    /// what the system refuses; or that the user asked to stop.
     pub fn capture(&self, path: &Path) -> Result<Artifact> {
         let metadata = fs::symlink_metadata(path).map_err(StoreError::io("capture", path))?;
         if !metadata.is_dir() {
@@ -45,6 +46,7 @@ impl Store {
 
     fn adopt(&self, path: &Path, metadata: &Metadata) -> Result<Artifact> {
         ContentError::unless_regular(metadata, path)?;
+        self.interrupt().check().map_err(StoreError::io("capture", path))?;
         let temporary = self.staging()?.fresh();
         let moved = if metadata.nlink() == 1 { self.move_in(path, &temporary) } else { None };
         let (digest, bytes) = match moved {
@@ -53,11 +55,11 @@ impl Store {
             // changed while it was read. A copy is nobody else's.
             None if temporary.exists() => {
                 let copy = self.staging()?.fresh();
-                let known = copy_in(&temporary, &copy, path)?;
+                let known = copy_in(&temporary, &copy, path, self.interrupt())?;
                 fs::rename(&copy, &temporary).map_err(StoreError::io("write", &temporary))?;
                 known
             }
-            None => copy_in(path, &temporary, path)?,
+            None => copy_in(path, &temporary, path, self.interrupt())?,
         };
         self.place(&temporary, &self.blob_path(&digest), &digest)?;
         Ok(Artifact { digest, tree: false, bytes, executable: metadata.permissions().mode() & 0o100 != 0 })
@@ -71,20 +73,20 @@ impl Store {
         fs::symlink_metadata(temporary).ok().filter(Metadata::is_file)?;
         seal(temporary).ok()?;
         let (file, before) = open_regular(temporary).ok()?;
-        let digest = hash_file(&file, before.len()).ok()?;
+        let digest = hash_file(&file, before.len(), self.interrupt()).ok()?;
         let after = file.metadata().ok()?;
         (Stamp::of(&before) == Stamp::of(&after) && after.nlink() == 1).then_some((digest, before.len()))
     }
 }
 
 /// Copies a regular file into a sealed new one, hashing what is written. Errors speak of `name`.
-fn copy_in(from: &Path, to: &Path, name: &Path) -> Result<(Digest, u64)> {
+fn copy_in(from: &Path, to: &Path, name: &Path, interrupt: &Interrupt) -> Result<(Digest, u64)> {
     let metadata = fs::symlink_metadata(from).map_err(StoreError::io("capture", name))?;
     ContentError::unless_regular(&metadata, name)?;
     let (mut source, _) = open_regular(from)?;
     let mut copy = || -> io::Result<(Digest, u64)> {
         let mut target: File = OpenOptions::new().write(true).create_new(true).mode(0o444).open(to)?;
-        copy_hashing(&mut source, metadata.len(), &mut target)
+        copy_hashing(&mut source, metadata.len(), &mut target, interrupt)
     };
     copy().map_err(|error| {
         let _ = fs::remove_file(to);

@@ -204,6 +204,7 @@ impl Store {
             let files = self.files(Path::new(folder))?.into_iter().filter(|file| is_unfinished(&file.path));
             garbage.quarantine.extend(files.filter_map(old));
         }
+        garbage.records = self.old_traces(keep.unrecorded, &keep.forget);
         for (run, chosen) in recorded.runs.iter().zip(chosen) {
             if !chosen && (keep.drop_records || keep.forget.contains(&run.project)) {
                 let bytes = fs::metadata(&run.path).map_or(0, |metadata| metadata.len());

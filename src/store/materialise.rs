@@ -170,9 +170,9 @@ impl Store {
         if worth_a_reflink(length) && reflink_copy::reflink_file(&*source, &*target).is_ok() {
             // Nobody else has the new file yet, so hashing it is not a race.
             let known = self.memo().trusted(blob).map(|artifact| artifact.digest);
-            return known.map_or_else(|| hash_file(target, length), Ok);
+            return known.map_or_else(|| hash_file(target, length, self.interrupt()), Ok);
         }
-        copy_hashing(source, length, target).map(|(digest, _)| digest)
+        copy_hashing(source, length, target, self.interrupt()).map(|(digest, _)| digest)
     }
 }
 

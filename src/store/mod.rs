@@ -26,6 +26,7 @@ mod run;
 mod scratch;
 mod skim;
 mod steps;
+mod trace;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -46,9 +47,11 @@ pub use run::RunSummary;
 pub use scratch::Scratch;
 pub(crate) use scratch::is_abandoned;
 pub(crate) use skim::Skimmed;
+pub use trace::{Trace, Traced, UnderWay};
 pub use verify::{Damage, Findings, Touched};
 
 use crate::hash::Memo;
+use crate::interrupt::Interrupt;
 use results::Results;
 
 /// What the store's functions return.
@@ -96,6 +99,16 @@ impl Store {
     /// What is known of files on this machine. The store records in it what it materialises.
     pub fn memo(&self) -> &Memo {
         &self.memo
+    }
+
+    /// Gives up what takes long, such as hashing and copying large files, once the user asks to stop.
+    pub fn heed(&self, interrupt: &Interrupt) {
+        self.memo.heed(interrupt);
+    }
+
+    /// The interrupt that is heeded.
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        self.memo.interrupt()
     }
 
     fn results(&self) -> std::sync::MutexGuard<'_, Results> {

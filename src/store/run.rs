@@ -232,7 +232,7 @@ pub(super) fn read_line(path: &Path) -> std::result::Result<(Vec<u8>, RunSummary
 }
 
 /// `20260726T101500.123456Z`: sorts by time.
-fn time_stamp(time: Timestamp) -> String {
+pub(super) fn time_stamp(time: Timestamp) -> String {
     time.strftime("%Y%m%dT%H%M%S%.6fZ").to_string()
 }
 
@@ -244,7 +244,7 @@ fn successor(stamp: &str) -> String {
 }
 
 /// A name that any file system takes and no two stages share.
-fn file_name(name: &str) -> String {
+pub(super) fn file_name(name: &str) -> String {
     const LONGEST: usize = 180;
     let mut out = String::new();
     for (i, byte) in name.bytes().enumerate() {

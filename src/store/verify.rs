@@ -110,7 +110,7 @@ impl Store {
     fn check_blob(&self, digest: &Digest) -> Option<Damage> {
         let path = self.blob_path(digest);
         let found = open_regular(&path).map_err(io::Error::from).and_then(|(file, metadata)| {
-            let found = hash_file(&file, metadata.len())?;
+            let found = hash_file(&file, metadata.len(), self.interrupt())?;
             Ok(found)
         });
         let finding = match found {
@@ -198,7 +198,7 @@ impl Store {
         let found = lying.get(&artifact.digest).filter(|found| found.artifact == *artifact).ok_or_else(missing)?;
         let scratch = self.scratch("mend")?;
         let taken = scratch.path().join("artifact");
-        copy(&found.path, &taken).map_err(StoreError::io("copy", &found.path))?;
+        copy(&found.path, &taken, self.interrupt()).map_err(StoreError::io("copy", &found.path))?;
         if self.capture(&taken)? == *artifact && self.has(artifact) { Ok(()) } else { Err(missing()) }
     }
 

@@ -27,12 +27,15 @@ mod rerun;
 mod resume;
 mod roles;
 mod runs;
+mod schedule;
 mod share;
 mod shell;
 mod status;
+mod stops;
 #[cfg(feature = "stages")]
 mod study;
 mod trace;
+mod traces;
 mod verify;
 mod watch;
 mod why;

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use kiln::events::{self, Began, Progress, RunEvent};
 use kiln::hash::{ActionKey, Digest};
 use kiln::kind::Role;
 use kiln::record::{Host, Outcome, OutputRecord, Resumed, RunRecord, RunStatus, StageRecord};
@@ -28,6 +29,46 @@ pub fn run(id: &str, stages: Vec<StageRecord>) -> RunRecord {
         host: Host { name: "host".into(), cpus: 2, kiln: "0.1.0".into() },
         stages,
     }
+}
+
+/// A run of so many stages begins.
+pub fn began(stages: usize) -> RunEvent {
+    let run = run("kqzvbnme", vec![]);
+    RunEvent::Run(Began {
+        version: events::VERSION,
+        id: run.id,
+        started: run.started,
+        project: run.project,
+        pipeline: run.pipeline,
+        cache: run.cache,
+        lineage: run.lineage,
+        profile: run.profile,
+        set: run.set,
+        host: run.host,
+        process: 1,
+        stages,
+    })
+}
+
+/// Something belongs to no stage.
+pub fn note(text: &str) -> RunEvent {
+    RunEvent::Note { text: text.to_owned() }
+}
+
+/// A stage begins.
+pub fn started(record: StageRecord) -> RunEvent {
+    RunEvent::Started(Box::new(record))
+}
+
+/// A stage is settled.
+pub fn settled(record: StageRecord) -> RunEvent {
+    RunEvent::Finished(Box::new(record))
+}
+
+/// A stage goes on.
+pub fn progress(stage: &str, done: u64, total: u64, unit: &str, detail: &str) -> RunEvent {
+    let progress = Progress { done, total, unit: unit.to_owned(), detail: detail.to_owned() };
+    RunEvent::Progress { stage: stage.to_owned(), progress }
 }
 
 /// An up-to-date stage; its coordinates are read off its name.

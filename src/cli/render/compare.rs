@@ -143,6 +143,8 @@ pub(super) fn status(status: RunStatus) -> &'static str {
         RunStatus::Ok => "ok",
         RunStatus::Failed => "failed",
         RunStatus::Interrupted => "interrupted",
+        RunStatus::Running => "running",
+        RunStatus::Killed => "killed",
     }
 }
 

@@ -11,13 +11,17 @@ use super::look::Look;
 use super::names::{base, collapsed};
 use super::number;
 use super::table::{Grid, Side};
-use crate::cli::list::Listed;
+use super::under_way;
+use crate::cli::list::Listed as Stage;
 use crate::cli::outputs::InPlace;
+use crate::cli::runs::Listed;
 
 /// A line a run, newest first.
-pub(crate) fn runs(runs: &[RunSummary], look: &Look) -> String {
+pub(crate) fn runs(runs: &[Listed], look: &Look) -> String {
     // Whose they are is worth a column where they are not all of one pipeline file, or of one project.
-    let several = |of: &dyn Fn(&RunSummary) -> PathBuf| runs.iter().map(of).collect::<BTreeSet<_>>().len() > 1;
+    let several = |of: &dyn Fn(&RunSummary) -> PathBuf| {
+        runs.iter().map(|run| of(&run.summary)).collect::<BTreeSet<_>>().len() > 1
+    };
     let file = |run: &RunSummary| run.pipeline.file_name().map(PathBuf::from).unwrap_or_default();
     let whose: [(&str, bool, &dyn Fn(&RunSummary) -> PathBuf); 2] = [
         ("pipeline", several(&file), &file),
@@ -33,8 +37,13 @@ pub(crate) fn runs(runs: &[RunSummary], look: &Look) -> String {
     ];
     let columns = columns.into_iter().chain(whose.iter().map(|(title, _, _)| (*title, Side::Left)));
     let mut grid = Grid::new(1, columns.chain([("stages", Side::Left)]));
-    for run in runs {
-        let outcomes: Vec<String> = run.outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+    for Listed { summary: run, trace } in runs {
+        let mut outcomes: Vec<String> =
+            run.outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+        outcomes.extend(trace.iter().flat_map(|trace| &trace.under_way).map(|stage| {
+            let far = under_way::far(stage).map(|far| format!(" ({far})")).unwrap_or_default();
+            format!("under way: {}{far}", stage.record.name)
+        }));
         let cells = [
             run.id.clone(),
             run.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
@@ -49,7 +58,7 @@ pub(crate) fn runs(runs: &[RunSummary], look: &Look) -> String {
 }
 
 /// A line a stage: kind, variants, what it needs and what it gives.
-pub(crate) fn stages(stages: &[Listed], look: &Look) -> String {
+pub(crate) fn stages(stages: &[Stage], look: &Look) -> String {
     let titles = ["stage", "kind", "needs", "outputs"].map(|title| (title, Side::Left));
     let mut grid = Grid::new(1, titles).wrapping(3);
     let mut variants = 0;

@@ -4,6 +4,7 @@ pub(crate) mod checkout;
 pub(crate) mod compare;
 pub(crate) mod determinism;
 mod diagnostic;
+mod frames;
 pub(crate) mod gates;
 pub(crate) mod gc;
 pub(crate) mod graph;
@@ -11,8 +12,10 @@ pub(crate) mod history;
 pub(crate) mod kinds;
 pub(crate) mod list;
 pub(crate) mod look;
+mod outbox;
 mod plain;
 mod progress;
+mod quiet;
 pub(crate) mod report;
 pub(crate) mod show;
 pub(crate) mod spread;
@@ -20,6 +23,7 @@ pub(crate) mod status;
 pub(crate) mod summary;
 pub(crate) mod table;
 pub(crate) mod trace;
+pub(crate) mod under_way;
 pub(crate) mod verify;
 pub(crate) mod why;
 
@@ -28,7 +32,7 @@ pub(crate) mod why;
 mod records;
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write};
 use std::path::Path;
 
 use kiln::diagnostic::Diagnostic;
@@ -37,14 +41,20 @@ use kiln::show::{names, number};
 use serde::Serialize;
 
 use look::Look;
+use outbox::STDERR;
+pub(crate) use outbox::Stderr;
 
-/// The reporter for standard error as it is: bars on a terminal, lines elsewhere.
-pub(crate) fn reporter() -> Box<dyn Reporter> {
+/// The reporter for standard error as it is: bars on a terminal, lines elsewhere, and failures alone if it is to be quiet. It is never
+/// kept waiting by who reads.
+pub(crate) fn reporter(quiet: bool) -> Box<dyn Reporter> {
     let look = Look::stderr();
-    if look.terminal {
-        Box::new(progress::Progress::new(look, indicatif::ProgressDrawTarget::stderr(), io::stderr()))
+    if quiet {
+        Box::new(quiet::Quiet::new(look, Stderr))
+    } else if look.terminal {
+        let target = indicatif::ProgressDrawTarget::term_like(Box::new(frames::Frames::new()));
+        Box::new(progress::Progress::new(look, target, Stderr))
     } else {
-        Box::new(plain::Plain::new(look, io::stderr()))
+        Box::new(plain::Plain::new(look, Stderr))
     }
 }
 
@@ -53,8 +63,14 @@ pub(crate) fn reporter() -> Box<dyn Reporter> {
 /// # Errors
 /// If it cannot be written for another reason, such as a full disk.
 pub(crate) fn data(text: &str) -> io::Result<()> {
+    bytes(text.as_bytes())
+}
+
+fn bytes(bytes: &[u8]) -> io::Result<()> {
+    // On a terminal both are seen in the order in which they were written.
+    finish();
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
@@ -66,6 +82,7 @@ pub(crate) fn data(text: &str) -> io::Result<()> {
 /// If it cannot be read, or written.
 pub(crate) fn file(path: &Path) -> io::Result<()> {
     let mut file = BufReader::new(File::open(path)?);
+    finish();
     let mut out = io::stdout().lock();
     let mut copy = || -> io::Result<()> {
         if !Look::stdout().terminal {
@@ -85,12 +102,45 @@ pub(crate) fn file(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Writes what was added to a file since the last time, and tells how long it is now. With `rest` also a last line without an end.
+///
+/// # Errors
+/// If it cannot be read, or written.
+pub(crate) fn added(path: &Path, from: u64, rest: bool) -> io::Result<u64> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    // It was cut short: what follows is new.
+    let mut from = if length < from { length } else { from };
+    file.seek(SeekFrom::Start(from))?;
+    let mut file = BufReader::new(file.take(length - from));
+    let mut line = Vec::new();
+    while file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? > 0 {
+        if !line.ends_with(b"\n") && line.len() < LONGEST_LINE as usize && !rest {
+            break;
+        }
+        from += line.len() as u64;
+        let text = String::from_utf8_lossy(&line);
+        if Look::stdout().terminal {
+            data(&format!("{}\n", look::plain(&text)))?
+        } else {
+            bytes(&line)?
+        }
+        line.clear();
+    }
+    Ok(from)
+}
+
 /// Lines longer than this, in bytes, are broken.
 const LONGEST_LINE: u64 = 64 << 10;
 
 /// Writes talk to standard error; there is nobody to tell if that fails.
 pub(crate) fn talk(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    STDERR.push(text.as_bytes());
+}
+
+/// Waits until talk was handed over, unless nobody takes it. To be called before the process ends.
+pub(crate) fn finish() {
+    STDERR.drain();
 }
 
 /// Writes a value to standard output as JSON.

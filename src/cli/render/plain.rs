@@ -5,6 +5,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use kiln::compare::Counts;
+use kiln::events::{self, RunEvent};
 use kiln::record::{Outcome, RunRecord, StageRecord};
 
 use super::look::{Look, one_line};
@@ -24,7 +25,7 @@ pub(crate) struct Plain<W> {
     last_progress: HashMap<String, Instant>,
 }
 
-impl<W: Write + Send> Plain<W> {
+impl<W: Write> Plain<W> {
     /// Prints to `out`.
     pub(crate) fn new(look: Look, out: W) -> Self {
         Self { out, look, counts: Counts::default(), patience: PATIENCE, last_progress: HashMap::new() }
@@ -36,44 +37,42 @@ impl<W: Write + Send> Plain<W> {
     }
 }
 
-impl<W: Write + Send> Reporter for Plain<W> {
-    fn run_started(&mut self, total: usize) {
-        self.line(&format!("kiln: {}", number::count(total, "stage")));
+impl<W: Write> Plain<W> {
+    fn started(&mut self, record: &StageRecord) {
+        self.last_progress.insert(record.name.clone(), Instant::now());
+        let reason = record.reasons.first().map(|reason| format!(" ({})", one_line(reason))).unwrap_or_default();
+        self.line(&format!("{}: started{reason}", record.name));
     }
 
-    fn stage_started(&mut self, name: &str, reason: &str) {
-        self.last_progress.insert(name.to_owned(), Instant::now());
-        let reason = if reason.is_empty() { String::new() } else { format!(" ({})", one_line(reason)) };
-        self.line(&format!("{name}: started{reason}"));
-    }
-
-    fn stage_progress(&mut self, name: &str, done: u64, total: u64, unit: &str, detail: &str) {
+    fn progress(&mut self, stage: &str, progress: &events::Progress) {
         let now = Instant::now();
-        let last = self.last_progress.entry(name.to_owned()).or_insert(now);
+        let last = self.last_progress.entry(stage.to_owned()).or_insert(now);
         if now.duration_since(*last) >= self.patience {
             *last = now;
-            self.line(&format!("{name}: {}", units(done, total, unit, detail)));
+            self.line(&format!("{stage}: {}", units(progress)));
         }
     }
 
-    fn stage_message(&mut self, name: &str, text: &str) {
-        self.line(&format!("{name}: {}", one_line(text)));
-    }
-
-    fn stages_up_to_date(&mut self, count: usize) {
-        self.counts.up_to_date += count;
-    }
-
-    fn stage_finished(&mut self, record: &StageRecord) {
+    fn finished(&mut self, record: &StageRecord) {
         self.last_progress.remove(&record.name);
         self.counts.add(record.outcome);
         if let Some(line) = finished(record, &self.counts) {
             self.line(&line);
         }
     }
+}
 
-    fn note(&mut self, text: &str) {
-        self.line(&format!("kiln: {}", one_line(text)));
+impl<W: Write> Reporter for Plain<W> {
+    fn tell(&mut self, event: &RunEvent) {
+        match event {
+            RunEvent::Run(began) => self.line(&format!("kiln: {}", number::count(began.stages, "stage"))),
+            RunEvent::UpToDate { count } => self.counts.up_to_date += count,
+            RunEvent::Started(record) => self.started(record),
+            RunEvent::Progress { stage, progress } => self.progress(stage, progress),
+            RunEvent::Message { stage, text } => self.line(&format!("{stage}: {}", one_line(text))),
+            RunEvent::Note { text } => self.line(&format!("kiln: {}", one_line(text))),
+            RunEvent::Finished(record) => self.finished(record),
+        }
     }
 
     fn run_finished(&mut self, record: &RunRecord) {
@@ -108,9 +107,10 @@ pub(super) fn finished(record: &StageRecord, counts: &Counts) -> Option<String> 
 }
 
 /// How far a stage is: `epoch 3/10 loss 0.1234`.
-pub(super) fn units(done: u64, total: u64, unit: &str, detail: &str) -> String {
-    let far = match unit {
-        "byte" | "bytes" => format!("{} of {}", indicatif::BinaryBytes(done), indicatif::BinaryBytes(total)),
+pub(crate) fn units(progress: &events::Progress) -> String {
+    let events::Progress { done, total, unit, detail } = progress;
+    let far = match unit.as_str() {
+        "byte" | "bytes" => format!("{} of {}", indicatif::BinaryBytes(*done), indicatif::BinaryBytes(*total)),
         _ => format!("{unit} {done}/{total}"),
     };
     one_line(&format!("{far} {detail}"))
@@ -118,7 +118,7 @@ pub(super) fn units(done: u64, total: u64, unit: &str, detail: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::records::{run, stage};
+    use super::super::records::{began, note, progress, run, settled, stage, started};
     use super::*;
 
     /// What is printed when `stages` finish.
@@ -133,15 +133,16 @@ mod tests {
     #[test]
     fn a_stage_gets_a_line_at_its_start_and_at_its_end() {
         let text = printed(Duration::ZERO, |plain| {
-            plain.run_started(3);
-            plain.note("waiting for another kiln");
-            plain.stage_started("train[model=5]", "parameter dropout: 0.25 => 0.5");
-            plain.stage_progress("train[model=5]", 3, 10, "epoch", "loss 0.1234 accuracy 0.9612");
-            plain.stage_message("train[model=5]", "two\nlines\x1b[2J");
-            plain.stage_finished(&stage("train[model=5]").executed(12.34, "parameter").record());
-            plain.stage_started("report", "");
-            plain.stage_finished(&stage("report").failed("exit status 3", "log").record());
-            plain.stage_finished(&stage("figure").outcome(Outcome::Skipped, "report failed").record());
+            let train = "train[model=5]";
+            plain.tell(&began(3));
+            plain.tell(&note("waiting for another kiln"));
+            plain.tell(&started(stage(train).executed(0.0, "parameter dropout: 0.25 => 0.5").record()));
+            plain.tell(&progress(train, 3, 10, "epoch", "loss 0.1234 accuracy 0.9612"));
+            plain.tell(&RunEvent::Message { stage: train.into(), text: "two\nlines\x1b[2J".into() });
+            plain.tell(&settled(stage(train).executed(12.34, "parameter").record()));
+            plain.tell(&started(StageRecord { reasons: vec![], ..stage("report").record() }));
+            plain.tell(&settled(stage("report").failed("exit status 3", "log").record()));
+            plain.tell(&settled(stage("figure").outcome(Outcome::Skipped, "report failed").record()));
         });
         let expected = "\
 kiln: 3 stages
@@ -161,8 +162,8 @@ figure: skipped (report failed)
     fn ten_thousand_stages_that_need_nothing_are_counted() {
         let stages: Vec<_> = (0..10_000).map(|i| stage(&format!("s{i}")).record()).collect();
         let text = printed(PATIENCE, |plain| {
-            plain.run_started(stages.len());
-            stages.iter().for_each(|record| plain.stage_finished(record));
+            plain.tell(&began(stages.len()));
+            plain.tell(&RunEvent::UpToDate { count: stages.len() });
             plain.run_finished(&run("kqzvbnme", stages.clone()));
         });
         assert_eq!(text, "kiln: 10,000 stages\nrun kqzvbnme: 10,000 up to date in 12.5 s\n");
@@ -173,9 +174,8 @@ figure: skipped (report failed)
         let restore = |n: usize| {
             printed(PATIENCE, |plain| {
                 for i in 0..n {
-                    plain.stage_finished(
-                        &stage(&format!("s{i}")).outcome(Outcome::Restored, "outputs missing").record(),
-                    );
+                    let record = stage(&format!("s{i}")).outcome(Outcome::Restored, "outputs missing").record();
+                    plain.tell(&settled(record));
                 }
             })
         };
@@ -187,14 +187,15 @@ figure: skipped (report failed)
     #[test]
     fn progress_is_told_now_and_then_only() {
         let text = printed(PATIENCE, |plain| {
-            plain.stage_started("s", "");
-            (0..1000).for_each(|i| plain.stage_progress("s", i, 1000, "row", ""));
+            plain.tell(&started(StageRecord { reasons: vec![], ..stage("s").record() }));
+            (0..1000).for_each(|i| plain.tell(&progress("s", i, 1000, "row", "")));
         });
         assert_eq!(text, "s: started\n");
     }
 
     #[test]
     fn bytes_are_written_as_sizes() {
-        assert_eq!(units(1024, 3 << 20, "bytes", ""), "1.00 KiB of 3.00 MiB");
+        let RunEvent::Progress { progress, .. } = progress("s", 1024, 3 << 20, "bytes", "") else { unreachable!() };
+        assert_eq!(units(&progress), "1.00 KiB of 3.00 MiB");
     }
 }

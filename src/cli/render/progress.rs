@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kiln::compare::Counts;
+use kiln::events::RunEvent;
 use kiln::record::{Outcome, RunRecord, StageRecord};
 
 use super::look::{Look, one_line};
+use super::outbox::STDERR;
 use super::{Reporter, number, plain, summary};
 
 /// The time between two drawings.
@@ -37,7 +39,10 @@ impl<W> Progress<W> {
         let drawn = Arc::clone(&screen);
         let painter = thread::Builder::new().name("progress".into()).spawn(move || {
             while stopped.recv_timeout(FRAME) == Err(RecvTimeoutError::Timeout) {
-                lock(&drawn).draw(Instant::now());
+                // A terminal that is behind gets no more frames. Otherwise it would show all of them later.
+                if STDERR.is_clear() {
+                    lock(&drawn).draw(Instant::now());
+                }
             }
         });
         // Without a thread to spare there are only the lines that events print.
@@ -68,33 +73,38 @@ fn lock(screen: &Mutex<Screen>) -> MutexGuard<'_, Screen> {
     screen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<W: Write + Send> Reporter for Progress<W> {
-    fn run_started(&mut self, total: usize) {
-        let screen = self.screen();
-        screen.overall.set_length(total as u64);
-    }
-
-    fn stage_started(&mut self, name: &str, reason: &str) {
-        let line = Running { since: Instant::now(), message: one_line(reason), far: None, bar: None };
-        self.screen().running.insert(name.to_owned(), line);
-    }
-
-    fn stage_progress(&mut self, name: &str, done: u64, total: u64, unit: &str, detail: &str) {
-        if let Some(line) = self.screen().running.get_mut(name) {
-            line.advance(done, total, Instant::now());
-            line.message = plain::units(done, total, unit, detail);
+impl<W: Write> Reporter for Progress<W> {
+    fn tell(&mut self, event: &RunEvent) {
+        match event {
+            RunEvent::Run(began) => self.screen().overall.set_length(began.stages as u64),
+            RunEvent::UpToDate { count } => self.screen().counts.up_to_date += count,
+            RunEvent::Started(record) => {
+                let message = record.reasons.first().map(|reason| one_line(reason)).unwrap_or_default();
+                let line = Running { since: Instant::now(), message, far: None, bar: None };
+                self.screen().running.insert(record.name.clone(), line);
+            }
+            RunEvent::Progress { stage, progress } => {
+                if let Some(line) = self.screen().running.get_mut(stage) {
+                    line.advance(progress.done, progress.total, Instant::now());
+                    line.message = plain::units(progress);
+                }
+            }
+            RunEvent::Message { stage, text } => self.screen().print(&format!("{stage}: {}", one_line(text))),
+            RunEvent::Note { text } => self.screen().print(&format!("kiln: {}", one_line(text))),
+            RunEvent::Finished(record) => self.finished(record),
         }
     }
 
-    fn stage_message(&mut self, name: &str, text: &str) {
-        self.screen().print(&format!("{name}: {}", one_line(text)));
+    fn run_finished(&mut self, record: &RunRecord) {
+        self.close();
+        let text = summary::summary(record, &self.look);
+        // Not through the bars, which would pad each line to the width of the terminal.
+        let _ = self.out.write_all(text.as_bytes());
     }
+}
 
-    fn stages_up_to_date(&mut self, count: usize) {
-        self.screen().counts.up_to_date += count;
-    }
-
-    fn stage_finished(&mut self, record: &StageRecord) {
+impl<W> Progress<W> {
+    fn finished(&self, record: &StageRecord) {
         let mut screen = self.screen();
         screen.counts.add(record.outcome);
         if let Some(bar) = screen.running.remove(&record.name).and_then(|line| line.bar) {
@@ -108,17 +118,6 @@ impl<W: Write + Send> Reporter for Progress<W> {
             };
             screen.print(&line);
         }
-    }
-
-    fn note(&mut self, text: &str) {
-        self.screen().print(&format!("kiln: {}", one_line(text)));
-    }
-
-    fn run_finished(&mut self, record: &RunRecord) {
-        self.close();
-        let text = summary::summary(record, &self.look);
-        // Not through the bars, which would pad each line to the width of the terminal.
-        let _ = self.out.write_all(text.as_bytes());
     }
 }
 
@@ -250,7 +249,7 @@ fn style(template: &str) -> ProgressStyle {
 
 #[cfg(test)]
 mod tests {
-    use super::super::records::{run, stage};
+    use super::super::records::{began, note, run, settled, stage, started};
     use super::*;
     use indicatif::TermLike;
     use std::io;
@@ -353,11 +352,12 @@ mod tests {
         let target = ProgressDrawTarget::term_like(Box::new(tape.clone()));
         let mut progress = Progress::new(Look::default(), target, &mut out);
         let stages = vec![stage("a").executed(1.0, "never run before").record(), stage("b").record()];
-        progress.run_started(2);
-        progress.note("waiting for another kiln");
-        progress.stage_started("a", "never run before");
-        progress.stage_message("a", "hello");
-        stages.iter().for_each(|record| progress.stage_finished(record));
+        progress.tell(&began(2));
+        progress.tell(&note("waiting for another kiln"));
+        progress.tell(&started(stages[0].clone()));
+        progress.tell(&RunEvent::Message { stage: "a".into(), text: "hello".into() });
+        progress.tell(&settled(stages[0].clone()));
+        progress.tell(&RunEvent::UpToDate { count: 1 });
         progress.run_finished(&run("kqzvbnme", stages));
         drop(progress);
         let text = tape.text();

@@ -87,7 +87,7 @@ fn last_result(last: &LastRun, all: bool, look: &Look) -> String {
     let record = &last.record;
     let took = record.executed_seconds.map_or(String::new(), |s| format!(", executed in {}", number::duration(s)));
     let started = last.started.strftime("%Y-%m-%d %H:%M:%S UTC");
-    let line = format!("{} in run {} ({started}){took}", words(record.outcome), last.run);
+    let line = format!("{} in run {} ({started}){took}", words(record), last.run);
     let mut rows: Vec<[String; 2]> = vec![[String::new(), line]];
     rows.extend(record.reasons.iter().map(|reason| [String::new(), one_line(reason)]));
     rows.extend(record.error.iter().flat_map(|error| error.lines()).map(|line| [String::new(), one_line(line)]));
@@ -122,9 +122,11 @@ fn value(value: &Value) -> String {
     console::truncate_str(&one_line(&text), VALUE, "...").into_owned()
 }
 
-fn words(outcome: Outcome) -> String {
-    match outcome {
+fn words(record: &StageRecord) -> String {
+    match record.outcome {
         Outcome::UpToDate => "up to date".into(),
+        // It was begun.
+        Outcome::Skipped if record.start.is_some() => "not finished".into(),
         outcome => outcome.to_string(),
     }
 }
@@ -135,6 +137,8 @@ pub(crate) fn run(run: &RunRecord, all: bool, look: &Look) -> String {
         RunStatus::Ok => look.green("ok"),
         RunStatus::Failed => look.red("failed"),
         RunStatus::Interrupted => look.yellow("interrupted"),
+        RunStatus::Running => "running".to_owned(),
+        RunStatus::Killed => look.yellow("killed"),
     };
     let mut text = format!("{}  {status}\n", look.bold(&format!("run {}", run.id)));
     let mut rows = vec![
@@ -169,7 +173,7 @@ fn stages_of(run: &RunRecord, all: bool) -> Grid {
     for record in &run.stages {
         let why = why(record);
         let own = if all { record.name.clone() } else { String::new() };
-        let place = *places.entry((&record.stage, format!("{}{own}", record.outcome), why)).or_insert_with(|| {
+        let place = *places.entry((&record.stage, format!("{}{own}", words(record)), why)).or_insert_with(|| {
             groups.push(vec![]);
             groups.len() - 1
         });
@@ -179,7 +183,7 @@ fn stages_of(run: &RunRecord, all: bool) -> Grid {
         let names: Vec<&str> = group.iter().map(|record| record.name.as_str()).collect();
         let seconds: f64 = group.iter().map(|record| record.seconds).sum();
         let seconds = if group[0].outcome == Outcome::Executed { format!("{seconds:.1}") } else { String::new() };
-        grid.row([collapsed(&names), words(group[0].outcome), seconds, why(group[0])]);
+        grid.row([collapsed(&names), words(group[0]), seconds, why(group[0])]);
     }
     grid
 }

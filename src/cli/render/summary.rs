@@ -60,10 +60,13 @@ fn headline(run: &RunRecord, look: &Look) -> String {
         RunStatus::Ok => look.green(&format!("run {}", run.id)),
         RunStatus::Failed => look.red(&format!("run {} failed", run.id)),
         RunStatus::Interrupted => look.yellow(&format!("run {} was interrupted", run.id)),
+        RunStatus::Running => format!("run {} goes on", run.id),
+        RunStatus::Killed => look.yellow(&format!("run {} was killed", run.id)),
     }
 }
 
-fn failures(run: &RunRecord, look: &Look) -> String {
+/// The failed stages of a run, with their errors and the ends of their logs.
+pub(super) fn failures(run: &RunRecord, look: &Look) -> String {
     let failed: Vec<&StageRecord> = run.stages.iter().filter(|stage| stage.outcome == Outcome::Failed).collect();
     let mut text = String::new();
     for stage in failed.iter().take(FAILURES) {

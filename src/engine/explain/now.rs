@@ -29,9 +29,9 @@ pub fn explain(pipeline: &Pipeline, store: &Store, stages: &BTreeSet<StageId>) -
     let ids = order.iter().map(|id| (pipeline.stages[id.0].name.to_string(), *id)).collect();
     let now = Now { deciding: &deciding, ids, found };
     let project = Project::at(&pipeline.root, &pipeline.file);
-    let mut history = History::new(store, &project);
+    let history = History::new(store, &project);
     let mut records = Records::new(store, &project);
-    stages.iter().filter_map(|id| now.explain(*id, &mut history, &mut records)).collect()
+    stages.iter().filter_map(|id| now.explain(*id, &history, &mut records)).collect()
 }
 
 fn with_ancestors(pipeline: &Pipeline, stages: &BTreeSet<StageId>) -> BTreeSet<StageId> {
@@ -56,7 +56,7 @@ struct Now<'a> {
 }
 
 impl Now<'_> {
-    fn explain(&self, id: StageId, history: &mut History<'_>, records: &mut Records<'_>) -> Option<Explanation> {
+    fn explain(&self, id: StageId, history: &History<'_>, records: &mut Records<'_>) -> Option<Explanation> {
         let pipeline = self.deciding.pipeline;
         let stage = &pipeline.stages[id.0];
         let name = stage.name.to_string();
