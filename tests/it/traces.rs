@@ -27,7 +27,9 @@ fn start(project: &Project, mail: &Path) -> Child {
     let child = command.stderr(Stdio::null()).spawn().expect("start kiln");
     wait_for(&mail.join("1"));
     let deadline = Instant::now() + Duration::from_secs(60);
-    while project.kiln(&["status", "--json"]).json()["runs"][0]["under_way"][0]["name"] != "train[seed=1]" {
+    let known = || project.kiln(&["status", "--json"]).json()["runs"][0]["under_way"][0]["name"] == "train[seed=1]";
+    // What a command says can be read a moment later.
+    while !known() || project.kiln(&["log", "train[seed=1]"]).stdout != "seed 1\n" {
         assert!(Instant::now() < deadline, "it is not said that the stage is under way");
         std::thread::sleep(Duration::from_millis(20));
     }
