@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kiln::engine::Interrupt;
+use kiln::hash::is_leftover;
 use kiln::pipeline::{Body, From, Pipeline};
 use kiln::show::number;
 
@@ -131,9 +132,10 @@ fn look(path: &Path, stamps: &mut Stamps) {
     if data.is_dir() {
         let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
         // A link in a folder is not followed: it is an error in a source, and may lead round in a circle.
-        entries.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink())).for_each(|entry| {
-            look(&entry.path(), stamps);
-        });
+        let counts = |entry: &std::fs::DirEntry| {
+            entry.file_type().is_ok_and(|kind| !kind.is_symlink() && !is_leftover(&entry.path(), kind.is_dir()))
+        };
+        entries.filter(counts).for_each(|entry| look(&entry.path(), stamps));
         return;
     }
     let stamp = Stamp {

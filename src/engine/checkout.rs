@@ -106,6 +106,9 @@ fn decide(
     if !stays_inside(root, path) {
         return refuse("its path leaves the project");
     }
+    if artifact.is_some_and(|artifact| store.memo().holds(&root.join(path), artifact).unwrap_or(false)) {
+        return (CheckoutStep::InPlace, None);
+    }
     let there = store.memo().artifact(&root.join(path));
     match (&there, artifact) {
         (Ok(Some(there)), _) if there.digest == *digest => (CheckoutStep::InPlace, None),

@@ -144,8 +144,12 @@ impl Deciding<'_> {
         };
         let mut astray: Vec<PathBuf> = Vec::new();
         for (name, output) in &stage.outputs {
-            let there = self.memo.artifact_within(&self.pipeline.root.join(&output.path), allowance)?;
-            if !matches!((there, result.outputs.get(name)), (Ok(Some(a)), Some(b)) if a == *b) {
+            let path = self.pipeline.root.join(&output.path);
+            let in_place = match result.outputs.get(name) {
+                Some(artifact) => self.memo.holds_within(&path, artifact, allowance)?.unwrap_or(false),
+                None => false,
+            };
+            if !in_place {
                 astray.push(output.path.clone());
             }
         }

@@ -1,12 +1,14 @@
 //! Putting a stage's inputs where it reads them, and holding that they are what it was decided by: a result must not be filed
 //! under a content that the stage did not read.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::decide::input_path;
-use super::execute::{Execution, Failure, is_damage};
+use super::execute::{Execution, Failure, is_damage, with_causes};
 use super::sources::Sources;
-use crate::hash::{Artifact, Sighting};
+use crate::hash::tree::Extent;
+use crate::hash::{Artifact, ContentError, Sighting};
 use crate::kind::Event;
 use crate::pipeline::{From, Input};
 use crate::store::{self, Place};
@@ -24,10 +26,22 @@ impl Execution<'_> {
         };
         let absolute = self.pipeline.root.join(source);
         let before = self.decided(source)?;
-        store::copy(&absolute, path, self.interrupt)?;
+        let copied = store::copy(&absolute, path, Extent::Source, self.interrupt);
+        copied.map_err(|error| self.not_copied(source, &error))?;
         let proven = before.is_some_and(|before| before.holds(&absolute));
         // What changed meanwhile may have been read before or after, or half and half.
         if proven || self.memo.artifact(path)? == self.sources.get(source).ok() { Ok(()) } else { Err(changed(source)) }
+    }
+
+    /// What is to be said of a source that could not be copied.
+    fn not_copied(&self, source: &Path, error: &ContentError) -> Failure {
+        let why = with_causes(error).replace(&format!("{}/", self.pipeline.root.display()), "");
+        match error {
+            ContentError::Io { source: cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
+                Failure::Failed(format!("{why}\n{}", changed_text(source)))
+            }
+            _ => Failure::Failed(why),
+        }
     }
 
     /// Looks at the sources that a built-in kind is to read where they lie: all but documents.
@@ -84,7 +98,7 @@ impl Execution<'_> {
         let sighting = Sighting::of(&absolute, self.memo);
         let found = match &sighting {
             Some(sighting) => Some(sighting.artifact.clone()),
-            None => self.memo.artifact(&absolute)?,
+            None => self.memo.source(&absolute)?,
         };
         if found == self.sources.get(source).ok() { Ok(sighting) } else { Err(changed(source)) }
     }
@@ -107,11 +121,18 @@ impl Execution<'_> {
     fn adopt(&self, artifact: &Artifact, path: &Path) -> Result<(), Failure> {
         let scratch = self.store.scratch("adopt")?;
         let copy = scratch.path().join("artifact");
-        store::copy(&self.pipeline.root.join(path), &copy, self.interrupt)?;
+        let place = self.pipeline.root.join(path);
+        // As it was made, or without what programs have left in it since.
+        let whole = self.memo.artifact(&place)?.as_ref() == Some(artifact);
+        store::copy(&place, &copy, if whole { Extent::Everything } else { Extent::Source }, self.interrupt)?;
         if self.store.capture(&copy)? == *artifact { Ok(()) } else { Err(changed(path)) }
     }
 }
 
 fn changed(path: &Path) -> Failure {
-    Failure::Failed(format!("{} was changed while the run was under way; run again", path.display()))
+    Failure::Failed(changed_text(path))
+}
+
+fn changed_text(path: &Path) -> String {
+    format!("{} was changed while the run was under way; run again", path.display())
 }

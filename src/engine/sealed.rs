@@ -7,6 +7,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::hash::is_leftover;
+
 /// Inputs as they were handed out.
 #[derive(Default)]
 pub(super) struct Sealed {
@@ -40,7 +42,11 @@ impl Sealed {
         }
         if metadata.is_dir() {
             for entry in fs::read_dir(path)? {
-                self.add(&entry?.path())?;
+                let entry = entry?;
+                // What Python compiles for itself, and the like, may change as it wants.
+                if !is_leftover(&entry.path(), entry.file_type()?.is_dir()) {
+                    self.add(&entry.path())?;
+                }
             }
         }
         let mode = metadata.permissions().mode() & 0o7777;

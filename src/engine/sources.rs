@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::execute::with_causes;
 use crate::hash::{Artifact, Memo};
 use crate::pipeline::{From, Pipeline, StageId};
 
@@ -40,10 +41,14 @@ impl Sources {
 
     /// A source's artifact as it is now.
     pub(super) fn look(pipeline: &Pipeline, path: &Path, memo: &Memo) -> Result<Artifact, String> {
-        match memo.artifact(&pipeline.root.join(path)) {
+        match memo.source(&pipeline.root.join(path)) {
             Ok(Some(artifact)) => Ok(artifact),
             Ok(None) => Err(format!("{} does not exist", path.display())),
-            Err(e) => Err(format!("cannot read {}: {e}", path.display())),
+            Err(e) => {
+                // In the paths that the user knows.
+                let why = with_causes(&e).replace(&format!("{}/", pipeline.root.display()), "");
+                Err(format!("cannot read {}: {why}", path.display()))
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use super::grain;
 use super::stamp::{self, Nanos};
-use super::tree::{self, Found, Listing, Node};
+use super::tree::{self, Extent, Found, Listing, Node};
 use super::{Artifact, ContentError, Digest, QuickMap, Stamp, hash_file, open_regular};
 use crate::interrupt::Interrupt;
 use crate::journal::wire::Reader;
@@ -131,24 +131,51 @@ impl Memo {
     /// A FIFO, socket or device, a link that leaves its folder, a file that keeps changing, or what the system
     /// refuses. The error names the path.
     pub fn artifact(&self, path: &Path) -> io::Result<Option<Artifact>> {
-        Ok(self.look(path, &Allowance::boundless())?)
+        Ok(self.look(path, Extent::Everything, &Allowance::boundless())?)
+    }
+
+    /// The same of an input: of a folder without what programs leave in it.
+    ///
+    /// # Errors
+    /// As [`Self::artifact`].
+    pub fn source(&self, path: &Path) -> io::Result<Option<Artifact>> {
+        Ok(self.look(path, Extent::Source, &Allowance::boundless())?)
+    }
+
+    /// Whether an output is in place, unchanged. What programs have left in a folder since does not count.
+    ///
+    /// # Errors
+    /// As [`Self::artifact`].
+    pub fn holds(&self, path: &Path, output: &Artifact) -> io::Result<bool> {
+        Ok(self.is_at(path, output, &Allowance::boundless())?)
     }
 
     /// The same if no more has to be read than is allowed; takes off the allowance what it reads. `None` if it would be more.
-    pub(crate) fn artifact_within(&self, path: &Path, allowance: &Allowance) -> Option<io::Result<Option<Artifact>>> {
-        match self.look(path, allowance) {
+    pub(crate) fn holds_within(
+        &self,
+        path: &Path,
+        output: &Artifact,
+        allowance: &Allowance,
+    ) -> Option<io::Result<bool>> {
+        match self.is_at(path, output, allowance) {
             Err(ContentError::TooMuch) => None,
             found => Some(found.map_err(io::Error::from)),
         }
     }
 
-    fn look(&self, path: &Path, allowance: &Allowance) -> Result<Option<Artifact>, ContentError> {
+    fn is_at(&self, path: &Path, output: &Artifact, allowance: &Allowance) -> Result<bool, ContentError> {
+        let is = |extent| Ok(self.look(path, extent, allowance)?.as_ref() == Some(output));
+        Ok(is(Extent::Everything)? || (output.tree && is(Extent::Source)?))
+    }
+
+    fn look(&self, path: &Path, extent: Extent, allowance: &Allowance) -> Result<Option<Artifact>, ContentError> {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
             Err(e) => return Err(ContentError::io("examine", path)(e)),
         };
-        let found = if metadata.is_dir() { self.tree(path, allowance) } else { self.file(path, &metadata, allowance) };
+        let found =
+            if metadata.is_dir() { self.tree(path, extent, allowance) } else { self.file(path, &metadata, allowance) };
         found.map(Some)
     }
 
@@ -279,8 +306,8 @@ impl Memo {
         Err(ContentError::Changing { path: path.to_owned() })
     }
 
-    fn tree(&self, root: &Path, allowance: &Allowance) -> Result<Artifact, ContentError> {
-        let entries: Result<Vec<_>, ContentError> = tree::walk(root)?
+    fn tree(&self, root: &Path, extent: Extent, allowance: &Allowance) -> Result<Artifact, ContentError> {
+        let entries: Result<Vec<_>, ContentError> = tree::walk(root, extent)?
             .into_par_iter()
             .map(|(path, found)| {
                 allowance.take(A_LOOK)?;

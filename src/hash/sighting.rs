@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use super::{Artifact, Memo, Stamp, tree};
+use super::tree::{self, Extent};
+use super::{Artifact, Memo, Stamp};
 
 /// An artifact in the project, and the stamps of all that it is made of.
 pub(crate) struct Sighting {
@@ -18,7 +19,7 @@ impl Sighting {
     /// lately that another change might not show.
     pub(crate) fn of(path: &Path, memo: &Memo) -> Option<Self> {
         let stamps = stamps(path).filter(|stamps| stamps.iter().all(|stamp| memo.is_telling(stamp)))?;
-        let artifact = memo.artifact(path).ok()??;
+        let artifact = memo.source(path).ok()??;
         Some(Self { artifact, stamps })
     }
 
@@ -35,7 +36,7 @@ fn stamps(path: &Path) -> Option<Vec<Stamp>> {
         found.push(fs::metadata(path).ok()?);
     }
     if found.last().is_some_and(fs::Metadata::is_dir) {
-        let walked = tree::walk(path).ok()?;
+        let walked = tree::walk(path, Extent::Source).ok()?;
         // The last above each is the folder itself.
         let inside: BTreeSet<&Path> = walked.iter().flat_map(|(inside, _)| inside.ancestors()).collect();
         for inside in inside.into_iter().filter(|inside| !inside.as_os_str().is_empty()) {

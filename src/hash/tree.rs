@@ -15,6 +15,7 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
+use super::leftovers::is_leftover;
 use super::{Artifact, ContentError, Digest};
 
 const HEADER: &[u8] = b"kiln tree 1\0";
@@ -132,11 +133,20 @@ pub(crate) fn digest_of(encoded: &[u8]) -> Digest {
     Digest(blake3::derive_key(DOMAIN, encoded))
 }
 
-/// Everything in a folder, in no particular order, by its path relative to it.
+/// How much of a folder counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of it.
+    Everything,
+    /// What is not left over by programs: so is an input folder taken.
+    Source,
+}
+
+/// What is in a folder, in no particular order, by its path relative to it.
 ///
 /// # Errors
 /// A FIFO, socket or device, a link that leaves the folder, or what the system refuses.
-pub(crate) fn walk(root: &Path) -> Result<Vec<(PathBuf, Found)>, ContentError> {
+pub(crate) fn walk(root: &Path, extent: Extent) -> Result<Vec<(PathBuf, Found)>, ContentError> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
@@ -144,9 +154,12 @@ pub(crate) fn walk(root: &Path) -> Result<Vec<(PathBuf, Found)>, ContentError> {
         let mut empty = true;
         for entry in fs::read_dir(&absolute).map_err(ContentError::io("list", &absolute))? {
             let entry = entry.map_err(ContentError::io("list", &absolute))?;
-            empty = false;
             let path = folder.join(entry.file_name());
             let kind = entry.file_type().map_err(ContentError::io("examine", &entry.path()))?;
+            if extent == Extent::Source && is_leftover(&entry.path(), kind.is_dir()) {
+                continue;
+            }
+            empty = false;
             if kind.is_dir() {
                 folders.push(path);
             } else if kind.is_symlink() {

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::blob::{copy_hashing, seal};
 use super::{Result, Store, StoreError};
-use crate::hash::tree::{self, Found, Listing, Node};
+use crate::hash::tree::{self, Extent, Found, Listing, Node};
 use crate::hash::{Artifact, ContentError, Digest, Stamp, hash_file, open_regular};
 use crate::interrupt::Interrupt;
 
@@ -25,7 +25,7 @@ impl Store {
         if !metadata.is_dir() {
             return self.adopt(path, &metadata);
         }
-        let entries: Result<Vec<_>> = tree::walk(path)?
+        let entries: Result<Vec<_>> = tree::walk(path, Extent::Everything)?
             .into_par_iter()
             .map(|(relative, found)| {
                 let node = match found {

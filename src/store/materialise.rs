@@ -161,6 +161,11 @@ impl Store {
         if digest != file.digest {
             return Err(self.damaged(&blob, &file.digest));
         }
+        if how == Place::Scratch {
+            // When it was made: programs judge by that what is newer than what.
+            let made = source.metadata().and_then(|blob| target.set_modified(blob.modified()?));
+            made.map_err(StoreError::io("write", at))?;
+        }
         (how == Place::Copy).then(|| target.metadata()).transpose().map_err(StoreError::io("look at", at))
     }
 

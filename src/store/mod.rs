@@ -32,7 +32,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
-pub use copy::copy;
+pub(crate) use copy::copy;
 pub use error::{RunLookupError, StoreError};
 pub use find::{Belongs, Owner};
 pub use garbage::{Amount, Garbage, Keep, KeptFor};

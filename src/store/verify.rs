@@ -14,6 +14,7 @@ use super::garbage::Amount;
 use super::inventory::{BLOBS, TREES};
 use super::recorded::{InPlace, Recorded};
 use super::{ActionResult, Result, Store, StoreError};
+use crate::hash::tree::Extent;
 use crate::hash::{ActionKey, Artifact, Digest, hash_file, open_regular};
 
 /// What verifying a store found.
@@ -198,7 +199,7 @@ impl Store {
         let found = lying.get(&artifact.digest).filter(|found| found.artifact == *artifact).ok_or_else(missing)?;
         let scratch = self.scratch("mend")?;
         let taken = scratch.path().join("artifact");
-        copy(&found.path, &taken, self.interrupt()).map_err(StoreError::io("copy", &found.path))?;
+        copy(&found.path, &taken, Extent::Everything, self.interrupt())?;
         if self.capture(&taken)? == *artifact && self.has(artifact) { Ok(()) } else { Err(missing()) }
     }
 

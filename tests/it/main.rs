@@ -16,6 +16,7 @@ mod guard;
 mod hints;
 mod init;
 mod kills;
+mod leftovers;
 mod limits;
 mod owners;
 mod project;

@@ -1,0 +1,91 @@
+//! What programs leave in a folder beside the files of a person: compiled modules, notebooks' checkpoints, editors' copies, indexes of
+//! file managers. It comes and goes without anybody having changed anything, so it is no part of an input folder.
+//!
+//! The names are listed in docs/commands.md.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+/// Folders.
+const FOLDERS: [&[u8]; 6] =
+    [b"__pycache__", b".ipynb_checkpoints", b".mypy_cache", b".pytest_cache", b".ruff_cache", b".hypothesis"];
+
+/// Files.
+const FILES: [&[u8]; 3] = [b".DS_Store", b"Thumbs.db", b"desktop.ini"];
+
+/// Whether what lies at a path in a folder is left over.
+pub fn is_leftover(path: &Path, is_folder: bool) -> bool {
+    let beside = |name: &OsStr| fs::symlink_metadata(path.with_file_name(name)).is_ok();
+    path.file_name().is_some_and(|name| is_called_so(name, is_folder, beside))
+}
+
+/// `beside` tells whether there is a file with a name in the same folder.
+fn is_called_so(name: &OsStr, is_folder: bool, beside: impl Fn(&OsStr) -> bool) -> bool {
+    let name = name.as_bytes();
+    if is_folder {
+        return FOLDERS.contains(&name);
+    }
+    FILES.contains(&name)
+        || name.ends_with(b"~")
+        || is_of_an_editor(name)
+        // What a network file system keeps of a file that was removed while it was open.
+        || (name.starts_with(b".nfs") && name.len() == 28)
+        || name.starts_with(b".fuse_hidden")
+        || source_of(name).is_some_and(|source| beside(OsStr::from_bytes(source)))
+}
+
+/// `.train.py.swp` of Vim, `.#train.py` and `#train.py#` of Emacs, `.~lock.table.ods#` and `~$table.xlsx` of office programs.
+fn is_of_an_editor(name: &[u8]) -> bool {
+    let swap =
+        name.starts_with(b".") && name.len() > 5 && matches!(name[name.len() - 4..], [b'.', b's', b'w', b'a'..=b'p']);
+    let between = name.len() > 2 && name.starts_with(b"#") && name.ends_with(b"#");
+    let lock = name.starts_with(b".~lock.") && name.ends_with(b"#");
+    swap || between || lock || name.starts_with(b".#") || name.starts_with(b"~$")
+}
+
+/// The file that another was made of, without which it may be somebody's own: `train.py` of `train.pyc`, `photo.jpg` of `._photo.jpg`.
+fn source_of(name: &[u8]) -> Option<&[u8]> {
+    match name {
+        [source @ .., b'c' | b'o'] if source.ends_with(b".py") => Some(source),
+        [b'.', b'_', source @ ..] => Some(source),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_over_is_known_by_its_name() {
+        let beside = |name: &OsStr| ["train.py", "photo.jpg"].iter().any(|known| name == *known);
+        let is = |name: &str, is_folder| is_called_so(OsStr::new(name), is_folder, beside);
+        for name in ["__pycache__", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache"] {
+            assert!(is(name, true) && !is(name, false), "{name}");
+        }
+        for name in [
+            ".DS_Store",
+            "Thumbs.db",
+            "train.py~",
+            ".train.py.swp",
+            ".train.py.swo",
+            ".#train.py",
+            "#train.py#",
+            "train.pyc",
+            "train.pyo",
+            "._photo.jpg",
+            ".~lock.a.ods#",
+            "~$a.xlsx",
+            ".nfs0000000000a1b2c300000001",
+        ] {
+            assert!(is(name, false) && !is(name, true), "{name}");
+        }
+        for name in
+            ["train.py", "other.pyc", "._x", ".swp", ".env", "a.swp", "#a", "db", "c.nfs", "o.pyo", ".gitignore"]
+        {
+            assert!(!is(name, false) && !is(name, true), "{name}");
+        }
+    }
+}
