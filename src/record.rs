@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::hash::{ActionKey, Digest};
+use crate::json_number;
 use crate::kind::Role;
 
 /// The name of a run: eight letters, random; a person types a prefix of it.
@@ -152,7 +153,11 @@ pub struct StageRecord {
     /// Output name -> what was produced.
     pub outputs: BTreeMap<String, OutputRecord>,
     /// Numbers of the outputs with role `metrics`, nested keys joined by dots.
+    #[serde(with = "json_number::map")]
     pub metrics: BTreeMap<String, f64>,
+    /// Why numbers of its outputs could not be read.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// When its inputs were final, in seconds since the run began; `None` if they never were.
     #[serde(default)]
     pub ready: Option<f64>,

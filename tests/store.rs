@@ -65,6 +65,8 @@ fn result(artifact: Artifact) -> ActionResult {
     ActionResult {
         outputs: BTreeMap::from([("out".to_owned(), artifact)]),
         metrics: BTreeMap::from([("accuracy".to_owned(), 0.9)]),
+        unread: false,
+        warnings: vec![],
         seconds: 0.1,
         resumed: None,
         created: "2026-07-26T10:15:00Z".parse().unwrap(),

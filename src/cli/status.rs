@@ -85,6 +85,7 @@ struct Line<'a> {
     state: State,
     reasons: &'a [String],
     waits_for: &'a [String],
+    warnings: &'a [String],
 }
 
 pub(crate) fn status(place: &Place, args: &Status) -> Result<u8, Stop> {
@@ -125,6 +126,7 @@ fn report<'a>(pipeline: &'a Pipeline, plan: &'a [Planned], runs: &[Traced]) -> R
             state,
             reasons: &planned.reasons,
             waits_for,
+            warnings: &planned.warnings,
         }
     });
     let stages = stages.collect();

@@ -7,10 +7,13 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::variants::by_value;
 use super::{Change, CompareError, RunSummary, VERSION, changes, columns};
 use crate::hash::{ActionKey, Digest};
+use crate::json_number;
 use crate::record::{Outcome, RunRecord, StageRecord};
 use crate::show::names::base;
+use crate::show::number::is_same;
 
 /// Two or more runs side by side. Every list of values has one entry a run, in the order of [`runs`](Self::runs).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,12 +102,31 @@ pub struct MetricRow {
     /// The metric; nested keys are joined by dots.
     pub metric: String,
     /// Its value in each run; `None` where a run has none.
+    #[serde(with = "json_number::options")]
     pub values: Vec<Option<f64>>,
-    /// Last minus first; `None` where either has none. Whether more is better is not known.
+    /// Last minus first; `None` where either has none, or one that is not finite. Whether more is better is not known.
     pub delta: Option<f64>,
 }
 
 impl MetricRow {
+    /// Whether the runs do not all have the same.
+    pub fn differs(&self) -> bool {
+        let same = |pair: &[Option<f64>]| match pair {
+            [Some(a), Some(b)] => is_same(*a, *b),
+            [a, b] => a.is_none() && b.is_none(),
+            _ => true,
+        };
+        !self.values.windows(2).all(same)
+    }
+
+    /// The first value and the last, where there are two runs or more and both have one.
+    pub fn ends(&self) -> Option<(f64, f64)> {
+        match self.values[..] {
+            [Some(first), .., Some(last)] => Some((first, last)),
+            _ => None,
+        }
+    }
+
     /// Whether it is one of many alike (`classes.Bag.recall`): left out unless asked for.
     pub fn detail(&self) -> bool {
         columns::one_of_many(&self.metric)
@@ -168,10 +190,9 @@ impl Comparison {
         match name {
             "stage" => self.metrics.sort_by(|a, b| turned(a.stage.cmp(&b.stage))),
             "metric" => self.metrics.sort_by(|a, b| turned(a.metric.cmp(&b.metric))),
-            _ if run.is_some() || name == "delta" => self.metrics.sort_by(|a, b| match (value(a), value(b)) {
-                (Some(a), Some(b)) => turned(a.total_cmp(&b)),
-                (a, b) => b.is_some().cmp(&a.is_some()),
-            }),
+            _ if run.is_some() || name == "delta" => {
+                self.metrics.sort_by(|a, b| by_value(value(a), value(b), descending));
+            }
             _ => {
                 let columns = ["stage", "metric", "delta"].map(str::to_owned).into_iter();
                 let known = columns.chain(self.runs.iter().map(|run| run.id.clone())).collect();
@@ -258,18 +279,14 @@ fn differs<T: PartialEq>(records: &[Option<&StageRecord>], values: &[Option<T>])
 pub(super) fn metric_rows(name: &str, records: &[Option<&StageRecord>]) -> Vec<MetricRow> {
     let metrics: BTreeSet<&String> = records.iter().flatten().flat_map(|record| record.metrics.keys()).collect();
     let row = |metric: &String| {
-        let values: Vec<Option<f64>> =
-            records.iter().map(|record| record.and_then(|r| finite(*r.metrics.get(metric)?))).collect();
-        let delta = match (values.first(), values.last()) {
-            (Some(Some(first)), Some(Some(last))) if values.len() > 1 => finite(last - first),
-            _ => None,
-        };
-        MetricRow { stage: name.to_owned(), metric: metric.clone(), values, delta }
+        let values = records.iter().map(|record| record.and_then(|r| r.metrics.get(metric).copied())).collect();
+        let row = MetricRow { stage: name.to_owned(), metric: metric.clone(), values, delta: None };
+        MetricRow { delta: row.ends().and_then(|(first, last)| finite(last - first)), ..row }
     };
     metrics.into_iter().map(row).collect()
 }
 
-/// JSON has no NaN and no infinity: such a number counts as missing.
+/// Seconds and differences that are not finite count as missing.
 pub(super) fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }

@@ -8,6 +8,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{CompareError, Comparison, MetricRow};
+use crate::json_number;
+use crate::show::number::is_same;
 
 /// A condition that a metric should not meet: `[STAGE.]METRIC OP NUMBER`.
 ///
@@ -64,10 +66,12 @@ pub struct GateMetric {
     /// The metric.
     pub metric: String,
     /// Its value in the first run; `None` where it has none, and in a gate on one run.
+    #[serde(with = "json_number::option")]
     pub first: Option<f64>,
     /// Its value in the last run.
+    #[serde(with = "json_number::option")]
     pub last: Option<f64>,
-    /// Last minus first.
+    /// Last minus first; `None` where either has none, or one that is not finite.
     pub delta: Option<f64>,
     /// What the gate makes of it.
     pub verdict: Verdict,
@@ -81,6 +85,9 @@ pub enum Verdict {
     Passed,
     /// It meets the condition.
     Failed,
+    /// It is not finite, so that no condition can be held against it: it failed as well. Where first and last are the same there is no
+    /// difference, whatever they are.
+    NotFinite,
     /// The last run has no such number, where an earlier one has: it failed as well.
     Gone,
     /// The first run has no such number, so there is no difference: not checked.
@@ -146,7 +153,8 @@ impl Gate {
             });
         }
         let some = |verdict: Verdict| metrics.iter().any(|metric| metric.verdict == verdict);
-        let failed = some(Verdict::Failed) || some(Verdict::Gone) || !some(Verdict::Passed);
+        let failed = [Verdict::Failed, Verdict::NotFinite, Verdict::Gone].into_iter().any(some);
+        let failed = failed || !some(Verdict::Passed);
         Ok(GateResult { gate: self.text.clone(), failed, metrics })
     }
 
@@ -155,8 +163,14 @@ impl Gate {
         let first = if row.values.len() > 1 { row.values.first().copied().flatten() } else { None };
         let verdict = match (first, last) {
             (_, None) => Verdict::Gone,
+            (_, Some(last)) if self.of == Of::Value && !last.is_finite() => Verdict::NotFinite,
             (_, Some(last)) if self.of == Of::Value => self.verdict(last, self.number, last),
+            (None, Some(last)) if !last.is_finite() => Verdict::NotFinite,
             (None, Some(_)) => Verdict::New,
+            (Some(first), Some(last)) if !(first.is_finite() && last.is_finite()) => match is_same(first, last) {
+                true => self.verdict(0.0, self.number, 0.0),
+                false => Verdict::NotFinite,
+            },
             (Some(first), Some(last)) => {
                 let bound = if self.of == Of::Share { self.number / 100.0 * first.abs() } else { self.number };
                 self.verdict(last - first, bound, first.abs().max(last.abs()))
@@ -199,7 +213,9 @@ mod tests {
 
     #[test]
     fn differences_shares_and_values() {
-        use Verdict::{Failed, Gone, New, Passed};
+        use Verdict::{Failed, Gone, New, NotFinite, Passed};
+        const NAN: f64 = f64::NAN;
+        const INFINITY: f64 = f64::INFINITY;
         let cases = [
             ("accuracy < -0.002", 0.97, 0.96, Failed),
             ("accuracy<-0.002", 0.97, 0.969, Passed),
@@ -214,11 +230,23 @@ mod tests {
             ("accuracy != 0", 0.3, 0.31, Failed),
             ("value(accuracy) < 0.9", 0.1, 0.9, Passed),
             ("value( evaluate[*].accuracy ) >= 9e-1", 0.1, 0.9, Failed),
+            ("accuracy < -0.002", 0.97, NAN, NotFinite),
+            ("accuracy > 0", 0.97, NAN, NotFinite),
+            ("accuracy < -0.002", NAN, 0.97, NotFinite),
+            ("accuracy > 5%", 0.97, INFINITY, NotFinite),
+            ("accuracy < -0.002", INFINITY, f64::NEG_INFINITY, NotFinite),
+            ("accuracy < -0.002", NAN, NAN, Passed),
+            ("accuracy != 0", INFINITY, INFINITY, Passed),
+            ("accuracy <= 0%", NAN, NAN, Failed),
+            ("value(accuracy) < 0.9", NAN, NAN, NotFinite),
+            ("value(accuracy) < 0.9", 0.1, INFINITY, NotFinite),
+            ("accuracy > 0", -f64::MAX, f64::MAX, Failed),
         ];
         for (gate, first, last, expected) in cases {
             assert_eq!(verdict(gate, &[Some(first), Some(last)]), expected, "{gate}: {first} => {last}");
         }
         assert_eq!(verdict("accuracy < 0", &[None, Some(0.5)]), New);
+        assert_eq!(verdict("accuracy < 0", &[None, Some(NAN)]), NotFinite);
         assert_eq!(verdict("value(accuracy) < 0", &[None, Some(0.5)]), Passed);
         assert_eq!(verdict("accuracy < 0", &[Some(0.5), None]), Gone);
     }

@@ -22,6 +22,8 @@ pub use spread::{Spread, SpreadRow, SpreadTable};
 pub use summary::{Counts, RunSummary};
 pub use variants::{Column, VariantRow, VariantTable, within, within_by};
 
+use crate::show::names::escaped;
+
 /// The version of the JSON shapes of [`Comparison`] and [`VariantTable`].
 pub const VERSION: u32 = 1;
 
@@ -101,10 +103,11 @@ impl CompareError {
             likeness(a).total_cmp(&likeness(b))
         })?;
         if strsim::jaro_winkler(nearest, asked) > 0.8 {
-            return Some(format!("did you mean `{nearest}`?"));
+            return Some(format!("did you mean `{}`?", escaped(nearest)));
         }
         const SHOWN: usize = 12;
-        let mut names = known.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let mut names =
+            known.iter().take(SHOWN).map(|name| format!("`{}`", escaped(name))).collect::<Vec<_>>().join(", ");
         if known.len() > SHOWN {
             names.push_str(", ...");
         }

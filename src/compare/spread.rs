@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::variants::{Column, VariantRow, VariantTable, sort_rows};
 use super::{CompareError, RunSummary};
+use crate::json_number;
 
 /// The variants of one run, those that differ in one axis only put together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,30 +40,41 @@ pub struct SpreadRow {
     pub values: BTreeMap<String, Spread>,
 }
 
-/// Mean and standard deviation of some numbers.
+/// Mean and standard deviation of some numbers. Those that are not finite, as of a training that diverged, are counted and do not enter.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
-    /// The mean.
+    /// The mean; NaN if no number is finite.
+    #[serde(with = "json_number::one")]
     pub mean: f64,
     /// The standard deviation of a sample (divided by n - 1); `None` of a single number.
+    #[serde(with = "json_number::option")]
     pub sd: Option<f64>,
-    /// How many numbers there are.
+    /// How many finite numbers there are.
     pub n: usize,
+    /// How many numbers are not finite.
+    #[serde(default)]
+    pub not_finite: usize,
 }
 
 impl Spread {
     /// Of `numbers`; `None` if there are none.
     pub fn of(numbers: &[f64]) -> Option<Self> {
-        let n = numbers.len();
-        if n == 0 {
+        if numbers.is_empty() {
             return None;
         }
-        let mean = numbers.iter().sum::<f64>() / n as f64;
+        let finite: Vec<f64> = numbers.iter().copied().filter(|number| number.is_finite()).collect();
+        let (n, not_finite) = (finite.len(), numbers.len() - finite.len());
+        if n == 0 {
+            return Some(Self { mean: f64::NAN, sd: None, n, not_finite });
+        }
+        // Neither sum nor squares leave the range of numbers that are divided by the largest first.
+        let largest = finite.iter().fold(0.0_f64, |largest, number| largest.max(number.abs()));
+        let scale = if largest > 1e100 { largest } else { 1.0 };
+        let mean = finite.iter().map(|number| number / scale).sum::<f64>() / n as f64;
         // Two passes: the difference of large squares would lose the small spread of a metric.
-        let squares: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
-        let sd = (n > 1).then(|| (squares / (n - 1) as f64).sqrt());
-        // Numbers so large that their sum is none are not spoken of: JSON has no infinity.
-        (mean.is_finite() && sd.is_none_or(f64::is_finite)).then_some(Self { mean, sd, n })
+        let squares: f64 = finite.iter().map(|number| (number / scale - mean).powi(2)).sum();
+        let sd = (n > 1).then(|| (squares / (n - 1) as f64).sqrt() * scale);
+        Some(Self { mean: mean * scale, sd, n, not_finite })
     }
 }
 
@@ -132,7 +144,7 @@ mod tests {
     #[test]
     fn mean_and_standard_deviation_of_a_sample() {
         assert_eq!(Spread::of(&[]), None);
-        assert_eq!(Spread::of(&[0.5]), Some(Spread { mean: 0.5, sd: None, n: 1 }));
+        assert_eq!(Spread::of(&[0.5]), Some(Spread { mean: 0.5, sd: None, n: 1, not_finite: 0 }));
         // Squares of the deviations from 5: 9 + 1 + 1 + 1 + 0 + 0 + 4 + 16 = 32, over 7.
         let spread = Spread::of(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]).unwrap();
         assert_eq!((spread.mean, spread.n), (5.0, 8));
@@ -140,6 +152,16 @@ mod tests {
         // A small spread far from zero.
         let spread = Spread::of(&[1e6 - 1e-3, 1e6, 1e6 + 1e-3]).unwrap();
         assert!((spread.sd.unwrap() - 1e-3).abs() < 1e-9);
-        assert_eq!(Spread::of(&[f64::MAX, f64::MAX]), None);
+        assert_eq!(Spread::of(&[f64::MAX; 3]), Some(Spread { mean: f64::MAX, sd: Some(0.0), n: 3, not_finite: 0 }));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_counted_and_does_not_enter() {
+        let spread = Spread::of(&[1.0, f64::NAN, 3.0, f64::INFINITY]).unwrap();
+        assert_eq!((spread.mean, spread.n, spread.not_finite), (2.0, 2, 2));
+        assert!((spread.sd.unwrap() - 2.0_f64.sqrt()).abs() < 1e-15);
+        let spread = Spread::of(&[f64::NAN]).unwrap();
+        assert!(spread.mean.is_nan());
+        assert_eq!((spread.sd, spread.n, spread.not_finite), (None, 0, 1));
     }
 }

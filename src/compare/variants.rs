@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::diff::finite;
 use super::{CompareError, RunSummary, VERSION, columns};
+use crate::json_number;
 use crate::record::{Outcome, RunRecord, StageRecord};
 
 /// The variants of one run side by side.
@@ -50,6 +51,7 @@ pub struct VariantRow {
     /// Stage -> what became of it.
     pub outcomes: BTreeMap<String, Outcome>,
     /// Column label -> number; a missing number has no entry.
+    #[serde(with = "json_number::map")]
     pub values: BTreeMap<String, f64>,
 }
 
@@ -163,11 +165,19 @@ pub(super) fn sort_rows<R>(
     }
     let column = columns.iter().find(|c| c.label == name).or_else(|| columns.iter().find(|c| c.answers(name)));
     let label = &column.ok_or_else(|| unknown(name, axes, columns))?.label;
-    rows.sort_by(|a, b| match (value(a, label), value(b, label)) {
-        (Some(a), Some(b)) => turned(a.total_cmp(&b)),
-        (a, b) => b.is_some().cmp(&a.is_some()),
-    });
+    rows.sort_by(|a, b| by_value(value(a, label), value(b, label), descending));
     Ok(())
+}
+
+/// Numbers by their size, the highest first if `descending`; behind them what is not a number, and last what is missing.
+pub(super) fn by_value(a: Option<f64>, b: Option<f64>, descending: bool) -> Ordering {
+    let rank = |value: Option<f64>| value.map_or(2, |value| u8::from(value.is_nan()));
+    let by_size = match (a, b) {
+        (Some(a), Some(b)) if descending => b.total_cmp(&a),
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        _ => Ordering::Equal,
+    };
+    rank(a).cmp(&rank(b)).then(by_size)
 }
 
 fn unknown(pattern: &str, axes: &[String], columns: &[Column]) -> CompareError {
@@ -292,9 +302,9 @@ fn rows_of(run: &RunRecord, members: &[(&str, Vec<&StageRecord>)], columns: &[Co
         for column in of_stage.get(record.stage.as_str()).into_iter().flatten() {
             let value = match &column.metric {
                 Some(metric) => record.metrics.get(metric).copied(),
-                None => record.total_seconds(),
+                None => record.total_seconds().and_then(finite),
             };
-            if let Some(value) = value.and_then(finite) {
+            if let Some(value) = value {
                 row.values.insert(column.label.clone(), value);
             }
         }

@@ -141,8 +141,7 @@ impl<'a> Checkpoints<'a> {
         resumed: Option<Resumed>,
     ) -> Result<bool, StoreError> {
         let outputs = BTreeMap::from([(OUTPUT.to_owned(), self.store.capture(folder)?)]);
-        let (created, host) = (jiff::Timestamp::now(), super::host_name());
-        let result = ActionResult { outputs, metrics: BTreeMap::new(), seconds, resumed, created, host };
+        let result = ActionResult { seconds, resumed, ..ActionResult::of(outputs) };
         let manifest = self.manifest(step);
         let key = manifest.key();
         let Published::Conflict(first) = self.store.publish(&key, &manifest, &result)? else { return Ok(true) };

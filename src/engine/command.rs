@@ -14,6 +14,7 @@ use rustix::fs::{AtFlags, CWD, linkat};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
+use super::capture::Left;
 use super::decide::input_path;
 use super::execute::{Execution, Failure, cannot_start, on_full_disk};
 use super::hint::{self, Scene};
@@ -41,7 +42,8 @@ impl Execution<'_> {
         self.say_where(slot.path());
         let names = self.names(slot.path());
         let produced = self.run_command(body, &slot).map_err(|failure| on_full_disk(failure, slot.path()));
-        let result = produced.and_then(|produced| self.capture(produced, began.elapsed(), None));
+        let folder = slot.path().join(WORK);
+        let result = produced.and_then(|outputs| self.capture(&Left { outputs, folder }, began.elapsed(), None));
         let result = result.map_err(|failure| names.failure(failure));
         if result.is_ok() {
             self.tell_of_changes();
@@ -111,7 +113,7 @@ impl Execution<'_> {
             let path = path.strip_prefix(&work).unwrap_or(path).display();
             let text =
                 format!("the command changed its input {path}\nhint: inputs are read-only; write a copy elsewhere");
-            return Err(Failure::Failed(text));
+            return Err(self.salvaged(Failure::Failed(text), &work));
         }
         Ok(outputs)
     }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde_json::json;
 
+use super::metrics::Numbers;
 use super::sources::Sources;
 use crate::action::{self, Manifest};
 use crate::hash::{ActionKey, Allowance, Artifact, Digest, Memo};
-use crate::kind::Arity;
+use crate::kind::{Arity, Role};
 use crate::pipeline::{Body, From, Input, Pipeline, Stage, StageId};
 use crate::store::{ActionResult, Store};
 
@@ -17,6 +18,8 @@ use crate::store::{ActionResult, Store};
 pub(super) struct Decision {
     /// The key of its action.
     pub(super) key: ActionKey,
+    /// The key that the result has in the store, if it has one: another where outputs had other roles.
+    pub(super) under: ActionKey,
     /// The key's preimage.
     pub(super) manifest: Manifest,
     /// The canonical bytes of its document inputs, by input name and position.
@@ -113,9 +116,31 @@ impl Deciding<'_> {
         }
         let manifest = manifest(stage, inputs);
         let key = manifest.key();
-        let verdict =
-            if force { Some(Verdict::Execute(Missing::Forced)) } else { self.verdict_within(stage, &key, allowance) };
-        Ok(verdict.map(|verdict| Decision { key, manifest, documents, verdict }))
+        let mut under = key;
+        let verdict = match force {
+            true => Some(Verdict::Execute(Missing::Forced)),
+            false => match self.known(stage, &key).or_else(|| {
+                let (other, result) = self.under_other_roles(stage, &manifest)?;
+                under = other;
+                Some(result)
+            }) {
+                Some(result) => self.placed(stage, result, allowance),
+                None => Some(Verdict::Execute(Missing::Result)),
+            },
+        };
+        Ok(verdict.map(|verdict| Decision { key, under, manifest, documents, verdict }))
+    }
+
+    /// Files the result of a decision under its key, if it has another yet.
+    pub(super) fn file(&self, decision: &Decision) {
+        let Decision { key, under, manifest, verdict, .. } = decision;
+        if key != under
+            && let Verdict::UpToDate(result) | Verdict::Restore(result, _) = verdict
+            && let Err(error) = self.store.publish(key, manifest, result)
+        {
+            // It is found again the same way.
+            tracing::warn!("{error}");
+        }
     }
 
     /// Decides stages whose inputs are final, side by side: that looks at the outputs of each.
@@ -134,14 +159,26 @@ impl Deciding<'_> {
     /// Whether the store has a result for the key and the outputs are in place. Asked again once a lock is held, since
     /// another process may have published meanwhile.
     pub(super) fn verdict(&self, stage: &Stage, key: &ActionKey) -> Verdict {
-        let verdict = self.verdict_within(stage, key, &Allowance::boundless());
-        verdict.unwrap_or(Verdict::Execute(Missing::Result))
+        let verdict = self.known(stage, key).map(|result| self.placed(stage, result, &Allowance::boundless()));
+        verdict.flatten().unwrap_or(Verdict::Execute(Missing::Result))
     }
 
-    fn verdict_within(&self, stage: &Stage, key: &ActionKey, allowance: &Allowance) -> Option<Verdict> {
-        let Some(result) = self.store.result(key).or_else(|| self.pinned(stage)) else {
-            return Some(Verdict::Execute(Missing::Result));
-        };
+    /// The result that a key has.
+    fn known(&self, stage: &Stage, key: &ActionKey) -> Option<ActionResult> {
+        let result = self.store.result(key).or_else(|| self.pinned(stage))?;
+        Some(self.with_numbers(stage, result))
+    }
+
+    /// A result of which the numbers could not be read, when they have been looked for again.
+    pub(super) fn with_numbers(&self, stage: &Stage, mut result: ActionResult) -> ActionResult {
+        if result.unread {
+            Numbers::of(stage, &result.outputs, self.store).enter(&mut result);
+        }
+        result
+    }
+
+    /// Whether the outputs of a result are in place, or can be put there; `None` if more would have to be read than is allowed.
+    fn placed(&self, stage: &Stage, result: ActionResult, allowance: &Allowance) -> Option<Verdict> {
         let mut astray: Vec<PathBuf> = Vec::new();
         for (name, output) in &stage.outputs {
             let path = self.pipeline.root.join(&output.path);
@@ -166,6 +203,22 @@ impl Deciding<'_> {
         Some(Verdict::Restore(result, astray))
     }
 
+    /// The result of the same command whose outputs had other roles, and its key: a role decides what is read of an output, and nothing
+    /// of what is in it. The numbers are read anew.
+    fn under_other_roles(&self, stage: &Stage, manifest: &Manifest) -> Option<(ActionKey, ActionResult)> {
+        if !matches!(stage.body, Body::Run(_)) || !self.store.knows_any() {
+            return None;
+        }
+        let keys = under_other_roles(manifest).into_iter().map(|other| other.key());
+        let key = keys.into_iter().find(|key| self.store.knows(key))?;
+        let mut result = self.store.result(&key)?;
+        if !result.outputs.values().all(|artifact| self.store.has(artifact)) {
+            return None;
+        }
+        Numbers::of(stage, &result.outputs, self.store).enter(&mut result);
+        Some((key, result))
+    }
+
     /// The result of a fixed-output stage whose pinned contents the store already has, from wherever they came.
     fn pinned(&self, stage: &Stage) -> Option<ActionResult> {
         let Body::Uses { kind, params } = &stage.body else { return None };
@@ -174,15 +227,8 @@ impl Deciding<'_> {
             let bytes = std::fs::metadata(self.store.blob_path(&digest)).ok()?.len();
             outputs.insert(name, Artifact { digest, tree: false, bytes, executable: false });
         }
-        let created = jiff::Timestamp::UNIX_EPOCH;
-        Some(ActionResult {
-            outputs,
-            metrics: BTreeMap::new(),
-            seconds: 0.0,
-            resumed: None,
-            created,
-            host: String::new(),
-        })
+        let (created, host) = (jiff::Timestamp::UNIX_EPOCH, String::new());
+        Some(ActionResult { created, host, ..ActionResult::of(outputs) })
     }
 
     fn document(&self, stage: &Stage, name: &str, item: &Input) -> Result<Option<Vec<u8>>, String> {
@@ -214,6 +260,24 @@ impl Deciding<'_> {
             }
         }
     }
+}
+
+/// The manifests in which an output, or of few outputs any number, has another role.
+fn under_other_roles(manifest: &Manifest) -> Vec<Manifest> {
+    const FEW: usize = 2;
+    const ROLES: [Role; 4] = [Role::Data, Role::Metrics, Role::Series, Role::Figure];
+    let mut found = vec![manifest.clone()];
+    for (name, output) in &manifest.outputs {
+        let bases = if manifest.outputs.len() <= FEW { found.len() } else { 1 };
+        for base in 0..bases {
+            for role in ROLES.into_iter().filter(|role| *role != output.role) {
+                let mut other = found[base].clone();
+                other.outputs.insert(name.clone(), action::Output { path: output.path.clone(), role });
+                found.push(other);
+            }
+        }
+    }
+    found.split_off(1)
 }
 
 /// Where an input lies in the project.

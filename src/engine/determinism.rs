@@ -122,6 +122,7 @@ pub fn check_determinism(
             log: &log,
             interrupt,
             events: &|_| {},
+            keeps: false,
         };
         let ended = execution.execute();
         slots.clean();

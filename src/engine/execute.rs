@@ -9,22 +9,20 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
-
+use super::capture::Left;
 use super::checkpoints::Checkpoints;
 use super::decide::{Decision, Missing, Verdict, input_path};
 use super::guard::Limits;
 use super::hint;
 use super::inputs::Linked;
 use super::log;
-use super::metrics;
 use super::process::{self, Ending};
 use super::slot::Slots;
 use super::sources::Sources;
 use super::worker::Assignment;
 use crate::hash::{Artifact, Memo};
 use crate::interrupt::Interrupt;
-use crate::kind::{self, Event, Job, Role};
+use crate::kind::{self, Event, Job};
 use crate::pipeline::{Body, From, Pipeline, Stage};
 use crate::record::Resumed;
 use crate::store::{ActionResult, Store, StoreError};
@@ -47,6 +45,8 @@ pub(super) struct Execution<'a> {
     pub(super) log: &'a Path,
     pub(super) interrupt: &'a Interrupt,
     pub(super) events: &'a (dyn Fn(Event) + Sync),
+    /// Whether what was made is kept where it is not enough for a result.
+    pub(super) keeps: bool,
 }
 
 /// Why an execution gave no result.
@@ -109,10 +109,25 @@ impl Execution<'_> {
         let names = self.names(scratch.path());
         // A source that was cut short is a memory fault to who had it mapped: what was changed comes before how that ended.
         if !matches!(ran, Err(Failure::Interrupted)) {
-            self.unchanged(&linked)?;
+            self.unchanged(&linked).map_err(|failure| match &ran {
+                Ok(_) => self.salvaged(failure, &scratch.path().join(OUTPUTS)),
+                Err(_) => failure,
+            })?;
         }
-        let (produced, resumed) = ran.map_err(|failure| names.failure(on_full_disk(failure, scratch.path())))?;
-        self.capture(produced, began.elapsed(), resumed).map_err(|failure| names.failure(failure))
+        let (outputs, resumed) = ran.map_err(|failure| names.failure(on_full_disk(failure, scratch.path())))?;
+        let left = Left { outputs, folder: scratch.path().join(OUTPUTS) };
+        self.capture(&left, began.elapsed(), resumed).map_err(|failure| names.failure(failure))
+    }
+
+    /// A failure of a stage that ended well, and where what it wrote is kept.
+    pub(super) fn salvaged(&self, failure: Failure, folder: &Path) -> Failure {
+        match failure {
+            Failure::Failed(why) => {
+                let kept = self.salvage(folder, &BTreeMap::new()).map_or_else(String::new, |kept| format!("\n{kept}"));
+                Failure::Failed(why + &kept)
+            }
+            Failure::Interrupted => failure,
+        }
     }
 
     pub(super) fn say_where(&self, scratch: &Path) {
@@ -170,7 +185,7 @@ impl Execution<'_> {
     }
 
     /// Tells the user, and the log.
-    fn say(&self, text: String) {
+    pub(super) fn say(&self, text: String) {
         let _ = self.open_log().map(|mut log| writeln!(log, "{text}"));
         (self.events)(Event::Message { text });
     }
@@ -195,7 +210,7 @@ impl Execution<'_> {
         }
         let mut outputs = BTreeMap::new();
         for (name, output) in &self.stage.outputs {
-            let path = scratch.join("outputs").join(name).join(output.path.file_name().unwrap_or_default());
+            let path = scratch.join(OUTPUTS).join(name).join(output.path.file_name().unwrap_or_default());
             fs::create_dir_all(path.parent().unwrap_or(scratch))?;
             outputs.insert(name.clone(), path);
         }
@@ -304,65 +319,9 @@ impl Execution<'_> {
     }
 
     /// The end of the log, for a failure's message.
-    fn tail(&self) -> String {
+    pub(super) fn tail(&self) -> String {
         let lines = super::tail::last_lines(self.log, TAIL_LINES);
         lines.into_iter().map(|line| format!("\n{line}")).collect()
-    }
-
-    /// Takes what a worker that ended well has written into the store.
-    pub(super) fn capture(
-        &self,
-        produced: BTreeMap<String, PathBuf>,
-        took: Duration,
-        resumed: Option<Resumed>,
-    ) -> Result<ActionResult, Failure> {
-        let (mut outputs, mut numbers) = (BTreeMap::new(), BTreeMap::new());
-        let missing: Vec<String> = produced
-            .iter()
-            .filter(|(_, path)| fs::symlink_metadata(path).is_err())
-            .map(|(name, _)| format!("`{name}` ({})", self.stage.outputs[name].path.display()))
-            .collect();
-        if !missing.is_empty() {
-            let text =
-                format!("the stage ended well but did not write its output {}{}", missing.join(", "), self.tail());
-            return Err(Failure::Failed(text));
-        }
-        for (name, path) in &produced {
-            stays(path).map_err(|why| Failure::Failed(format!("output `{name}`: {why}")))?;
-        }
-        let metric_outputs = self.stage.outputs.iter().filter(|(_, output)| output.role == Role::Metrics);
-        let several = metric_outputs.clone().count() > 1;
-        for (name, _) in metric_outputs {
-            let prefix = if several { format!("{name}.") } else { String::new() };
-            let found = metrics::read(&produced[name]).map_err(|e| Failure::Failed(format!("output `{name}`: {e}")))?;
-            numbers.extend(found.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
-        }
-        // Series of a kind are as its code writes them.
-        let series = self.stage.outputs.iter().filter(|(_, output)| output.role == Role::Series);
-        for (name, _) in series.filter(|_| matches!(self.stage.body, Body::Run(_))) {
-            metrics::check_series(&produced[name]).map_err(|e| Failure::Failed(format!("output `{name}`: {e}")))?;
-        }
-        for (name, path) in &produced {
-            outputs.insert(name.clone(), self.store.capture(path)?);
-        }
-        if let Body::Uses { kind, params } = &self.stage.body {
-            for (name, pinned) in kind.fixed(params).unwrap_or_default() {
-                let found = outputs.get(&name).map(|a: &Artifact| a.digest);
-                if found != Some(pinned) {
-                    let found = found.map_or_else(|| "nothing".into(), |d| d.to_string());
-                    let text = format!("output `{name}` has the wrong contents\nexpected {pinned}\nfound    {found}");
-                    return Err(Failure::Failed(text));
-                }
-            }
-        }
-        Ok(ActionResult {
-            outputs,
-            metrics: numbers,
-            seconds: took.as_secs_f64(),
-            resumed,
-            created: jiff::Timestamp::now(),
-            host: super::host_name(),
-        })
     }
 }
 
@@ -372,6 +331,9 @@ struct Announced {
     folder: PathBuf,
     at: Instant,
 }
+
+/// The folder of a scratch directory that a built-in kind writes to.
+const OUTPUTS: &str = "outputs";
 
 /// So many announced steps wait to be kept.
 const BACKLOG: usize = 2;
@@ -389,21 +351,6 @@ pub(super) fn cannot_start(program: &std::ffi::OsStr, error: &std::io::Error) ->
         _ => "",
     };
     Failure::Failed(format!("cannot start {}: {error}{hint}", program.display()))
-}
-
-/// Refuses an output that a link leads away from: what is captured is moved, and must not be somebody else's. (A link at
-/// the path itself is refused when it is captured.)
-fn stays(path: &Path) -> Result<(), String> {
-    let folder = path.parent().unwrap_or(path);
-    // In one step where the kernel can (Linux 5.6).
-    if openat2(CWD, folder, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::NO_SYMLINKS).is_ok() {
-        return Ok(());
-    }
-    match folder.canonicalize() {
-        Ok(found) if found == folder => Ok(()),
-        Ok(found) => Err(format!("it lies in {}, where a symbolic link leads", found.display())),
-        Err(e) => Err(format!("cannot find {}: {e}", folder.display())),
-    }
 }
 
 /// Says that the disk is full where a stage failed on it; it may not have been able to say so in its log.

@@ -5,6 +5,7 @@
 //! what an execution goes on from.
 
 mod budget;
+mod capture;
 mod checkout;
 mod checkpoints;
 mod command;

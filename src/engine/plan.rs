@@ -8,7 +8,7 @@ use super::history::History;
 use super::sources::Sources;
 use crate::hash::Artifact;
 use crate::pipeline::{From, Pipeline, Stage, StageId};
-use crate::store::{Project, Store};
+use crate::store::{ActionResult, Project, Store};
 
 /// What a run would do with a stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct Planned {
     pub step: Step,
     /// Why.
     pub reasons: Vec<String>,
+    /// Why numbers of the outputs that it has could not be read.
+    pub warnings: Vec<String>,
 }
 
 /// Plans a run of the given stages, in topological order.
@@ -48,7 +50,8 @@ pub fn plan(pipeline: &Pipeline, store: &Store, stages: &BTreeSet<StageId>, forc
     walk(&deciding, &order, force, &mut |id, found| {
         let name = pipeline.stages[id.0].name.to_string();
         let (step, reasons) = found.step(&deciding, id, &history);
-        planned.push(Planned { id, name, step, reasons });
+        let warnings = found.result().map_or_else(Vec::new, |result| result.warnings.clone());
+        planned.push(Planned { id, name, step, reasons, warnings });
     });
     planned.sort_unstable_by_key(|stage| stage.id);
     planned
@@ -65,6 +68,17 @@ pub(super) enum Found {
 }
 
 impl Found {
+    /// The result, if the stage has one.
+    fn result(&self) -> Option<&ActionResult> {
+        match self {
+            Self::Decided(decision) => match &decision.verdict {
+                Verdict::UpToDate(result) | Verdict::Restore(result, _) => Some(result),
+                Verdict::Execute(_) => None,
+            },
+            Self::Open(_) | Self::Broken(_) => None,
+        }
+    }
+
     /// What a run would do with the stage, and why.
     pub(super) fn step(&self, deciding: &Deciding<'_>, id: StageId, history: &History<'_>) -> (Step, Vec<String>) {
         let name = &deciding.pipeline.stages[id.0].name.to_string();
@@ -119,9 +133,7 @@ pub(super) fn walk(
             }
         });
         for (id, found) in found {
-            if let Found::Decided(decision) = &found
-                && let Verdict::UpToDate(result) | Verdict::Restore(result, _) = &decision.verdict
-            {
+            if let Some(result) = found.result() {
                 known.insert(id, result.outputs.clone());
             }
             visit(id, found);

@@ -76,6 +76,7 @@ impl Crew<'_, '_> {
             Ok(None) => return Decided::Large,
             Ok(Some(decision)) => decision,
         };
+        self.deciding.file(&decision);
         fill(&mut record, &decision);
         tracing::debug!(stage = record.name, key = %decision.key, verdict = decision.verdict.name(), "decided");
         match decision.verdict {

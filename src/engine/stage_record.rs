@@ -40,6 +40,7 @@ pub(super) fn record(pipeline: &Pipeline, id: StageId) -> StageRecord {
         inputs: BTreeMap::new(),
         outputs: BTreeMap::new(),
         metrics: BTreeMap::new(),
+        warnings: vec![],
         seconds: 0.0,
         executed_seconds: None,
         resumed: None,
@@ -72,6 +73,7 @@ pub(super) fn complete(
     record.executed_seconds = (result.seconds > 0.0).then_some(result.seconds);
     record.resumed = result.resumed.clone();
     record.metrics = result.metrics.clone();
+    record.warnings = result.warnings.clone();
     record.outputs = pipeline.stages[id.0]
         .outputs
         .iter()

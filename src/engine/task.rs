@@ -154,6 +154,7 @@ impl Task<'_> {
             log,
             interrupt: self.interrupt,
             events: &events,
+            keeps: true,
         };
         let result = execution.execute()?;
         documents::keep(self.deciding.store, &self.decision)?;
@@ -163,7 +164,7 @@ impl Task<'_> {
                 let text = conflict(stage, &existing, &result);
                 tell(Said::Note(text.clone()));
                 reasons.push(text);
-                let existing = *existing;
+                let existing = self.deciding.with_numbers(stage, *existing);
                 let whole = existing.outputs.values().all(|artifact| self.deciding.store.has(artifact));
                 if whole {
                     return Ok(existing);

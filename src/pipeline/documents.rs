@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::diagnostic::{Diagnostic, Label, Span};
 use crate::kind::DocumentError;
+use crate::text;
 
 use super::expand::World;
 use super::inputs::Source;
@@ -43,8 +44,8 @@ fn explain(error: DocumentError, place: Place, root: &Path, mistakes: &Mistakes<
     let mut diagnostic = Diagnostic::error(error.message);
     match error.at {
         Some((line, column)) => {
-            let span =
-                fs::read_to_string(&error.file).map_or_else(|_| Span::default(), |text| word(&text, line, column));
+            let text = fs::read(&error.file).unwrap_or_default();
+            let span = text::of(&text).map_or_else(|_| Span::default(), |text| word(text, line, column));
             diagnostic.labels.push(Label { file, span, text: String::new() });
             diagnostic.labels.push(Label { text: "used here".into(), ..used });
         }

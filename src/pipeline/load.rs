@@ -8,6 +8,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::kind::Catalog;
+use crate::text;
 
 use super::bodies::{self, Running};
 use super::check as checks;
@@ -81,11 +82,7 @@ pub(super) fn read(file: &Path) -> Result<(PathBuf, String), Diagnostic> {
         return Err(cannot(&format!("it is larger than {} MiB", LARGEST >> 20)));
     }
     let bytes = fs::read(file).map_err(|e| cannot(&e))?;
-    let text = String::from_utf8(bytes).map_err(|e| {
-        let at = e.utf8_error().valid_up_to();
-        let line = e.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
-        cannot(&"it is not UTF-8").note(format!("byte {at}, on line {line}, begins no character"))
-    })?;
+    let text = text::of(&bytes).map_err(|e| cannot(&e))?.to_owned();
     let root = folder.canonicalize().map_err(|e| cannot(&e))?;
     Ok((root, text))
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::diagnostic::{Diagnostic, Label, Span};
 use crate::kind::Role;
 use crate::report::{self, Document, Fault, Item, Reference, Sort, Table};
+use crate::text;
 
 use super::check::Written;
 use super::expand::{Plan, World};
@@ -84,7 +85,8 @@ pub(super) fn read(path: &Path) -> Result<String, String> {
     if metadata.len() > LARGEST {
         return Err(format!("it is larger than {} MiB", LARGEST >> 20));
     }
-    fs::read_to_string(path).map_err(|e| e.to_string())
+    let bytes = fs::read(path).map_err(|e| e.to_string())?;
+    text::of(&bytes).map(str::to_owned).map_err(|e| e.to_string())
 }
 
 struct Checker<'c, 'n> {

@@ -2,13 +2,15 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::series::Series;
+use crate::series::Series;
 use crate::show::number::Precision;
 
 const WIDTH: f64 = 320.0;
 const HEIGHT: f64 = 190.0;
 /// Room for the numbers of the axes: left, top, right, bottom.
 const ROOM: [f64; 4] = [48.0, 10.0, 18.0, 34.0];
+/// So many columns are drawn.
+const PANELS: usize = 60;
 /// So many lines can be told apart.
 const STYLES: usize = 6;
 
@@ -28,7 +30,13 @@ pub(super) fn panels(lines: &[(&str, &Series)]) -> Markup {
                 }
             }
         }
-        div.panels { @for name in names { (panel(name, lines)) } }
+        div.panels { @for name in names.iter().take(PANELS) { (panel(name, lines)) } }
+        @if names.len() > PANELS { p.note { "and " (names.len() - PANELS) " more columns" } }
+        @for (name, series) in lines {
+            @for gap in series.gaps() {
+                p.note { @if lines.len() > 1 { (name) ": " } "Not drawn: " (gap) "." }
+            }
+        }
     }
 }
 
@@ -53,7 +61,9 @@ fn panel(column: &str, lines: &[(&str, &Series)]) -> Markup {
     let py = |v: f64| HEIGHT - ROOM[3] - y.share(v) * (HEIGHT - ROOM[1] - ROOM[3]);
     let told = lines_here.iter().map(|(_, (name, points))| {
         let last = points.iter().rev().find_map(|(_, y)| *y).map_or_else(String::new, |v| Precision::of([v]).show(v));
-        if name.is_empty() { format!("ends at {last}") } else { format!("{name} ends at {last}") }
+        let ends =
+            if points.last().is_some_and(|(_, y)| y.is_none()) { "has a gap at its end, after" } else { "ends at" };
+        if name.is_empty() { format!("{ends} {last}") } else { format!("{name} {ends} {last}") }
     });
     let told = format!("{column} by {abscissa}: {}", told.collect::<Vec<_>>().join(", "));
     html! {
@@ -78,18 +88,14 @@ fn panel(column: &str, lines: &[(&str, &Series)]) -> Markup {
 
 fn stroke(points: &[(f64, Option<f64>)], px: &dyn Fn(f64) -> f64, py: &dyn Fn(f64) -> f64) -> PreEscaped<String> {
     let mut path = String::new();
-    let mut down = false;
-    for (x, y) in points {
-        let Some(y) = y else {
-            down = false;
-            continue;
-        };
-        path += &format!("{}{:.1} {:.1}", if down { "L" } else { "M" }, px(*x), py(*y));
-        down = true;
-    }
-    // A single point is drawn as a dot by its round cap.
-    if points.len() == 1 {
-        path += "h0";
+    for part in points.split(|(_, y)| y.is_none()) {
+        for (i, (x, y)) in part.iter().filter_map(|(x, y)| Some((*x, (*y)?))).enumerate() {
+            path += &format!("{}{:.1} {:.1}", if i == 0 { "M" } else { "L" }, px(x), py(y));
+        }
+        // A point alone is drawn as a dot by its round cap.
+        if part.len() == 1 {
+            path += "h0";
+        }
     }
     PreEscaped(path)
 }
@@ -97,10 +103,21 @@ fn stroke(points: &[(f64, Option<f64>)], px: &dyn Fn(f64) -> f64, py: &dyn Fn(f6
 /// What a step may begin with.
 const NICE: [f64; 5] = [1.0, 2.0, 2.5, 5.0, 10.0];
 
+/// A range narrower than this share of its numbers is drawn as a line that goes straight on.
+const NARROW: f64 = 1e-9;
+
 /// The least round number that is not below `raw`.
 fn round(raw: f64, mantissas: &[f64]) -> f64 {
     let power = 10_f64.powf(raw.log10().floor());
     mantissas.iter().map(|m| m * power).find(|step| *step >= raw * 0.999).unwrap_or(power)
+}
+
+/// The range of some finite numbers, `None` if there are none; and whether it is wide enough to be divided.
+fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64, bool)> {
+    let (low, high) = values.map(|v| (v, v)).reduce(|(l, h), (v, _)| (l.min(v), h.max(v)))?;
+    // Halves, because the whole may be no number.
+    let half = high / 2.0 - low / 2.0;
+    Some((low, high, half > NARROW * low.abs().max(high.abs()) && half > f64::MIN_POSITIVE * 1e10))
 }
 
 /// The range of an axis.
@@ -113,45 +130,56 @@ struct Axis {
 impl Axis {
     /// The range widened to round numbers.
     fn new(values: impl Iterator<Item = f64>) -> Self {
-        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
-        let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
-        let span = if high > low { high - low } else { low.abs().max(1.0) * 0.1 };
-        let step = round(span / 4.0, &NICE);
-        Self {
-            low: (low / step).floor() * step,
-            high: (high / step).ceil().max((low / step).floor() + 1.0) * step,
-            step,
-        }
+        let (low, high, wide) = range(values).unwrap_or((0.0, 1.0, true));
+        let quarter = if wide { high / 4.0 - low / 4.0 } else { low.abs().max(1.0) * 0.025 };
+        let step = round(quarter, &NICE);
+        let first = (low / step).floor();
+        let most = |value: f64| value.clamp(-f64::MAX, f64::MAX);
+        Self { low: most(first * step), high: most((high / step).ceil().max(first + 1.0) * step), step }
     }
 
     /// The range itself, for an abscissa; whole numbers have whole numbers between them.
     fn along(values: impl Iterator<Item = f64> + Clone) -> Self {
         let whole = values.clone().all(|v| v.fract() == 0.0);
-        let (low, high) = values.clone().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
-        if low >= high {
-            let low = if low > high { 0.0 } else { low - 0.5 };
-            return Self { low, high: low + 1.0, step: if whole { 1.0 } else { 0.5 } };
+        let step = if whole { 1.0 } else { 0.5 };
+        match range(values) {
+            None => Self { low: 0.0, high: 1.0, step },
+            Some((low, high, false)) => {
+                let room = (low.abs() * 1e-3).max(0.5);
+                let most = |value: f64| value.clamp(-f64::MAX, f64::MAX);
+                Self { low: most(low - room), high: most(high + room), step: step * room * 2.0 }
+            }
+            // A step of 2.5 falls between whole numbers.
+            Some((low, high, true)) => {
+                let step = match whole {
+                    true => round(high / 6.0 - low / 6.0, &[1.0, 2.0, 5.0, 10.0]).max(1.0),
+                    false => round(high / 4.0 - low / 4.0, &NICE),
+                };
+                Self { low, high, step }
+            }
         }
-        // A step of 2.5 falls between whole numbers.
-        let step = match whole {
-            true => round((high - low) / 6.0, &[1.0, 2.0, 5.0, 10.0]).max(1.0),
-            false => round((high - low) / 4.0, &NICE),
-        };
-        Self { low, high, step }
     }
 
     fn share(&self, value: f64) -> f64 {
-        (value - self.low) / (self.high - self.low)
+        (value / 2.0 - self.low / 2.0) / (self.high / 2.0 - self.low / 2.0)
     }
 
     fn ticks(&self) -> impl Iterator<Item = f64> + use<'_> {
         let first = (self.low / self.step - 1e-6).ceil();
         let count = (self.high / self.step - first + 1e-6).floor().clamp(0.0, 50.0) as usize;
-        (0..=count).map(move |i| self.step * (first + i as f64))
+        (0..=count).map(move |i| self.step * (first + i as f64)).filter(|tick| tick.is_finite())
     }
 
     fn label(&self, tick: f64) -> String {
-        let decimals = (-self.step.log10().floor()).clamp(0.0, 8.0) as usize;
+        let largest = self.low.abs().max(self.high.abs());
+        if tick == 0.0 && !(1e-4..1e7).contains(&largest) {
+            return "0".to_owned();
+        }
+        if !(1e-4..1e7).contains(&largest) {
+            let digits = (largest.log10().floor() - self.step.log10().floor() + 1.0).clamp(0.0, 12.0);
+            return Precision::Scientific(digits as usize).show(tick);
+        }
+        let decimals = (-self.step.log10().floor()).clamp(0.0, 15.0) as usize;
         // A step of 2.5 needs a digit more.
         let finer = (self.step * 10_f64.powi(decimals as i32)).fract().abs() > 1e-9;
         Precision::Decimals(decimals + usize::from(finer)).show(tick)
@@ -191,6 +219,44 @@ mod tests {
     #[test]
     fn a_gap_ends_a_stroke() {
         let points = [(0.0, Some(1.0)), (1.0, None), (2.0, Some(3.0)), (3.0, Some(4.0))];
-        assert_eq!(stroke(&points, &|x| x, &|y| y).0, "M0.0 1.0M2.0 3.0L3.0 4.0");
+        assert_eq!(stroke(&points, &|x| x, &|y| y).0, "M0.0 1.0h0M2.0 3.0L3.0 4.0");
+    }
+
+    #[test]
+    fn no_range_is_too_wide_or_too_narrow_to_be_drawn() {
+        let (most, least) = (f64::MAX, f64::MIN_POSITIVE);
+        let ranges: [&[f64]; 11] = [
+            &[-most, most],
+            &[0.0, most],
+            &[most],
+            &[-most],
+            &[0.0, 5e-324],
+            &[0.0, least],
+            &[1e-300, 2e-300],
+            &[1.0, 1.0 + f64::EPSILON],
+            &[1e300, 1e300 * (1.0 + f64::EPSILON)],
+            &[-1e-5, 1e-5],
+            &[1.7e9, 1.7e9 + 60.0],
+        ];
+        for values in ranges {
+            for axis in [Axis::new(values.iter().copied()), Axis::along(values.iter().copied())] {
+                assert!(axis.low < axis.high && axis.step > 0.0, "{values:?}: {} {}", axis.low, axis.high);
+                assert!(values.iter().all(|v| (-0.001..=1.001).contains(&axis.share(*v))), "{values:?}");
+                let labels: Vec<String> = axis.ticks().map(|tick| axis.label(tick)).collect();
+                assert!(labels.len() < 60 && labels.iter().all(|label| label.len() < 24), "{values:?}: {labels:?}");
+            }
+        }
+        assert_eq!(labels(&[0.0, 4e-6]), ["0", "1.0e-6", "2.0e-6", "3.0e-6", "4.0e-6"]);
+        assert_eq!(labels(&[0.0, 4e9]), ["0", "1.0e9", "2.0e9", "3.0e9", "4.0e9"]);
+    }
+
+    #[test]
+    fn what_is_not_drawn_is_said() {
+        let series = Series::read(b"step,loss,acc\n1,nan,0.5\n2,inf,\nnan,1,1\n").unwrap();
+        let page = panels(&[("", &series)]).into_string();
+        assert_eq!(page.matches("<figure").count(), 1, "{page}");
+        assert!(page.contains("Not drawn: no finite number: `loss`."), "{page}");
+        assert!(page.contains("Not drawn: 1 row without a finite abscissa."), "{page}");
+        assert!(page.contains("has a gap at its end, after 0.5000") && !page.contains("NaN"), "{page}");
     }
 }

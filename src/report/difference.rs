@@ -64,25 +64,26 @@ fn params(comparison: &Comparison, documents: &[(String, Change)]) -> Markup {
     grid.markup()
 }
 
-/// Numbers that look different in the digits shown, those of single classes left out.
+/// Numbers that differ, those of single classes left out.
 fn metrics(comparison: &Comparison) -> Markup {
     let mut all: HashMap<&str, Vec<f64>> = HashMap::new();
     for row in &comparison.metrics {
         all.entry(&row.metric).or_default().extend(row.values.iter().copied().flatten());
     }
+    let all: HashMap<&str, Precision> = all.into_iter().map(|(name, values)| (name, Precision::of(values))).collect();
     let ids = comparison.runs.iter().map(|run| number(run.id.clone()));
     let heads = [text("stage"), text("metric")].into_iter().chain(ids).chain([number("difference")]);
     let mut grid = Grid::new("Metrics that differ", heads);
     let (mut same, mut details) = (0, 0);
     for row in &comparison.metrics {
-        let precision = Precision::of(all[row.metric.as_str()].iter().copied());
-        let values = values(row, precision);
-        let delta = row.delta.map_or_else(|| NONE.to_owned(), |delta| precision.delta(delta));
-        if delta == "=" && values.windows(2).all(|pair| pair[0] == pair[1]) {
+        if !row.differs() {
             same += 1;
         } else if row.detail() {
             details += 1;
         } else {
+            let precision = all[row.metric.as_str()].telling(row.values.iter().copied().flatten());
+            let values = values(row, precision);
+            let delta = row.ends().map_or_else(|| NONE.to_owned(), |(first, last)| precision.change(first, last));
             grid.row([row.stage.clone(), row.metric.clone()].into_iter().chain(values).chain([delta]));
         }
     }

@@ -7,11 +7,11 @@ use maud::{Markup, html};
 use super::chart;
 use super::picture::{LARGE, Picture};
 use super::reference::Fault;
-use super::series::Series;
 use super::subject::{Made, Subject, without};
 use crate::hash::Digest;
 use crate::kind::Role;
 use crate::record::OutputRecord;
+use crate::series::Series;
 use crate::show::number::duration;
 
 /// What a report says of a figure.
@@ -49,6 +49,9 @@ impl Subject<'_> {
             let text = self.bytes(made)?;
             let series =
                 Series::read(&text).map_err(|why| without(format!("`{}`: {why}", made.output.path.display())))?;
+            if series.columns.is_empty() && series.gaps().is_empty() {
+                return Err(without(format!("`{}` has no numbers to draw", made.output.path.display())));
+            }
             let lines: Vec<(&str, &Series)> = vec![("", &series)];
             return Ok(chart::panels(&lines));
         }

@@ -2,6 +2,8 @@
 
 use maud::{Markup, html};
 
+use crate::show::names::escaped;
+
 /// What stands for a missing value.
 pub(super) const NONE: &str = "\u{2013}";
 
@@ -17,12 +19,12 @@ pub(super) struct Head {
 
 /// A column of text.
 pub(super) fn text(title: impl Into<String>) -> Head {
-    Head { title: title.into(), numeric: false }
+    Head { title: escaped(&title.into()), numeric: false }
 }
 
 /// A column of numbers.
 pub(super) fn number(title: impl Into<String>) -> Head {
-    Head { title: title.into(), numeric: true }
+    Head { title: escaped(&title.into()), numeric: true }
 }
 
 /// A table to be filled.
@@ -66,7 +68,7 @@ impl Grid {
     }
 
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().collect());
+        self.rows.push(cells.into_iter().map(|cell| escaped(&cell)).collect());
     }
 
     pub(super) fn note(&mut self, note: impl Into<String>) {

@@ -1,7 +1,7 @@
 //! The report of a run: Markdown that refers to what the run made, rendered to one self-contained page.
 //!
 //! In reading order: `reference` and `format` (the grammar of `${...}`), `document` (where references stand in the
-//! Markdown), `subject` (what they stand for in a run), `figure`, `picture`, `series`, `chart`, `table`, `grid`, `difference`,
+//! Markdown), `subject` (what they stand for in a run), `figure`, `picture`, `chart`, `table`, `grid`, `difference`,
 //! `documents` and `graph/` (what is shown), `body` and `page` (the HTML), `side_by_side` (runs compared). Pure but for the bytes of
 //! artifacts, which the caller supplies: the same run gives the same page. It knows no machine learning: roles of outputs
 //! say what is a figure and what a number.
@@ -19,7 +19,6 @@ mod outline;
 mod page;
 mod picture;
 mod reference;
-mod series;
 mod shows;
 mod side_by_side;
 mod subject;

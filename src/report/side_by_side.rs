@@ -4,12 +4,12 @@ use maud::{Markup, html};
 
 use super::document::Heading;
 use super::reference::Fault;
-use super::series::Series;
 use super::subject::{Artifacts, Documents, Made, Subject};
 use super::{chart, difference, format, page, picture};
 use crate::compare::{self, OutputChange, StageDiff};
 use crate::kind::Role;
 use crate::record::{OutputRecord, RunRecord, StageRecord};
+use crate::series::Series;
 use crate::show::number::count;
 
 /// So many figures, and so many files of series, are shown.

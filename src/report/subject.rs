@@ -160,6 +160,9 @@ impl<'a> Subject<'a> {
 fn no_metric(stage: &StageRecord, part: &str) -> Fault {
     match stage.outcome {
         Outcome::Failed | Outcome::Skipped => without(format!("`{}` {}", stage.name, words(stage.outcome))),
+        _ if !stage.warnings.is_empty() => {
+            Fault::new(format!("`{}` has no metric `{part}`", stage.name), stage.warnings.join("; "))
+        }
         _ => {
             let names = || stage.metrics.keys().map(String::as_str);
             let hint = nearest(part, names()).unwrap_or_else(|| format!("its metrics: {}", suggest::list(names())));

@@ -130,7 +130,8 @@ impl Subject<'_> {
         let heads = [text("stage"), text("outcome"), number("this run"), number("made in"), text("key"), text("why")];
         let mut grid = Grid::new("What became of every stage", heads);
         for stage in &self.run.stages {
-            let why = stage.error.as_deref().or(stage.reasons.first().map(String::as_str)).unwrap_or_default();
+            let said = stage.warnings.first().or(stage.reasons.first()).map(String::as_str);
+            let why = stage.error.as_deref().or(said).unwrap_or_default();
             grid.row([
                 stage.name.clone(),
                 words(stage.outcome).to_owned(),
@@ -192,8 +193,9 @@ impl Subject<'_> {
                 whole.axes.iter().filter_map(|axis| row.variant.get(axis)).cloned().collect::<Vec<_>>().join(",");
             let numbers = found.iter().flat_map(|(column, own, precision)| {
                 let (theirs, ours) = (cells(&label, column, own), row.values.get(&own.label).copied());
-                let delta = theirs.zip(ours).map_or_else(|| NONE.to_owned(), |(t, o)| precision.delta(o - t));
-                [shown(theirs.as_ref(), *precision), shown(ours.as_ref(), *precision), delta]
+                let precision = precision.telling([theirs, ours].into_iter().flatten());
+                let delta = theirs.zip(ours).map_or_else(|| NONE.to_owned(), |(t, o)| precision.change(t, o));
+                [shown(theirs.as_ref(), precision), shown(ours.as_ref(), precision), delta]
             });
             grid.row(std::iter::once(label.clone()).chain(numbers));
             seen.insert(label);
@@ -231,7 +233,7 @@ fn ambiguous(column: &Column<'_>, several: &[Chosen]) -> Fault {
 fn chosen(table: &VariantTable, columns: &[Column<'_>]) -> Result<Vec<Chosen>, Fault> {
     let precision = |column: &compare::Column| match &column.metric {
         None => SECONDS,
-        Some(_) => Precision::of(table.rows.iter().filter_map(|row| row.values.get(&column.label).copied())),
+        Some(_) => Precision::of_column(table.rows.iter().filter_map(|row| row.values.get(&column.label).copied())),
     };
     let chosen = |column: &compare::Column, heading: Option<&str>| Chosen {
         label: column.label.clone(),

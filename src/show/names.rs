@@ -5,6 +5,12 @@ pub fn base(name: &str) -> &str {
     name.split_once('[').map_or(name, |(base, _)| base)
 }
 
+/// A name that may hold anything, on one line: what would break the line, steer a terminal or turn the text around is escaped.
+pub fn escaped(name: &str) -> String {
+    let odd = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    name.chars().map(|c| if odd(c) { c.escape_debug().to_string() } else { c.to_string() }).collect()
+}
+
 /// One label for variants of one stage, with their number if there are several.
 pub fn collapsed(names: &[&str]) -> String {
     let [first, _, ..] = names else {
@@ -52,6 +58,11 @@ fn values(all: Vec<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_stays_on_its_line() {
+        assert_eq!(escaped("a\nb\u{1b}[2J\té \u{202e}漢"), "a\\nb\\u{1b}[2J\\té \\u{202e}漢");
+    }
 
     #[test]
     fn variants_collapse_to_their_values() {

@@ -65,6 +65,8 @@ pub struct Garbage {
     /// Damaged files that were put aside, and files that nobody finished writing.
     pub(super) quarantine: Vec<(PathBuf, u64)>,
     pub(super) records: Vec<(PathBuf, u64)>,
+    /// Folders with what stages left that ended well and gave no result.
+    pub(super) salvaged: Vec<(PathBuf, u64)>,
 }
 
 impl Garbage {
@@ -79,6 +81,7 @@ impl Garbage {
             ("logs", files(&self.logs)),
             ("files put aside or unfinished", files(&self.quarantine)),
             ("run records", files(&self.records)),
+            ("salvaged folders", files(&self.salvaged)),
         ])
     }
 

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::garbage::{Garbage, Keep, KeptFor, amount};
 use super::inventory::{BLOBS, OnDisk, TREES};
 use super::recorded::{Recorded, RecordedRun};
-use super::{Alone, Result, Store, StoreError};
+use super::{Alone, Result, Store, StoreError, salvage};
 use crate::hash::tree::Node;
 use crate::hash::{ActionKey, Digest};
 
@@ -27,12 +27,14 @@ enum Step {
     Blobs,
     Logs,
     Quarantine,
+    Salvaged,
     Records,
 }
 
 /// Results go before what they name, so that no crash leaves a result without its content; records go last, because
 /// a result that no record names is kept for a while.
-const ORDER: [Step; 6] = [Step::Results, Step::Trees, Step::Blobs, Step::Logs, Step::Quarantine, Step::Records];
+const ORDER: [Step; 7] =
+    [Step::Results, Step::Trees, Step::Blobs, Step::Logs, Step::Quarantine, Step::Salvaged, Step::Records];
 
 impl Store {
     /// Finds what nobody needs. Deletes nothing.
@@ -105,6 +107,7 @@ impl Store {
                 Ok(())
             }
             Step::Quarantine => files(&garbage.quarantine),
+            Step::Salvaged => garbage.salvaged.iter().try_for_each(|(folder, _)| salvage::discard(folder)),
             Step::Records => files(&garbage.records),
         }
     }
@@ -205,6 +208,7 @@ impl Store {
             garbage.quarantine.extend(files.filter_map(old));
         }
         garbage.records = self.old_traces(keep.unrecorded, &keep.forget);
+        garbage.salvaged = self.salvaged(keep.unrecorded)?;
         for (run, chosen) in recorded.runs.iter().zip(chosen) {
             if !chosen && (keep.drop_records || keep.forget.contains(&run.project)) {
                 let bytes = fs::metadata(&run.path).map_or(0, |metadata| metadata.len());

@@ -213,6 +213,7 @@ pub(super) fn nothing_known() -> StageRecord {
         inputs: BTreeMap::new(),
         outputs: BTreeMap::new(),
         metrics: BTreeMap::new(),
+        warnings: vec![],
         ready: None,
         start: None,
         seconds: 0.0,

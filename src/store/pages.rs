@@ -38,6 +38,8 @@ pub(super) struct Passing {
     seconds: f64,
     pub(super) log: Option<std::path::PathBuf>,
     error: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 impl Pages {
@@ -49,7 +51,7 @@ impl Pages {
 
 impl Passing {
     fn of(stage: &StageRecord) -> Self {
-        let StageRecord { outcome, reasons, ready, start, seconds, log, error, .. } = stage;
+        let StageRecord { outcome, reasons, ready, start, seconds, log, error, warnings, .. } = stage;
         Self {
             outcome: *outcome,
             reasons: reasons.clone(),
@@ -58,13 +60,14 @@ impl Passing {
             seconds: *seconds,
             log: log.clone(),
             error: error.clone(),
+            warnings: warnings.clone(),
         }
     }
 
     pub(super) fn apply(self, stage: &mut StageRecord) {
-        let Self { outcome, reasons, ready, start, seconds, log, error } = self;
+        let Self { outcome, reasons, ready, start, seconds, log, error, warnings } = self;
         (stage.outcome, stage.reasons, stage.log, stage.error) = (outcome, reasons, log, error);
-        (stage.ready, stage.start, stage.seconds) = (ready, start, seconds);
+        (stage.ready, stage.start, stage.seconds, stage.warnings) = (ready, start, seconds, warnings);
     }
 
     fn holds(&self, stage: &StageRecord) -> bool {
@@ -72,6 +75,7 @@ impl Passing {
             && (self.ready, self.start) == (stage.ready, stage.start)
             && self.seconds.to_bits() == stage.seconds.to_bits()
             && (&self.reasons, &self.log, &self.error) == (&stage.reasons, &stage.log, &stage.error)
+            && self.warnings == stage.warnings
     }
 }
 
@@ -241,6 +245,7 @@ fn usual() -> Passing {
         seconds: 0.0,
         log: None,
         error: None,
+        warnings: vec![],
     }
 }
 

@@ -15,6 +15,10 @@ pub struct ActionResult {
     pub outputs: BTreeMap<String, Artifact>,
     /// The numbers of its outputs with role `metrics`, nested keys joined by dots.
     pub metrics: BTreeMap<String, f64>,
+    /// Whether there are outputs of which the numbers could not be read.
+    pub unread: bool,
+    /// Why not. Found out anew by who needs it, and not kept.
+    pub warnings: Vec<String>,
     /// How long it took, in seconds of wall time.
     pub seconds: f64,
     /// What it went on from, if it did not begin at the beginning.
@@ -23,6 +27,22 @@ pub struct ActionResult {
     pub created: Timestamp,
     /// The machine.
     pub host: String,
+}
+
+impl ActionResult {
+    /// A result that was made on this machine and ends now, without numbers.
+    pub fn of(outputs: BTreeMap<String, Artifact>) -> Self {
+        Self {
+            outputs,
+            metrics: BTreeMap::new(),
+            unread: false,
+            warnings: vec![],
+            seconds: 0.0,
+            resumed: None,
+            created: Timestamp::now(),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        }
+    }
 }
 
 /// What came of publishing a result.
@@ -50,13 +70,15 @@ const EXECUTABLE: u8 = 2;
 
 const DURABLE: u8 = 1;
 const RESUMED: u8 = 2;
+const UNREAD: u8 = 4;
 
 /// The head of a result's frame. Its body is the manifest's text.
 pub(super) fn encode(key: &ActionKey, origin: Origin, result: &ActionResult) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     out.extend_from_slice(&key.0);
     out.extend_from_slice(&origin.boot.to_le_bytes());
-    out.push(if origin.durable { DURABLE } else { 0 } | if result.resumed.is_some() { RESUMED } else { 0 });
+    let flag = |holds: bool, flag: u8| if holds { flag } else { 0 };
+    out.push(flag(origin.durable, DURABLE) | flag(result.resumed.is_some(), RESUMED) | flag(result.unread, UNREAD));
     out.extend_from_slice(&result.created.as_second().to_le_bytes());
     out.extend_from_slice(&result.created.subsec_nanosecond().to_le_bytes());
     out.extend_from_slice(&result.seconds.to_le_bytes());
@@ -113,7 +135,9 @@ pub(super) fn decode(head: &[u8]) -> Option<(Origin, ActionResult)> {
     } else {
         Some(Resumed { step: from.u64()?, unit: from.text()?, seconds: from.f64()? })
     };
-    from.0.is_empty().then_some((origin, ActionResult { outputs, metrics, seconds, resumed, created, host }))
+    let (unread, warnings) = (flags & UNREAD != 0, vec![]);
+    let result = ActionResult { outputs, metrics, unread, warnings, seconds, resumed, created, host };
+    from.0.is_empty().then_some((origin, result))
 }
 
 #[cfg(test)]
@@ -129,14 +153,17 @@ mod tests {
         (
             prop::collection::btree_map(".{0,5}", artifact, 0..4),
             prop::collection::btree_map(".{0,5}", -1e300..1e300, 0..4),
+            any::<bool>(),
             0.0..1e9,
             prop::option::of(resumed),
             (-1_000_000_000_000i64..1_000_000_000_000).prop_map(|ms| Timestamp::from_millisecond(ms).unwrap()),
             ".{0,5}",
         )
-            .prop_map(|(outputs, metrics, seconds, resumed, created, host)| ActionResult {
+            .prop_map(|(outputs, metrics, unread, seconds, resumed, created, host)| ActionResult {
                 outputs,
                 metrics,
+                unread,
+                warnings: vec![],
                 seconds,
                 resumed,
                 created,

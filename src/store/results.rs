@@ -232,6 +232,16 @@ impl Store {
         (lasting || result.outputs.values().all(|artifact| self.is_sound(artifact))).then_some(result)
     }
 
+    /// Whether an action has a result, as far as the journal has been read.
+    pub(crate) fn knows(&self, key: &ActionKey) -> bool {
+        self.results().index.slots.contains_key(key)
+    }
+
+    /// Whether any action has.
+    pub(crate) fn knows_any(&self) -> bool {
+        !self.results().index.slots.is_empty()
+    }
+
     /// The manifest of an action whose result is known.
     pub fn manifest(&self, key: &ActionKey) -> Option<Manifest> {
         self.results().manifest(key)
@@ -308,6 +318,8 @@ mod tests {
         ActionResult {
             outputs: outputs.into_iter().enumerate().map(|(i, a)| (i.to_string(), a)).collect(),
             metrics: BTreeMap::new(),
+            unread: false,
+            warnings: vec![],
             seconds: 0.5,
             resumed: None,
             created: Timestamp::UNIX_EPOCH,

@@ -113,8 +113,7 @@ impl Store {
     pub fn scratch(&self, hint: &str) -> Result<Scratch> {
         self.swept.call_once(|| self.sweep());
         let parent = self.folder(FOLDER)?;
-        let hint: String = hint.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect();
-        let (path, lock) = create(&parent, &hint)?;
+        let (path, lock) = create(&parent, hint)?;
         let mode = lock.metadata().map_err(StoreError::io("look at", &path))?.permissions().mode();
         Ok(Scratch { path, folders: BTreeSet::new(), mode, _lock: lock, next: AtomicU64::new(0) })
     }
@@ -180,12 +179,25 @@ fn create(parent: &Path, hint: &str) -> Result<(PathBuf, File)> {
 }
 
 /// A name that nobody else comes upon: a RandomState is seeded from the system's random numbers.
-fn fresh_name(parent: &Path, hint: &str) -> PathBuf {
+pub(super) fn fresh_name(parent: &Path, hint: &str) -> PathBuf {
+    let hint: String = hint.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(HINT).collect();
     parent.join(format!("{hint}-{:016x}", RandomState::new().hash_one(std::process::id())))
 }
 
+/// Whether a name is one that [`fresh_name`] gives.
+pub(super) fn is_fresh_name(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let Some((hint, random)) = name.and_then(|name| name.rsplit_once('-')) else { return false };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let hexadecimal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    hint.len() <= HINT && hint.bytes().all(plain) && random.len() == 16 && random.bytes().all(hexadecimal)
+}
+
+/// So many characters of a hint are in a name.
+const HINT: usize = 40;
+
 /// Removes a file or a directory with all that is in it, also where a stage took away the right to.
-pub(super) fn remove(path: &Path) -> io::Result<()> {
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -18,6 +18,7 @@ mod init;
 mod kills;
 mod leftovers;
 mod limits;
+mod numbers;
 mod owners;
 mod project;
 
@@ -28,6 +29,7 @@ mod rerun;
 mod resume;
 mod roles;
 mod runs;
+mod salvage;
 mod schedule;
 mod share;
 mod shell;
@@ -35,6 +37,7 @@ mod status;
 mod stops;
 #[cfg(feature = "stages")]
 mod study;
+mod texts;
 mod trace;
 mod traces;
 mod verify;

@@ -87,6 +87,7 @@ pub fn stage(name: &str) -> Builder {
         inputs: BTreeMap::new(),
         outputs: BTreeMap::new(),
         metrics: BTreeMap::new(),
+        warnings: vec![],
         needs: vec![],
         ready: None,
         start: None,

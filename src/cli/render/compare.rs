@@ -258,7 +258,7 @@ fn why(stage: &StageDiff) -> String {
     }
 }
 
-/// Numbers in every run; those that look the same to the last digit shown are counted only.
+/// Numbers in every run; those that are the same are counted only.
 fn metrics(rows: &[MetricRow], runs: &[RunSummary], all: bool) -> Section {
     let head = [("stage".to_owned(), Side::Left), ("metric".to_owned(), Side::Left)];
     let head = head.into_iter().chain(run_columns(runs, Side::Right));
@@ -267,12 +267,11 @@ fn metrics(rows: &[MetricRow], runs: &[RunSummary], all: bool) -> Section {
     let mut told = Vec::new();
     let (mut same, mut details) = (0, 0);
     for row in rows {
-        let precision = precisions[row.metric.as_str()];
+        let precision = precisions[row.metric.as_str()].telling(row.values.iter().copied().flatten());
         let values: Vec<String> =
             row.values.iter().map(|value| value.map_or(NONE.to_owned(), |v| precision.show(v))).collect();
-        let delta = row.delta.map_or(NONE.to_owned(), |delta| precision.delta(delta));
-        let moved = delta != "=" || values.windows(2).any(|pair| pair[0] != pair[1]);
-        if !all && !moved {
+        let delta = row.ends().map_or(NONE.to_owned(), |(first, last)| precision.change(first, last));
+        if !all && !row.differs() {
             same += 1;
         } else if !all && row.detail() {
             details += 1;
@@ -317,7 +316,8 @@ fn variants(table: &VariantTable, all: bool) -> Section {
     let values = |column: &Column| {
         table.rows.iter().filter_map(|row| row.values.get(&column.label).copied()).collect::<Vec<_>>()
     };
-    let precision = |column: &Column| if column.metric.is_some() { Precision::of(values(column)) } else { SECONDS };
+    let precision =
+        |column: &Column| if column.metric.is_some() { Precision::of_column(values(column)) } else { SECONDS };
     let precisions: Vec<Precision> = columns.iter().map(|column| precision(column)).collect();
     for row in &table.rows {
         let axes = table.axes.iter().map(|axis| row.variant.get(axis).cloned().unwrap_or_default());

@@ -3,6 +3,7 @@
 use kiln::compare::{GateMetric, GateResult, Verdict};
 
 use super::compare::{NONE, Section};
+use super::names::escaped;
 use super::number;
 use super::table::{Grid, Side};
 
@@ -26,6 +27,7 @@ pub(super) fn section(gates: &[GateResult]) -> Option<Section> {
         let verdict = match metric.verdict {
             Verdict::Passed => "passed",
             Verdict::Failed => "FAILED",
+            Verdict::NotFinite => "FAILED: not finite",
             Verdict::Gone => "FAILED: no number in the last run",
             Verdict::New => "not checked: no number in the first run",
         };
@@ -47,10 +49,13 @@ pub(crate) fn failures(gate: &GateResult) -> Vec<String> {
         let what = match (metric.verdict, metric.first) {
             (Verdict::Failed, Some(_)) => format!("{first} => {last} ({delta})"),
             (Verdict::Failed, None) => format!("is {last}"),
+            (Verdict::NotFinite, Some(_)) => format!("{first} => {last}: not finite"),
+            (Verdict::NotFinite, None) => format!("is {last}: not finite"),
             (Verdict::Gone, _) => format!("{first} => no number in the last run"),
             _ => return None,
         };
-        Some(format!("gate `{}` failed: {}: {} {what}", gate.gate, metric.stage, metric.metric))
+        let name = escaped(&metric.metric);
+        Some(format!("gate `{}` failed: {}: {name} {what}", escaped(&gate.gate), escaped(&metric.stage)))
     };
     let found: Vec<String> = gate.metrics.iter().filter_map(says).collect();
     if gate.failed && found.is_empty() {

@@ -31,7 +31,8 @@ fn section(history: &History, row: &MetricRow) -> Section {
         ("change", Side::Right),
     ];
     let mut grid = Grid::new(1, titles);
-    let precision = Precision::of(row.values.iter().copied().flatten());
+    let values = || row.values.iter().copied().flatten();
+    let precision = Precision::of(values()).telling(values());
     let mut before: Option<f64> = None;
     let mut without = 0;
     for (run, value) in history.runs.iter().zip(&row.values) {
@@ -39,7 +40,7 @@ fn section(history: &History, row: &MetricRow) -> Section {
             without += 1;
             continue;
         };
-        let change = before.map_or(NONE.to_owned(), |before| precision.delta(value - before));
+        let change = before.map_or(NONE.to_owned(), |before| precision.change(before, value));
         let when = run.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
         grid.row([run.id.clone(), when, status(run.status).to_owned(), precision.show(value), change]);
         before = Some(value);

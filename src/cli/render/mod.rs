@@ -38,6 +38,7 @@ use std::path::Path;
 use kiln::diagnostic::Diagnostic;
 use kiln::engine::Reporter;
 use kiln::show::{names, number};
+use kiln::text;
 use serde::Serialize;
 
 use look::Look;
@@ -153,7 +154,8 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Shows the mistakes of a pipeline.
 pub(crate) fn mistakes(mistakes: &[Diagnostic]) {
-    let read = |path: &Path| std::fs::read_to_string(path).ok();
+    // As the texts were read: places count from behind a byte order mark.
+    let read = |path: &Path| text::of(&std::fs::read(path).ok()?).map(str::to_owned).ok();
     talk(&diagnostic::diagnostic(mistakes, &read, Look::stderr().colour));
 }
 

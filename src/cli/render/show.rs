@@ -8,7 +8,7 @@ use kiln::record::{Outcome, RunRecord, RunStatus, StageRecord};
 use serde_json::Value;
 
 use super::look::{Look, one_line};
-use super::names::collapsed;
+use super::names::{collapsed, escaped};
 use super::number::{self, Precision};
 use super::table::{Grid, Side};
 use crate::cli::show::{LastRun, Shown};
@@ -90,10 +90,11 @@ fn last_result(last: &LastRun, all: bool, look: &Look) -> String {
     let line = format!("{} in run {} ({started}){took}", words(record), last.run);
     let mut rows: Vec<[String; 2]> = vec![[String::new(), line]];
     rows.extend(record.reasons.iter().map(|reason| [String::new(), one_line(reason)]));
+    rows.extend(record.warnings.iter().map(|warning| [String::new(), format!("warning: {}", one_line(warning))]));
     rows.extend(record.error.iter().flat_map(|error| error.lines()).map(|line| [String::new(), one_line(line)]));
     let mut text = section("last result", &rows, look);
     let mut numbers: Vec<[String; 2]> =
-        record.metrics.iter().map(|(name, value)| [name.clone(), Precision::of([*value]).show(*value)]).collect();
+        record.metrics.iter().map(|(name, value)| [escaped(name), Precision::of([*value]).show(*value)]).collect();
     let more = if all { 0 } else { numbers.len().saturating_sub(NUMBERS) };
     numbers.truncate(numbers.len() - more);
     text += &section("metrics", &numbers, look);

@@ -7,6 +7,7 @@ use kiln::engine::{Planned, Step};
 use super::look::{Look, one_line};
 use super::names::{base, collapsed};
 use super::number;
+use super::summary::warnings;
 use crate::cli::status::State;
 
 /// So many lines are shown unless all are asked for.
@@ -30,7 +31,7 @@ pub(crate) fn status(plan: &[Planned], all: bool, look: &Look) -> String {
     if more > 0 {
         text += &format!("and {} (`--all` shows every stage)\n", number::count(more, "more line"));
     }
-    text + &counted(plan)
+    text + &counted(plan) + &warnings(plan.iter().map(|planned| (planned.name.as_str(), &planned.warnings[..])), look)
 }
 
 type Line = (State, String, String);

@@ -11,6 +11,7 @@ use kiln::kind::Role;
 use kiln::record::{Outcome, RunRecord, RunStatus, StageRecord};
 
 use super::look::{Look, one_line};
+use super::names::escaped;
 use super::number::{self, Precision};
 
 /// So many failed stages are told in full, and so many lines of each log.
@@ -18,6 +19,8 @@ const FAILURES: usize = 10;
 const LOG_LINES: usize = 10;
 /// So much is read from the end of a log.
 const LOG_BYTES: u64 = 16 << 10;
+/// So many warnings are told.
+const WARNINGS: usize = 10;
 /// So many metrics files and so many figures are listed.
 const FILES: usize = 20;
 /// So many numbers stand beside a metrics file.
@@ -27,11 +30,30 @@ const NUMBERS: usize = 4;
 pub(crate) fn summary(run: &RunRecord, look: &Look) -> String {
     let counts = Counts::of(&run.stages);
     let mut text = failures(run, look);
+    text += &warnings(run.stages.iter().map(|stage| (stage.name.as_str(), &stage.warnings[..])), look);
     let _ = writeln!(text, "{}: {} in {}", headline(run, look), fared(&counts), number::duration(run.seconds));
     if counts.executed + counts.restored > 0 {
         text += &results(run, look);
     } else if let Some((files, folder)) = unchanged(run) {
         let _ = writeln!(text, "{} of metrics and figures under {}", number::count(files, "file"), folder.display());
+    }
+    text
+}
+
+/// A line a warning; of many the first.
+pub(super) fn warnings<'s>(stages: impl Iterator<Item = (&'s str, &'s [String])>, look: &Look) -> String {
+    let all = stages.flat_map(|(name, warnings)| warnings.iter().map(move |warning| (name, warning)));
+    let mut text = String::new();
+    let mut more = 0;
+    for (position, (name, warning)) in all.enumerate() {
+        if position < WARNINGS {
+            let _ = writeln!(text, "{} {name}: {}", look.yellow("warning:"), one_line(warning));
+        } else {
+            more += 1;
+        }
+    }
+    if more > 0 {
+        let _ = writeln!(text, "{}", number::count(more, "more warning"));
     }
     text
 }
@@ -140,8 +162,8 @@ fn section(title: &str, lines: &[(String, String)], look: &Look) -> String {
 fn numbers(stage: &StageRecord) -> String {
     let (nested, plain): (Vec<_>, Vec<_>) = stage.metrics.iter().partition(|(name, _)| name.contains('.'));
     let chosen = if plain.is_empty() { nested } else { plain };
-    let show = |(name, value): (&String, &f64)| format!("{name} {}", Precision::of([*value]).show(*value));
-    chosen.into_iter().filter(|(_, value)| value.is_finite()).take(NUMBERS).map(show).collect::<Vec<_>>().join("  ")
+    let show = |(name, value): (&String, &f64)| format!("{} {}", escaped(name), Precision::of([*value]).show(*value));
+    chosen.into_iter().take(NUMBERS).map(show).collect::<Vec<_>>().join("  ")
 }
 
 /// Figures in the order of the run, one line for the formats of one figure: `out/accuracy/figure.{png,svg}`.

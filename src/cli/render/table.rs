@@ -2,7 +2,8 @@
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle, Width};
 
-use super::look::{Look, one_line};
+use super::look::Look;
+use super::names::escaped as escaped_name;
 
 /// Which side of its column a text keeps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ const NARROWEST: usize = 24;
 impl Grid {
     /// An empty table, the first `keys` columns of which name the row.
     pub(crate) fn new<T: Into<String>>(keys: usize, columns: impl IntoIterator<Item = (T, Side)>) -> Self {
-        let columns = columns.into_iter().map(|(title, side)| (title.into(), side)).collect();
+        let columns = columns.into_iter().map(|(title, side)| (escaped_name(&title.into()), side)).collect();
         Self { columns, rows: vec![], keys, wrapped: None }
     }
 
@@ -45,7 +46,7 @@ impl Grid {
 
     /// Adds a row; missing cells are empty.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let mut cells: Vec<String> = cells.into_iter().map(|cell| one_line(&cell)).collect();
+        let mut cells: Vec<String> = cells.into_iter().map(|cell| escaped_name(cell.trim())).collect();
         cells.resize(self.columns.len(), String::new());
         self.rows.push(cells);
     }
@@ -207,6 +208,6 @@ train  parameter dropout: 0.25 =>      1
     fn markdown_escapes_what_would_break_the_table() {
         let mut grid = Grid::new(1, [("a|b", Side::Left), ("n", Side::Right)]);
         grid.row(["x|y\n<b>*".into(), "1".into()]);
-        assert_eq!(grid.markdown(), "| a\\|b | n |\n| --- | ---: |\n| x\\|y \\<b>\\* | 1 |\n");
+        assert_eq!(grid.markdown(), "| a\\|b | n |\n| --- | ---: |\n| x\\|y\\\\n\\<b>\\* | 1 |\n");
     }
 }

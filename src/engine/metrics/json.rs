@@ -1,0 +1,164 @@
+//! Metrics in JSON: the numbers of an object, nested keys joined by dots, in the order of the file.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use super::{Found, is_meant_as_number, quoted};
+use crate::json_number;
+
+/// Reads the numbers of an object. Booleans count as 0 and 1, labels are left out, items of lists go by position.
+pub(super) fn read(text: &str, found: &mut Found) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("not a JSON metrics file: it is empty".into());
+    }
+    let text = spelled_out(text);
+    let mut json = serde_json::Deserializer::from_str(&text);
+    let read = Object { prefix: "", found }.deserialize(&mut json).and_then(|()| json.end());
+    read.map_err(|error| match error.is_data() {
+        true => "a metrics file must hold a JSON object".to_owned(),
+        false => format!("not a JSON metrics file: {error}"),
+    })
+}
+
+/// The text with the numbers that JSON has no word for as strings: Python's `json` writes `NaN`, `Infinity` and `-Infinity`, and
+/// takes `1e999` for infinite.
+fn spelled_out(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let (mut out, mut copied, mut at) = (String::new(), 0, 0);
+    while let Some(byte) = bytes.get(at) {
+        let start = at;
+        if *byte == b'"' {
+            at = end_of_string(bytes, at);
+        } else if is_of_a_word(byte) {
+            at += bytes[at..].iter().take_while(|byte| is_of_a_word(byte)).count();
+            if let Some(name) = text[start..at].parse().ok().and_then(json_number::word) {
+                out += &text[copied..start];
+                out += &format!("\"{name}\"");
+                copied = at;
+            }
+        } else {
+            at += 1;
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    out += &text[copied..];
+    Cow::Owned(out)
+}
+
+fn is_of_a_word(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+-.".contains(byte)
+}
+
+/// Where the string that begins here is over.
+fn end_of_string(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// The file as a whole, or an object in it.
+struct Object<'f> {
+    prefix: &'f str,
+    found: &'f mut Found,
+}
+
+impl<'de> DeserializeSeed<'de> for Object<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Object<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            let name = if self.prefix.is_empty() { key } else { format!("{}.{key}", self.prefix) };
+            map.next_value_seed(Item { name, found: self.found })?;
+        }
+        Ok(())
+    }
+}
+
+/// A value, by its name.
+struct Item<'f> {
+    name: String,
+    found: &'f mut Found,
+}
+
+impl<'de> DeserializeSeed<'de> for Item<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Item<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        self.found.number(self.name, value);
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        self.visit_f64(value as f64)
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.visit_f64(value as f64)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.visit_f64(f64::from(u8::from(value)))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
+        if let Some(value) = json_number::of_word(value) {
+            return self.visit_f64(value);
+        }
+        if is_meant_as_number(value) {
+            self.found.odd(self.name, format!("is {}", quoted(value)));
+        }
+        Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.found.odd(self.name, "is null");
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let mut position = 0;
+        while items.next_element_seed(Item { name: format!("{}.{position}", self.name), found: self.found })?.is_some()
+        {
+            position += 1;
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        Object { prefix: &self.name, found: self.found }.visit_map(map)
+    }
+}
