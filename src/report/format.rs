@@ -49,6 +49,7 @@ impl Format {
     pub(crate) fn number(self, value: f64) -> String {
         match self {
             Self::Decimals(n) => Precision::Decimals(n).show(value),
+            _ if !value.is_finite() => value.to_string(),
             Self::Percent(n) => format!("{}%", Precision::Decimals(n).show(value * 100.0)),
             Self::Grouped => Precision::Whole.show(value),
             Self::Duration => duration(value),
@@ -91,5 +92,8 @@ mod tests {
         assert_eq!(Format::Decimals(3).number(-0.0001), "0.000");
         assert_eq!(Format::Grouped.number(3_223_909.0), "3,223,909");
         assert_eq!(Format::Duration.number(187.0), "3 min 07 s");
+        for format in [".4", ".2%", ",", "duration"].map(|text| Format::parse(text).unwrap()) {
+            assert_eq!([f64::NAN, f64::NEG_INFINITY].map(|value| format.number(value)), ["NaN", "-inf"]);
+        }
     }
 }

@@ -92,11 +92,14 @@ impl Precision {
             return "=".to_owned();
         }
         let change = to - from;
-        let text = match self.show(change) {
-            text if !is_zero(&text) || !change.is_finite() => text,
-            // Smaller than the digits shown.
-            _ if change.abs() < 1e-6 => Self::Scientific(3).show(change),
-            _ => Self::Decimals((-change.abs().log10()).floor() as usize + 2).show(change),
+        let text = match self {
+            Self::Whole | Self::Decimals(_) if change.abs() < 1e-6 => Self::Scientific(3).show(change),
+            _ => self.show(change),
+        };
+        // Smaller than the digits shown.
+        let text = match is_zero(&text) {
+            true => Self::Decimals((-change.abs().log10()).floor() as usize + 2).show(change),
+            false => text,
         };
         if change > 0.0 { format!("+{text}") } else { text }
     }

@@ -48,9 +48,10 @@ fn every_command_reads_what_a_run_with_such_numbers_wrote() {
         assert!(page.contains("Loss NaN.") && page.contains("Not drawn: no finite number: `loss`."), "{page}");
         assert!(page.contains("1 row without a finite abscissa"), "{page}");
         let text = said(&project, &["compare"]);
-        let row = |name: &str| text.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned();
-        assert!(row(" loss ").ends_with("0.2500      NaN    NaN"), "{text}");
-        assert!(row(" high ").ends_with("1      inf   +inf") && row(" low ").ends_with("1     -inf   -inf"), "{text}");
+        for row in [["loss", "0.2500", "NaN", "NaN"], ["high", "1", "inf", "+inf"], ["low", "1", "-inf", "-inf"]] {
+            let found = text.lines().map(|line| line.split_whitespace().skip(1).collect::<Vec<_>>());
+            assert!(found.into_iter().any(|found| found == row), "{row:?} in {text}");
+        }
         assert!(text.contains("1 number the same"), "{text}");
         let compared = project.kiln(&["compare", "--json"]).json();
         assert_eq!(
@@ -109,7 +110,7 @@ fn records_with_null_for_a_number_are_read() {
 #[test]
 fn a_large_run_keeps_such_numbers_too() {
     let project = Project::new(
-        "version: 1\nstages:\n  t:\n    matrix: {i: [LIST]}\n    run: \"echo '{\\\"loss\\\": NaN, \\\"i\\\": ${matrix.i}}' > ${outputs.m}\"\n    \
+        "version: 1\nstages:\n  t:\n    matrix: {i: [LIST]}\n    run: printf '{\"loss\":NaN,\"i\":%s}' ${matrix.i} > ${outputs.m}\n    \
          outputs: {m: {path: \"out/${matrix.i}.json\", role: metrics}}\n",
     );
     let list = (0..80).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
@@ -177,7 +178,7 @@ fn numbers_that_differ_look_different_and_equal_ones_are_equal() {
     for args in [&["compare"][..], &["compare", "--markdown"]] {
         let text = said(&project, args);
         for (name, first, last, delta) in [
-            ("loss", "0.16780", "0.16777", "-0.000032"),
+            ("loss", "0.16780", "0.16777", "-0.00003"),
             ("big", "1000000.10", "1000000.12", "+0.02"),
             ("bits", "0.29999999999999999", "0.30000000000000004", "+5.551e-17"),
         ] {
@@ -189,9 +190,9 @@ fn numbers_that_differ_look_different_and_equal_ones_are_equal() {
     }
     said(&project, &["compare", "--html"]);
     let page = project.read("out/compare.html");
-    assert!(page.contains("0.16777") && page.contains("-0.000032") && page.contains("2 numbers the same"), "{page}");
+    assert!(page.contains("0.16777") && page.contains("-0.00003") && page.contains("2 numbers the same"), "{page}");
     let text = said(&project, &["history", "loss"]);
-    assert!(text.contains("0.16780") && text.contains("-0.000032"), "{text}");
+    assert!(text.contains("0.16780") && text.contains("-0.00003"), "{text}");
     let text = said(&project, &["compare", "--all"]);
     let row = text.lines().find(|line| line.contains(" same ")).unwrap_or_default();
     assert!(row.ends_with("0.2500     ="), "{text}");

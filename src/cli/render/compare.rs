@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::gates;
 use super::look::Look;
-use super::names::collapsed;
+use super::names::{self, collapsed};
 use super::number::{self, Precision, SECONDS};
 use super::summary;
 use super::table::{Grid, Side, escaped};
@@ -61,11 +61,11 @@ pub(super) struct Section {
 pub(super) fn as_text(sections: &[Section], look: &Look) -> String {
     let mut blocks = Vec::new();
     for section in sections {
-        let mut block = format!("{}\n", look.bold(&section.title));
+        let mut block = format!("{}\n", look.bold(&names::escaped(&section.title)));
         if !section.grid.is_empty() {
             block += &section.grid.text(look);
         }
-        section.notes.iter().for_each(|note| block += &format!("{}\n", look.dim(note)));
+        section.notes.iter().for_each(|note| block += &format!("{}\n", look.dim(&names::escaped(note))));
         blocks.push(block);
     }
     blocks.join("\n")
@@ -74,7 +74,7 @@ pub(super) fn as_text(sections: &[Section], look: &Look) -> String {
 pub(super) fn as_markdown(sections: &[Section]) -> String {
     let mut blocks = Vec::new();
     for section in sections {
-        blocks.push(format!("### {}\n", escaped(&section.title)));
+        blocks.push(format!("### {}\n", escaped(&names::escaped(&section.title))));
         if !section.grid.is_empty() {
             blocks.push(section.grid.markdown());
         }
