@@ -115,7 +115,7 @@ fn a_result_with_a_bad_file_is_a_result_and_says_so_each_time() {
     std::fs::remove_dir_all(project.root().join("out")).expect("remove outputs");
     let record = project.run(&[]);
     assert_eq!((record.outcome("train"), trained()), ("restored", 1));
-    assert!(record.reasons("train").contains("role"), "{}", record.reasons("train"));
+    assert!(record.reasons("train").contains("(data) => out/m.yaml (series)"), "{}", record.reasons("train"));
     let ran = project.kiln(&["gc", "--keep-last", "1", "--delete"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!((project.run(&[]).with("up-to-date").len(), trained()), (2, 1));

@@ -69,11 +69,12 @@ report             executed  -        -               no earlier run has it
 5 stages up to date with nothing changed
 
 metrics
-stage              metric    kqzvbnme  pwlxyart    delta
-────────────────────────────────────────────────────────
-evaluate[model=3]  accuracy    0.9732    0.9741  +0.0009
+stage              metric    kqzvbnme  pwlxyart     delta
+─────────────────────────────────────────────────────────
+evaluate[model=3]  accuracy    0.9732    0.9741   +0.0009
+evaluate[model=3]  loss       0.12340   0.12342  +0.00002
 1 number of single classes or components changed, too
-16 numbers the same
+15 numbers the same
 ";
     assert_eq!(comparison_text(&pair(), &[], Show::default(), &Look::default()), expected);
 }
@@ -81,8 +82,8 @@ evaluate[model=3]  accuracy    0.9732    0.9741  +0.0009
 #[test]
 fn all_shows_every_stage_and_every_number() {
     let text = comparison_text(&pair(), &[], ALL, &Look::default());
-    assert!(text.contains("evaluate[model=3]  classes.Bag.f1     0.7500     0.5000  -0.2500\n"), "{text}");
-    assert!(text.contains("evaluate[model=3]  loss               0.1234     0.1234        =\n"), "{text}");
+    assert!(text.contains("evaluate[model=3]  classes.Bag.f1     0.7500     0.5000   -0.2500\n"), "{text}");
+    assert!(text.contains("evaluate[model=3]  loss              0.12340    0.12342  +0.00002\n"), "{text}");
     assert!(text.contains("train[model=1|2] (2)     up to date"), "{text}");
 }
 
