@@ -18,7 +18,7 @@ use super::metrics::Numbers;
 use crate::hash::{Artifact, ContentError};
 use crate::pipeline::Body;
 use crate::record::Resumed;
-use crate::store::{ActionResult, Place, StoreError, remove_all};
+use crate::store::{ActionResult, StoreError, remove_all};
 
 /// So many files are named of what a stage left.
 const NAMED: usize = 5;
@@ -45,18 +45,19 @@ impl Execution<'_> {
             match self.take(path) {
                 Ok(Some(artifact)) => drop(outputs.insert(name.clone(), artifact)),
                 Ok(None) => missing.push(format!("`{name}` ({place})")),
-                // In the paths that the user knows.
-                Err(why) => {
-                    let why = why.replace(&path.display().to_string(), &place);
-                    let why = why.replace(&format!("{}/", left.folder.display()), "");
-                    faults.push(format!("output `{name}`: {why}"));
-                }
+                Err(why) => faults.push(format!("output `{name}`: {why}")),
             }
         }
         let mut result = ActionResult { seconds: took.as_secs_f64(), resumed, ..ActionResult::of(outputs) };
         if !missing.is_empty() {
             let missing = missing.join(", ");
             faults.insert(0, format!("the stage ended well but did not write its output {missing}{}", self.tail()));
+        }
+        if self.interrupt.is_set() && !faults.is_empty() {
+            if let Some(kept) = self.salvage(&left.folder, &result.outputs) {
+                self.say(format!("interrupted while its outputs were taken into the cache; {kept}"));
+            }
+            return Err(Failure::Interrupted);
         }
         if !faults.is_empty() {
             faults.extend(self.salvage(&left.folder, &result.outputs));
@@ -120,7 +121,7 @@ impl Execution<'_> {
         }
         for (name, artifact) in outputs {
             let place = folder.join(&self.stage.outputs[name].path);
-            if let Err(error) = self.store.materialise(artifact, &place, Place::Copy) {
+            if let Err(error) = self.store.hand_back(artifact, &place) {
                 tracing::warn!("{} is in the cache only: {}", place.display(), with_causes(&error));
             }
         }

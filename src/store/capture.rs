@@ -3,7 +3,7 @@
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
@@ -15,7 +15,8 @@ use crate::interrupt::Interrupt;
 
 impl Store {
     /// Takes a file or a folder into the store. Files are moved where that is safe and copied otherwise, so what was at
-    /// the path is to be given up. The artifact describes what was stored even if somebody still writes there.
+    /// the path is to be given up. The artifact describes what was stored even if somebody still writes there. If it cannot be taken,
+    /// all of it is at the path as before.
     ///
     /// # Errors
     /// A FIFO, socket or device; a symbolic link at the path itself, or one in the folder that leaves it; a missing path;
@@ -25,43 +26,61 @@ impl Store {
         if !metadata.is_dir() {
             return self.adopt(path, &metadata);
         }
-        let entries: Result<Vec<_>> = tree::walk(path, Extent::Everything)?
+        let entries: Vec<(PathBuf, Result<Node>)> = tree::walk(path, Extent::Everything)?
             .into_par_iter()
             .map(|(relative, found)| {
                 let node = match found {
-                    Found::Link { target } => Node::Link { target },
-                    Found::Folder => Node::Folder,
-                    Found::File => {
-                        let file = path.join(&relative);
-                        let metadata = fs::symlink_metadata(&file).map_err(StoreError::io("capture", &file))?;
-                        let Artifact { digest, bytes, executable, .. } = self.adopt(&file, &metadata)?;
-                        Node::File { digest, bytes, executable }
-                    }
+                    Found::Link { target } => Ok(Node::Link { target }),
+                    Found::Folder => Ok(Node::Folder),
+                    Found::File => self.adopt_from(&path.join(&relative)),
                 };
-                Ok((relative, node))
+                (relative, node)
             })
             .collect();
+        if entries.iter().any(|(_, node)| node.is_err()) {
+            for (relative, node) in &entries {
+                if let Ok(node) = node {
+                    self.give_back(node, &path.join(relative));
+                }
+            }
+        }
+        let entries: Result<Vec<_>> = entries.into_iter().map(|(relative, node)| Ok((relative, node?))).collect();
         self.insert_listing(&Listing::new(entries?))
+    }
+
+    fn adopt_from(&self, file: &Path) -> Result<Node> {
+        let metadata = fs::symlink_metadata(file).map_err(StoreError::io("capture", file))?;
+        let Artifact { digest, bytes, executable, .. } = self.adopt(file, &metadata)?;
+        Ok(Node::File { digest, bytes, executable })
     }
 
     fn adopt(&self, path: &Path, metadata: &Metadata) -> Result<Artifact> {
         ContentError::unless_regular(metadata, path)?;
         self.interrupt().check().map_err(StoreError::io("capture", path))?;
         let temporary = self.staging()?.fresh();
-        let moved = if metadata.nlink() == 1 { self.move_in(path, &temporary) } else { None };
+        let adopted = self.adopt_by(path, metadata, &temporary);
+        if adopted.is_err() {
+            // Where it was moved from, if it was.
+            let _ = fs::rename(&temporary, path);
+        }
+        adopted
+    }
+
+    fn adopt_by(&self, path: &Path, metadata: &Metadata, temporary: &Path) -> Result<Artifact> {
+        let moved = if metadata.nlink() == 1 { self.move_in(path, temporary) } else { None };
         let (digest, bytes) = match moved {
             Some(known) => known,
             // Another name of the same file would let its owner change the store; or it could not be moved, or
             // changed while it was read. A copy is nobody else's.
             None if temporary.exists() => {
                 let copy = self.staging()?.fresh();
-                let known = copy_in(&temporary, &copy, path, self.interrupt())?;
-                fs::rename(&copy, &temporary).map_err(StoreError::io("write", &temporary))?;
+                let known = copy_in(temporary, &copy, path, self.interrupt())?;
+                fs::rename(&copy, temporary).map_err(StoreError::io("write", temporary))?;
                 known
             }
-            None => copy_in(path, &temporary, path, self.interrupt())?,
+            None => copy_in(path, temporary, path, self.interrupt())?,
         };
-        self.place(&temporary, &self.blob_path(&digest), &digest)?;
+        self.place(temporary, &self.blob_path(&digest), &digest)?;
         Ok(Artifact { digest, tree: false, bytes, executable: metadata.permissions().mode() & 0o100 != 0 })
     }
 

@@ -2,12 +2,14 @@
 //! where it can be fetched from, until `gc` finds it old.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::scratch::{fresh_name, is_fresh_name, remove};
-use super::{Result, Store, StoreError};
+use super::{Place, Result, Store, StoreError};
+use crate::hash::tree::Node;
+use crate::hash::{Artifact, Digest};
 
 /// The folder of a store that it is in.
 const FOLDER: &str = "salvaged";
@@ -23,6 +25,46 @@ impl Store {
         let _ = fs::set_permissions(folder, Permissions::from_mode(0o755));
         fs::rename(folder, &place).map_err(StoreError::io("move", folder))?;
         Ok(place)
+    }
+
+    /// Puts an artifact that was taken in, and belongs to no result, back where it was: as a copy, or under another name of the stored
+    /// file where there is no room or no time for one.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub(crate) fn hand_back(&self, artifact: &Artifact, path: &Path) -> Result<()> {
+        let copied = self.materialise(artifact, path, Place::Copy);
+        if copied.is_ok() || path.symlink_metadata().is_ok() {
+            return copied;
+        }
+        if !artifact.tree {
+            return self.link_back(&artifact.digest, path);
+        }
+        fs::create_dir_all(path).map_err(StoreError::io("create the folder", path))?;
+        for (relative, node) in self.listing(&artifact.digest)?.entries {
+            self.give_back(&node, &path.join(relative));
+        }
+        Ok(())
+    }
+
+    /// The same with a part of a tree that could not be taken in as a whole.
+    pub(super) fn give_back(&self, node: &Node, path: &Path) {
+        let given = match node {
+            Node::File { digest, .. } => self.link_back(digest, path),
+            Node::Link { target } if path.symlink_metadata().is_err() => {
+                symlink(target, path).map_err(StoreError::io("create the link", path))
+            }
+            Node::Link { .. } => Ok(()),
+            Node::Folder => fs::create_dir_all(path).map_err(StoreError::io("create the folder", path)),
+        };
+        given.unwrap_or_else(|error| tracing::warn!("{error}"));
+    }
+
+    /// Who changes a file by its other name damages the stored one, which is then found out; but no result has it.
+    fn link_back(&self, digest: &Digest, path: &Path) -> Result<()> {
+        let link = || fs::hard_link(self.blob_path(digest), path);
+        let made = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| link());
+        made.map_err(StoreError::io("create", path))
     }
 
     /// The folders that have been kept for longer than a time, each with the size of all that is in it.

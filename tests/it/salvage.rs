@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::project::{Project, Ran, files, mailbox};
+use crate::project::{Project, Ran, files, mailbox, wait_for};
 
 /// A stage that counts how often it is executed, and makes `made` of its outputs.
 fn project(made: &str, outputs: &str) -> (Project, tempfile::TempDir) {
@@ -130,4 +130,27 @@ fn where_nothing_was_made_nothing_is_kept() {
     project.edit("pipeline.yaml", "\n      true\n", "\n      echo half > out/model; exit 3\n");
     let ran = project.kiln(&["run"]);
     assert!(ran.stderr.contains("exit status: 3") && !ran.stderr.contains("is kept"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_was_being_taken_when_a_run_was_stopped_is_kept() {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let (project, mailbox) = project(
+        "mkdir -p out/tree; echo weights > out/a; echo small > out/tree/small; truncate -s 1T out/tree/big; touch DONE",
+        "{a: out/a, tree: out/tree}",
+    );
+    let done = mailbox.path().join("done");
+    project.edit("pipeline.yaml", "DONE", &done.display().to_string());
+    let child = project.command(&["run"]).stderr(std::process::Stdio::piped()).spawn().expect("start kiln");
+    wait_for(&done);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    kill_process(Pid::from_child(&child), Signal::INT).expect("signal");
+    let ran = Ran::from(child.wait_with_output().expect("wait"));
+    assert_eq!(ran.code, Some(130), "{}", ran.stderr);
+    assert!(ran.stderr.contains("interrupted while its outputs were taken into the cache"), "{}", ran.stderr);
+    let kept = place(&ran);
+    assert_eq!(files(&kept), ["out/a", "out/tree/big", "out/tree/small"].map(|file| kept.join(file)));
+    assert_eq!((text(&kept.join("out/a")), text(&kept.join("out/tree/small"))), ("weights\n".into(), "small\n".into()));
+    assert_eq!(std::fs::metadata(kept.join("out/tree/big")).expect("big").len(), 1 << 40);
 }
