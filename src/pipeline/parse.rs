@@ -13,6 +13,8 @@ use super::node::{Content, Entry, Node, Place};
 pub(super) struct Fault {
     /// What is wrong.
     pub(super) message: String,
+    /// What to do about it, where the text is YAML and we refuse what it says.
+    pub(super) refused: Option<String>,
     /// Line and column from 1, in characters.
     pub(super) at: Option<(usize, usize)>,
     /// What the parser was in the middle of, and where that began.
@@ -21,6 +23,20 @@ pub(super) struct Fault {
 
 /// So many values may come from aliases.
 pub(super) const ALIASED: usize = 1_000_000;
+
+/// The parser takes time in the square of how deep `[` and `{` nest, and of how many directives (`%TAG`) there are. With fewer of these
+/// characters it is quick.
+const FEW: usize = 4096;
+
+/// Whether [`tree`] could take very long for a text of which nothing is known.
+pub(super) fn may_take_long(text: &str) -> bool {
+    text.bytes().filter(|byte| matches!(byte, b'[' | b'{' | b'%')).nth(FEW).is_some()
+}
+
+/// Whether a text holds characters that are line breaks to [`tree`], which goes by YAML 1.1, and are none in YAML 1.2.
+pub(super) fn may_split_otherwise(text: &str) -> bool {
+    !text.is_ascii() && text.contains(['\u{85}', '\u{2028}', '\u{2029}'])
+}
 
 /// Reads a text as one YAML document, in which aliases repeat so many values at most. Places are not filled in, and keys may repeat: `positions` sees to both.
 ///
@@ -40,19 +56,39 @@ fn fault(error: &serde_yaml::Error) -> Fault {
     let (what, context) = text.split_once(", while ").unwrap_or((&text, ""));
     let what = what.split_once(" at line ").map_or(what, |(before, _)| before);
     // serde_yaml puts the path of keys in front of our own messages; the place says it better.
-    let what = what.rsplit_once(PREFIX).map_or(what, |(_, own)| own);
+    let own = what.rsplit_once(PREFIX).map(|(_, own)| own.split_once(PREFIX_OF_HINT).unwrap_or((own, "")));
     let within = context.split_once(" at line ").and_then(|(what, rest)| {
         let (line, column) = rest.split_once(" column ")?;
         Some((format!("while {what}"), (line.parse().ok()?, column.parse().ok()?)))
     });
-    Fault { message: what.to_owned(), at, within }
+    let (message, refused) = own.map_or((what, None), |(message, hint)| (message, Some(hint.to_owned())));
+    Fault { message: message.to_owned(), refused, at, within }
 }
 
 /// Marks the messages that are ours within serde_yaml's.
 const PREFIX: &str = "\u{1}";
+/// What separates the hint from the message in them.
+const PREFIX_OF_HINT: &str = "\u{2}";
 
-fn refuse<E: de::Error>(message: impl fmt::Display) -> E {
-    E::custom(format!("{PREFIX}{message}"))
+fn refuse<E: de::Error>(message: impl fmt::Display, hint: &str) -> E {
+    E::custom(format!("{PREFIX}{message}{PREFIX_OF_HINT}{hint}"))
+}
+
+const QUOTE: &str = "quote it if it is text";
+
+fn too_large<E: de::Error>(value: impl fmt::Display) -> E {
+    refuse(format!("the number {value} does not fit in 64 bits"), QUOTE)
+}
+
+/// How a number that is no finite one is written.
+fn shown(value: f64) -> &'static str {
+    if value.is_nan() {
+        ".nan"
+    } else if value > 0.0 {
+        ".inf"
+    } else {
+        "-.inf"
+    }
 }
 
 /// Builds a [`Node`] and counts what it builds.
@@ -80,7 +116,7 @@ impl Tree<'_> {
                 self.budget.set(left);
                 Ok(())
             }
-            None => Err(refuse("the aliases in this file repeat more than a million values")),
+            None => Err(refuse("the aliases in this file repeat more than a million values", "")),
         }
     }
 }
@@ -113,17 +149,20 @@ impl<'de> Visitor<'de> for Tree<'_> {
     }
 
     fn visit_u128<E: de::Error>(self, value: u128) -> Result<Node, E> {
-        Err(refuse(format!("the number {value} does not fit in 64 bits; quote it if it is text")))
+        Err(too_large(value))
     }
 
     fn visit_i128<E: de::Error>(self, value: i128) -> Result<Node, E> {
-        Err(refuse(format!("the number {value} does not fit in 64 bits; quote it if it is text")))
+        Err(too_large(value))
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Node, E> {
         match Number::from_f64(value) {
             Some(number) => self.node(Content::Number(number)),
-            None => Err(refuse("a number has to be finite; quote it if it is text")),
+            None => Err(refuse(
+                format!("`{}` is not a finite number, and a pipeline file holds no others", shown(value)),
+                QUOTE,
+            )),
         }
     }
 
@@ -153,7 +192,10 @@ impl<'de> Visitor<'de> for Tree<'_> {
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, _: A) -> Result<Node, A::Error> {
-        Err(refuse("tags such as `!name` have no meaning in a pipeline"))
+        Err(refuse(
+            "tags such as `!name` have no meaning in a pipeline",
+            "quote the value if it is text that begins with `!`",
+        ))
     }
 }
 

@@ -20,7 +20,7 @@ const PIECE: usize = 128 * 1024;
 
 /// Reads a text, which begins its file. `None` if it is not large, or has anything that takes another look.
 pub(super) fn tree(text: &str) -> Option<Node> {
-    if text.len() < LARGE {
+    if text.len() < LARGE || parse::may_split_otherwise(text) {
         return None;
     }
     in_pieces(text, PIECE)
@@ -31,8 +31,8 @@ fn in_pieces(text: &str, size: usize) -> Option<Node> {
     let block = pieces.first()?.start..pieces.last()?.end;
     let budget = parse::ALIASED / pieces.len();
     let read = |text: &str, base: usize| {
-        let node = parse::tree(text, budget).ok()?;
-        Some((positions::scan(text, base as u32).ok()?, node))
+        let marks = positions::scan(text, base as u32).ok()?;
+        Some((marks, parse::tree(text, budget).ok()?))
     };
     let place = |marks: &positions::Marks, node: &mut Node| {
         let mut plain = true;

@@ -19,27 +19,51 @@ struct Mark {
     home: u32,
 }
 
-/// The text is not YAML in the eyes of this parser.
+/// So deep may lists and mappings nest.
+const DEPTH: usize = 128;
+
+/// So many directives, lines such as `%YAML 1.2`, may stand before the document.
+const DIRECTIVES: usize = 16;
+
+/// Why a text is not taken.
 #[derive(Debug)]
 pub(super) struct Fault {
     /// What is wrong.
-    pub(super) message: String,
+    pub(super) kind: FaultKind,
     /// The byte where it shows.
     pub(super) at: u32,
 }
 
-/// Marks the nodes of a text that begins `base` bytes into its file.
+/// What is wrong with a text.
+#[derive(Debug)]
+pub(super) enum FaultKind {
+    /// It is not YAML in the eyes of this parser.
+    Syntax(String),
+    /// It nests deeper than [`DEPTH`].
+    Depth,
+    /// It has more than [`DIRECTIVES`].
+    Directives,
+}
+
+/// Marks the nodes of a text that begins `base` bytes into its file. This parser takes time in proportion to the text, whatever it
+/// holds, and the bounds are held while it reads. So a text that passes may be given to a parser that takes longer for deep ones.
 ///
 /// # Errors
-/// If the text is not YAML.
+/// If the text is not YAML, or is beyond a bound.
 pub(super) fn scan(text: &str, base: u32) -> Result<Marks, Fault> {
     let bytes = Bytes::of(text, base);
     let mut marks: Vec<Mark> = Vec::with_capacity(text.len() / 12);
     let mut open: Vec<usize> = Vec::new();
     let mut anchors: HashMap<usize, u32> = HashMap::new();
     for event in Parser::new_from_str(text) {
-        let (event, span) =
-            event.map_err(|e| Fault { message: e.info().to_owned(), at: bytes.at(e.marker().index()) })?;
+        let (event, span) = event.map_err(|e| Fault {
+            kind: match e.info() {
+                // It has a bound of its own for what stands in brackets.
+                "recursion limit exceeded" => FaultKind::Depth,
+                message => FaultKind::Syntax(message.to_owned()),
+            },
+            at: bytes.at(e.marker().index()),
+        })?;
         let (start, end) = (bytes.at(span.start.index()), bytes.at(span.end.index()));
         let here = marks.len() as u32;
         let mark = Mark { start, end, next: here + 1, home: here };
@@ -59,6 +83,15 @@ pub(super) fn scan(text: &str, base: u32) -> Result<Marks, Fault> {
                 }
                 marks.push(mark);
                 open.push(here as usize);
+                if open.len() > DEPTH {
+                    return Err(Fault { kind: FaultKind::Depth, at: start });
+                }
+            }
+            Event::DocumentStart(_) => {
+                let before = text.get(..(start - base) as usize).unwrap_or_default();
+                if before.lines().filter(|line| line.starts_with('%')).count() > DIRECTIVES {
+                    return Err(Fault { kind: FaultKind::Directives, at: start });
+                }
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(i) = open.pop() {

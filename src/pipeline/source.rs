@@ -2,6 +2,7 @@
 
 use super::mistake::{Mistake, Mistakes};
 use super::node::{Node, Place};
+use super::positions::FaultKind;
 use super::{parse, pieces, positions};
 
 /// Reads a YAML text that begins `base` bytes into the text with number `origin`.
@@ -12,16 +13,23 @@ pub(super) fn tree(text: &str, origin: u16, base: u32, mistakes: &mut Mistakes<'
     {
         return Some(node);
     }
-    // The two looks at the text take equally long, and a large pipeline is read on every run: take them side by side.
-    let (tree, marks) = if text.len() > 10_000 {
-        std::thread::scope(|scope| {
-            let marks = scope.spawn(|| positions::scan(text, base));
-            (parse::tree(text, parse::ALIASED), marks.join().ok())
-        })
-    } else {
-        (parse::tree(text, parse::ALIASED), Some(positions::scan(text, base)))
-    };
-    let mut node = match tree {
+    // The first look is quick for every text and holds it to bounds; the second is quick for what passed.
+    let marks = positions::scan(text, base);
+    match &marks {
+        Ok(_) if parse::may_split_otherwise(text) && parse::may_take_long(text) => {
+            mistakes.add(
+                Mistake::new("this YAML holds U+0085, U+2028 or U+2029, which some readers take for the end of a line")
+                    .hint("write `\\N`, `\\L` or `\\P` within double quotes"),
+            );
+            return None;
+        }
+        Err(fault) if !matches!(fault.kind, FaultKind::Syntax(_)) || parse::may_take_long(text) => {
+            mistakes.add(unreadable(fault, origin));
+            return None;
+        }
+        _ => {}
+    }
+    let mut node = match parse::tree(text, parse::ALIASED) {
         Ok(node) => node,
         Err(fault) => {
             mistakes.add(explain(fault, text, origin, base));
@@ -29,14 +37,9 @@ pub(super) fn tree(text: &str, origin: u16, base: u32, mistakes: &mut Mistakes<'
         }
     };
     let marks = match marks {
-        Some(Ok(marks)) => marks,
-        Some(Err(fault)) => {
-            let place = Place { origin, start: fault.at, end: fault.at + 1 };
-            mistakes.add(Mistake::new(format!("this is not YAML: {}", fault.message)).at(place, ""));
-            return None;
-        }
-        None => {
-            mistakes.add(Mistake::new("this YAML cannot be read"));
+        Ok(marks) => marks,
+        Err(fault) => {
+            mistakes.add(unreadable(&fault, origin));
             return None;
         }
     };
@@ -52,17 +55,31 @@ pub(super) fn tree(text: &str, origin: u16, base: u32, mistakes: &mut Mistakes<'
     Some(node)
 }
 
+/// Why the first look did not take a text.
+fn unreadable(fault: &positions::Fault, origin: u16) -> Mistake {
+    let mistake = match &fault.kind {
+        FaultKind::Depth => Mistake::new(TOO_DEEP),
+        FaultKind::Directives => Mistake::new("too many directives (lines that begin with `%`) stand before this YAML"),
+        FaultKind::Syntax(message) => Mistake::new(format!("this is not YAML: {message}")),
+    };
+    mistake.at(Place { origin, start: fault.at, end: fault.at + 1 }, "")
+}
+
+const TOO_DEEP: &str = "lists and mappings nest too deeply in this YAML";
+
 /// A parser's complaint with a place, and a hint where it is a slip that pipelines invite.
 fn explain(fault: parse::Fault, text: &str, origin: u16, base: u32) -> Mistake {
     let mut mistake = match fault.message.as_str() {
-        "recursion limit exceeded" => Mistake::new("lists and mappings nest too deeply in this YAML"),
+        "recursion limit exceeded" => Mistake::new(TOO_DEEP),
         "repetition limit exceeded" => Mistake::new("the aliases in this YAML repeat too many values"),
         message if message.contains("more than one document") => {
             Mistake::new("the pipeline file holds more than one YAML document")
                 .hint("remove the line `---` and what follows it")
         }
+        message if fault.refused.is_some() => Mistake::new(message),
         message => Mistake::new(format!("this is not YAML: {message}")),
-    };
+    }
+    .maybe_hint(fault.refused.clone().filter(|hint| !hint.is_empty()));
     let Some((line, column)) = fault.at else {
         return mistake;
     };
