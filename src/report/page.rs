@@ -50,8 +50,8 @@ impl Page<'_> {
                 }
                 body {
                     a.skip href="#content" { "Skip to the content" }
-                    div.page.wide[self.wide] {
-                        @if self.headings.iter().any(|h| h.level == 2) { (self.contents()) }
+                    div.page.wide[self.wide].listed[self.is_listed()] {
+                        @if self.is_listed() { (self.contents()) }
                         main id="content" tabindex="-1" {
                             p.byline { (self.byline) }
                             (PreEscaped(self.body))
@@ -62,6 +62,11 @@ impl Page<'_> {
             }
         };
         page.into_string()
+    }
+
+    /// Whether there are headings for a list of contents. Without one the text has all the width.
+    fn is_listed(&self) -> bool {
+        self.headings.iter().any(|h| h.level == 2)
     }
 
     fn contents(&self) -> Markup {
