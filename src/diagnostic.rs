@@ -14,12 +14,27 @@ pub struct Span {
 /// A place that a diagnostic points at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// The file, as the user would name it (relative to the project).
+    /// The file, relative to the project; or `--set ARGUMENT`, which is none.
     pub file: PathBuf,
     /// The bytes to underline.
     pub span: Span,
     /// What to say beside them; may be empty.
     pub text: String,
+}
+
+/// How the name of a label begins that lies in an argument of the command line.
+const ARGUMENT: &str = "--set ";
+
+impl Label {
+    /// The name under which an argument `--set TEXT` stands for a file.
+    pub fn argument(text: &str) -> PathBuf {
+        PathBuf::from(format!("{ARGUMENT}{text}"))
+    }
+
+    /// The text of the argument `--set` that this lies in, if it lies in no file.
+    pub fn in_argument(&self) -> Option<&str> {
+        self.file.to_str()?.strip_prefix(ARGUMENT)
+    }
 }
 
 /// How bad it is.

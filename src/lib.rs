@@ -11,6 +11,7 @@ pub mod interrupt;
 mod journal;
 mod json_number;
 pub mod kind;
+pub mod links;
 pub mod pipeline;
 pub mod record;
 pub mod report;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kiln::engine::Interrupt;
-use kiln::hash::is_leftover;
+use kiln::hash::parts;
 use kiln::pipeline::{Body, From, Pipeline};
 use kiln::show::number;
 
@@ -20,6 +20,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// What tells one state of a file from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
+    /// Of a link its own, which another in its place does not have.
+    link: Option<u64>,
     inode: u64,
     bytes: u64,
     modified: (i64, i64),
@@ -98,7 +100,7 @@ fn changed(roots: &BTreeSet<PathBuf>, before: &Stamps, interrupt: &Interrupt) ->
 
 /// The files and folders that a run looks at.
 fn watched(pipeline: &Pipeline, file: &Path) -> BTreeSet<PathBuf> {
-    let mut roots = BTreeSet::from([file.to_owned()]);
+    let mut roots = BTreeSet::from([pipeline.root.join(file.file_name().unwrap_or_default())]);
     roots.extend(pipeline.report.iter().map(|report| pipeline.root.join(&report.file)));
     for stage in &pipeline.stages {
         if let Body::Uses { kind, params } = &stage.body {
@@ -127,24 +129,20 @@ fn stamps(roots: &BTreeSet<PathBuf>) -> Stamps {
 }
 
 /// What cannot be read counts as not there: the run tells of it.
-fn look(path: &Path, stamps: &mut Stamps) {
-    let Ok(data) = std::fs::metadata(path) else { return };
-    if data.is_dir() {
-        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-        // A link in a folder is not followed: it is an error in a source, and may lead round in a circle.
-        let counts = |entry: &std::fs::DirEntry| {
-            entry.file_type().is_ok_and(|kind| !kind.is_symlink() && !is_leftover(&entry.path(), kind.is_dir()))
+fn look(root: &Path, stamps: &mut Stamps) {
+    for path in parts(root) {
+        let Ok(own) = std::fs::symlink_metadata(&path) else { continue };
+        // A link to nothing may be what somebody means.
+        let data = std::fs::metadata(&path).unwrap_or_else(|_| own.clone());
+        let stamp = Stamp {
+            link: own.is_symlink().then(|| own.ino()),
+            inode: data.ino(),
+            bytes: data.size(),
+            modified: (data.mtime(), data.mtime_nsec()),
+            changed: (data.ctime(), data.ctime_nsec()),
         };
-        entries.filter(counts).for_each(|entry| look(&entry.path(), stamps));
-        return;
+        stamps.insert(path, stamp);
     }
-    let stamp = Stamp {
-        inode: data.ino(),
-        bytes: data.size(),
-        modified: (data.mtime(), data.mtime_nsec()),
-        changed: (data.ctime(), data.ctime_nsec()),
-    };
-    stamps.insert(path.to_owned(), stamp);
 }
 
 /// The names of a few files that are not the same.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::execute::is_damage;
 use crate::hash::{Artifact, Digest};
+use crate::links;
 use crate::record::{Outcome, RunRecord, StageRecord};
 use crate::store::{Place, Store, StoreError, Written};
 
@@ -103,8 +104,8 @@ fn decide(
     force: bool,
 ) -> (CheckoutStep, Option<String>) {
     let refuse = |why: &str| (CheckoutStep::Refuse, Some(why.to_owned()));
-    if !stays_inside(root, path) {
-        return refuse("its path leaves the project");
+    if let Some(why) = forbidden(store, root, path) {
+        return refuse(&why);
     }
     if artifact.is_some_and(|artifact| store.memo().holds(&root.join(path), artifact).unwrap_or(false)) {
         return (CheckoutStep::InPlace, None);
@@ -121,12 +122,23 @@ fn decide(
     }
 }
 
-/// Whether a path goes only down, and through no link that leaves the project.
-fn stays_inside(root: &Path, path: &Path) -> bool {
+/// Why nothing may be written to a path of the project. Links on the way lead where they lead, as in a run.
+fn forbidden(store: &Store, root: &Path, path: &Path) -> Option<String> {
     if !path.components().all(|part| matches!(part, Component::Normal(_))) || path.as_os_str().is_empty() {
-        return false;
+        return Some("its path leaves the project".into());
     }
-    let folders = path.ancestors().skip(1).map(|folder| root.join(folder));
-    let nearest = folders.into_iter().find_map(|folder| folder.canonicalize().ok());
-    matches!((nearest, root.canonicalize()), (Some(folder), Ok(root)) if folder.starts_with(&root))
+    let folder = root.join(path.parent().unwrap_or(Path::new("")));
+    let place = match links::follow(&folder) {
+        Ok(lead) => lead.end.join(path.file_name().unwrap_or_default()),
+        Err(error) => return Some(format!("its folder cannot be found: {error}")),
+    };
+    if place.starts_with(store.root()) || store.root().starts_with(&place) {
+        return Some("a link leads to the cache".into());
+    }
+    let broken = folder.ancestors().find(|folder| folder.is_symlink() && !folder.is_dir());
+    if let Some(link) = broken {
+        let link = link.strip_prefix(root).unwrap_or(link).display();
+        return Some(format!("`{link}` is a link to a folder that does not exist"));
+    }
+    root.starts_with(&place).then(|| "a link leads to the project itself".into())
 }

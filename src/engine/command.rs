@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Seek as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Instant;
 
@@ -60,13 +60,23 @@ impl Execution<'_> {
         // What is in a folder that is an input comes with it.
         let apart = |path: &&Path| !path.ancestors().skip(1).any(|above| inputs.contains(above));
         let paths = inputs.iter().copied().chain(outputs).filter(apart);
-        let parents = paths.filter_map(Path::parent).map(|parent| Path::new(WORK).join(parent));
-        parents.chain([WORK.into(), HOME.into()]).collect()
+        let work = self.work();
+        let parents: Vec<PathBuf> = paths.filter_map(|path| laid(&work, path).parent().map(Path::to_owned)).collect();
+        parents.into_iter().chain([work, HOME.into()]).collect()
+    }
+
+    /// The folder that the command is started in, relative to the scratch directory: deep enough that inputs beside the project have
+    /// their places in the scratch directory, too.
+    fn work(&self) -> PathBuf {
+        let up = |path: &Path| path.components().take_while(|part| *part == Component::ParentDir).count();
+        let items = self.stage.inputs.values().flatten();
+        let depth = items.map(|item| up(input_path(self.pipeline, item))).max().unwrap_or(0);
+        std::iter::once(WORK).chain(std::iter::repeat_n(pipeline::PROJECT, depth)).collect()
     }
 
     /// Runs a command in a slot and returns what it wrote.
     fn run_command(&self, body: &pipeline::Command, slot: &Slot) -> Result<BTreeMap<String, PathBuf>, Failure> {
-        let (home, work) = (slot.home(), slot.path().join(WORK));
+        let (home, work) = (slot.home(), slot.path().join(self.work()));
         let inputs = self.lay_out(&work)?;
         let mut outputs = BTreeMap::new();
         for (name, output) in &self.stage.outputs {
@@ -136,7 +146,7 @@ impl Execution<'_> {
         let mut inputs = Vec::new();
         for (name, items) in &self.stage.inputs {
             for (position, item) in items.iter().enumerate() {
-                inputs.push((work.join(input_path(self.pipeline, item)), name, position, item));
+                inputs.push((laid(work, input_path(self.pipeline, item)), name, position, item));
             }
         }
         // A folder comes before what is named in it, which then is there already.
@@ -229,6 +239,19 @@ impl Execution<'_> {
             status,
         }
     }
+}
+
+/// Where a path of the project is while the project is at `work`; `..` leads to the folders around that.
+fn laid(work: &Path, path: &Path) -> PathBuf {
+    let mut at = work.to_owned();
+    for part in path.components() {
+        if part == Component::ParentDir {
+            at.pop();
+        } else {
+            at.push(part);
+        }
+    }
+    at
 }
 
 /// A command that the watchdog knows of.

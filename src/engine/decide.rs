@@ -237,7 +237,11 @@ impl Deciding<'_> {
         match kind.document(name, &self.pipeline.root.join(path)) {
             None => Ok(None),
             Some(Ok(document)) => Ok(Some(document.bytes)),
-            Some(Err(e)) => Err(format!("{}: {}", e.file.display(), e.message)),
+            Some(Err(e)) => {
+                let file = e.file.strip_prefix(&self.pipeline.root).unwrap_or(&e.file).display();
+                let at = e.at.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
+                Err(format!("{file}{at}: {}", e.message))
+            }
         }
     }
 

@@ -20,7 +20,7 @@ use super::process::{self, Ending};
 use super::slot::Slots;
 use super::sources::Sources;
 use super::worker::Assignment;
-use crate::hash::{Artifact, Memo};
+use crate::hash::{Artifact, Memo, tree};
 use crate::interrupt::Interrupt;
 use crate::kind::{self, Event, Job};
 use crate::pipeline::{Body, From, Pipeline, Stage};
@@ -236,7 +236,7 @@ impl Execution<'_> {
         let mut child = process::spawn(&mut command).map_err(|e| cannot_start(self.worker.as_os_str(), &e))?;
         let mut stdin = child.stdin.take().ok_or_else(|| Failure::Failed("the worker has no standard input".into()))?;
         let stdout = child.stdout.take().ok_or_else(|| Failure::Failed("the worker has no standard output".into()))?;
-        let mut line = serde_json::to_vec(&Assignment { job: job.clone(), limits: self.kind_limits(scratch) })?;
+        let mut line = serde_json::to_vec(&Assignment { job: job.clone(), limits: self.kind_limits(scratch)? })?;
         line.push(b'\n');
         // A worker that is already gone says why by its exit status.
         let _ = stdin.write_all(&line);
@@ -252,19 +252,23 @@ impl Execution<'_> {
     }
 
     /// What a built-in kind may touch: its inputs, which are links out of its scratch directory, and that.
-    fn kind_limits(&self, scratch: &Path) -> Option<Limits> {
-        let mut limits = self.slots.guard().limits()?;
-        let sources = self.stage.inputs.values().flatten().filter_map(|item| match &item.from {
-            From::Source(path) => self.pipeline.root.join(path).canonicalize().ok(),
-            From::Output { .. } => None,
-        });
-        limits.read = sources.collect();
+    fn kind_limits(&self, scratch: &Path) -> Result<Option<Limits>, Failure> {
+        let Some(mut limits) = self.slots.guard().limits() else { return Ok(None) };
+        for item in self.stage.inputs.values().flatten() {
+            let From::Source(path) = &item.from else { continue };
+            let path = self.pipeline.root.join(path);
+            // Of a link the kernel looks at where it leads, also of one in a folder.
+            limits.read.extend(path.canonicalize().ok());
+            if path.is_dir() {
+                limits.read.extend(tree::followed(&path)?);
+            }
+        }
         // Who knows a blob's name knows what is in it.
         limits.named = vec![self.store.root().join("objects")];
         limits.write = vec![scratch.to_owned()];
         // What it brings in is checked against a digest, wherever it comes from.
         limits.everything = matches!(&self.stage.body, Body::Uses { kind, params } if kind.fixed(params).is_some_and(|f| !f.is_empty()));
-        Some(limits)
+        Ok(Some(limits))
     }
 
     /// Passes a worker's events on; whatever else it prints goes to the log.

@@ -9,6 +9,11 @@ use super::execute::with_causes;
 use crate::hash::{Artifact, Memo};
 use crate::pipeline::{From, Pipeline, StageId};
 
+/// What is wrong with a source, all of it, with paths as the pipeline has them.
+pub(super) fn told(error: &std::io::Error, root: &Path) -> String {
+    with_causes(error).replace(&format!("{}/", root.display()), "")
+}
+
 /// Digests of the sources of a run.
 pub(super) struct Sources {
     digests: HashMap<PathBuf, Result<Artifact, String>>,
@@ -44,11 +49,7 @@ impl Sources {
         match memo.source(&pipeline.root.join(path)) {
             Ok(Some(artifact)) => Ok(artifact),
             Ok(None) => Err(format!("{} does not exist", path.display())),
-            Err(e) => {
-                // In the paths that the user knows.
-                let why = with_causes(&e).replace(&format!("{}/", pipeline.root.display()), "");
-                Err(format!("cannot read {}: {why}", path.display()))
-            }
+            Err(error) => Err(told(&error, &pipeline.root)),
         }
     }
 }

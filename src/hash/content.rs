@@ -48,6 +48,30 @@ pub enum ContentError {
     /// More would have to be read than is allowed.
     #[error("more would have to be read than is allowed")]
     TooMuch,
+    /// A symbolic link that counts as what it points to, and points to nothing.
+    #[error("{path} is a symbolic link to {target}, which does not exist")]
+    LinkNowhere {
+        /// The link.
+        path: PathBuf,
+        /// Its text.
+        target: PathBuf,
+    },
+    /// A symbolic link that leads to itself, or to a folder that it lies in.
+    #[error("{path} is a symbolic link that leads round in a circle (it points to {target})")]
+    LinkCircle {
+        /// The link.
+        path: PathBuf,
+        /// Its text.
+        target: PathBuf,
+    },
+    /// More folders behind symbolic links than anybody can mean.
+    #[error("the symbolic links in {path} lead to more than {most} folders")]
+    TooManyLinks {
+        /// The folder.
+        path: PathBuf,
+        /// How many may be.
+        most: usize,
+    },
     /// Somebody writes to it.
     #[error("{path} keeps changing while it is read")]
     Changing {

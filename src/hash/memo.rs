@@ -124,7 +124,7 @@ impl Memo {
         }
     }
 
-    /// The artifact at a path, `None` if there is nothing. A link at the path itself is followed; links
+    /// The artifact at a path, `None` if there is nothing. Links on the way and at the path itself are followed; links
     /// inside a folder have to stay in it.
     ///
     /// # Errors
@@ -134,10 +134,10 @@ impl Memo {
         Ok(self.look(path, Extent::Everything, &Allowance::boundless())?)
     }
 
-    /// The same of an input: of a folder without what programs leave in it.
+    /// The same of an input: of a folder without what programs leave in it, and with what links in it lead to that leave it.
     ///
     /// # Errors
-    /// As [`Self::artifact`].
+    /// As [`Self::artifact`], and a link that leads nowhere or round in a circle.
     pub fn source(&self, path: &Path) -> io::Result<Option<Artifact>> {
         Ok(self.look(path, Extent::Source, &Allowance::boundless())?)
     }
@@ -307,6 +307,10 @@ impl Memo {
     }
 
     fn tree(&self, root: &Path, extent: Extent, allowance: &Allowance) -> Result<Artifact, ContentError> {
+        let examine = |path: &Path| match extent {
+            Extent::Everything => fs::symlink_metadata(path),
+            Extent::Source => fs::metadata(path),
+        };
         let entries: Result<Vec<_>, ContentError> = tree::walk(root, extent)?
             .into_par_iter()
             .map(|(path, found)| {
@@ -316,8 +320,7 @@ impl Memo {
                     Found::Folder => Node::Folder,
                     Found::File => {
                         let absolute = root.join(&path);
-                        let metadata =
-                            fs::symlink_metadata(&absolute).map_err(ContentError::io("examine", &absolute))?;
+                        let metadata = examine(&absolute).map_err(ContentError::io("examine", &absolute))?;
                         let Artifact { digest, bytes, executable, .. } = self.file(&absolute, &metadata, allowance)?;
                         Node::File { digest, bytes, executable }
                     }

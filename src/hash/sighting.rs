@@ -1,11 +1,12 @@
 //! Sightings: what `stat` says of a file, or of a folder and all that is in it, so that a second look proves that nothing was changed.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::path::Path;
 
 use super::tree::{self, Extent};
 use super::{Artifact, Memo, Stamp};
+use crate::links;
 
 /// An artifact in the project, and the stamps of all that it is made of.
 pub(crate) struct Sighting {
@@ -15,7 +16,7 @@ pub(crate) struct Sighting {
 }
 
 impl Sighting {
-    /// Looks at a path, where a link counts for what it points to. `None` if no artifact lies there, or one that was changed so
+    /// Looks at a source, where links count for what they point to. `None` if no artifact lies there, or one that was changed so
     /// lately that another change might not show.
     pub(crate) fn of(path: &Path, memo: &Memo) -> Option<Self> {
         let stamps = stamps(path).filter(|stamps| stamps.iter().all(|stamp| memo.is_telling(stamp)))?;
@@ -29,21 +30,35 @@ impl Sighting {
     }
 }
 
-/// The stamps of what is at a path, of what it points to if it is a link, and of all that is in it.
+/// The stamps of what is at an absolute path, of the links that lead there, and of all that is in it.
 fn stamps(path: &Path) -> Option<Vec<Stamp>> {
-    let mut found = vec![fs::symlink_metadata(path).ok()?];
-    if found[0].is_symlink() {
-        found.push(fs::metadata(path).ok()?);
-    }
-    if found.last().is_some_and(fs::Metadata::is_dir) {
+    let mut found = Vec::new();
+    let there = look(path, &mut found)?;
+    if there.is_dir() {
         let walked = tree::walk(path, Extent::Source).ok()?;
         // The last above each is the folder itself.
         let inside: BTreeSet<&Path> = walked.iter().flat_map(|(inside, _)| inside.ancestors()).collect();
         for inside in inside.into_iter().filter(|inside| !inside.as_os_str().is_empty()) {
-            found.push(fs::symlink_metadata(path.join(inside)).ok()?);
+            let inside = path.join(inside);
+            let metadata = fs::symlink_metadata(&inside).ok()?;
+            found.push(Stamp::of(&metadata));
+            // One that stays in the folder may lead to nothing.
+            if metadata.is_symlink() && inside.exists() {
+                look(&inside, &mut found)?;
+            }
         }
     }
-    Some(found.iter().map(Stamp::of).collect())
+    Some(found)
+}
+
+/// Adds the stamps of the links that a path leads through, and of what is at their end.
+fn look(path: &Path, found: &mut Vec<Stamp>) -> Option<Metadata> {
+    for link in links::follow(path).ok()?.links {
+        found.push(Stamp::of(&fs::symlink_metadata(link).ok()?));
+    }
+    let there = fs::metadata(path).ok()?;
+    found.push(Stamp::of(&there));
+    Some(there)
 }
 
 #[cfg(test)]
@@ -70,6 +85,16 @@ mod tests {
         let link = folder.path().join("link");
         std::os::unix::fs::symlink("root/a/file", &link).unwrap();
 
+        fs::create_dir_all(folder.path().join("disk/v1")).unwrap();
+        fs::write(folder.path().join("disk/v1/file"), "1").unwrap();
+        std::os::unix::fs::symlink("disk/v1", folder.path().join("way")).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("way"), root.join("nested")).unwrap();
+        let point_away_and_back = |way: &Path| {
+            for target in ["root", "disk/v1"] {
+                fs::remove_file(way).and_then(|()| std::os::unix::fs::symlink(target, way)).unwrap();
+            }
+        };
+
         type Change = (&'static str, fn(&Path));
         let changes: [Change; 4] = [
             ("root/a/file", |path| fs::write(path, "2").and_then(|()| fs::write(path, "1")).unwrap()),
@@ -87,6 +112,15 @@ mod tests {
             change(&path);
             assert!(!before.holds(&path), "{}", path.display());
             assert_eq!(before.artifact, settled(&path, &memo).artifact, "{}", path.display());
+        }
+        let way = folder.path().join("way");
+        for path in [way.join("file"), way.clone(), root.clone()] {
+            let before = settled(&path, &memo);
+            point_away_and_back(&way);
+            assert!(!before.holds(&path), "{}", path.display());
+            let before = settled(&path, &memo);
+            fs::write(folder.path().join("disk/v1/file"), "1").unwrap();
+            assert!(!before.holds(&path), "{}", path.display());
         }
     }
 }

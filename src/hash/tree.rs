@@ -11,12 +11,16 @@
 //! | empty folder | `d <path>\0` |
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 
 use super::leftovers::is_leftover;
 use super::{Artifact, ContentError, Digest};
+use crate::links;
 
 const HEADER: &[u8] = b"kiln tree 1\0";
 
@@ -133,54 +137,139 @@ pub(crate) fn digest_of(encoded: &[u8]) -> Digest {
     Digest(blake3::derive_key(DOMAIN, encoded))
 }
 
-/// How much of a folder counts.
+/// How much of a folder counts. A link that stays in the folder is always a link and no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// All of it.
+    /// All of it; a link that leaves the folder is refused.
     Everything,
-    /// What is not left over by programs: so is an input folder taken.
+    /// What is not left over by programs; a link that leaves the folder counts as what it leads to. So is an input folder taken.
     Source,
 }
+
+/// So many folders behind links may be walked through: links between a few folders can be combined without end.
+const MOST_FOLLOWED: usize = 10_000;
 
 /// What is in a folder, in no particular order, by its path relative to it.
 ///
 /// # Errors
-/// A FIFO, socket or device, a link that leaves the folder, or what the system refuses.
+/// A FIFO, socket or device, a link that leaves the folder where it may not, or leads nowhere or round in a circle, or what the system
+/// refuses.
 pub(crate) fn walk(root: &Path, extent: Extent) -> Result<Vec<(PathBuf, Found)>, ContentError> {
-    let mut found = Vec::new();
-    let mut folders = vec![PathBuf::new()];
-    while let Some(folder) = folders.pop() {
-        let absolute = root.join(&folder);
+    Walk::through(root, extent).map(|walk| walk.found)
+}
+
+/// Where the links of a folder lead that are followed.
+pub(crate) fn followed(root: &Path) -> Result<Vec<PathBuf>, ContentError> {
+    let walk = Walk::through(root, Extent::Source)?;
+    Ok(walk.followed.iter().filter_map(|link| root.join(link).canonicalize().ok()).collect())
+}
+
+struct Walk<'r> {
+    root: &'r Path,
+    extent: Extent,
+    found: Vec<(PathBuf, Found)>,
+    /// The links that were followed.
+    followed: Vec<PathBuf>,
+    /// The folders that are left.
+    folders: Vec<Folder>,
+}
+
+/// A folder to walk through.
+#[derive(Default)]
+struct Folder {
+    path: PathBuf,
+    /// How many parts of its path lead to the last link on the way, behind which links have to stay.
+    base: usize,
+    /// The folders behind the links on the way.
+    above: Option<Rc<Above>>,
+}
+
+/// A folder that a link led to, and those before it.
+struct Above {
+    id: (u64, u64),
+    above: Option<Rc<Above>>,
+}
+
+impl<'r> Walk<'r> {
+    fn through(root: &'r Path, extent: Extent) -> Result<Self, ContentError> {
+        let mut walk = Self { root, extent, found: vec![], followed: vec![], folders: vec![Folder::default()] };
+        while let Some(folder) = walk.folders.pop() {
+            walk.enter(&folder)?;
+        }
+        Ok(walk)
+    }
+
+    fn enter(&mut self, folder: &Folder) -> Result<(), ContentError> {
+        let absolute = self.root.join(&folder.path);
         let mut empty = true;
         for entry in fs::read_dir(&absolute).map_err(ContentError::io("list", &absolute))? {
             let entry = entry.map_err(ContentError::io("list", &absolute))?;
-            let path = folder.join(entry.file_name());
+            let path = folder.path.join(entry.file_name());
             let kind = entry.file_type().map_err(ContentError::io("examine", &entry.path()))?;
-            if extent == Extent::Source && is_leftover(&entry.path(), kind.is_dir()) {
+            if self.extent == Extent::Source && is_leftover(&entry.path(), kind.is_dir()) {
                 continue;
             }
             empty = false;
             if kind.is_dir() {
-                folders.push(path);
+                self.folders.push(Folder { path, base: folder.base, above: folder.above.clone() });
             } else if kind.is_symlink() {
-                let target = fs::read_link(entry.path()).map_err(ContentError::io("read the link", &entry.path()))?;
-                if !link_stays(&path, &target) {
-                    return Err(ContentError::LinkLeaves { path: entry.path(), target });
-                }
-                found.push((path, Found::Link { target }));
+                self.link(folder, path)?;
             } else {
                 if !kind.is_file() {
                     let metadata = entry.metadata().map_err(ContentError::io("examine", &entry.path()))?;
                     ContentError::unless_regular(&metadata, &entry.path())?;
                 }
-                found.push((path, Found::File));
+                self.found.push((path, Found::File));
             }
         }
-        if empty && !folder.as_os_str().is_empty() {
-            found.push((folder, Found::Folder));
+        if empty && !folder.path.as_os_str().is_empty() {
+            self.found.push((folder.path.clone(), Found::Folder));
         }
+        Ok(())
     }
-    Ok(found)
+
+    fn link(&mut self, folder: &Folder, path: PathBuf) -> Result<(), ContentError> {
+        let absolute = self.root.join(&path);
+        let target = fs::read_link(&absolute).map_err(ContentError::io("read the link", &absolute))?;
+        let inside: PathBuf = path.components().skip(folder.base).collect();
+        if link_stays(&inside, &target) {
+            self.found.push((path, Found::Link { target }));
+            return Ok(());
+        }
+        if self.extent == Extent::Everything {
+            return Err(ContentError::LinkLeaves { path: absolute, target });
+        }
+        let metadata = match fs::metadata(&absolute) {
+            Ok(metadata) => metadata,
+            Err(e) if links::is_circle(&e) => return Err(ContentError::LinkCircle { path: absolute, target }),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(ContentError::LinkNowhere { path: absolute, target });
+            }
+            Err(e) => return Err(ContentError::io("follow the link", &absolute)(e)),
+        };
+        self.followed.push(path.clone());
+        if !metadata.is_dir() {
+            ContentError::unless_regular(&metadata, &absolute)?;
+            self.found.push((path, Found::File));
+            return Ok(());
+        }
+        if self.followed.len() > MOST_FOLLOWED {
+            return Err(ContentError::TooManyLinks { path: self.root.to_owned(), most: MOST_FOLLOWED });
+        }
+        let id = id_of(&metadata);
+        let root = fs::metadata(self.root).map_err(ContentError::io("examine", self.root))?;
+        let mut above = std::iter::successors(folder.above.as_deref(), |above| above.above.as_deref());
+        if id == id_of(&root) || above.any(|above| above.id == id) {
+            return Err(ContentError::LinkCircle { path: absolute, target });
+        }
+        let above = Some(Rc::new(Above { id, above: folder.above.clone() }));
+        self.folders.push(Folder { base: path.components().count(), path, above });
+        Ok(())
+    }
+}
+
+fn id_of(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
 }
 
 /// Whether a link at `path` in a tree points into it. `..` counts only at the start: after a name, which may itself be a

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::disk::{Disk, Found, Way};
+use super::disk::{Broken, Disk, Found, Way};
 use super::expand::World;
 use super::inputs::Source;
 use super::mistake::{Mistake, Mistakes};
+use super::near;
 
 /// Every path that is written, by whom.
 pub(super) struct Written<'w> {
@@ -20,6 +21,11 @@ impl<'w> Written<'w> {
     /// Who writes this path.
     pub(super) fn at(&self, path: &str) -> Option<(usize, &'w str)> {
         self.paths.get(path).copied()
+    }
+
+    /// Every path that is written.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &'w str> {
+        self.paths.keys().copied()
     }
 
     /// The folder around this path that is written as a whole, and by whom.
@@ -82,17 +88,20 @@ fn twice(world: &World<'_>, path: &str, first: (usize, &str), second: (usize, &s
         .hint("give one of them another path")
 }
 
-/// Outputs that a link on the way would take somewhere else.
-pub(super) fn links(world: &World<'_>, disk: &mut Disk, mistakes: &mut Mistakes<'_>) {
+/// Outputs that cannot be put where they are to be. A link on the way may lead to another disk.
+pub(super) fn ways(world: &World<'_>, disk: &mut Disk, mistakes: &mut Mistakes<'_>) {
     for (draft, outputs) in world.outputs.iter().enumerate() {
         for (name, output) in outputs {
             let Some(path) = output.path.to_str() else { continue };
             let (why, hint) = match disk.way(path) {
-                Way::Plain | Way::Missing(_) => continue,
-                Way::Link(link) => {
-                    (format!("`{link}` is a symbolic link"), "outputs are written to folders of the project itself")
+                Way::Plain | Way::Linked | Way::Missing { .. } => continue,
+                Way::Broken(link, broken) => {
+                    (format!("`{link}` {}", broken.words()), "a link on the way to an output has to lead to a folder")
                 }
                 Way::Blocked(file) => (format!("`{file}` is not a folder"), "choose another path, or move the file"),
+                Way::Denied(folder, why) => {
+                    (format!("`{folder}` cannot be looked at: {why}"), "choose another path, or allow it")
+                }
             };
             let message = format!("stage `{}` cannot write `{path}`", world.plans[world.drafts[draft].plan].spec.name);
             mistakes.add(Mistake::new(message).at(world.output_place(draft, name), why).hint(hint));
@@ -100,7 +109,7 @@ pub(super) fn links(world: &World<'_>, disk: &mut Disk, mistakes: &mut Mistakes<
     }
 }
 
-/// Sources that are not there, or not in the project. Returns which are good.
+/// Sources that are not there, or cannot be read. Returns which are good.
 pub(super) fn sources(
     world: &World<'_>,
     sources: &[Source],
@@ -122,38 +131,49 @@ pub(super) fn sources(
     good
 }
 
-/// Whether nothing on the way to an output would take it somewhere else.
+/// Whether an output can be put in place, and is in the project's own folders.
 pub(super) fn leads(path: &Path, disk: &mut Disk) -> bool {
-    path.to_str().is_some_and(|path| matches!(disk.way(path), Way::Plain | Way::Missing(_)))
+    path.to_str().is_some_and(|path| matches!(disk.way(path), Way::Plain | Way::Missing { linked: false, .. }))
 }
 
-/// Whether a source is there, and in the project.
+/// Whether a source is there, in the project's own folders.
 pub(super) fn is_there(path: &Path, disk: &mut Disk) -> bool {
-    path.to_str().is_some_and(|path| state(path, disk).is_ok())
+    path.to_str().is_some_and(|path| !is_elsewhere(path, disk) && state(path, disk).is_ok())
+}
+
+/// Whether a path that can be followed leads through a link, or out of the project.
+pub(super) fn is_elsewhere(path: &str, disk: &mut Disk) -> bool {
+    match disk.way(path) {
+        Way::Linked | Way::Missing { linked: true, .. } => true,
+        Way::Plain => disk.look(path) == Found::Link,
+        _ => false,
+    }
 }
 
 enum Fault {
     Missing,
     MissingFolder(String),
-    Outside,
+    Broken(String, Broken),
+    Denied(String, String),
     Special,
 }
 
 fn state(path: &str, disk: &mut Disk) -> Result<(), Fault> {
-    let found = match disk.way(path) {
-        Way::Plain => disk.look(path),
-        Way::Link(_) => Found::Link,
-        Way::Missing(folder) | Way::Blocked(folder) => return Err(Fault::MissingFolder(folder)),
+    match disk.way(path) {
+        Way::Plain | Way::Linked => {}
+        Way::Missing { folder, .. } | Way::Blocked(folder) => return Err(Fault::MissingFolder(folder)),
+        Way::Broken(link, broken) => return Err(Fault::Broken(link, broken)),
+        Way::Denied(folder, why) => return Err(Fault::Denied(folder, why)),
+    }
+    let found = match disk.look(path) {
+        Found::Link => disk.behind(path).map_err(|broken| Fault::Broken(path.to_owned(), broken))?,
+        found => found,
     };
     match found {
         Found::File | Found::Folder => Ok(()),
         Found::Missing => Err(Fault::Missing),
-        Found::Other => Err(Fault::Special),
-        Found::Link => match disk.inside(path) {
-            Some(true) => Ok(()),
-            Some(false) => Err(Fault::Outside),
-            None => Err(Fault::Missing),
-        },
+        Found::Denied(why) => Err(Fault::Denied(path.to_owned(), why)),
+        Found::Other | Found::Link => Err(Fault::Special),
     }
 }
 
@@ -168,42 +188,27 @@ fn explain(
     let path = source.path.as_str();
     let scope = world.scope(world.drafts[source.draft]);
     let mistake = match fault {
-        Fault::Outside => Mistake::new(format!("`{path}` leaves the project through a symbolic link"))
-            .at(source.place, "")
-            .hint("copy the data into the project"),
+        Fault::Broken(link, broken) => Mistake::new(format!("`{path}` cannot be read"))
+            .at(source.place, format!("`{link}` {}", broken.words()))
+            .maybe_hint(match broken {
+                Broken::Nowhere(_) => Some("mount the disk that it leads to, or make the link anew".into()),
+                Broken::Circle(_) | Broken::NoFolder(_) => None,
+            }),
+        Fault::Denied(at, why) => {
+            Mistake::new(format!("`{path}` cannot be read")).at(source.place, format!("`{at}`: {why}"))
+        }
         Fault::Special => Mistake::new(format!("`{path}` is neither a file nor a folder")).at(source.place, ""),
+        Fault::Missing | Fault::MissingFolder(_) if path.starts_with("../") => {
+            Mistake::new(format!("`{path}` does not exist"))
+                .at(source.place, "outside of this project")
+                .hint("if another pipeline makes it, run that first")
+        }
         Fault::MissingFolder(folder) => Mistake::new(format!("`{path}` does not exist"))
             .at(source.place, format!("there is no folder `{folder}`"))
-            .maybe_hint(near(world, path, &folder, written, disk, mistakes)),
+            .maybe_hint(near::hint(world, path, &folder, written, disk, mistakes)),
         Fault::Missing => Mistake::new(format!("`{path}` does not exist"))
             .at(source.place, "and no stage writes it")
-            .maybe_hint(near(world, path, path, written, disk, mistakes)),
+            .maybe_hint(near::hint(world, path, path, written, disk, mistakes)),
     };
     scope.blame(mistake)
-}
-
-/// What was probably meant by a path of which `missing` is the part that does not exist.
-fn near(
-    world: &World<'_>,
-    path: &str,
-    missing: &str,
-    written: &Written<'_>,
-    disk: &Disk,
-    mistakes: &Mistakes<'_>,
-) -> Option<String> {
-    if let Ok(reference) = super::reference::parse(path)
-        && world.index.contains_key(reference.stage)
-    {
-        return Some(format!("for an output of a stage write `{{from: \"{path}\"}}`"));
-    }
-    if mistakes.tired() {
-        return None;
-    }
-    let (folder, name) = missing.rsplit_once('/').unwrap_or(("", missing));
-    let siblings = disk.siblings(missing);
-    if let Some(found) = mistakes.nearest_name(name, siblings.iter().map(String::as_str)) {
-        let slash = if folder.is_empty() { "" } else { "/" };
-        return Some(format!("did you mean `{folder}{slash}{found}{}`?", &path[missing.len()..]));
-    }
-    mistakes.nearest(path, written.paths.keys().copied())
 }

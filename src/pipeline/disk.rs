@@ -1,17 +1,22 @@
 //! What is on disk at paths of the project, with as few system calls as thousands of paths allow.
 
 use std::collections::HashMap;
-use std::fs::{self, FileType};
+use std::fs::{self, FileType, Metadata};
+use std::io;
 use std::path::{Path, PathBuf};
 
-/// What a path is; links are not followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use crate::links;
+
+/// What a path is; a link at the path itself is not followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     Missing,
     File,
     Folder,
     Link,
     Other,
+    /// The system does not let us look, and says why.
+    Denied(String),
 }
 
 /// The project's folders, as far as they were looked at.
@@ -31,14 +36,42 @@ enum Folder {
 /// What lies on the way to the entries of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Way {
-    /// Folders only.
+    /// Folders of the project only.
     Plain,
-    /// The folder does not exist; this is the first one missing.
-    Missing(String),
-    /// This is a link.
-    Link(String),
+    /// Folders, and links to folders or steps upwards.
+    Linked,
+    /// The folder does not exist; this is the first one missing, behind links perhaps.
+    Missing { folder: String, linked: bool },
     /// This is no folder.
     Blocked(String),
+    /// This link leads nowhere, or not to a folder.
+    Broken(String, Broken),
+    /// This folder cannot be looked at.
+    Denied(String, String),
+}
+
+/// What is wrong with a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// What it points to does not exist.
+    Nowhere(String),
+    /// It leads round in a circle.
+    Circle(String),
+    /// It leads to something that is no folder, where there has to be one.
+    NoFolder(String),
+}
+
+impl Broken {
+    /// For a message: `is a symbolic link to ...`.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Nowhere(target) => format!("is a symbolic link to `{target}`, which does not exist"),
+            Self::Circle(target) => {
+                format!("is a symbolic link that leads round in a circle (it points to `{target}`)")
+            }
+            Self::NoFolder(target) => format!("is a symbolic link to `{target}`, which is not a folder"),
+        }
+    }
 }
 
 impl Disk {
@@ -52,12 +85,15 @@ impl Disk {
         // From this many paths in one folder on, reading the folder is cheaper than asking for each.
         const ENOUGH: u32 = 8;
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if name == ".." {
+            return Found::Folder;
+        }
         match self.folders.get_mut(folder) {
-            Some(Folder::Read(entries)) => return entries.get(name).copied().unwrap_or(Found::Missing),
+            Some(Folder::Read(entries)) => return entries.get(name).cloned().unwrap_or(Found::Missing),
             Some(Folder::Asked(times)) if *times < ENOUGH => *times += 1,
             Some(Folder::Asked(_)) => {
                 if let Some(entries) = read(&self.root.join(folder)) {
-                    let found = entries.get(name).copied().unwrap_or(Found::Missing);
+                    let found = entries.get(name).cloned().unwrap_or(Found::Missing);
                     self.folders.insert(folder.to_owned(), Folder::Read(entries));
                     return found;
                 }
@@ -66,7 +102,7 @@ impl Disk {
                 self.folders.insert(folder.to_owned(), Folder::Asked(1));
             }
         }
-        fs::symlink_metadata(self.root.join(path)).map_or(Found::Missing, |m| found(m.file_type()))
+        looked(fs::symlink_metadata(self.root.join(path)))
     }
 
     /// What lies on the way to a path.
@@ -76,11 +112,17 @@ impl Disk {
             return way.clone();
         }
         let way = match self.way(folder) {
-            Way::Plain => match self.look(folder) {
-                Found::Folder => Way::Plain,
-                Found::Missing => Way::Missing(folder.to_owned()),
-                Found::Link => Way::Link(folder.to_owned()),
+            before @ (Way::Plain | Way::Linked) => match self.look(folder) {
+                Found::Folder if is_up(folder) => Way::Linked,
+                Found::Folder => before,
+                Found::Missing => Way::Missing { folder: folder.to_owned(), linked: before == Way::Linked },
+                Found::Link => match self.behind(folder) {
+                    Ok(Found::Folder) => Way::Linked,
+                    Ok(_) => Way::Broken(folder.to_owned(), Broken::NoFolder(self.target(folder))),
+                    Err(broken) => Way::Broken(folder.to_owned(), broken),
+                },
                 Found::File | Found::Other => Way::Blocked(folder.to_owned()),
+                Found::Denied(why) => Way::Denied(folder.to_owned(), why),
             },
             other => other,
         };
@@ -88,10 +130,30 @@ impl Disk {
         way
     }
 
-    /// Whether a path, links followed, exists and lies in the project; `None` if it does not exist.
-    pub(super) fn inside(&self, path: &str) -> Option<bool> {
-        let target = self.root.join(path).canonicalize().ok()?;
-        Some(target.starts_with(&self.root))
+    /// What a link at a path leads to.
+    pub(super) fn behind(&self, path: &str) -> Result<Found, Broken> {
+        match fs::metadata(self.root.join(path)) {
+            Ok(metadata) => Ok(found(metadata.file_type())),
+            Err(e) if links::is_circle(&e) => Err(Broken::Circle(self.target(path))),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Err(Broken::Nowhere(self.target(path)))
+            }
+            Err(e) => Ok(Found::Denied(e.to_string())),
+        }
+    }
+
+    /// Where a path is, links followed; also one that does not exist. `None` if that cannot be told.
+    pub(super) fn place(&self, path: &str) -> Option<PathBuf> {
+        links::follow(&self.root.join(path)).ok().map(|lead| lead.end)
+    }
+
+    /// The root of the project.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn target(&self, link: &str) -> String {
+        fs::read_link(self.root.join(link)).map_or_else(|_| String::new(), |target| target.display().to_string())
     }
 
     /// The names in the folder of a path, for hints.
@@ -113,6 +175,19 @@ fn read(folder: &Path) -> Option<HashMap<String, Found>> {
         }
     }
     Some(entries)
+}
+
+/// Whether a path goes up to a folder outside of the project, and no further.
+pub(super) fn is_up(path: &str) -> bool {
+    path.rsplit('/').next() == Some("..")
+}
+
+fn looked(metadata: io::Result<Metadata>) -> Found {
+    match metadata {
+        Ok(metadata) => found(metadata.file_type()),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Found::Missing,
+        Err(e) => Found::Denied(e.to_string()),
+    }
 }
 
 fn found(kind: FileType) -> Found {

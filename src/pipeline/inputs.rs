@@ -100,7 +100,7 @@ impl<'w, 'n> Resolver<'w, 'n> {
         mistakes: &mut Mistakes<'_>,
     ) -> Option<Input> {
         let text = scope.text(node, "a path", mistakes)?;
-        let path = match paths::normalise(&text) {
+        let path = match paths::source(&text) {
             Ok(path) => path,
             Err(fault) => {
                 let message = format!("stage `{}` cannot read `{}`", scope.stage, text.escape_debug());

@@ -270,15 +270,21 @@ impl<'a> Scope<'a> {
 
 /// `${params.a.b}` where `a` has no `b`.
 pub(super) fn no_step(node: &Node, segment: &str, name: Use<'_>, mistakes: &Mistakes<'_>) -> Mistake {
-    let mistake = Mistake::new(format!("`${{{}}}`: there is no `{segment}`", name.name));
+    Mistake::new(format!("`${{{}}}`: there is no `{segment}`", name.name)).hint(known(node, segment, mistakes))
+}
+
+/// What there is in a value that has nothing of a name.
+pub(super) fn known(node: &Node, segment: &str, mistakes: &Mistakes<'_>) -> String {
     match &node.content {
+        Content::Map(entries) if entries.is_empty() => "this mapping is empty".into(),
         Content::Map(entries) => {
             let names = || entries.iter().map(|e| e.key.as_str());
             let hint = mistakes.nearest(segment, names());
-            mistake.hint(hint.unwrap_or_else(|| format!("known here: {}", suggest::list(names()))))
+            hint.unwrap_or_else(|| format!("known here: {}", suggest::list(names())))
         }
-        Content::List(items) => mistake.hint(format!("this is a list; its items are 0 to {}", items.len().max(1) - 1)),
-        _ => mistake.hint(format!("what comes before it is {}", node.what())),
+        Content::List(items) if items.is_empty() => "this list is empty".into(),
+        Content::List(items) => format!("this is a list; its items are 0 to {}", items.len() - 1),
+        _ => format!("what comes before it is {}", node.what()),
     }
 }
 

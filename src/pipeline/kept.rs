@@ -39,7 +39,7 @@ const MOST: usize = 32;
 pub struct Identity {
     /// The project's root, absolute.
     pub root: PathBuf,
-    /// The pipeline file, as given.
+    /// The pipeline file, relative to the project.
     pub file: PathBuf,
     /// The profile, if one was asked for.
     pub profile: Option<String>,
@@ -98,7 +98,8 @@ impl Identity {
             hasher.update(format!("{:?}", std::time::SystemTime::now()).as_bytes());
         }
         let key = hasher.finalize().into();
-        Ok(Self { root, file: file.to_owned(), profile: overrides.profile.clone(), text, folder, place, key })
+        let file = PathBuf::from(file.file_name().unwrap_or_default());
+        Ok(Self { root, file, profile: overrides.profile.clone(), text, folder, place, key })
     }
 
     fn find(&self, catalog: &Catalog) -> Option<Pipeline> {
@@ -177,8 +178,8 @@ impl Identity {
     }
 }
 
-/// Whether what was found on the disk when a pipeline was checked is still so: sources that are there and stay in the project, no link
-/// on the way to an output, documents without mistakes, the same report.
+/// Whether what was found on the disk when a pipeline was checked is still so: sources that are there, documents without mistakes, the same
+/// report. Where a path leads through a link or out of the project, only another check can tell what it meets.
 fn stands(pipeline: &Pipeline) -> bool {
     if let Some(kept) = &pipeline.report
         && report::read(&pipeline.root.join(&kept.file)).ok().as_ref() != Some(&kept.text)

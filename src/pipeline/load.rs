@@ -18,6 +18,7 @@ use super::documents;
 use super::expand::World;
 use super::graph;
 use super::inputs::{self, Inputs};
+use super::meet;
 use super::mistake::{Mistake, Mistakes, Texts};
 use super::node::Place;
 use super::params;
@@ -39,7 +40,7 @@ pub struct Overrides {
 
 /// Reads a pipeline and checks everything that can be checked before anything runs.
 ///
-/// The project is the folder of the file; diagnostics name files relative to it.
+/// The project is the folder of the file; diagnostics name files relative to it, and so does the pipeline.
 ///
 /// # Errors
 /// All mistakes that were found, in the order of the file.
@@ -58,7 +59,7 @@ pub(super) fn check(
 ) -> Result<Pipeline, Vec<Diagnostic>> {
     let name = PathBuf::from(file.file_name().unwrap_or_default());
     let mut mistakes = Mistakes::new(Texts { file: &name, text, set: &overrides.set });
-    let pipeline = expand(file, root, &name, text, catalog, overrides, &mut mistakes);
+    let pipeline = expand(root, &name, text, catalog, overrides, &mut mistakes);
     match pipeline {
         Some(pipeline) if mistakes.is_empty() => Ok(pipeline),
         _ => Err(mistakes.finish()),
@@ -73,7 +74,9 @@ pub(super) fn read(file: &Path) -> Result<(PathBuf, String), Diagnostic> {
         _ => Path::new("."),
     };
     let metadata = fs::metadata(file).map_err(|e| {
-        cannot(&e).hint("a pipeline is a YAML file at the root of the project, usually `pipeline.yaml`")
+        cannot(&e).hint(
+            "a pipeline is a YAML file at the root of the project, `pipeline.yaml` unless `--file` names it; Kiln finds it from the folders below, too",
+        )
     })?;
     if !metadata.is_file() {
         return Err(cannot(&"it is not a file"));
@@ -88,7 +91,6 @@ pub(super) fn read(file: &Path) -> Result<(PathBuf, String), Diagnostic> {
 }
 
 fn expand(
-    file: &Path,
     root: PathBuf,
     name: &Path,
     text: &str,
@@ -106,10 +108,11 @@ fn expand(
     let running: Vec<Running> =
         inputs.iter().enumerate().map(|(id, inputs)| bodies::running(&world, id, inputs, mistakes)).collect();
     let mut disk = Disk::new(&root);
-    checks::links(&world, &mut disk, mistakes);
+    checks::ways(&world, &mut disk, mistakes);
     let good = checks::sources(&world, &sources, &written, &mut disk, mistakes);
-    let present = sources.iter().zip(good).filter(|(_, good)| *good).map(|(source, _)| source);
-    documents::check(&world, present, &root, mistakes);
+    let present = || sources.iter().zip(&good).filter(|(_, good)| **good).map(|(source, _)| source);
+    meet::check(&world, present(), name, &mut disk, mistakes);
+    documents::check(&world, present(), &root, mistakes);
     let report = report.and_then(|node| report::load(&world, &written, node, &root, mistakes));
     let edges = edges(&inputs);
     let order = match graph::order(&edges) {
@@ -134,7 +137,7 @@ fn expand(
     // Of a large pipeline the tree is most of what is in memory, and nobody needs it any more.
     let ((), assembled) = rayon::join(move || drop(tree), || assemble(frames, order, inputs, running, &edges));
     let (stages, graph) = assembled?;
-    Some(Pipeline { root, file: file.to_owned(), profile: overrides.profile.clone(), params, report, stages, graph })
+    Some(Pipeline { root, file: name.to_owned(), profile: overrides.profile.clone(), params, report, stages, graph })
 }
 
 /// What is left to know of a draft.

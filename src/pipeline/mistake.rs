@@ -96,7 +96,7 @@ impl Texts<'_> {
             0 => (self.file.to_owned(), self.text),
             n => {
                 let argument = self.set.get(usize::from(n) - 1).map_or("", String::as_str);
-                (PathBuf::from(format!("--set {argument}")), argument)
+                (Label::argument(argument), argument)
             }
         }
     }
@@ -175,7 +175,7 @@ impl<'a> Mistakes<'a> {
 
     /// `did you mean ...?`, if a name is near.
     pub(super) fn nearest<'n>(&self, name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<String> {
-        self.nearest_name(name, names).map(|name| format!("did you mean `{name}`?"))
+        self.nearest_name(name, names).map(|near| super::suggest::did_you_mean(name, near))
     }
 
     /// The name that was probably meant. Gives up once very many names were compared, so that a file with thousands

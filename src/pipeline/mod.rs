@@ -21,8 +21,10 @@ mod interpolate;
 mod kept;
 mod load;
 mod matrix;
+mod meet;
 mod mistake;
 mod name;
+mod near;
 mod node;
 mod params;
 mod parse;
@@ -48,6 +50,7 @@ pub use duration::parse as duration;
 pub use kept::{Identity, load_kept};
 pub use load::{Overrides, load};
 pub(crate) use part::Part;
+pub(crate) use paths::PROJECT;
 pub use schema::schema;
 pub use select::{is_named, matching, matching_names, select};
 pub use stage::{

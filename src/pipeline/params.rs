@@ -140,10 +140,9 @@ fn set(tree: &mut Node, argument: &str, origin: u16, mistakes: &mut Mistakes<'_>
     let mut target = &mut *tree;
     for name in names.split('.') {
         if target.step(name).is_none() {
-            let hint = mistakes.nearest(name, keys(target));
-            let hint = hint.unwrap_or_else(|| format!("known here: {}", super::suggest::list(keys(target))));
+            let hint = interpolate::known(target, name, mistakes);
             let mistake = Mistake::new(format!("`--set` names no parameter of this pipeline: `{names}`"));
-            mistakes.add(mistake.at(place, "").hint(hint));
+            mistakes.add(mistake.at(place, format!("there is no `{name}`")).hint(hint));
             return;
         }
         let Some(next) = target.step_mut(name) else { return };

@@ -84,7 +84,7 @@ fn named<N: Borrow<StageName>>(names: &[N], target: &str) -> Result<Vec<usize>, 
         true => {
             let names: BTreeSet<&str> = names().map(|s| s.stage.as_str()).collect();
             match suggest::nearest(name, names.iter().copied()) {
-                Some(near) => fault.hint(format!("did you mean `{near}`?")),
+                Some(near) => fault.hint(suggest::did_you_mean(name, near)),
                 None => fault.hint(format!("the stages: {}", suggest::list(names))),
             }
         }
@@ -114,7 +114,7 @@ fn fits(coordinates: &[(&str, &str)], name: &StageName) -> bool {
 }
 
 /// Whether a text fits a pattern in which `*` stands for any letters and `?` for one. Linear but for the stars.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;

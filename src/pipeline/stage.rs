@@ -22,7 +22,7 @@ pub struct StageId(pub usize);
 pub struct Pipeline {
     /// The project: the folder of the pipeline file. Absolute. Every other path here is relative to it.
     pub root: PathBuf,
-    /// The pipeline file, as given.
+    /// The pipeline file, relative to the root.
     pub file: PathBuf,
     /// The profile, if one was asked for.
     pub profile: Option<String>,

@@ -1,5 +1,9 @@
 //! The name that was probably meant.
 
+use std::borrow::Cow;
+
+use icu_normalizer::ComposingNormalizerBorrowed;
+
 /// The candidate nearest to a name, if one is near: a third of its letters may differ, or only the case.
 pub(crate) fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let length = name.chars().count();
@@ -15,6 +19,36 @@ pub(crate) fn nearest<'n>(name: &str, candidates: impl IntoIterator<Item = &'n s
         .filter(|(distance, _)| *distance <= allowed && *distance < length)
         .min_by_key(|(distance, c)| (*distance, !c.starts_with(name) && !name.starts_with(c)))
         .map(|(_, c)| c)
+}
+
+/// A hint that one name was meant by another. Names of the same letters in other characters look the same, so that is said.
+pub(crate) fn did_you_mean(written: &str, meant: &str) -> String {
+    if composed(written) == composed(meant) && written != meant {
+        return format!(
+            "`{meant}` has the same letters in other characters: there `{}`, here `{}`",
+            escaped(meant),
+            escaped(written)
+        );
+    }
+    format!("did you mean `{meant}`?")
+}
+
+/// The candidate with the same letters in other characters: `é` may be one, or an `e` with an accent.
+pub(crate) fn composed_otherwise<'n>(name: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    if name.is_ascii() {
+        return None;
+    }
+    let wanted = composed(name);
+    candidates.into_iter().find(|candidate| *candidate != name && composed(candidate) == wanted)
+}
+
+fn composed(name: &str) -> Cow<'_, str> {
+    ComposingNormalizerBorrowed::new_nfc().normalize(name)
+}
+
+/// A name with each character beyond ASCII as its number.
+fn escaped(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() }).collect()
 }
 
 /// Names for a message: `a`, `b` and `c`, shortened if there are many.
@@ -46,6 +80,15 @@ mod tests {
         assert_eq!(nearest("Evaluate", names), Some("evaluate"));
         assert_eq!(nearest("fetch", names), None);
         assert_eq!(nearest("train", names), None);
+    }
+
+    #[test]
+    fn the_same_letters_in_other_characters_are_shown_as_such() {
+        let (one, other) = ("donn\u{e9}es.csv", "donne\u{301}es.csv");
+        assert_eq!(composed_otherwise(one, ["a", other]), Some(other));
+        assert_eq!(composed_otherwise(one, [one]), None);
+        assert!(did_you_mean(one, other).ends_with("there `donne\\u{301}es.csv`, here `donn\\u{e9}es.csv`"));
+        assert_eq!(did_you_mean("tarin", "train"), "did you mean `train`?");
     }
 
     #[test]

@@ -1,45 +1,55 @@
 //! Copying an input as it lies in a project.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use super::blob::copy_hashing;
-use crate::hash::tree::Extent;
-use crate::hash::{ContentError, is_leftover};
+use crate::hash::ContentError;
+use crate::hash::tree::{self, Extent, Found};
 use crate::interrupt::Interrupt;
 
-/// Copies a file or a folder for somebody who is not to write to it, as a reflink where the file system can. A link at the path
-/// itself is followed; those in a folder stay links. Files must not be there yet, and come without the right to write. Everything
-/// keeps the time when it was changed, by which programs judge what is newer than what.
+/// Copies a file or a folder for somebody who is not to write to it, as a reflink where the file system can. Links count as they do in
+/// the digest of the same extent. Files must not be there yet, and come without the right to write. Everything keeps the time when it was
+/// changed, by which programs judge what is newer than what.
 ///
 /// # Errors
-/// What the system refuses, with the path of what could not be copied; or that the user asked to stop.
+/// What is no artifact, what the system refuses, with the path of what could not be copied; or that the user asked to stop.
 pub(crate) fn copy(from: &Path, to: &Path, extent: Extent, interrupt: &Interrupt) -> Result<(), ContentError> {
     interrupt.check().map_err(ContentError::io("copy", from))?;
     let metadata = fs::metadata(from).map_err(ContentError::io("copy", from))?;
     if !metadata.is_dir() {
         return copy_file(from, to, &metadata, interrupt).map_err(ContentError::io("copy", from));
     }
-    fs::create_dir_all(to).map_err(ContentError::io("create the folder", to))?;
-    for entry in fs::read_dir(from).map_err(ContentError::io("list", from))? {
-        let entry = entry.map_err(ContentError::io("list", from))?;
-        let (path, target) = (entry.path(), to.join(entry.file_name()));
-        let kind = entry.file_type().map_err(ContentError::io("examine", &path))?;
-        if extent == Extent::Source && is_leftover(&path, kind.is_dir()) {
-            continue;
+    let mut folders = BTreeSet::new();
+    let mut folder = |inside: &Path| -> Result<(), ContentError> {
+        if folders.contains(inside) {
+            return Ok(());
         }
-        if kind.is_symlink() {
-            let link = fs::read_link(&path).and_then(|link| std::os::unix::fs::symlink(link, target));
-            link.map_err(ContentError::io("copy", &path))?;
-        } else {
-            copy(&path, &target, extent, interrupt)?;
-        }
+        folders.extend(inside.ancestors().map(Path::to_owned));
+        fs::create_dir_all(to.join(inside)).map_err(ContentError::io("create the folder", &to.join(inside)))
+    };
+    folder(Path::new(""))?;
+    for (inside, found) in tree::walk(from, extent)? {
+        interrupt.check().map_err(ContentError::io("copy", from))?;
+        let (path, target) = (from.join(&inside), to.join(&inside));
+        folder(if matches!(found, Found::Folder) { &inside } else { inside.parent().unwrap_or(Path::new("")) })?;
+        let copied = match found {
+            Found::File => fs::metadata(&path).and_then(|metadata| copy_file(&path, &target, &metadata, interrupt)),
+            Found::Link { target: text } => std::os::unix::fs::symlink(text, target),
+            Found::Folder => Ok(()),
+        };
+        copied.map_err(ContentError::io("copy", &path))?;
     }
-    // What was put into it has changed it.
-    let set = File::open(to).and_then(|folder| folder.set_modified(metadata.modified()?));
-    set.map_err(ContentError::io("copy", from))
+    // What was put into a folder has changed it, and what is in it comes behind it in this order.
+    for inside in folders.iter().rev() {
+        let (path, target) = (from.join(inside), to.join(inside));
+        let set = || File::open(target)?.set_modified(fs::metadata(&path)?.modified()?);
+        set().map_err(ContentError::io("copy", &path))?;
+    }
+    Ok(())
 }
 
 fn copy_file(from: &Path, to: &Path, metadata: &Metadata, interrupt: &Interrupt) -> io::Result<()> {

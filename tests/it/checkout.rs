@@ -81,15 +81,26 @@ fn what_the_cache_no_longer_has_is_named_and_the_rest_written() {
 }
 
 #[test]
-fn a_link_out_of_the_project_is_not_followed() {
+fn a_link_is_followed_as_in_a_run_and_not_where_nothing_may_be_written() {
     let project = twice();
     let elsewhere = tempfile::tempdir().expect("a temporary folder");
+    let lead = |target: &std::path::Path| {
+        let out = project.root().join("out");
+        let _ = std::fs::remove_file(&out);
+        std::os::unix::fs::symlink(target, out).expect("link");
+    };
     std::fs::remove_dir_all(project.root().join("out")).expect("remove outputs");
-    std::os::unix::fs::symlink(elsewhere.path(), project.root().join("out")).expect("link");
-    let ran = project.kiln(&["checkout", "latest", "--force"]);
-    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-    assert!(ran.stdout.contains("leaves the project"), "{}", ran.stdout);
-    assert_eq!(std::fs::read_dir(elsewhere.path()).expect("list").count(), 0);
+    for (target, says) in [("/nowhere", "does not exist"), ("cache", "leads to the cache"), ("out", "cannot be found")]
+    {
+        lead(target.as_ref());
+        let ran = project.kiln(&["checkout", "latest", "--force"]);
+        assert_eq!(ran.code, Some(1), "{target}: {}", ran.stderr);
+        assert!(ran.stdout.contains(says), "{target}: {}", ran.stdout);
+    }
+    lead(elsewhere.path());
+    let ran = project.kiln(&["checkout", "latest"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    assert_eq!(std::fs::read_to_string(elsewhere.path().join("all/all.txt")).expect("an output"), "two1\ntwo2\n");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Behaviour of the `kiln` binary on real files: what ran, which bytes came out, what was said.
 #![allow(clippy::print_stderr, reason = "a test that this machine cannot run says so")]
 
+mod beside;
 mod bounds;
 mod browser;
 mod checkout;
@@ -19,6 +20,7 @@ mod init;
 mod kills;
 mod leftovers;
 mod limits;
+mod links;
 mod numbers;
 mod owners;
 mod project;
