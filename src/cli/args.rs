@@ -12,7 +12,7 @@ use super::show::Show;
 use super::status::Status;
 use super::why::Why;
 
-/// Where `compare` puts its page.
+/// Where `compare` puts its page in the project, unless it is named.
 pub(crate) const COMPARE_PAGE: &str = "out/compare.html";
 
 /// Declarative, incremental pipelines whose stages are keyed by content.
@@ -20,19 +20,28 @@ pub(crate) const COMPARE_PAGE: &str = "out/compare.html";
 #[command(name = "kiln", version, propagate_version = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: Where,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// Where the pipeline and the cache are.
+/// Where the pipeline and the cache are, as far as that was said.
 #[derive(Args, Debug)]
-pub(crate) struct Place {
-    /// The pipeline file.
-    #[arg(short = 'f', long = "file", global = true, value_name = "FILE", default_value = "pipeline.yaml")]
-    pub(crate) file: PathBuf,
+pub(crate) struct Where {
+    /// The pipeline file [default: `pipeline.yaml` here, or in the nearest folder above that has one].
+    #[arg(short = 'f', long = "file", global = true, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
     /// The cache; several checkouts may share one [default: `cache` beside the pipeline file].
     #[arg(long, global = true, value_name = "DIR", env = "KILN_CACHE")]
+    pub(crate) cache: Option<PathBuf>,
+}
+
+/// Where the pipeline and the cache are.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The pipeline file, from where the user stands.
+    pub(crate) file: PathBuf,
+    /// The cache, if it was named.
     pub(crate) cache: Option<PathBuf>,
 }
 
@@ -173,10 +182,10 @@ pub(crate) struct Compare {
     /// As Markdown tables.
     #[arg(long)]
     pub(crate) markdown: bool,
-    /// As a page: differences, curves laid over each other, figures side by side.
+    /// As a page: differences, curves laid over each other, figures side by side [default: `out/compare.html` in the project].
     #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "markdown", "within", "by"], num_args = 0..=1,
-        require_equals = true, default_missing_value = COMPARE_PAGE)]
-    pub(crate) html: Option<PathBuf>,
+        require_equals = true)]
+    pub(crate) html: Option<Option<PathBuf>>,
 }
 
 #[derive(Args, Debug)]
@@ -193,7 +202,8 @@ pub(crate) struct Runs {
 pub(crate) struct Report {
     /// The run: a name or its beginning, `latest`, `latest~2` [default: latest].
     pub(crate) run: Option<String>,
-    /// Where to write it; `-` for standard output [default: `out/report.html`, `out/report-RUN.html` for a run named].
+    /// Where to write it; `-` for standard output [default: `out/report.html` in the project, `out/report-RUN.html` for a
+    /// run named].
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 }

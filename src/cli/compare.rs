@@ -43,10 +43,10 @@ fn between(runs: &[RunRecord], args: &Compare, gates: &[Gate], past: &Past) -> R
     if let Some(file) = &args.html {
         let artifacts = |run: &RunRecord, output: &OutputRecord| report::bytes(past, run, output);
         let documents = |digest: &Digest| engine::document(&past.store, digest);
-        let file = if file == Path::new(COMPARE_PAGE) {
-            report::place(file, past.root(), &past.project)?
-        } else {
-            file.clone()
+        let file = match file {
+            Some(file) => file.clone(),
+            // Without a name it goes where the report of a run goes, wherever the user stands.
+            None => render::stand::path(&report::place(Path::new(COMPARE_PAGE), past.root(), &past.project)?),
         };
         let own = past.project.pipeline.to_string_lossy();
         report::write(&file, &kiln::report::side_by_side(runs, &own, &artifacts, &documents))?;

@@ -5,6 +5,7 @@ mod checkout;
 mod compare;
 mod completions;
 mod determinism;
+mod discover;
 mod follow;
 mod gc;
 mod graph;
@@ -69,24 +70,26 @@ pub(crate) fn main() -> ExitCode {
         .with_writer(|| render::Stderr)
         .with_ansi(render::look::Look::stderr().colour)
         .init();
+    let place = discover::place(&cli.place);
+    render::stand::at(&place.file);
     let result = match &cli.command {
-        Command::Run(args) => run::run(&cli.place, args),
-        Command::Status(args) => status::status(&cli.place, args),
-        Command::Why(args) => why::why(&cli.place, args),
-        Command::List(args) => list::list(&cli.place, args),
-        Command::Show(args) => show::show(&cli.place, args),
-        Command::Log(args) => log::log(&cli.place, args),
-        Command::Outputs(args) => outputs::outputs(&cli.place, args),
-        Command::Compare(args) => compare::compare(&cli.place, args),
-        Command::History(args) => history::history(&cli.place, args),
-        Command::Runs(args) => runs::runs(&cli.place, args),
-        Command::Report(args) => report::report(&cli.place, args),
-        Command::Graph(args) => graph::graph(&cli.place, args),
+        Command::Run(args) => run::run(&place, args),
+        Command::Status(args) => status::status(&place, args),
+        Command::Why(args) => why::why(&place, args),
+        Command::List(args) => list::list(&place, args),
+        Command::Show(args) => show::show(&place, args),
+        Command::Log(args) => log::log(&place, args),
+        Command::Outputs(args) => outputs::outputs(&place, args),
+        Command::Compare(args) => compare::compare(&place, args),
+        Command::History(args) => history::history(&place, args),
+        Command::Runs(args) => runs::runs(&place, args),
+        Command::Report(args) => report::report(&place, args),
+        Command::Graph(args) => graph::graph(&place, args),
         Command::Kinds(args) => kinds::kinds(args),
-        Command::Gc(args) => gc::gc(&cli.place, args),
-        Command::Checkout(args) => checkout::checkout(&cli.place, args),
-        Command::Trace(args) => trace::trace(&cli.place, args),
-        Command::Verify(args) => verify::verify(&cli.place, args),
+        Command::Gc(args) => gc::gc(&place, args),
+        Command::Checkout(args) => checkout::checkout(&place, args),
+        Command::Trace(args) => trace::trace(&place, args),
+        Command::Verify(args) => verify::verify(&place, args),
         Command::Init(args) => init::init(args),
         Command::Schema => schema::schema(),
         Command::Completions(args) => completions::completions(args),

@@ -52,7 +52,7 @@ impl Past {
 
     /// There are no runs: says whose there are, if any.
     pub(crate) fn nothing(&self) -> Stop {
-        let file = self.project.pipeline.display();
+        let file = render::stand::shown(&self.project.pipeline);
         Stop::Usage(match self.elsewhere() {
             None => "there are no runs yet\nhint: `kiln run` makes the first".to_owned(),
             Some(others) => format!("there are no runs of `{file}` in {} yet\nhint: {others}", self.root().display()),
@@ -78,7 +78,7 @@ impl Past {
 
     fn named(&self, owner: &Owner) -> String {
         let file = if owner.project == self.project.root {
-            owner.pipeline.display().to_string()
+            render::stand::shown(&owner.pipeline)
         } else {
             owner.project.join(&owner.pipeline).display().to_string()
         };
@@ -93,8 +93,8 @@ impl Past {
             Belongs::OtherFile => run.pipeline.clone(),
             Belongs::OtherProject => run.project.join(&run.pipeline),
         };
-        let own = self.project.pipeline.display();
-        render::talk(&format!("run {} is one of `{}`, not of `{own}`\n", run.id, file.display()));
+        let [file, own] = [&file, &self.project.pipeline].map(|file| render::stand::shown(file));
+        render::talk(&format!("run {} is one of `{file}`, not of `{own}`\n", run.id));
         belongs
     }
 }

@@ -8,8 +8,8 @@ use kiln::pipeline::{self, Identity, Overrides, Pipeline, StageId, StageName};
 use kiln::record::RunRecord;
 use kiln::store::Store;
 
-use super::Stop;
 use super::args::{Place, Select};
+use super::{Stop, render};
 
 /// The pipeline with its overrides.
 pub(crate) fn load(file: &Path, select: &Select) -> Result<Pipeline, Stop> {
@@ -48,7 +48,7 @@ pub(crate) fn open(identity: &Identity, cache: &Path, select: &Select) -> Result
 pub(crate) fn root(file: &Path) -> Result<PathBuf, Stop> {
     if !file.is_file() {
         let text = format!(
-            "there is no `{}` here\nhint: go to the project, or name its pipeline file with `--file`",
+            "there is no `{}` here or in a folder above\nhint: go to the project, or name its pipeline file with `--file`",
             file.display()
         );
         return Err(Stop::Usage(text));
@@ -69,7 +69,10 @@ pub(crate) fn store(place: &Place, root: &Path) -> Result<Store, Stop> {
 /// `kiln run pipeline.yaml train`: a first argument that looks like a YAML file is the pipeline file.
 pub(crate) fn pipeline_and_targets(file: &Path, targets: &[String]) -> (PathBuf, Vec<String>) {
     match targets.split_first() {
-        Some((first, rest)) if first.ends_with(".yaml") || first.ends_with(".yml") => (first.into(), rest.to_vec()),
+        Some((first, rest)) if first.ends_with(".yaml") || first.ends_with(".yml") => {
+            render::stand::at(Path::new(first));
+            (first.into(), rest.to_vec())
+        }
         _ => (file.to_owned(), targets.to_vec()),
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn report(place: &Place, args: &Report) -> Result<u8, Stop> {
             let file =
                 if name == "latest" { self::place(&file, past.root(), &past.project)? } else { beside(&file, &run.id) };
             write(&past.root().join(&file), &page.html)?;
-            render::data(&format!("{}\n", file.display()))?;
+            render::data(&format!("{}\n", render::stand::shown(&file)))?;
         }
     }
     Ok(0)
@@ -81,7 +81,7 @@ pub(crate) fn after_run(pipeline: &Pipeline, store: Store, run: &RunRecord, quie
         }
     }
     if !quiet {
-        render::talk(&format!("report: {}\n", place.display()));
+        render::talk(&format!("report: {}\n", render::stand::shown(&place)));
     }
     Ok(())
 }
@@ -100,7 +100,7 @@ pub(crate) fn place(page: &Path, folder: &Path, project: &Project) -> Result<Pat
     let place = if others(page) { beside(page, &own) } else { page.to_owned() };
     let file = folder.join(&place);
     if fs::symlink_metadata(&file).is_ok() && shown(&file).is_none() {
-        let text = format!("`{}` is no page of Kiln's, so it stays as it is", place.display());
+        let text = format!("`{}` is no page of Kiln's, so it stays as it is", render::stand::shown(&place));
         return Err(Stop::Usage(format!(
             "{text}\nhint: move it, or name another place with `--output` or `--html=FILE`"
         )));

@@ -23,6 +23,7 @@ mod limits;
 mod links;
 mod numbers;
 mod owners;
+mod place;
 mod project;
 
 mod random;

@@ -7,12 +7,12 @@ use kiln::record::RunRecord;
 use serde_json::{Value, json};
 
 use super::number;
+use super::stand::shown;
 
 /// What will be written, said before it is.
 pub(crate) fn announcement(plan: &[Checkout], write: bool) -> String {
     let verb = if write { "writing" } else { "would write" };
-    let lines =
-        of(plan, CheckoutStep::Write).map(|entry| format!("{verb} {}: {}\n", entry.path.display(), name(entry)));
+    let lines = of(plan, CheckoutStep::Write).map(|entry| format!("{verb} {}: {}\n", shown(&entry.path), name(entry)));
     lines.collect()
 }
 
@@ -21,11 +21,11 @@ pub(crate) fn text(run: &RunRecord, plan: &[Checkout], write: bool) -> String {
     let mut text = String::new();
     for entry in of(plan, CheckoutStep::Refuse) {
         let why = entry.why.as_deref().unwrap_or_default();
-        let _ = writeln!(text, "refused {}: {why} ({})", entry.path.display(), name(entry));
+        let _ = writeln!(text, "refused {}: {why} ({})", shown(&entry.path), name(entry));
     }
     for entry in of(plan, CheckoutStep::Gone) {
         let _ =
-            writeln!(text, "gone {}: the cache no longer has {} ({})", entry.path.display(), entry.digest, name(entry));
+            writeln!(text, "gone {}: the cache no longer has {} ({})", shown(&entry.path), entry.digest, name(entry));
     }
     let count = |step: CheckoutStep| of(plan, step).count();
     let mut parts = vec![];

@@ -12,8 +12,8 @@ use super::gates;
 use super::look::Look;
 use super::names::{self, collapsed};
 use super::number::{self, Precision, SECONDS};
-use super::summary;
 use super::table::{Grid, Side, escaped};
+use super::{stand, summary};
 
 /// So many rows of a table are shown unless all are asked for.
 const ROWS: usize = 100;
@@ -106,7 +106,7 @@ fn digests(stages: &[StageDiff], runs: &[RunSummary]) -> Section {
     for (stage, output) in stages.iter().flat_map(|stage| stage.outputs.iter().map(move |output| (stage, output))) {
         let digests = output.digests.iter().map(|digest| digest.map_or(NONE.to_owned(), |digest| digest.short()));
         let name = format!("{}.{}", stage.name, output.name);
-        grid.row([name, output.path.display().to_string()].into_iter().chain(digests));
+        grid.row([name, stand::shown(&output.path)].into_iter().chain(digests));
     }
     let title = if grid.is_empty() { "no output differs" } else { "outputs that differ" };
     Section { title: title.into(), grid, notes: vec![] }

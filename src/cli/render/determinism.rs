@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use kiln::engine::Twice;
 
 use super::look::{Look, one_line};
-use super::number;
+use super::{number, stand};
 
 /// A line a stage, and for those that differ both digests and the logs.
 pub(crate) fn text(checked: &[Twice], look: &Look) -> String {
@@ -26,7 +26,7 @@ pub(crate) fn text(checked: &[Twice], look: &Look) -> String {
             }
         }
         let [one, two] = &twice.logs;
-        let _ = writeln!(text, "  logs {}\n       {}", one.display(), two.display());
+        let _ = writeln!(text, "  logs {}\n       {}", stand::shown(one), stand::shown(two));
         if let Some(line) = &twice.log_difference {
             let [one, two] = line.texts.each_ref().map(|text| one_line(text));
             let _ = writeln!(text, "  they differ in line {}\n    first  {one}\n    second {two}", line.line);

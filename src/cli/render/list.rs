@@ -9,9 +9,8 @@ use kiln::store::RunSummary;
 
 use super::look::Look;
 use super::names::{base, collapsed};
-use super::number;
 use super::table::{Grid, Side};
-use super::under_way;
+use super::{number, stand, under_way};
 use crate::cli::list::Listed as Stage;
 use crate::cli::outputs::InPlace;
 use crate::cli::runs::Listed;
@@ -99,7 +98,7 @@ pub(crate) fn outputs(outputs: &[InPlace], look: &Look) -> String {
         };
         grid.row([
             format!("{}.{}", output.stage, output.output),
-            output.path.display().to_string(),
+            stand::shown(&output.path),
             role.to_owned(),
             output.bytes.map_or("-".into(), number::size),
             output.digest.map_or("-".into(), |digest| digest.short()),

@@ -19,6 +19,7 @@ mod quiet;
 pub(crate) mod report;
 pub(crate) mod show;
 pub(crate) mod spread;
+pub(crate) mod stand;
 pub(crate) mod status;
 pub(crate) mod summary;
 pub(crate) mod table;
@@ -31,6 +32,7 @@ pub(crate) mod why;
 #[path = "../../../tests/support/records.rs"]
 mod records;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write};
 use std::path::Path;
@@ -154,9 +156,18 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Shows the mistakes of a pipeline.
 pub(crate) fn mistakes(mistakes: &[Diagnostic]) {
+    let mut mistakes = mistakes.to_vec();
+    let mut arguments = HashMap::new();
+    for label in mistakes.iter_mut().flat_map(|mistake| &mut mistake.labels) {
+        match label.in_argument().map(str::to_owned) {
+            Some(text) => drop(arguments.insert(label.file.clone(), text)),
+            None => label.file = stand::path(&label.file),
+        }
+    }
     // As the texts were read: places count from behind a byte order mark.
-    let read = |path: &Path| text::of(&std::fs::read(path).ok()?).map(str::to_owned).ok();
-    talk(&diagnostic::diagnostic(mistakes, &read, Look::stderr().colour));
+    let file = |path: &Path| text::of(&std::fs::read(path).ok()?).map(str::to_owned).ok();
+    let read = |path: &Path| arguments.get(path).cloned().or_else(|| file(path));
+    talk(&diagnostic::diagnostic(&mistakes, &read, Look::stderr().colour));
 }
 
 /// Says what went wrong.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::look::{Look, one_line};
 use super::names::{collapsed, escaped};
 use super::number::{self, Precision};
+use super::stand;
 use super::table::{Grid, Side};
 use crate::cli::show::{LastRun, Shown};
 
@@ -30,8 +31,8 @@ fn stage(shown: &Shown, all: bool, look: &Look) -> String {
         .inputs
         .iter()
         .map(|input| {
-            let path = input.path.display();
-            let from = input.from.as_ref().map_or(path.to_string(), |from| format!("{from} ({path})"));
+            let path = stand::shown(&input.path);
+            let from = input.from.as_ref().map_or(path.clone(), |from| format!("{from} ({path})"));
             [input.input.clone(), from]
         })
         .collect();
@@ -80,7 +81,7 @@ fn output_text(shown: &Shown, name: &str) -> String {
     };
     let made = shown.last.as_ref().and_then(|last| last.record.outputs.get(name));
     let made = made.map_or(String::new(), |made| format!("  {}, {}", made.digest.short(), number::size(made.bytes)));
-    format!("{}{role}{made}", output.path.display())
+    format!("{}{role}{made}", stand::shown(&output.path))
 }
 
 fn last_result(last: &LastRun, all: bool, look: &Look) -> String {

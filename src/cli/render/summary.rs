@@ -13,6 +13,7 @@ use kiln::record::{Outcome, RunRecord, RunStatus, StageRecord};
 use super::look::{Look, one_line};
 use super::names::escaped;
 use super::number::{self, Precision};
+use super::stand;
 
 /// So many failed stages are told in full, and so many lines of each log.
 const FAILURES: usize = 10;
@@ -35,7 +36,8 @@ pub(crate) fn summary(run: &RunRecord, look: &Look) -> String {
     if counts.executed + counts.restored > 0 {
         text += &results(run, look);
     } else if let Some((files, folder)) = unchanged(run) {
-        let _ = writeln!(text, "{} of metrics and figures under {}", number::count(files, "file"), folder.display());
+        let _ =
+            writeln!(text, "{} of metrics and figures under {}", number::count(files, "file"), stand::shown(&folder));
     }
     text
 }
@@ -97,7 +99,7 @@ pub(super) fn failures(run: &RunRecord, look: &Look) -> String {
             let _ = writeln!(text, "  {}", one_line(line));
         }
         if let Some(log) = &stage.log {
-            let _ = writeln!(text, "  log: {}", log.display());
+            let _ = writeln!(text, "  log: {}", stand::shown(log));
             for line in tail(&run.project.join(log)).unwrap_or_default() {
                 let _ = writeln!(text, "  | {line}");
             }
@@ -136,7 +138,7 @@ fn outputs(run: &RunRecord, role: Role) -> impl Iterator<Item = (&StageRecord, &
 
 fn results(run: &RunRecord, look: &Look) -> String {
     let metrics: Vec<(String, String)> =
-        outputs(run, Role::Metrics).map(|(stage, path)| (path.display().to_string(), numbers(stage))).collect();
+        outputs(run, Role::Metrics).map(|(stage, path)| (stand::shown(path), numbers(stage))).collect();
     let figures: Vec<(String, String)> = figures(run).into_iter().map(|path| (path, String::new())).collect();
     section("metrics", &metrics, look) + &section("figures", &figures, look)
 }
@@ -180,9 +182,9 @@ fn figures(run: &RunRecord) -> Vec<String> {
         known.push(extension);
     }
     let show = |stem: PathBuf| {
-        let stem_text = stem.display();
+        let stem_text = stand::shown(&stem);
         match &formats[&stem][..] {
-            [one] if one.is_empty() => stem_text.to_string(),
+            [one] if one.is_empty() => stem_text,
             [one] => format!("{stem_text}.{one}"),
             several => format!("{stem_text}.{{{}}}", several.join(",")),
         }
