@@ -1,5 +1,6 @@
 //! `kiln init`: what it writes works at once, and it overwrites nothing. Every command that a program may read gives JSON.
 
+use crate::browser;
 use crate::project::Project;
 
 /// An empty folder and what `init` made of it.
@@ -27,6 +28,23 @@ fn what_it_writes_runs_compares_and_explains_itself() {
     assert_eq!(project.run(&[]).with("executed").len(), 6);
     let by = project.kiln(&["compare", "--by", "seed"]).stdout;
     assert!(by.contains("slow") && by.contains('±'), "{by}");
+}
+
+#[test]
+fn its_page_has_the_width_of_the_window_with_headings_and_without() {
+    let project = made();
+    project.run(&[]);
+    let report: String =
+        project.read("report.md").lines().filter(|line| !line.starts_with("##")).collect::<Vec<_>>().join("\n");
+    project.write("plain.md", &report).edit("pipeline.yaml", "report: report.md", "report: plain.md");
+    project.run(&[]);
+    let Some(mut browser) = browser::browser("the width of a page") else { return };
+    let root = project.root().canonicalize().expect("the project");
+    for (page, least) in [("report.html", 0.6), ("plain.html", 0.75)] {
+        for share in browser::shares(&mut browser, &root.join("out").join(page), &[1200, 800, 400]) {
+            assert!(share >= least, "{page}: {share}");
+        }
+    }
 }
 
 #[test]

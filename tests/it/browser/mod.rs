@@ -81,6 +81,18 @@ pub(crate) fn check(browser: &mut Browser, page: &Path, pictures: usize) {
     keyboard(browser);
 }
 
+/// How wide the text of a page is in windows of these widths, as a share of them.
+pub(crate) fn shares(browser: &mut Browser, page: &Path, widths: &[u32]) -> Vec<f64> {
+    browser.call("Emulation.setScriptExecutionDisabled", json!({"value": false}));
+    browser.open(page);
+    let mut share = |width: u32| {
+        let metrics = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
+        browser.call("Emulation.setDeviceMetricsOverride", metrics);
+        number(&browser.evaluate("document.querySelector('main').getBoundingClientRect().width")) / f64::from(width)
+    };
+    widths.iter().map(|width| share(*width)).collect()
+}
+
 /// The page that is open can be printed.
 pub(crate) fn print(browser: &mut Browser) {
     let printed = browser.call("Page.printToPDF", json!({"preferCSSPageSize": true}));
