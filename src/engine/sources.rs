@@ -49,7 +49,7 @@ impl Sources {
         match memo.source(&pipeline.root.join(path)) {
             Ok(Some(artifact)) => Ok(artifact),
             Ok(None) => Err(format!("{} does not exist", path.display())),
-            Err(error) => Err(told(&error, &pipeline.root)),
+            Err(error) => Err(format!("cannot read {}: {}", path.display(), told(&error, &pipeline.root))),
         }
     }
 }

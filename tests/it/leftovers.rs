@@ -134,7 +134,7 @@ fn a_file_that_cannot_be_read_is_named_with_the_cause() {
     std::os::unix::fs::symlink("/nowhere/else", project.root().join("lib/away")).expect("link");
     let ran = project.kiln(&["run", "--json"]);
     let error = ran.record().stage("list")["error"].as_str().expect("an error").to_owned();
-    assert!(error.starts_with("cannot read lib: lib/away is a symbolic link that leaves its folder"), "{error}");
+    assert_eq!(error, "cannot read lib: lib/away is a symbolic link to /nowhere/else, which does not exist");
     std::fs::remove_file(project.root().join("lib/away")).expect("remove");
     if rustix::process::geteuid().is_root() {
         return;
