@@ -31,6 +31,9 @@ def check(holds, what):
 
 print("duckdb", duckdb.__version__, "pyarrow", pa.__version__)
 pq.write_table(pa.table({"loss": [1.0, 2.0, math.nan]}), "runs.parquet")
+stored = pq.read_metadata("runs.parquet").row_group(0).column(0).statistics
+print("minimum and maximum stored in the file:", stored.min, stored.max)
+check((stored.min, stored.max) == (1.0, 2.0), "the file's statistics leave NaN out")
 con = duckdb.connect()
 one = lambda sql: con.execute(sql).fetchall()[0][0]
 con.execute("create table runs as select * from 'runs.parquet'")

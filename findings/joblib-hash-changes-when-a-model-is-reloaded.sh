@@ -3,8 +3,9 @@
 #
 # Expected: joblib.hash identifies an object by its content: a model that was saved and loaded has the same
 #   hash.
-# Happens: The hash covers how strings are shared between objects in memory. Loading changes the sharing, so the
-#   hash is another one. joblib.Memory then runs the cached function again for the loaded model.
+# Happens: The hash of an array covers its strides, the steps between values in memory. The coefficients of a
+#   logistic regression are a view into a larger array, with strides of their own, and loading makes them a
+#   plain array. joblib.Memory then runs the cached function again for the loaded model.
 # Seen: joblib 1.6.0 with scikit-learn 1.9.1, Python 3.11 on Debian 12, x86-64, in November 2026.
 # Matters: In one process an evaluation hits the cache, in the next one, with the same model from a file, it
 #   misses. The hash is no digest of a model.
@@ -43,6 +44,13 @@ print("loaded:        ", joblib.hash(loaded))
 print("loaded, copied:", joblib.hash(again))
 check(joblib.hash(model) == joblib.hash(model), "the hash of one object is stable")
 check(joblib.hash(model) != joblib.hash(loaded), "the loaded model has another hash")
+
+before, after = model[-1].coef_, loaded[-1].coef_
+print("coefficients: strides", before.strides, "loaded:", after.strides, "equal:", np.array_equal(before, after))
+check(np.array_equal(before, after) and before.flags.c_contiguous and after.flags.c_contiguous, "equal, both contiguous")
+check(before.strides != after.strides, "the strides differ")
+check(joblib.hash(before) != joblib.hash(after), "so the hash differs")
+check(joblib.hash(before.copy()) == joblib.hash(after), "a plain copy has the hash of the loaded array")
 
 memory = joblib.Memory("cache", verbose=0)
 calls = []
