@@ -54,8 +54,9 @@ fn panel(column: &str, lines: &[(&str, &Series)]) -> Markup {
     };
     let lines_here: Vec<(usize, Line<'_>)> =
         lines.iter().enumerate().filter_map(|(i, (name, series))| Some((i, (*name, of(series)?)))).collect();
-    let points = || lines_here.iter().flat_map(|(_, (_, points))| points).filter_map(|(x, y)| Some((*x, (*y)?)));
-    let (x, y) = (Axis::along(points().map(|p| p.0)), Axis::new(points().map(|p| p.1)));
+    let points = || lines_here.iter().flat_map(|(_, (_, points))| points);
+    // A gap at the end is seen only if there is room for it.
+    let (x, y) = (Axis::along(points().map(|p| p.0)), Axis::new(points().filter_map(|p| p.1)));
     let abscissa = lines.first().map_or("", |(_, series)| series.abscissa.as_str());
     let px = |v: f64| ROOM[0] + x.share(v) * (WIDTH - ROOM[0] - ROOM[2]);
     let py = |v: f64| HEIGHT - ROOM[3] - y.share(v) * (HEIGHT - ROOM[1] - ROOM[3]);

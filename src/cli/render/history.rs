@@ -31,8 +31,7 @@ fn section(history: &History, row: &MetricRow) -> Section {
         ("change", Side::Right),
     ];
     let mut grid = Grid::new(1, titles);
-    let values = || row.values.iter().copied().flatten();
-    let precision = Precision::of(values()).telling(values());
+    let precision = Precision::of_column(row.values.iter().copied().flatten());
     let mut before: Option<f64> = None;
     let mut without = 0;
     for (run, value) in history.runs.iter().zip(&row.values) {
