@@ -19,7 +19,7 @@ pub const VERSION: u32 = 1;
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum RunEvent {
     /// The run begins. The first line of a file.
-    Run(Began),
+    Run(Box<Began>),
     /// So many more stages are up to date.
     UpToDate {
         /// How many.

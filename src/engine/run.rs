@@ -109,7 +109,7 @@ impl Began {
 
     /// What is known of the run when it begins.
     pub(super) fn event(&self, pipeline: &Pipeline, options: &Options, stages: usize) -> RunEvent {
-        RunEvent::Run(events::Began {
+        RunEvent::Run(Box::new(events::Began {
             version: events::VERSION,
             id: self.id.clone(),
             started: self.started,
@@ -122,7 +122,7 @@ impl Began {
             host: super::host(),
             process: std::process::id(),
             stages,
-        })
+        }))
     }
 
     /// Begins to leave traces of the run, and tells how it begins. A run that cannot do that is as good as any other until it is killed.

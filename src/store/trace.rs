@@ -239,7 +239,7 @@ fn read(path: &Path) -> Option<Traced> {
     let mut lines = BufReader::new(&file).split(b'\n').map_while(io::Result::ok);
     let Line { event: RunEvent::Run(began), .. } = serde_json::from_slice(&lines.next()?).ok()? else { return None };
     let mut traced = Traced {
-        began,
+        began: *began,
         alive,
         last: 0.0,
         up_to_date: 0,

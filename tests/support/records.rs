@@ -34,7 +34,7 @@ pub fn run(id: &str, stages: Vec<StageRecord>) -> RunRecord {
 /// A run of so many stages begins.
 pub fn began(stages: usize) -> RunEvent {
     let run = run("kqzvbnme", vec![]);
-    RunEvent::Run(Began {
+    RunEvent::Run(Box::new(Began {
         version: events::VERSION,
         id: run.id,
         started: run.started,
@@ -47,7 +47,7 @@ pub fn began(stages: usize) -> RunEvent {
         host: run.host,
         process: 1,
         stages,
-    })
+    }))
 }
 
 /// Something belongs to no stage.

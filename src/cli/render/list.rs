@@ -15,6 +15,9 @@ use crate::cli::list::Listed as Stage;
 use crate::cli::outputs::InPlace;
 use crate::cli::runs::Listed;
 
+/// What a run belongs to, in a column.
+type Whose<'a> = &'a dyn Fn(&RunSummary) -> PathBuf;
+
 /// A line a run, newest first.
 pub(crate) fn runs(runs: &[Listed], look: &Look) -> String {
     // Whose they are is worth a column where they are not all of one pipeline file, or of one project.
@@ -22,7 +25,7 @@ pub(crate) fn runs(runs: &[Listed], look: &Look) -> String {
         runs.iter().map(|run| of(&run.summary)).collect::<BTreeSet<_>>().len() > 1
     };
     let file = |run: &RunSummary| run.pipeline.file_name().map(PathBuf::from).unwrap_or_default();
-    let whose: [(&str, bool, &dyn Fn(&RunSummary) -> PathBuf); 2] = [
+    let whose: [(&str, bool, Whose<'_>); 2] = [
         ("pipeline", several(&file), &file),
         ("project", several(&|run| run.project.clone()), &|run| run.project.clone()),
     ];
