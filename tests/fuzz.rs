@@ -154,7 +154,8 @@ fn pipelines() {
         fs::write(&file, bytes).expect("write");
         let _ = pipeline::load(&file, &catalog, &Overrides::default());
         let set = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).replace('\n', " ");
-        let overrides = Overrides { profile: Some("strict".into()), set: vec![format!("params.least={set}"), set] };
+        let overrides =
+            Overrides { profile: Some("strict".into()), set: vec![format!("params.least={set}"), set], cache: None };
         let _ = pipeline::load(&file, &catalog, &overrides);
     });
 }

@@ -152,7 +152,7 @@ fn parameters_keep_their_types_and_defaults_are_filled_in() {
 #[test]
 fn a_profile_is_merged_and_set_has_the_last_word() {
     let project = Project::new(STUDY);
-    let full = Overrides { profile: Some("full".into()), set: vec![] };
+    let full = Overrides { profile: Some("full".into()), ..Overrides::default() };
     let pipeline = project.try_load(&full).unwrap();
     assert_eq!(pipeline.params["epochs"], 30);
     assert_eq!(pipeline.params["rates"], json!({"low": 0.002, "high": {"value": 0.1}}));
@@ -363,7 +363,7 @@ proptest! {
     #[test]
     fn no_text_makes_the_loader_panic(text in prop_oneof![line(), line().prop_map(|t| format!("version: 1\nstages:\n{t}")), any::<String>()]) {
         let project = Project::new(&text);
-        if let Err(diagnostics) = project.try_load(&Overrides { profile: None, set: vec![text.clone()] }) {
+        if let Err(diagnostics) = project.try_load(&Overrides { set: vec![text.clone()], ..Overrides::default() }) {
             prop_assert!(!diagnostics.is_empty());
             for label in diagnostics.iter().flat_map(|d| &d.labels) {
                 prop_assert!(label.span.start <= label.span.end);

@@ -46,7 +46,7 @@ fn refusal(project: &Path, text: &str) -> String {
         let marker = format!("# {key}: ");
         text.lines().filter_map(|line| line.strip_prefix(&marker)).map(str::to_owned).collect()
     };
-    let overrides = Overrides { profile: head("profile").pop(), set: head("set") };
+    let overrides = Overrides { profile: head("profile").pop(), set: head("set"), cache: None };
     match pipeline::load(&file, &support::catalog(), &overrides) {
         Ok(_) => "accepted\n".to_owned(),
         Err(diagnostics) => {

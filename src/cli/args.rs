@@ -122,6 +122,9 @@ pub(crate) struct Run {
     /// it needs is brought up to date as always. May be repeated.
     #[arg(long, value_name = "STAGE")]
     pub(crate) force: Vec<String>,
+    /// Put outputs in place even where something lies that Kiln did not make, or that was changed since.
+    #[arg(long)]
+    pub(crate) force_overwrite: bool,
     /// Execute this stage twice and compare the outputs; publish nothing. May be repeated.
     #[arg(long, value_name = "STAGE", conflicts_with_all = ["force", "dry_run", "keep_going"])]
     pub(crate) check_determinism: Vec<String>,
@@ -134,8 +137,8 @@ pub(crate) struct Run {
     /// Say what would be done, and do nothing.
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
-    /// Run again whenever a source, a model file or the pipeline file changes, until Ctrl-C; `--force` counts for the first
-    /// run only.
+    /// Run again whenever a source, a model file or the pipeline file changes, until Ctrl-C; `--force` and
+    /// `--force-overwrite` count for the first run only.
     #[arg(short, long, conflicts_with_all = ["check_determinism", "dry_run"])]
     pub(crate) watch: bool,
     /// End with the run record as JSON on standard output; with `--watch`, one a run.
@@ -186,6 +189,9 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "markdown", "within", "by"], num_args = 0..=1,
         require_equals = true)]
     pub(crate) html: Option<Option<PathBuf>>,
+    /// Write the page even where something else lies than a page of Kiln's.
+    #[arg(long, requires = "html")]
+    pub(crate) force_overwrite: bool,
 }
 
 #[derive(Args, Debug)]
@@ -206,6 +212,9 @@ pub(crate) struct Report {
     /// run named].
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Write it even where something else lies than a page of Kiln's.
+    #[arg(long)]
+    pub(crate) force_overwrite: bool,
 }
 
 #[derive(Args, Debug)]
@@ -300,8 +309,8 @@ pub(crate) struct Checkout {
     /// Only these stages: `train`, `train[model=5]`, `eval*` [default: all].
     #[arg(value_name = "STAGE")]
     pub(crate) stages: Vec<String>,
-    /// Overwrite what Kiln did not write, or what was changed by hand.
-    #[arg(long)]
+    /// Replace what Kiln did not make, or what was changed by hand.
+    #[arg(long = "force-overwrite", visible_alias = "force")]
     pub(crate) force: bool,
     /// Say what would be written, and write nothing.
     #[arg(short = 'n', long)]

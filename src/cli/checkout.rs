@@ -3,21 +3,29 @@
 use kiln::engine::{Checkout as Entry, CheckoutStep};
 use kiln::pipeline::{self, StageName};
 use kiln::record::{RunRecord, StageRecord};
+use kiln::store::Ownership;
 
 use super::args::{Checkout, Place};
 use super::past::Past;
-use super::{EXIT_FAILED, Stop, render};
+use super::{EXIT_FAILED, Stop, claim, render};
 
 pub(crate) fn checkout(place: &Place, args: &Checkout) -> Result<u8, Stop> {
-    let past = Past::open(place)?;
+    let past = if args.dry_run { Past::open(place)? } else { Past::open_to_write(place)? };
     let run = past.find(&args.run)?;
     past.say_whose(&run);
     let Past { store, project } = past;
     let root = project.root;
     all_named(&run, &args.stages)?;
     let wanted = |stage: &StageRecord| args.stages.is_empty() || args.stages.iter().any(|target| names(target, stage));
-    let _hold = store.hold()?;
-    let mut plan = Entry::plan(&store, &root, &run, &wanted, args.force)?;
+    let _own = match args.dry_run {
+        true => None,
+        false => {
+            let mut say = |text: &str| render::talk(&format!("kiln: {text}\n"));
+            Some((claim::wait(&store, &root, None, &mut say)?, store.hold()?))
+        }
+    };
+    let ownership = Ownership::new(&store, &root, args.force);
+    let mut plan = Entry::plan(&store, &root, &run, &wanted, &ownership);
     let refused = plan.iter().any(|entry| entry.step == CheckoutStep::Refuse);
     let write = !refused && !args.dry_run;
     if !args.json {
@@ -25,7 +33,7 @@ pub(crate) fn checkout(place: &Place, args: &Checkout) -> Result<u8, Stop> {
     }
     if write {
         for entry in &mut plan {
-            entry.carry_out(&store, &root)?;
+            entry.carry_out(&ownership)?;
         }
         store.memo().save()?;
     }

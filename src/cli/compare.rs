@@ -9,6 +9,7 @@ use kiln::record::{OutputRecord, RunRecord};
 use serde::Serialize;
 
 use super::args::{COMPARE_PAGE, Compare, Place};
+use super::page::Target;
 use super::past::Past;
 use super::render::look::Look;
 use super::{EXIT_FAILED, Stop, render, report};
@@ -43,14 +44,18 @@ fn between(runs: &[RunRecord], args: &Compare, gates: &[Gate], past: &Past) -> R
     if let Some(file) = &args.html {
         let artifacts = |run: &RunRecord, output: &OutputRecord| report::bytes(past, run, output);
         let documents = |digest: &Digest| engine::document(&past.store, digest);
-        let file = match file {
-            Some(file) => file.clone(),
+        let target = match file {
+            Some(file) => Target::here(file, &past.store, args.force_overwrite),
             // Without a name it goes where the report of a run goes, wherever the user stands.
-            None => render::stand::path(&report::place(Path::new(COMPARE_PAGE), past.root(), &past.project)?),
+            None => {
+                let file = report::place_of(Path::new(COMPARE_PAGE), past.root(), &past.project);
+                Target::within(past.root(), &file, &past.store, args.force_overwrite)
+            }
         };
+        target.check()?;
         let own = past.project.pipeline.to_string_lossy();
-        report::write(&file, &kiln::report::side_by_side(runs, &own, &artifacts, &documents))?;
-        render::data(&format!("{}\n", file.display()))?;
+        target.write(&kiln::report::side_by_side(runs, &own, &artifacts, &documents))?;
+        render::data(&format!("{}\n", target.shown().display()))?;
         return Ok(results);
     }
     let mut comparison = comparison.select(&args.columns).map_err(usage)?;

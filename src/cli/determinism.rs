@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kiln::engine::{self, Interrupt, Options, Step};
 use kiln::pipeline::{self, Pipeline, StageId};
 use kiln::record::RunStatus;
-use kiln::store::Store;
+use kiln::store::{Ownership, Store};
 
 use super::args::Run;
 use super::render::look::Look;
@@ -27,7 +27,8 @@ pub(crate) fn check(
         let name = pipeline.stages[id.0].name.to_string();
         let mut needed = pipeline::select(pipeline, std::slice::from_ref(&name)).map_err(Stop::Mistakes)?;
         needed.remove(&id);
-        let plan = engine::plan(pipeline, store, &needed, &BTreeSet::new());
+        let ownership = Ownership::new(store, &pipeline.root, args.force_overwrite);
+        let plan = engine::plan(pipeline, store, &needed, &BTreeSet::new(), &ownership);
         // What can be restored need not be in place.
         if plan.iter().any(|planned| !matches!(planned.step, Step::UpToDate | Step::Restore)) {
             let (worker, set) = (worker.clone(), args.select.set.clone());
@@ -36,6 +37,7 @@ pub(crate) fn check(
                 force: BTreeSet::new(),
                 jobs,
                 keep_going: false,
+                overwrite: args.force_overwrite,
                 worker,
                 set,
                 identity: None,

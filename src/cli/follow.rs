@@ -41,8 +41,11 @@ pub(crate) fn wait(place: &Place, past: &Past, stage: &str) -> Result<(), Stop> 
         let begun = |run: &Traced| project::recorded(&run.record(), asked).is_ok();
         let Some(run) = alive.first().filter(|_| !alive.iter().any(begun)) else { return Ok(()) };
         if !told {
-            let pipeline =
-                project::load(&place.file, &Select { profile: run.began.profile.clone(), set: run.began.set.clone() })?;
+            let pipeline = project::load(
+                place,
+                &place.file,
+                &Select { profile: run.began.profile.clone(), set: run.began.set.clone() },
+            )?;
             pipeline::matching(&pipeline, asked).map_err(Stop::Mistakes)?;
             render::talk(&format!("waiting for `{stage}` to begin in run {}\n", run.began.id));
             told = true;

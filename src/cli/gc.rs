@@ -11,7 +11,7 @@ use super::render::look::Look;
 use super::{EXIT_FAILED, Stop, render};
 
 pub(crate) fn gc(place: &Place, args: &Gc) -> Result<u8, Stop> {
-    let past = Past::open(place)?;
+    let past = if args.delete { Past::open_to_write(place)? } else { Past::open(place)? };
     let runs: Vec<_> = args.keep.iter().map(|name| Ok(past.find(name)?.id)).collect::<Result<_, Stop>>()?;
     let store = past.store;
     let keep = Keep {

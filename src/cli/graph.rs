@@ -11,7 +11,7 @@ use super::args::{Graph, GraphFormat, Place};
 use super::{Stop, project, render};
 
 pub(crate) fn graph(place: &Place, args: &Graph) -> Result<u8, Stop> {
-    let pipeline = project::load(&place.file, &args.select)?;
+    let pipeline = project::load(place, &place.file, &args.select)?;
     let name = |id: StageId| pipeline.stages[id.0].name.to_string();
     let pairs: Vec<(String, Vec<String>)> = pipeline
         .graph

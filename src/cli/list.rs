@@ -60,7 +60,7 @@ pub(crate) struct Output {
 
 pub(crate) fn list(place: &Place, args: &List) -> Result<u8, Stop> {
     let (file, targets) = project::pipeline_and_targets(&place.file, &args.targets);
-    let pipeline = project::load(&file, &args.select)?;
+    let pipeline = project::load(place, &file, &args.select)?;
     let stages = match &targets[..] {
         [] => project::selected(&pipeline, &[])?,
         targets => project::named(&pipeline, targets)?,

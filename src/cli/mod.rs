@@ -2,6 +2,7 @@
 
 mod args;
 mod checkout;
+mod claim;
 mod compare;
 mod completions;
 mod determinism;
@@ -15,6 +16,7 @@ mod kinds;
 mod list;
 mod log;
 mod outputs;
+mod page;
 mod past;
 mod project;
 mod render;
@@ -33,6 +35,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use kiln::catalog;
+use kiln::store::StoreError;
 
 use args::{Cli, Command};
 
@@ -96,23 +99,30 @@ pub(crate) fn main() -> ExitCode {
         Command::Worker => return worker(),
         Command::Watchdog { scratch, kiln } => kiln::engine::watch(scratch, *kiln).map(|()| 0).map_err(Stop::from),
     };
-    let code = match result {
-        Ok(code) => ExitCode::from(code),
-        Err(Stop::Mistakes(mistakes)) => {
-            render::mistakes(&mistakes);
-            ExitCode::from(EXIT_USAGE)
-        }
-        Err(Stop::Usage(text)) => {
-            render::error(&text);
-            ExitCode::from(EXIT_USAGE)
-        }
-        Err(Stop::Error(error)) => {
-            render::error(&format!("{error:#}"));
-            ExitCode::from(EXIT_FAILED)
-        }
-    };
+    let code = ExitCode::from(result.unwrap_or_else(tell));
     render::finish();
     code
+}
+
+/// Says why a command ended early, and with which code.
+pub(crate) fn tell(stop: Stop) -> u8 {
+    match stop {
+        Stop::Mistakes(mistakes) => {
+            render::mistakes(&mistakes);
+            EXIT_USAGE
+        }
+        Stop::Usage(text) => {
+            render::error(&text);
+            EXIT_USAGE
+        }
+        Stop::Error(error) => {
+            let store = error.downcast_ref::<StoreError>();
+            let hint = store.and_then(StoreError::hint).map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+            render::error(&format!("{error:#}{hint}"));
+            let usage = store.is_some_and(StoreError::is_usage);
+            if usage { EXIT_USAGE } else { EXIT_FAILED }
+        }
+    }
 }
 
 /// Makes a fault of Kiln's own end the process, whichever thread it is in: the others would wait for what that one was to do.

@@ -19,11 +19,16 @@ pub(crate) struct Past {
 }
 
 impl Past {
-    /// The past of the pipeline file that the command line names.
+    /// The past of the pipeline file that the command line names, to look at.
     pub(crate) fn open(place: &Place) -> Result<Self, Stop> {
         let root = project::root(&place.file)?;
-        let store = project::store(place, &root)?;
-        Ok(Self { store, project: Project::at(&root, &place.file) })
+        Ok(Self { store: project::store(place, &root)?, project: Project::at(&root, &place.file) })
+    }
+
+    /// The same with a store that is to be written to.
+    pub(crate) fn open_to_write(place: &Place) -> Result<Self, Stop> {
+        let root = project::root(&place.file)?;
+        Ok(Self { store: project::store_to_write(place, &root)?, project: Project::at(&root, &place.file) })
     }
 
     /// The project's folder.

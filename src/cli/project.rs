@@ -6,39 +6,47 @@ use std::path::{Path, PathBuf};
 use kiln::catalog::catalog;
 use kiln::pipeline::{self, Identity, Overrides, Pipeline, StageId, StageName};
 use kiln::record::RunRecord;
-use kiln::store::Store;
+use kiln::store::{self, Access, Store};
 
 use super::args::{Place, Select};
 use super::{Stop, render};
 
 /// The pipeline with its overrides.
-pub(crate) fn load(file: &Path, select: &Select) -> Result<Pipeline, Stop> {
-    let overrides = Overrides { profile: select.profile.clone(), set: select.set.clone() };
+pub(crate) fn load(place: &Place, file: &Path, select: &Select) -> Result<Pipeline, Stop> {
+    store::recognise(&cache(place, folder_of(file)))?;
+    let overrides = overrides(place, select);
     pipeline::load(file, &catalog(), &overrides).map_err(Stop::Mistakes)
 }
 
 /// What a pipeline is known by in its cache, and that.
 pub(crate) fn identity(place: &Place, file: &Path, select: &Select) -> Result<(Identity, PathBuf), Stop> {
-    let overrides = Overrides { profile: select.profile.clone(), set: select.set.clone() };
-    let root = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let cache = place.cache.clone().unwrap_or_else(|| root.join("cache"));
-    Ok((Identity::of(file, &overrides, &cache).map_err(Stop::Mistakes)?, cache))
+    let cache = cache(place, folder_of(file));
+    Ok((Identity::of(file, &overrides(place, select)).map_err(Stop::Mistakes)?, cache))
 }
 
-/// The pipeline, and the project's cache: a pipeline that was checked before is taken from there.
-pub(crate) fn open(identity: &Identity, cache: &Path, select: &Select) -> Result<(Pipeline, Store), Stop> {
-    let overrides = Overrides { profile: select.profile.clone(), set: select.set.clone() };
+/// The pipeline, and the project's cache: a pipeline that was checked before is taken from there. Who only looks writes nothing to it, and
+/// needs none.
+pub(crate) fn open(
+    place: &Place,
+    identity: &Identity,
+    cache: &Path,
+    select: &Select,
+    access: Access,
+) -> Result<(Pipeline, Store), Stop> {
+    store::recognise(cache)?;
+    let overrides = overrides(place, select);
+    let open = || if access == Access::Look { Store::look(cache) } else { Store::open(cache) };
     // The cache is opened while the pipeline is read, and not made for one that is no good.
     let (loaded, opened) = std::thread::scope(|scope| {
-        let store = scope.spawn(|| cache.is_dir().then(|| Store::open(cache)));
+        let store = scope.spawn(|| cache.is_dir().then(open));
         (pipeline::load_kept(identity, &catalog(), &overrides), store.join().ok().flatten())
     });
     let (pipeline, known) = loaded.map_err(Stop::Mistakes)?;
     let store = match opened {
         Some(opened) => opened?,
-        None => Store::open(cache)?,
+        None => open()?,
     };
-    if !known {
+    if !known && access == Access::Write {
         identity.keep(&pipeline);
     }
     Ok((pipeline, store))
@@ -53,17 +61,31 @@ pub(crate) fn root(file: &Path) -> Result<PathBuf, Stop> {
         );
         return Err(Stop::Usage(text));
     }
-    let folder = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(file);
     folder.canonicalize().map_err(|e| Stop::Usage(format!("cannot find {}: {e}", folder.display())))
 }
 
-/// The cache of a project.
+/// The cache of a project, to read from.
 pub(crate) fn store(place: &Place, root: &Path) -> Result<Store, Stop> {
-    let cache = place.cache.clone().unwrap_or_else(|| root.join("cache"));
-    Ok(Store::open(&cache)?)
+    Ok(Store::look(&cache(place, root))?)
+}
+
+/// The cache of a project, to write to.
+pub(crate) fn store_to_write(place: &Place, root: &Path) -> Result<Store, Stop> {
+    Ok(Store::open(&cache(place, root))?)
+}
+
+fn overrides(place: &Place, select: &Select) -> Overrides {
+    Overrides { profile: select.profile.clone(), set: select.set.clone(), cache: place.cache.clone() }
+}
+
+/// The folder of a pipeline file.
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn cache(place: &Place, root: &Path) -> PathBuf {
+    place.cache.clone().unwrap_or_else(|| root.join("cache"))
 }
 
 /// `kiln run pipeline.yaml train`: a first argument that looks like a YAML file is the pipeline file.
@@ -99,11 +121,4 @@ pub(crate) fn recorded(run: &RunRecord, targets: &[String]) -> Result<Vec<String
     let names: Vec<StageName> = names.collect();
     let found = pipeline::matching_names(&names, targets).map_err(Stop::Mistakes)?;
     Ok(found.into_iter().map(|i| run.stages[i].name.clone()).collect())
-}
-
-/// Keeps what was learnt of files. Without it only the next command's time is lost.
-pub(crate) fn save_memo(store: &Store) {
-    if let Err(error) = store.memo().save() {
-        tracing::warn!("cannot save the hash memo: {error}");
-    }
 }

@@ -1,7 +1,6 @@
 //! `kiln report`: the page of a run, rendered from its record and the store.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use kiln::engine;
@@ -12,6 +11,7 @@ use kiln::report::{self, Rendered, Shown, Subject};
 use kiln::store::{Belongs, Project, Store};
 
 use super::args::{Place, Report, Select};
+use super::page::Target;
 use super::past::Past;
 use super::{Stop, project, render};
 
@@ -19,7 +19,7 @@ use super::{Stop, project, render};
 const BEGINNING: u64 = 4096;
 
 pub(crate) fn report(place: &Place, args: &Report) -> Result<u8, Stop> {
-    let pipeline = project::load(&place.file, &Select::default())?;
+    let pipeline = project::load(place, &place.file, &Select::default())?;
     let past = Past::open(place)?;
     let name = args.run.as_deref().unwrap_or("latest");
     let run = past.find(name)?;
@@ -28,26 +28,31 @@ pub(crate) fn report(place: &Place, args: &Report) -> Result<u8, Stop> {
         Belongs::Here => pipeline.report,
         Belongs::OtherFile => {
             let file = past.root().join(&run.pipeline);
-            project::load(&file, &Select::default()).ok().and_then(|pipeline| pipeline.report)
+            project::load(place, &file, &Select::default()).ok().and_then(|pipeline| pipeline.report)
         }
         Belongs::OtherProject => None,
     };
     let markdown = report.as_ref().map_or_else(|| report::outline(&run), |report| report.text.clone());
-    let page = page(&past, &run, &markdown);
-    render::report::missing(&page.missing);
-    match &args.output {
-        Some(output) if output.as_os_str() == "-" => render::data(&page.html)?,
-        Some(output) => {
-            write(output, &page.html)?;
-            render::data(&format!("{}\n", output.display()))?;
-        }
+    let overwrite = args.force_overwrite;
+    let target = match &args.output {
+        Some(output) if output.as_os_str() == "-" => None,
+        Some(output) => Some(Target::here(output, &past.store, overwrite)),
         None => {
             let file = report.map_or_else(|| PathBuf::from("out/report.html"), |report| report.page);
             // The page of the latest run stays where it is looked for.
             let file =
-                if name == "latest" { self::place(&file, past.root(), &past.project)? } else { beside(&file, &run.id) };
-            write(&past.root().join(&file), &page.html)?;
-            render::data(&format!("{}\n", render::stand::shown(&file)))?;
+                if name == "latest" { place_of(&file, past.root(), &past.project) } else { beside(&file, &run.id) };
+            Some(Target::within(past.root(), &file, &past.store, overwrite))
+        }
+    };
+    target.as_ref().map_or(Ok(()), Target::check)?;
+    let page = page(&past, &run, &markdown);
+    render::report::missing(&page.missing);
+    match target {
+        None => render::data(&page.html)?,
+        Some(target) => {
+            target.write(&page.html)?;
+            render::data(&format!("{}\n", target.shown().display()))?;
         }
     }
     Ok(0)
@@ -56,26 +61,31 @@ pub(crate) fn report(place: &Place, args: &Report) -> Result<u8, Stop> {
 /// Renders the report of a run that has just ended, unless the page there is shows the same.
 ///
 /// # Errors
-/// If the page cannot be written.
-pub(crate) fn after_run(pipeline: &Pipeline, store: Store, run: &RunRecord, quiet: bool) -> Result<(), Stop> {
+/// If the page cannot be written. That something else lies in its place is told.
+pub(crate) fn after_run(
+    pipeline: &Pipeline,
+    store: Store,
+    run: &RunRecord,
+    quiet: bool,
+    overwrite: bool,
+) -> Result<(), Stop> {
     // A run of a few stages would leave a page with most of it missing.
     let Some(report) = pipeline.report.as_ref().filter(|_| run.stages.len() == pipeline.stages.len()) else {
         return Ok(());
     };
     let past = Past { store, project: Project::at(&pipeline.root, &pipeline.file) };
-    let place = match self::place(&report.page, past.root(), &past.project) {
-        Ok(place) => place,
-        Err(Stop::Usage(why)) => {
-            render::talk(&format!("there is no report of this run: {why}\n"));
-            return Ok(());
-        }
-        Err(other) => return Err(other),
-    };
+    let place = place_of(&report.page, past.root(), &past.project);
     let file = past.root().join(&place);
     let same = |shown: Shown| shown.shows == report::shows(&report.text, run);
     if !(report::is_quiet(run) && shown(&file).is_some_and(same)) {
+        let target = Target::within(past.root(), &place, &past.store, overwrite);
+        if let Err(error) = target.check() {
+            // What the stages made is not less for that, and the page can be rendered at any time.
+            render::report::none(&error, "there is no report of this run");
+            return Ok(());
+        }
         let page = page(&past, run, &report.text);
-        write(&file, &page.html)?;
+        target.write(&page.html)?;
         if !quiet {
             render::report::missing(&page.missing);
         }
@@ -87,25 +97,14 @@ pub(crate) fn after_run(pipeline: &Pipeline, store: Store, run: &RunRecord, quie
 }
 
 /// Where a page of a pipeline file goes, relative to `folder`: there, unless the page of another pipeline file of the project is
-/// there already. What is no page of Kiln's stays.
-///
-/// # Errors
-/// If something else is there.
-pub(crate) fn place(page: &Path, folder: &Path, project: &Project) -> Result<PathBuf, Stop> {
+/// there already.
+pub(crate) fn place_of(page: &Path, folder: &Path, project: &Project) -> PathBuf {
     let others = |page: &Path| {
         let of = shown(&folder.join(page)).and_then(|shown| shown.pipeline).map(PathBuf::from);
         of.is_some_and(|of| of != project.pipeline && project.root.join(of).is_file())
     };
     let own = project.pipeline.file_stem().unwrap_or_default().to_string_lossy();
-    let place = if others(page) { beside(page, &own) } else { page.to_owned() };
-    let file = folder.join(&place);
-    if fs::symlink_metadata(&file).is_ok() && shown(&file).is_none() {
-        let text = format!("`{}` is no page of Kiln's, so it stays as it is", render::stand::shown(&place));
-        return Err(Stop::Usage(format!(
-            "{text}\nhint: move it, or name another place with `--output` or `--html=FILE`"
-        )));
-    }
-    Ok(place)
+    if others(page) { beside(page, &own) } else { page.to_owned() }
 }
 
 /// What the page that is there shows.
@@ -137,25 +136,4 @@ pub(crate) fn bytes(past: &Past, run: &RunRecord, output: &OutputRecord) -> Resu
 fn beside(file: &Path, of: &str) -> PathBuf {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     file.with_file_name(format!("{stem}-{of}.html"))
-}
-
-/// Writes a page in one step, so that a reader never sees half of it.
-///
-/// # Errors
-/// If it cannot be written.
-pub(crate) fn write(file: &Path, html: &str) -> anyhow::Result<()> {
-    use anyhow::Context as _;
-    let write = || -> std::io::Result<()> {
-        let folder = match file.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        fs::create_dir_all(folder)?;
-        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-        let mut new = tempfile::Builder::new().prefix(".new-").permissions(permissions).tempfile_in(folder)?;
-        new.write_all(html.as_bytes())?;
-        new.persist(file).map_err(|e| e.error)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}", file.display()))
 }

@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use kiln::catalog::catalog;
 use kiln::engine::{self, Interrupt, Options, Step};
+use kiln::events::RunEvent;
 use kiln::pipeline::{Pipeline, StageId};
 use kiln::record::RunStatus;
+use kiln::store::{Access, Ownership, Project};
 
 use super::args::{Place, Run};
-use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, project, render, report};
+use super::page::Target;
+use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, claim, project, render, report};
 
 pub(crate) fn run(place: &Place, args: &Run) -> Result<u8, Stop> {
     if args.watch {
@@ -17,7 +20,7 @@ pub(crate) fn run(place: &Place, args: &Run) -> Result<u8, Stop> {
     once(place, args, &Interrupt::default(), true)
 }
 
-/// One run. `force` says whether `--force` counts.
+/// One run. `force` says whether `--force` and `--force-overwrite` count.
 pub(crate) fn once(place: &Place, args: &Run, interrupt: &Interrupt, force: bool) -> Result<u8, Stop> {
     let (file, targets) = project::pipeline_and_targets(&place.file, &args.targets);
     let (identity, cache) = project::identity(place, &file, &args.select)?;
@@ -28,6 +31,7 @@ pub(crate) fn once(place: &Place, args: &Run, interrupt: &Interrupt, force: bool
         force: BTreeSet::new(),
         jobs,
         keep_going: args.keep_going,
+        overwrite: args.force_overwrite && force,
         worker: std::env::current_exe()?,
         set: args.select.set.clone(),
         identity: Some(identity.clone()),
@@ -43,20 +47,34 @@ pub(crate) fn once(place: &Place, args: &Run, interrupt: &Interrupt, force: bool
         std::mem::forget(record);
         return Ok(code);
     }
-    let (pipeline, store) = project::open(&identity, &cache, &args.select)?;
+    let access = if args.dry_run { Access::Look } else { Access::Write };
+    let (pipeline, store) = project::open(place, &identity, &cache, &args.select, access)?;
     if !args.check_determinism.is_empty() {
         alone(&targets)?;
     }
     let stages = project::selected(&pipeline, &targets)?;
     let force = if force { forced(&pipeline, &args.force, &stages)? } else { BTreeSet::new() };
     if args.dry_run {
-        let plan = engine::plan(&pipeline, &store, &stages, &force);
-        store.memo().save()?;
+        let ownership = Ownership::new(&store, &pipeline.root, args.force_overwrite);
+        let plan = engine::plan(&pipeline, &store, &stages, &force, &ownership);
         render::data(&render::list::plan(&plan))?;
         let code = if plan.iter().any(|p| p.step == Step::Fail) { EXIT_FAILED } else { 0 };
+        let quiet = plan.iter().all(|p| matches!(p.step, Step::UpToDate | Step::Restore));
+        if let Some(report) = pipeline.report.as_ref().filter(|_| !quiet && plan.len() == pipeline.stages.len()) {
+            let project = Project::at(&pipeline.root, &pipeline.file);
+            let page = report::place_of(&report.page, &pipeline.root, &project);
+            let target = Target::within(&pipeline.root, &page, &store, args.force_overwrite);
+            target.check().unwrap_or_else(|error| render::report::none(&error, "there will be no report of the run"));
+        }
         std::mem::forget((pipeline, plan));
         return Ok(code);
     }
+    let Some(_claim) = claim::wait(&store, &pipeline.root, Some(interrupt), &mut |text: &str| {
+        reporter.tell(&RunEvent::Note { text: text.to_owned() });
+    })?
+    else {
+        return Ok(EXIT_INTERRUPTED);
+    };
     if !args.check_determinism.is_empty() {
         let stages = project::named(&pipeline, &args.check_determinism)?;
         return super::determinism::check(&pipeline, &store, args, &stages, jobs, interrupt);
@@ -68,7 +86,7 @@ pub(crate) fn once(place: &Place, args: &Run, interrupt: &Interrupt, force: bool
         // A page can be rendered at any time.
         interrupt.release();
     }
-    report::after_run(&pipeline, store, &record, args.quiet)?;
+    report::after_run(&pipeline, store, &record, args.quiet, options.overwrite)?;
     if args.json {
         render::json(&record)?;
     }

@@ -79,7 +79,7 @@ pub(crate) struct LastRun {
 pub(crate) fn show(place: &Place, args: &Show) -> Result<u8, Stop> {
     let past = Past::open(place)?;
     // A stage goes before a run; where the pipeline has mistakes, runs can still be shown.
-    let pipeline = project::load(&place.file, &args.select);
+    let pipeline = project::load(place, &place.file, &args.select);
     let fault = match &pipeline {
         Ok(pipeline) => match project::named(pipeline, std::slice::from_ref(&args.what)) {
             Ok(stages) => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Args;
 use kiln::engine::{self, Planned, Step};
 use kiln::pipeline::Pipeline;
-use kiln::store::{Project, Traced};
+use kiln::store::{Access, Ownership, Project, Traced};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ pub(crate) struct Status {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum State {
-    /// An input cannot be read: a run would fail.
+    /// An input cannot be read, or something that is not Kiln's lies where an output goes: a run would fail.
     Broken,
     /// A run would execute it.
     Dirty,
@@ -92,7 +92,7 @@ pub(crate) fn status(place: &Place, args: &Status) -> Result<u8, Stop> {
     let (file, targets) = project::pipeline_and_targets(&place.file, &args.targets);
     let (pipeline, store) = {
         let (identity, cache) = project::identity(place, &file, &args.select)?;
-        project::open(&identity, &cache, &args.select)?
+        project::open(place, &identity, &cache, &args.select, Access::Look)?
     };
     let stages = project::selected(&pipeline, &targets)?;
     // Who asks while a run goes on wants to know how it goes, and that at once.
@@ -101,8 +101,8 @@ pub(crate) fn status(place: &Place, args: &Status) -> Result<u8, Stop> {
     if !args.json {
         render::data(&render::under_way::runs(&runs, &Look::stdout()))?;
     }
-    let plan = engine::plan(&pipeline, &store, &stages, &BTreeSet::new());
-    project::save_memo(&store);
+    let ownership = Ownership::new(&store, &pipeline.root, false);
+    let plan = engine::plan(&pipeline, &store, &stages, &BTreeSet::new(), &ownership);
     if args.json {
         render::json(&report(&pipeline, &plan, &runs))?;
     } else {

@@ -6,7 +6,7 @@ use super::{EXIT_FAILED, Stop, project, render};
 
 pub(crate) fn verify(place: &Place, args: &Verify) -> Result<u8, Stop> {
     let root = project::root(&place.file)?;
-    let store = project::store(place, &root)?;
+    let store = project::store_to_write(place, &root)?;
     let bar = render::verify::bar();
     let findings = store.verify(&|done, total| bar.tell(done, total))?;
     drop(bar);

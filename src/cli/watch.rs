@@ -40,7 +40,7 @@ pub(crate) fn watch(place: &Place, args: &Run) -> Result<u8, Stop> {
             render::talk(&text)
         }
     };
-    let mut pipeline = project::load(&file, &args.select)?;
+    let mut pipeline = project::load(place, &file, &args.select)?;
     let mut force = true;
     loop {
         // Looked at before the run: what changes while it goes on is seen after it.
@@ -56,17 +56,17 @@ pub(crate) fn watch(place: &Place, args: &Run) -> Result<u8, Stop> {
         say(format!("watching {}; Ctrl-C ends it\n", number::count(before.len(), "file")));
         let Some(now) = changed(&roots, &before, &interrupt) else { return Ok(0) };
         say(format!("\nchanged: {}\n", differing(&before, &now).join(", ")));
-        let Some(loaded) = loaded(&file, args, &interrupt)? else { return Ok(0) };
+        let Some(loaded) = loaded(place, &file, args, &interrupt)? else { return Ok(0) };
         pipeline = loaded;
     }
 }
 
 /// The pipeline, as soon as it has no mistakes; `None` if the user asked to stop. A mistake may be mended in a file that is
 /// not known yet, so loading is tried again and again.
-fn loaded(file: &Path, args: &Run, interrupt: &Interrupt) -> Result<Option<Pipeline>, Stop> {
+fn loaded(place: &Place, file: &Path, args: &Run, interrupt: &Interrupt) -> Result<Option<Pipeline>, Stop> {
     let mut told = Vec::new();
     while !interrupt.is_set() {
-        match project::load(file, &args.select) {
+        match project::load(place, file, &args.select) {
             Ok(pipeline) => return Ok(Some(pipeline)),
             Err(Stop::Mistakes(mistakes)) => {
                 let messages: Vec<String> = mistakes.iter().map(|mistake| format!("{mistake:?}")).collect();

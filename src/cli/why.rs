@@ -29,11 +29,10 @@ pub(crate) fn why(place: &Place, args: &Why) -> Result<u8, Stop> {
     let explanations = match &args.run {
         Some(run) => past(place, args, run)?,
         None => {
-            let pipeline = project::load(&place.file, &args.select)?;
+            let pipeline = project::load(place, &place.file, &args.select)?;
             let stages = project::named(&pipeline, &args.stages)?;
             let store = project::store(place, &pipeline.root)?;
             let explanations = engine::explain(&pipeline, &store, &stages);
-            project::save_memo(&store);
             explanations
         }
     };

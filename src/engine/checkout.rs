@@ -4,11 +4,11 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Serialize;
 
-use super::execute::is_damage;
+use super::execute::{is_damage, with_causes};
 use crate::hash::{Artifact, Digest};
 use crate::links;
 use crate::record::{Outcome, RunRecord, StageRecord};
-use crate::store::{Place, Store, StoreError, Written};
+use crate::store::{Ownership, Store, StoreError};
 
 /// An output of a past run, and what is to be done to have it in place.
 #[derive(Clone, Debug, Serialize)]
@@ -47,24 +47,20 @@ pub enum CheckoutStep {
 
 impl Checkout {
     /// What a checkout of these stages of a run would do in a project. Writes nothing.
-    ///
-    /// # Errors
-    /// If the run records cannot be listed.
     pub fn plan(
         store: &Store,
         root: &Path,
         run: &RunRecord,
         wanted: &dyn Fn(&StageRecord) -> bool,
-        force: bool,
-    ) -> Result<Vec<Self>, StoreError> {
-        let written = store.written(root)?;
+        ownership: &Ownership<'_>,
+    ) -> Vec<Self> {
         let done =
             |stage: &&StageRecord| matches!(stage.outcome, Outcome::Executed | Outcome::UpToDate | Outcome::Restored);
         let mut plan = Vec::new();
         for stage in run.stages.iter().filter(done).filter(|stage| wanted(stage)) {
             for (name, output) in &stage.outputs {
                 let artifact = store.recorded_artifact(stage.key.as_ref(), &output.digest, output.bytes);
-                let (step, why) = decide(store, root, &output.path, &output.digest, artifact.as_ref(), &written, force);
+                let (step, why) = decide(store, root, &output.path, &output.digest, artifact.as_ref(), ownership);
                 plan.push(Self {
                     stage: stage.name.clone(),
                     output: name.clone(),
@@ -77,16 +73,16 @@ impl Checkout {
                 });
             }
         }
-        Ok(plan)
+        plan
     }
 
     /// Writes the output if that is what is to be done. One that turns out to be damaged in the store is gone.
     ///
     /// # Errors
-    /// What the system refuses; then nothing at the path has changed.
-    pub fn carry_out(&mut self, store: &Store, root: &Path) -> Result<(), StoreError> {
+    /// What the system refuses, or that something was put there meanwhile; then nothing at the path has changed.
+    pub fn carry_out(&mut self, ownership: &Ownership<'_>) -> Result<(), StoreError> {
         let Some(artifact) = self.artifact.as_ref().filter(|_| self.step == CheckoutStep::Write) else { return Ok(()) };
-        match store.materialise(artifact, &root.join(&self.path), Place::Copy) {
+        match ownership.put(artifact, &self.path) {
             Err(error) if is_damage(&error) => self.step = CheckoutStep::Gone,
             other => return other,
         }
@@ -100,30 +96,28 @@ fn decide(
     path: &Path,
     digest: &Digest,
     artifact: Option<&Artifact>,
-    written: &Written,
-    force: bool,
+    ownership: &Ownership<'_>,
 ) -> (CheckoutStep, Option<String>) {
-    let refuse = |why: &str| (CheckoutStep::Refuse, Some(why.to_owned()));
     if let Some(why) = forbidden(store, root, path) {
-        return refuse(&why);
+        return (CheckoutStep::Refuse, Some(why));
     }
     if artifact.is_some_and(|artifact| store.memo().holds(&root.join(path), artifact).unwrap_or(false)) {
         return (CheckoutStep::InPlace, None);
     }
     let there = store.memo().artifact(&root.join(path));
-    match (&there, artifact) {
+    match (there, artifact) {
         (Ok(Some(there)), _) if there.digest == *digest => (CheckoutStep::InPlace, None),
         (_, None) => (CheckoutStep::Gone, None),
-        (Ok(None), Some(_)) => (CheckoutStep::Write, None),
-        (Ok(Some(there)), Some(_)) if force || written.has(path, there) => (CheckoutStep::Write, None),
-        (Ok(Some(_)), Some(_)) => refuse("Kiln did not write what is there, or it was changed since"),
-        (Err(_), Some(_)) if force => (CheckoutStep::Write, None),
-        (Err(error), Some(_)) => refuse(&format!("what is there cannot be read: {error}")),
+        (_, Some(_)) => match ownership.check(path) {
+            Ok(()) => (CheckoutStep::Write, None),
+            Err(StoreError::InTheWay { what, .. }) => (CheckoutStep::Refuse, Some(what)),
+            Err(error) => (CheckoutStep::Refuse, Some(with_causes(&error))),
+        },
     }
 }
 
 /// Why nothing may be written to a path of the project. Links on the way lead where they lead, as in a run.
-fn forbidden(store: &Store, root: &Path, path: &Path) -> Option<String> {
+pub(super) fn forbidden(store: &Store, root: &Path, path: &Path) -> Option<String> {
     if !path.components().all(|part| matches!(part, Component::Normal(_))) || path.as_os_str().is_empty() {
         return Some("its path leaves the project".into());
     }

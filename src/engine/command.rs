@@ -208,7 +208,7 @@ impl Execution<'_> {
         let link = || linkat(CWD, log.as_str(), CWD, self.log, AtFlags::SYMLINK_FOLLOW);
         match link() {
             Err(Errno::NOENT) => {
-                self.log.parent().is_some_and(|folder| fs::create_dir_all(folder).is_ok() && link().is_ok())
+                self.log.parent().is_some_and(|folder| self.store.make_folder(folder).is_ok() && link().is_ok())
             }
             linked => linked.is_ok(),
         }

@@ -51,12 +51,12 @@ use super::sources::Sources;
 use super::stage_record::{complete, record};
 use super::task::{Finished, Said, Task};
 use crate::events::{Progress, RunEvent};
-use crate::hash::Artifact;
+use crate::hash::{Allowance, Artifact};
 use crate::interrupt::Interrupt;
 use crate::kind::Event;
 use crate::pipeline::{From, Pipeline, StageId};
 use crate::record::{Outcome, RunId, StageRecord};
-use crate::store::{Store, Trace};
+use crate::store::{Ownership, Store, Trace};
 
 /// What stages are brought up to date from.
 pub(super) struct Given<'a> {
@@ -80,6 +80,12 @@ pub(super) enum Message {
     Over,
 }
 
+/// Of so many stages it is told beforehand that they will fail.
+const TOLD: usize = 3;
+
+/// So many bytes are read to tell that.
+const LOOK: u64 = 16 << 20;
+
 /// How long the owner rests before it reads messages again.
 const REST: Duration = Duration::from_millis(30);
 
@@ -97,7 +103,8 @@ pub(super) fn bring_up_to_date(
     reporter: &mut dyn Reporter,
 ) -> Vec<StageRecord> {
     let Given { pipeline, store, sources, ref edge } = *given;
-    let deciding = Deciding { pipeline, store, memo: store.memo(), sources };
+    let ownership = Ownership::new(store, &pipeline.root, options.overwrite);
+    let deciding = Deciding { pipeline, store, memo: store.memo(), sources, ownership: Some(&ownership) };
     let guard = Guard::new(&pipeline.root, store.root());
     let slots = Slots::new(store, &guard, &options.worker);
     let wanted = wanted(pipeline, options);
@@ -292,7 +299,9 @@ impl<'a> Crew<'a, '_> {
 
     /// Restores or executes a stage, and settles it.
     fn carry_out(&self, pending: Pending, share: Share) {
-        self.idle.store(false, Ordering::Relaxed);
+        if self.idle.swap(false, Ordering::Relaxed) {
+            self.look_ahead();
+        }
         let began = Instant::now();
         let restores = pending.restores();
         let Pending { id, mut record, decision, starts_over, .. } = pending;
@@ -342,6 +351,20 @@ impl<'a> Crew<'a, '_> {
         } else {
             drop(state);
             self.give_up(id, failed);
+        }
+    }
+
+    /// Tells which stages will find something in the way when their turn comes: there may be hours to move it aside.
+    fn look_ahead(&self) {
+        let waiting = self.lock().schedule.waiting();
+        let deciding = self.deciding;
+        let stage = |id: StageId| &deciding.pipeline.stages[id.0];
+        let allowance = Allowance::of(LOOK);
+        let found = waiting.into_iter().filter_map(|id| Some((id, deciding.in_the_way(stage(id), &allowance)?)));
+        let told = found.take(TOLD);
+        for (id, why) in told {
+            let text = format!("{} will fail when its turn comes: {why}", stage(id).name);
+            self.send(Message::Event(RunEvent::Note { text }));
         }
     }
 

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde_json::json;
 
+use super::execute::with_causes;
 use super::metrics::Numbers;
 use super::sources::Sources;
 use crate::action::{self, Manifest};
 use crate::hash::{ActionKey, Allowance, Artifact, Digest, Memo};
 use crate::kind::{Arity, Role};
 use crate::pipeline::{Body, From, Input, Pipeline, Stage, StageId};
-use crate::store::{ActionResult, Store};
+use crate::store::{ActionResult, Ownership, Store, StoreError};
 
 /// What is to be done with a stage.
 pub(super) struct Decision {
@@ -65,13 +66,15 @@ pub(super) struct Deciding<'a> {
     pub(super) store: &'a Store,
     pub(super) memo: &'a Memo,
     pub(super) sources: &'a Sources,
+    /// What may be replaced; `None` where nothing is put in place.
+    pub(super) ownership: Option<&'a Ownership<'a>>,
 }
 
 impl Deciding<'_> {
     /// Decides a stage. `outputs` gives the artifact of a producer's output.
     ///
     /// # Errors
-    /// If an input cannot be read.
+    /// If an input cannot be read, or something lies where an output is to be put that is not Kiln's to replace.
     pub(super) fn decide(
         &self,
         id: StageId,
@@ -128,7 +131,43 @@ impl Deciding<'_> {
                 None => Some(Verdict::Execute(Missing::Result)),
             },
         };
-        Ok(verdict.map(|verdict| Decision { key, under, manifest, documents, verdict }))
+        let Some(verdict) = verdict else { return Ok(None) };
+        let clear = match &verdict {
+            Verdict::UpToDate(_) => true,
+            Verdict::Restore(_, astray) => self.is_clear(astray.iter(), allowance)?,
+            Verdict::Execute(_) => self.is_clear(stage.outputs.values().map(|output| &output.path), allowance)?,
+        };
+        Ok(clear.then_some(Decision { key, under, manifest, documents, verdict }))
+    }
+
+    /// What a stage will find in the way of its outputs, as far as that takes no more reading than is allowed.
+    pub(super) fn in_the_way(&self, stage: &Stage, allowance: &Allowance) -> Option<String> {
+        let ownership = self.ownership?;
+        let blocked = stage.outputs.values().find(|output| !ownership.seems_clear(&output.path, allowance))?;
+        ownership.check(&blocked.path).err().map(|error| error.to_string())
+    }
+
+    /// Whether outputs can be put at their places; `false` if it would take more reading than is allowed to tell.
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub(super) fn is_clear<'p>(
+        &self,
+        paths: impl Iterator<Item = &'p PathBuf>,
+        allowance: &Allowance,
+    ) -> Result<bool, String> {
+        let Some(ownership) = self.ownership else { return Ok(true) };
+        for path in paths {
+            if self.memo.artifact_within(&self.pipeline.root.join(path), allowance).is_none() {
+                return Ok(false);
+            }
+            match ownership.check(path) {
+                Err(error @ StoreError::InTheWay { .. }) => return Err(with_hint(&error)),
+                // Who puts something there will see.
+                _ => {}
+            }
+        }
+        Ok(true)
     }
 
     /// Files the result of a decision under its key, if it has another yet.
@@ -282,6 +321,12 @@ fn under_other_roles(manifest: &Manifest) -> Vec<Manifest> {
         }
     }
     found.split_off(1)
+}
+
+/// What is wrong, and what to do about it.
+pub(super) fn with_hint(error: &StoreError) -> String {
+    let hint = error.hint().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+    format!("{}{hint}", with_causes(error))
 }
 
 /// Where an input lies in the project.

@@ -77,7 +77,7 @@ pub fn check_determinism(
     let memo = store.memo();
     let order: Vec<StageId> = (0..=id.0).map(StageId).collect();
     let sources = Sources::scan(pipeline, &order, memo);
-    let deciding = Deciding { pipeline, store, memo, sources: &sources };
+    let deciding = Deciding { pipeline, store, memo, sources: &sources, ownership: None };
 
     let known = producers(pipeline, &deciding, id).map_err(told)?;
     let outputs = |stage: StageId, output: &str| known.get(&stage)?.outputs.get(output).cloned();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::capture::Left;
 use super::checkpoints::Checkpoints;
-use super::decide::{Decision, Missing, Verdict, input_path};
+use super::decide::{Decision, Missing, Verdict, input_path, with_hint};
 use super::guard::Limits;
 use super::hint;
 use super::inputs::Linked;
@@ -57,9 +57,10 @@ pub(super) enum Failure {
     Interrupted,
 }
 
-impl<E: std::error::Error> std::convert::From<E> for Failure {
+impl<E: std::error::Error + 'static> std::convert::From<E> for Failure {
     fn from(error: E) -> Self {
-        let text = with_causes(&error);
+        let any: &(dyn std::error::Error + 'static) = &error;
+        let text = any.downcast_ref::<StoreError>().map_or_else(|| with_causes(&error), with_hint);
         Self::Failed(text)
     }
 }
@@ -315,7 +316,7 @@ impl Execution<'_> {
         let open = || File::options().create(true).append(true).open(self.log);
         match open() {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                fs::create_dir_all(self.log.parent().unwrap_or(self.log))?;
+                self.store.make_folder(self.log.parent().unwrap_or(self.log))?;
                 Ok(open()?)
             }
             other => Ok(other?),

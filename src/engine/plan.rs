@@ -6,9 +6,9 @@ use super::checkpoints::Checkpoints;
 use super::decide::{Deciding, Decision, Verdict};
 use super::history::History;
 use super::sources::Sources;
-use crate::hash::Artifact;
+use crate::hash::{Allowance, Artifact};
 use crate::pipeline::{From, Pipeline, Stage, StageId};
-use crate::store::{ActionResult, Project, Store};
+use crate::store::{ActionResult, Ownership, Project, Store};
 
 /// What a run would do with a stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Step {
     Execute,
     /// Not known before these stages have been executed: if their outputs stay the same, so does this stage.
     Depends(Vec<String>),
-    /// Fail: an input cannot be read.
+    /// Fail: an input cannot be read, or something that is not Kiln's lies where an output goes.
     Fail,
 }
 
@@ -41,10 +41,16 @@ pub struct Planned {
 }
 
 /// Plans a run of the given stages, in topological order.
-pub fn plan(pipeline: &Pipeline, store: &Store, stages: &BTreeSet<StageId>, force: &BTreeSet<StageId>) -> Vec<Planned> {
+pub fn plan(
+    pipeline: &Pipeline,
+    store: &Store,
+    stages: &BTreeSet<StageId>,
+    force: &BTreeSet<StageId>,
+    ownership: &Ownership<'_>,
+) -> Vec<Planned> {
     let order: Vec<StageId> = stages.iter().copied().filter(|s| s.0 < pipeline.stages.len()).collect();
     let sources = Sources::scan(pipeline, &order, store.memo());
-    let deciding = Deciding { pipeline, store, memo: store.memo(), sources: &sources };
+    let deciding = Deciding { pipeline, store, memo: store.memo(), sources: &sources, ownership: Some(ownership) };
     let history = History::new(store, &Project::at(&pipeline.root, &pipeline.file));
     let mut planned = Vec::with_capacity(order.len());
     walk(&deciding, &order, force, &mut |id, found| {
@@ -63,7 +69,7 @@ pub(super) enum Found {
     Decided(Box<Decision>),
     /// These producers have no outputs yet.
     Open(BTreeSet<StageId>),
-    /// An input cannot be read.
+    /// An input cannot be read, or something is in the way of an output.
     Broken(String),
 }
 
@@ -83,7 +89,7 @@ impl Found {
     pub(super) fn step(&self, deciding: &Deciding<'_>, id: StageId, history: &History<'_>) -> (Step, Vec<String>) {
         let name = &deciding.pipeline.stages[id.0].name.to_string();
         match self {
-            Self::Broken(why) => (Step::Fail, vec![why.clone()]),
+            Self::Broken(why) => (Step::Fail, why.lines().map(str::to_owned).collect()),
             Self::Open(producers) => {
                 let names: Vec<String> =
                     producers.iter().map(|p| deciding.pipeline.stages[p.0].name.to_string()).collect();
@@ -125,7 +131,10 @@ pub(super) fn walk(
         let found = deciding.decide_all(&level, |id| {
             let open = open(id);
             if !open.is_empty() {
-                return Found::Open(open);
+                // Whatever comes of them, what is in the way of this one stays there.
+                let outputs = deciding.pipeline.stages[id.0].outputs.values().map(|output| &output.path);
+                let clear = deciding.is_clear(outputs, &Allowance::boundless());
+                return clear.map_or_else(Found::Broken, |_| Found::Open(open));
             }
             match deciding.decide(id, force.contains(&id), &outputs) {
                 Err(why) => Found::Broken(why),

@@ -82,6 +82,8 @@ pub fn rerun(
 ) -> Result<Option<RunRecord>, StoreError> {
     let Some(kept) = identity.kept_beside() else { return Ok(None) };
     let store = Store::unread(cache)?;
+    // One that has to wait goes the ordinary way.
+    let Ok(_claim) = store.try_claim(&identity.root)? else { return Ok(None) };
     let began = Began::now(&store, Project::at(&identity.root, &identity.file));
     let Some(_hold) = store.try_hold_unread()? else { return Ok(None) };
     let Some(footprint) = Footprint::read(kept.bytes()).filter(|f| f.holds(&store, &identity.root)) else {

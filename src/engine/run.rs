@@ -28,6 +28,8 @@ pub struct Options {
     pub jobs: usize,
     /// Whether to go on with what does not depend on a failed stage.
     pub keep_going: bool,
+    /// Whether outputs replace what Kiln did not make.
+    pub overwrite: bool,
     /// The program that serves as worker: Kiln itself.
     pub worker: PathBuf,
     /// `--set` arguments, for the record.

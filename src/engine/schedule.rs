@@ -95,6 +95,12 @@ impl<'a> Schedule<'a> {
         all.filter(|stage| self.wanted[stage.0])
     }
 
+    /// The stages that wait for others.
+    pub(super) fn waiting(&self) -> Vec<StageId> {
+        let waits = |id: &StageId| self.wanted[id.0] && !self.settled[id.0] && self.waiting[id.0] > 0;
+        (0..self.wanted.len()).map(StageId).filter(waits).collect()
+    }
+
     /// Whether nothing more is to be begun because a stage failed.
     pub(super) fn is_stopping(&self) -> bool {
         self.failed && !self.keep_going

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::decide::{Deciding, Decision, Verdict};
+use super::decide::{Deciding, Decision, Verdict, with_hint};
 use super::documents;
-use super::execute::{Execution, Failure, is_damage, with_causes};
+use super::execute::{Execution, Failure, is_damage};
 use super::slot::Slots;
 use crate::hash::Artifact;
 use crate::interrupt::Interrupt;
 use crate::kind::Event;
 use crate::pipeline::{Stage, StageId};
 use crate::record::{Outcome, RunId};
-use crate::store::{ActionLock, ActionResult, Place, Published};
+use crate::store::{ActionLock, ActionResult, Published};
 
 /// A stage to restore or execute.
 pub(super) struct Task<'a> {
@@ -181,10 +181,10 @@ impl Task<'_> {
             let Some(artifact) = result.outputs.get(name) else {
                 return Err(Damage::Blob(format!("its recorded result lacks output `{name}`")));
             };
-            let path = self.deciding.pipeline.root.join(&output.path);
-            self.deciding.store.materialise(artifact, &path, Place::Copy).map_err(|e| {
-                let why = with_causes(&e);
-                let text = format!("cannot put output `{name}` ({}) in place: {why}", output.path.display());
+            let Some(ownership) = self.deciding.ownership else { continue };
+            ownership.put(artifact, &output.path).map_err(|e| {
+                let path = output.path.display();
+                let text = format!("cannot put output `{name}` ({path}) in place: {}", with_hint(&e));
                 if is_damage(&e) { Damage::Blob(text) } else { Damage::Other(Failure::Failed(text)) }
             })?;
         }

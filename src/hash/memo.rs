@@ -83,6 +83,8 @@ pub struct Memo {
     fine: OnceLock<Option<u64>>,
     /// Ends the reading of files.
     interrupt: OnceLock<Interrupt>,
+    /// Whether what is learnt is kept for later processes.
+    kept: bool,
 }
 
 impl Memo {
@@ -101,7 +103,13 @@ impl Memo {
             fresh: Mutex::default(),
             fine: OnceLock::new(),
             interrupt: OnceLock::new(),
+            kept: true,
         }
+    }
+
+    /// The same for a process that may write nothing: nothing is kept, and nothing is tried out to learn how fine stamps are.
+    pub(crate) fn unkept(path: &Path) -> Self {
+        Self { fine: OnceLock::from(None), kept: false, ..Self::empty(path) }
     }
 
     /// Gives up reading files once the user asks to stop.
@@ -132,6 +140,14 @@ impl Memo {
     /// refuses. The error names the path.
     pub fn artifact(&self, path: &Path) -> io::Result<Option<Artifact>> {
         Ok(self.look(path, Extent::Everything, &Allowance::boundless())?)
+    }
+
+    /// The same if no more has to be read than is allowed; takes off the allowance what it reads. `None` if it would be more.
+    pub(crate) fn artifact_within(&self, path: &Path, allowance: &Allowance) -> Option<io::Result<Option<Artifact>>> {
+        match self.look(path, Extent::Everything, allowance) {
+            Err(ContentError::TooMuch) => None,
+            found => Some(found.map_err(io::Error::from)),
+        }
     }
 
     /// The same of an input: of a folder without what programs leave in it, and with what links in it lead to that leave it.
@@ -220,7 +236,7 @@ impl Memo {
     /// If the file cannot be written. Nothing but time is lost.
     pub fn save(&self) -> io::Result<()> {
         let fresh = std::mem::take(&mut *self.fresh.lock().unwrap_or_else(PoisonError::into_inner));
-        if fresh.is_empty() {
+        if fresh.is_empty() || !self.kept {
             return Ok(());
         }
         self.settle(&fresh);
@@ -307,6 +323,16 @@ impl Memo {
     }
 
     fn tree(&self, root: &Path, extent: Extent, allowance: &Allowance) -> Result<Artifact, ContentError> {
+        let listing = self.listing_within(root, extent, allowance)?;
+        Ok(listing.artifact(&listing.encode()))
+    }
+
+    /// What is in a folder.
+    pub(crate) fn listing(&self, root: &Path) -> Result<Listing, ContentError> {
+        self.listing_within(root, Extent::Everything, &Allowance::boundless())
+    }
+
+    fn listing_within(&self, root: &Path, extent: Extent, allowance: &Allowance) -> Result<Listing, ContentError> {
         let examine = |path: &Path| match extent {
             Extent::Everything => fs::symlink_metadata(path),
             Extent::Source => fs::metadata(path),
@@ -328,8 +354,7 @@ impl Memo {
                 Ok((path, node))
             })
             .collect();
-        let listing = Listing::new(entries?);
-        Ok(listing.artifact(&listing.encode()))
+        Ok(Listing::new(entries?))
     }
 
     /// Reads again, once the clock has moved on, the files whose entries could not be trusted otherwise; unless they are so

@@ -8,6 +8,7 @@ use super::expand::World;
 use super::inputs::Source;
 use super::mistake::{Mistake, Mistakes};
 use super::near;
+use super::reach::Reach;
 
 /// Every path that is written, by whom.
 pub(super) struct Written<'w> {
@@ -93,6 +94,12 @@ pub(super) fn ways(world: &World<'_>, disk: &mut Disk, mistakes: &mut Mistakes<'
     for (draft, outputs) in world.outputs.iter().enumerate() {
         for (name, output) in outputs {
             let Some(path) = output.path.to_str() else { continue };
+            if let Some(reach) = disk.reach(path) {
+                let stage = &world.plans[world.drafts[draft].plan].spec.name;
+                let mistake = Mistake::new(format!("stage `{stage}` cannot write `{path}`"));
+                mistakes.add(into_store(mistake.at(world.output_place(draft, name), meeting(&reach))));
+                continue;
+            }
             let (why, hint) = match disk.way(path) {
                 Way::Plain | Way::Linked | Way::Missing { .. } => continue,
                 Way::Broken(link, broken) => {
@@ -107,6 +114,19 @@ pub(super) fn ways(world: &World<'_>, disk: &mut Disk, mistakes: &mut Mistakes<'
             mistakes.add(Mistake::new(message).at(world.output_place(draft, name), why).hint(hint));
         }
     }
+}
+
+/// What to say of a path that meets a store.
+pub(super) fn meeting(reach: &Reach) -> String {
+    match reach {
+        Reach::Into(store) if store == "." => "the project lies in Kiln's store".into(),
+        Reach::Into(store) => format!("`{store}/` is Kiln's store"),
+        Reach::Around(store) => format!("Kiln's store is in it: `{store}/`"),
+    }
+}
+
+fn into_store(mistake: Mistake) -> Mistake {
+    mistake.hint("choose another path, or another store with `--cache` or `KILN_CACHE`")
 }
 
 /// Sources that are not there, or cannot be read. Returns which are good.
@@ -133,7 +153,8 @@ pub(super) fn sources(
 
 /// Whether an output can be put in place, and is in the project's own folders.
 pub(super) fn leads(path: &Path, disk: &mut Disk) -> bool {
-    path.to_str().is_some_and(|path| matches!(disk.way(path), Way::Plain | Way::Missing { linked: false, .. }))
+    let plain = |path: &str, disk: &mut Disk| matches!(disk.way(path), Way::Plain | Way::Missing { linked: false, .. });
+    path.to_str().is_some_and(|path| plain(path, disk) && disk.reach(path).is_none())
 }
 
 /// Whether a source is there, in the project's own folders.
@@ -156,9 +177,13 @@ enum Fault {
     Broken(String, Broken),
     Denied(String, String),
     Special,
+    Store(Reach),
 }
 
 fn state(path: &str, disk: &mut Disk) -> Result<(), Fault> {
+    if let Some(reach) = disk.reach(path) {
+        return Err(Fault::Store(reach));
+    }
     match disk.way(path) {
         Way::Plain | Way::Linked => {}
         Way::Missing { folder, .. } | Way::Blocked(folder) => return Err(Fault::MissingFolder(folder)),
@@ -188,6 +213,9 @@ fn explain(
     let path = source.path.as_str();
     let scope = world.scope(world.drafts[source.draft]);
     let mistake = match fault {
+        Fault::Store(reach) => {
+            into_store(Mistake::new(format!("`{path}` cannot be an input")).at(source.place, meeting(&reach)))
+        }
         Fault::Broken(link, broken) => Mistake::new(format!("`{path}` cannot be read"))
             .at(source.place, format!("`{link}` {}", broken.words()))
             .maybe_hint(match broken {

@@ -5,6 +5,7 @@ use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::reach::{Reach, Stores};
 use crate::links;
 
 /// What a path is; a link at the path itself is not followed.
@@ -24,6 +25,7 @@ pub(super) struct Disk {
     root: PathBuf,
     folders: HashMap<String, Folder>,
     ways: HashMap<String, Way>,
+    stores: Stores,
 }
 
 enum Folder {
@@ -75,9 +77,16 @@ impl Broken {
 }
 
 impl Disk {
-    /// Of the project at `root`.
-    pub(super) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), folders: HashMap::new(), ways: HashMap::new() }
+    /// Of the project at `root` with its store.
+    pub(super) fn new(root: &Path, store: &Path) -> Self {
+        let stores = Stores::new(root, store);
+        Self { root: root.to_owned(), folders: HashMap::new(), ways: HashMap::new(), stores }
+    }
+
+    /// How a path meets a store, if it does.
+    pub(super) fn reach(&mut self, path: &str) -> Option<Reach> {
+        let is_folder = matches!(self.look(path), Found::Folder | Found::Link);
+        self.stores.reach(path, is_folder)
     }
 
     /// What a path is.

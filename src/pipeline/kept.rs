@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::diagnostic::Diagnostic;
 use crate::hash::Stamp;
 use crate::kind::Catalog;
+use crate::store;
 
 use super::load::{self, Overrides};
 use super::part::Part;
@@ -31,6 +32,12 @@ const BESIDE: &str = "footprint";
 /// Bytes of the mark, the key and the digest of what follows.
 const HEAD: usize = 8 + 32 + 32;
 
+/// How many hexadecimal digits a pipeline's name has.
+const DIGITS: usize = 32;
+
+/// How the name of a file begins that is not finished.
+const UNFINISHED: &str = ".new-";
+
 /// So many files are kept; those not written for longest go.
 const MOST: usize = 32;
 
@@ -44,6 +51,8 @@ pub struct Identity {
     /// The profile, if one was asked for.
     pub profile: Option<String>,
     text: String,
+    /// The store.
+    store: PathBuf,
     folder: PathBuf,
     place: PathBuf,
     /// The digest of all that decides the pipeline beside the disk.
@@ -70,7 +79,7 @@ pub fn load_kept(
     overrides: &Overrides,
 ) -> Result<(Pipeline, bool), Vec<Diagnostic>> {
     if let Some(pipeline) = identity.find(catalog)
-        && stands(&pipeline)
+        && stands(&pipeline, &identity.store)
     {
         return Ok((pipeline, true));
     }
@@ -83,13 +92,14 @@ impl Identity {
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn of(file: &Path, overrides: &Overrides, cache: &Path) -> Result<Self, Vec<Diagnostic>> {
+    pub fn of(file: &Path, overrides: &Overrides) -> Result<Self, Vec<Diagnostic>> {
         let (root, text) = load::read(file).map_err(|d| vec![d])?;
         // Another Kiln may fill in other defaults, or take for a mistake what this one does not.
         let program = std::env::current_exe().and_then(fs::metadata).map(|metadata| Stamp::of(&metadata));
-        let folder = cache.join(FOLDER);
+        let store = overrides.store(&root);
+        let folder = store.join(FOLDER);
         let name = format!("{root:?} {:?} {overrides:?}", file.file_name());
-        let place = folder.join(&blake3::hash(name.as_bytes()).to_hex()[..32]);
+        let place = folder.join(&blake3::hash(name.as_bytes()).to_hex()[..DIGITS]);
         let mut hasher = blake3::Hasher::new_derive_key("kiln 2026-11 kept pipeline");
         hasher.update(format!("{program:?} {name} {}", text.len()).as_bytes());
         hasher.update(text.as_bytes());
@@ -99,7 +109,7 @@ impl Identity {
         }
         let key = hasher.finalize().into();
         let file = PathBuf::from(file.file_name().unwrap_or_default());
-        Ok(Self { root, file, profile: overrides.profile.clone(), text, folder, place, key })
+        Ok(Self { root, file, profile: overrides.profile.clone(), text, store, folder, place, key })
     }
 
     fn find(&self, catalog: &Catalog) -> Option<Pipeline> {
@@ -121,7 +131,7 @@ impl Identity {
         let bytes = self.read(&self.place)?;
         let kept = wire::Kept::read(&bytes[HEAD..])?;
         let part = Part::of(&kept, self.empty(kept.params.clone()), changed, most, catalog)?;
-        stands(&part.pipeline).then_some(part)
+        stands(&part.pipeline, &self.store).then_some(part)
     }
 
     /// The pipeline without its stages, and without a report: beside one with a report nothing is kept.
@@ -156,13 +166,14 @@ impl Identity {
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        fs::create_dir_all(&self.folder)?;
+        store::make_folder(&self.store, &self.folder).map_err(io::Error::other)?;
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-        let mut new = tempfile::Builder::new().prefix(".new-").permissions(permissions).tempfile_in(&self.folder)?;
+        let mut new = tempfile::Builder::new().prefix(UNFINISHED).permissions(permissions).tempfile_in(&self.folder)?;
         for part in [MARK.as_slice(), &self.key, blake3::hash(bytes).as_bytes(), bytes] {
             new.write_all(part)?;
         }
         new.persist(path).map_err(|e| e.error)?;
+        store::share(&self.store, path);
         Ok(())
     }
 
@@ -170,7 +181,9 @@ impl Identity {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
-            files.push((entry.metadata()?.modified()?, entry.path()));
+            if entry.file_name().to_str().is_some_and(is_kept) {
+                files.push((entry.metadata()?.modified()?, entry.path()));
+            }
         }
         files.sort_unstable();
         let over = files.len().saturating_sub(MOST);
@@ -178,15 +191,26 @@ impl Identity {
     }
 }
 
-/// Whether what was found on the disk when a pipeline was checked is still so: sources that are there, documents without mistakes, the same
-/// report. Where a path leads through a link or out of the project, only another check can tell what it meets.
-fn stands(pipeline: &Pipeline) -> bool {
+/// Whether a file has a name that is given here, or that of one which was not finished. Any other is not Kiln's to delete.
+fn is_kept(name: &str) -> bool {
+    let name = name.strip_suffix(BESIDE).and_then(|name| name.strip_suffix('.')).unwrap_or(name);
+    let random = name.strip_prefix(UNFINISHED).is_some_and(|rest| rest.len() == 6);
+    random || (name.len() == DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// Whether what was found on the disk when a pipeline was checked is still so: sources that are there, no store in the way, documents
+/// without mistakes, the same report. Where a path leads through a link or out of the project, only another check can tell what it meets.
+fn stands(pipeline: &Pipeline, store: &Path) -> bool {
     if let Some(kept) = &pipeline.report
         && report::read(&pipeline.root.join(&kept.file)).ok().as_ref() != Some(&kept.text)
     {
         return false;
     }
-    let mut disk = Disk::new(&pipeline.root);
+    let mut disk = Disk::new(&pipeline.root, store);
+    if pipeline.report.as_ref().is_some_and(|report| report.page.to_str().is_none_or(|page| disk.reach(page).is_some()))
+    {
+        return false;
+    }
     let (mut seen, mut documents) = (HashSet::new(), HashSet::new());
     for stage in &pipeline.stages {
         if !stage.outputs.values().all(|output| check::leads(&output.path, &mut disk)) {

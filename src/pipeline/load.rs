@@ -36,6 +36,15 @@ pub struct Overrides {
     pub profile: Option<String>,
     /// Parameters to set, in order: `params.epochs=3` or `epochs=3`. The value is YAML; the parameter has to exist.
     pub set: Vec<String>,
+    /// The store, if it is not the folder `cache` beside the pipeline file. No path of the pipeline may lead there.
+    pub cache: Option<PathBuf>,
+}
+
+impl Overrides {
+    /// The store of the project at a folder.
+    pub fn store(&self, root: &Path) -> PathBuf {
+        self.cache.clone().unwrap_or_else(|| root.join("cache"))
+    }
 }
 
 /// Reads a pipeline and checks everything that can be checked before anything runs.
@@ -107,13 +116,13 @@ fn expand(
     let (inputs, sources) = inputs::resolve(&world, &written, mistakes);
     let running: Vec<Running> =
         inputs.iter().enumerate().map(|(id, inputs)| bodies::running(&world, id, inputs, mistakes)).collect();
-    let mut disk = Disk::new(&root);
+    let mut disk = Disk::new(&root, &overrides.store(&root));
     checks::ways(&world, &mut disk, mistakes);
     let good = checks::sources(&world, &sources, &written, &mut disk, mistakes);
     let present = || sources.iter().zip(&good).filter(|(_, good)| **good).map(|(source, _)| source);
     meet::check(&world, present(), name, &mut disk, mistakes);
     documents::check(&world, present(), &root, mistakes);
-    let report = report.and_then(|node| report::load(&world, &written, node, &root, mistakes));
+    let report = report.and_then(|node| report::load(&world, &written, node, &mut disk, mistakes));
     let edges = edges(&inputs);
     let order = match graph::order(&edges) {
         Ok(order) => order,

@@ -3,7 +3,7 @@
 //! [`load`] goes through these steps, one file each: the text becomes a tree of placed values (`source`, by way of
 //! `parse` and `positions`), the tree a typed spec (`decode`, `spec`); parameters are settled (`params`), matrices
 //! expanded (`matrix`) and with them stages (`expand`); inputs are followed to their producers (`inputs`,
-//! `reference`), bodies filled in (`bodies`, `with`, `command`, `environment`, `shell`), paths checked (`check`, `documents`), the report's references too (`report`), and
+//! `reference`), bodies filled in (`bodies`, `with`, `command`, `environment`, `shell`), paths checked (`check`, `reach`, `documents`), the report's references too (`report`), and
 //! the whole is put in order (`graph`). What came out is kept (`kept`, `wire`), and taken again while it still holds. Mistakes are collected along the way (`mistake`) and told together.
 
 mod bodies;
@@ -32,6 +32,7 @@ mod part;
 mod paths;
 mod pieces;
 mod positions;
+mod reach;
 mod reference;
 mod report;
 mod schema;

@@ -102,7 +102,6 @@ fn spell(path: &str) -> Result<String, Fault> {
 pub(super) fn reserved(path: &str, pipeline: &str) -> Option<&'static str> {
     let first = path.split('/').next().unwrap_or_default();
     match first {
-        "cache" => Some("`cache/` is Kiln's store"),
         ".git" => Some("`.git` is the repository"),
         _ if path == pipeline => Some("this is the pipeline file"),
         _ => None,
@@ -146,9 +145,9 @@ mod tests {
     }
 
     #[test]
-    fn the_store_and_the_pipeline_are_not_to_be_written() {
-        assert!(reserved("cache/x", "pipeline.yaml").is_some());
+    fn the_repository_and_the_pipeline_are_not_to_be_written() {
+        assert!(reserved(".git/x", "pipeline.yaml").is_some());
         assert!(reserved("pipeline.yaml", "pipeline.yaml").is_some());
-        assert!(reserved("cached/x", "pipeline.yaml").is_none());
+        assert!(reserved(".gitignore", "pipeline.yaml").is_none());
     }
 }

@@ -9,7 +9,8 @@ use crate::kind::Role;
 use crate::report::{self, Document, Fault, Item, Reference, Sort, Table};
 use crate::text;
 
-use super::check::Written;
+use super::check::{self, Written};
+use super::disk::Disk;
 use super::expand::{Plan, World};
 use super::interpolate;
 use super::matrix::Matrix;
@@ -29,7 +30,7 @@ pub(super) fn load(
     world: &World<'_>,
     written: &Written<'_>,
     node: &Node,
-    root: &Path,
+    disk: &mut Disk,
     mistakes: &mut Mistakes<'_>,
 ) -> Option<Report> {
     let refuse = |message: String, label: &str, hint: Option<String>, mistakes: &mut Mistakes<'_>| {
@@ -48,7 +49,7 @@ pub(super) fn load(
             return None;
         }
     };
-    let text = match read(&root.join(&path)) {
+    let text = match read(&disk.root().join(&path)) {
         Ok(text) => text,
         Err(why) => {
             let hint = "a report is a Markdown file in the project".to_owned();
@@ -67,6 +68,11 @@ pub(super) fn load(
             .at(node.place, "")
             .hint("give the output or the report another name");
         mistakes.add(mistake);
+    }
+    if let Some(reach) = disk.reach(&page) {
+        let label = check::meeting(&reach);
+        let hint = "choose another store with `--cache` or `KILN_CACHE`".to_owned();
+        refuse(format!("the report is rendered to `{page}`"), &label, Some(hint), mistakes);
     }
     let mut checker = Checker { world, file: Path::new(&path), groups: Groups::default(), found: vec![] };
     checker.check(&text, mistakes);

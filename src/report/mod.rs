@@ -29,7 +29,7 @@ use maud::html;
 pub(crate) use body::is_outward;
 pub(crate) use document::{Document, Item};
 pub use outline::outline;
-pub use page::{Shown, shown};
+pub use page::{Shown, is_page, shown};
 pub(crate) use picture::{PICTURES, is_picture};
 pub(crate) use reference::{Fault, Reference, STAGE_FACTS, Sort, Table, Target, fact, parse, suits, target};
 pub use shows::{is_quiet, shows};

@@ -22,6 +22,15 @@ pub(super) struct Page<'a> {
     pub(super) body: &'a str,
 }
 
+/// What the last line of a page begins with: the digest of all before it follows. So a page proves that nobody changed it.
+const SEAL: &str = "\n<!-- sealed ";
+const SEAL_END: &str = " -->\n";
+
+/// How every page began before pages were sealed, and how it ended.
+const BEGINNING: &str =
+    "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"kiln-shows\" content=\"";
+const END: &str = "</footer></body></html>";
+
 /// Where [`shown`] finds what a page shows.
 const SHOWS: &str = "<meta name=\"kiln-shows\" content=\"";
 
@@ -61,7 +70,10 @@ impl Page<'_> {
                 }
             }
         };
-        page.into_string()
+        let mut text = page.into_string();
+        let seal = blake3::hash(text.as_bytes());
+        text.push_str(&format!("{SEAL}{seal}{SEAL_END}"));
+        text
     }
 
     /// Whether there are headings for a list of contents. Without one the text has all the width.
@@ -80,6 +92,15 @@ impl Page<'_> {
                 }
             }
         }
+    }
+}
+
+/// Whether a file is a page of Kiln's, as it was written. (Of pages from before they were sealed only the form tells.)
+pub fn is_page(bytes: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(bytes) else { return false };
+    match text.rsplit_once(SEAL) {
+        Some((page, seal)) => seal.strip_suffix(SEAL_END) == Some(blake3::hash(page.as_bytes()).to_hex().as_str()),
+        None => text.starts_with(BEGINNING) && text.ends_with(END),
     }
 }
 
@@ -104,4 +125,31 @@ pub fn shown(page: &str) -> Option<Shown> {
     let plain =
         |text: &str| text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
     Some(Shown { shows: content(SHOWS)?.to_owned(), pipeline: content(PIPELINE).map(plain) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_proves_that_it_was_not_changed() {
+        let page = Page {
+            title: "t",
+            wide: false,
+            shows: "x",
+            pipeline: "p.yaml",
+            byline: html! {},
+            headings: &[],
+            body: "<p>text</p>",
+        };
+        let page = page.html();
+        assert!(is_page(page.as_bytes()));
+        assert!(!is_page(page.replace("text", "test").as_bytes()), "an edit shows");
+        assert!(!is_page(format!("{page}<!-- mine -->").as_bytes()));
+        let (before, _) = page.rsplit_once(SEAL).expect("a seal");
+        assert!(is_page(before.as_bytes()), "as pages were before they were sealed");
+        for other in ["", "# Study\n", "<!DOCTYPE html><html><body></body></html>"] {
+            assert!(!is_page(other.as_bytes()), "{other}");
+        }
+    }
 }

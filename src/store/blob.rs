@@ -3,9 +3,9 @@
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek as _, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{Result, Store, StoreError};
+use super::{Access, Result, Store, StoreError};
 use crate::hash::tree::{self, Listing, Node};
 use crate::hash::{Artifact, Digest};
 use crate::interrupt::Interrupt;
@@ -37,7 +37,8 @@ impl Store {
         let temporary = self.staging()?.fresh();
         let write = || {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o444).open(&temporary)?;
-            file.write_all(bytes)
+            file.write_all(bytes)?;
+            if self.shared { seal(&temporary) } else { Ok(()) }
         };
         write().map_err(StoreError::io("write", &temporary))?;
         self.place(&temporary, path, digest)
@@ -50,14 +51,19 @@ impl Store {
         if is_blob && matches!(self.memo().artifact(path), Ok(Some(known)) if known.digest == *digest) {
             return fs::remove_file(temporary).map_err(StoreError::io("remove", temporary));
         }
-        let renamed = match fs::rename(temporary, path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                let shard = path.parent().unwrap_or(path);
-                fs::create_dir_all(shard).and_then(|()| fs::rename(temporary, path))
+        let renamed = || fs::rename(temporary, path).map_err(StoreError::io("write", path));
+        match fs::rename(temporary, path).map_err(|e| e.kind()) {
+            Ok(()) => Ok(()),
+            Err(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                self.make_folder(path.parent().unwrap_or(path))?;
+                renamed()
             }
-            other => other,
-        };
-        renamed.map_err(StoreError::io("write", path))
+            Err(io::ErrorKind::IsADirectory) => {
+                self.clear_of_folder(path)?;
+                renamed()
+            }
+            Err(_) => renamed(),
+        }
     }
 
     /// Whether an artifact is in the store, all of it, as far as presence and sizes tell.
@@ -118,18 +124,17 @@ impl Store {
             Ok(bytes) if digest_of(&bytes) == *digest => Ok(bytes),
             Ok(_) => Err(self.damaged(path, digest)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Err(StoreError::Missing { digest: *digest }),
+            Err(e) if e.kind() == io::ErrorKind::IsADirectory => Err(self.damaged(path, digest)),
             Err(e) => Err(StoreError::io("read", path)(e)),
         }
     }
 
     /// Puts a damaged object aside, so that nobody takes it for a sound one.
     pub(super) fn damaged(&self, path: &Path, digest: &Digest) -> StoreError {
-        let aside = || -> Result<PathBuf> {
-            let aside = self.folder("quarantine")?.join(format!("{digest}-{}", std::process::id()));
-            fs::rename(path, &aside).map_err(StoreError::io("put aside", path))?;
-            Ok(aside)
-        };
-        match aside() {
+        if self.access() == Access::Look {
+            return StoreError::Damaged { digest: *digest };
+        }
+        match self.put_aside(path, &format!("{digest}-{}", std::process::id())) {
             Ok(aside) => tracing::warn!("{} is damaged; moved to {}", path.display(), aside.display()),
             Err(error) => tracing::warn!("{} is damaged and stays where it is: {error}", path.display()),
         }

@@ -74,14 +74,23 @@ impl Store {
             // changed while it was read. A copy is nobody else's.
             None if temporary.exists() => {
                 let copy = self.staging()?.fresh();
-                let known = copy_in(temporary, &copy, path, self.interrupt())?;
+                let known = self.copy_in(temporary, &copy, path)?;
                 fs::rename(&copy, temporary).map_err(StoreError::io("write", temporary))?;
                 known
             }
-            None => copy_in(path, temporary, path, self.interrupt())?,
+            None => self.copy_in(path, temporary, path)?,
         };
         self.place(temporary, &self.blob_path(&digest), &digest)?;
         Ok(Artifact { digest, tree: false, bytes, executable: metadata.permissions().mode() & 0o100 != 0 })
+    }
+
+    /// Copies a regular file into a sealed new one, hashing what is written. Errors speak of `name`.
+    fn copy_in(&self, from: &Path, to: &Path, name: &Path) -> Result<(Digest, u64)> {
+        let known = copy_in(from, to, name, self.interrupt())?;
+        if self.shared {
+            seal(to).map_err(StoreError::io("seal", to))?;
+        }
+        Ok(known)
     }
 
     /// Moves a file into the staging directory, seals and hashes it. `None` if it has to be copied: from `temporary` if it

@@ -19,6 +19,14 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// The folder is not empty, and no store.
+    #[error("`{path}` is no store of Kiln's: {found}")]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// What tells so.
+        found: String,
+    },
     /// A later Kiln made the store.
     #[error("the store {path} has format {found}; this Kiln knows formats up to {known}")]
     Newer {
@@ -28,6 +36,20 @@ pub enum StoreError {
         found: u32,
         /// The newest that is known here.
         known: u32,
+    },
+    /// Something lies where an output goes, and is not Kiln's to replace.
+    #[error("`{path}` is in the way: {what}")]
+    InTheWay {
+        /// Where, relative to the project.
+        path: PathBuf,
+        /// What it is.
+        what: String,
+    },
+    /// A file that is asked for would lie in a store.
+    #[error("`{path}` lies in a store of Kiln's")]
+    IntoStore {
+        /// The file.
+        path: PathBuf,
     },
     /// A blob or a tree is not what its name says. It has been put aside in `quarantine/`; whoever makes it again
     /// mends the store.
@@ -56,6 +78,32 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Foreign { .. } => Some(
+                "nothing was changed there; name an empty or a new folder with `--cache` or `KILN_CACHE`, or move what it holds elsewhere"
+                    .into(),
+            ),
+            Self::IntoStore { .. } => Some("what is there is Kiln's own; choose another path".into()),
+            Self::InTheWay { .. } => Some("move it aside, or let Kiln replace it with `--force-overwrite`".into()),
+            Self::Io { path, source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                super::sharing::advice(path)
+            }
+            Self::Io { path, source, .. }
+                if source.kind() == io::ErrorKind::ReadOnlyFilesystem && super::sharing::store_of(path).is_some() =>
+            {
+                Some("a run writes to its cache; name one elsewhere with `--cache` or `KILN_CACHE`".into())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether something that was asked for cannot be had, and nothing was done.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Foreign { .. } | Self::InTheWay { .. } | Self::IntoStore { .. })
+    }
+
     pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { operation, path: path.to_owned(), source }
     }
@@ -97,7 +145,7 @@ pub enum RunLookupError {
         candidates: Vec<RunId>,
     },
     /// The record is not what was written.
-    #[error("the run record {path} is damaged")]
+    #[error("the run record {path} is damaged\nhint: `kiln verify` puts aside what is damaged")]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -12,10 +12,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rayon::prelude::*;
 
+use super::aside::QUARANTINE;
 use super::garbage::{Garbage, Keep, KeptFor, amount};
 use super::inventory::{BLOBS, OnDisk, TREES};
 use super::recorded::{Recorded, RecordedRun};
-use super::{Alone, Result, Store, StoreError, salvage};
+use super::{Alone, Result, Store, StoreError, names, salvage};
 use crate::hash::tree::Node;
 use crate::hash::{ActionKey, Digest};
 
@@ -85,6 +86,7 @@ impl Store {
             self.delete_step(garbage, step)?;
         }
         self.sweep();
+        self.sweep_claims();
         Ok(())
     }
 
@@ -192,8 +194,11 @@ impl Store {
         }
         let old = |file: OnDisk| (file.age > keep.unrecorded).then_some((file.path, file.bytes));
         for folder in self.folders(Path::new("logs"))? {
+            if !names::is_run(names::of(&folder)) {
+                continue;
+            }
             let known = known.contains(&Some(folder.clone()));
-            for file in self.files(&folder)? {
+            for file in self.files(&folder)?.into_iter().filter(|file| names::is_log(names::of(&file.path))) {
                 if !known {
                     garbage.logs.extend(old(file));
                 } else if !kept.contains(&file.path) {
@@ -201,10 +206,13 @@ impl Store {
                 }
             }
         }
-        garbage.quarantine = self.files(Path::new("quarantine"))?.into_iter().filter_map(old).collect();
+        let aside = self.files(Path::new(QUARANTINE))?.into_iter();
+        let aside = aside.filter(|file| names::is_put_aside(names::of(&file.path)));
+        garbage.quarantine = aside.filter_map(old).collect();
         // Who writes a file under a temporary name may be killed before it gets its own.
         for folder in ["", "runs"] {
-            let files = self.files(Path::new(folder))?.into_iter().filter(|file| is_unfinished(&file.path));
+            let files =
+                self.files(Path::new(folder))?.into_iter().filter(|file| names::is_unfinished(names::of(&file.path)));
             garbage.quarantine.extend(files.filter_map(old));
         }
         garbage.records = self.old_traces(keep.unrecorded, &keep.forget);
@@ -242,10 +250,6 @@ fn chosen(recorded: &Recorded, keep: &Keep) -> Vec<bool> {
 /// Whether something was made no longer ago than that; something of the future was.
 fn is_young(created: Timestamp, limit: Duration) -> bool {
     Duration::try_from(Timestamp::now().duration_since(created)).unwrap_or_default() <= limit
-}
-
-fn is_unfinished(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".new-"))
 }
 
 fn remove(path: &Path) -> Result<()> {

@@ -62,7 +62,9 @@ fn objects_in(shard: &Path) -> Result<Vec<(Digest, u64)>> {
     for entry in list(shard)? {
         let name = entry.file_name();
         let digest = name.to_str().and_then(|rest| format!("{front}{rest}").parse().ok());
-        if let (Some(digest), Ok(metadata)) = (digest, entry.metadata()) {
+        if let (Some(digest), Ok(metadata)) = (digest, entry.metadata())
+            && metadata.is_file()
+        {
             objects.push((digest, metadata.len()));
         }
     }

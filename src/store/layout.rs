@@ -1,18 +1,25 @@
-//! What is where in the store, and the version of the format.
+//! What is where in the store, its mark, and the version of the format.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Result, Store, StoreError};
+use super::aside;
+use super::recognise::{Standing, standing};
+use super::{Result, Store, StoreError, names, sharing};
 use crate::hash::Digest;
 
 /// The format that this Kiln reads and writes.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 pub(super) const MEMO: &str = "memo.log";
 pub(super) const RESULTS: &str = "actions.log";
-const VERSION: &str = "version";
+pub(super) const VERSION: &str = "version";
+
+/// What keeps a store out of a repository.
+pub(super) const IGNORE: &str = ".gitignore";
+pub(super) const IGNORED: &str =
+    "# A store of Kiln's. What is in it can be made again, and belongs in no repository.\n*\n!README.md\n";
 
 impl Store {
     /// Where the blob of a file with this digest is, or would be.
@@ -32,35 +39,57 @@ impl Store {
         path.extend([self.root.as_path(), Path::new(folder), Path::new(shard), Path::new(rest)]);
         path
     }
-
-    /// A folder of the store, created if need be.
-    pub(super) fn folder(&self, name: &str) -> Result<PathBuf> {
-        let path = self.root.join(name);
-        fs::create_dir_all(&path).map_err(StoreError::io("create the folder", &path))?;
-        Ok(path)
-    }
 }
 
-/// Creates the store's folder if need be and checks its format; returns its absolute path.
+/// Makes a store of a folder if it is none yet, and returns its absolute path.
+///
+/// # Errors
+/// [`StoreError::Foreign`] if the folder is somebody else's, [`StoreError::Newer`] if a later Kiln made it, or what the system refuses.
 pub(super) fn prepare(root: &Path) -> Result<PathBuf> {
-    fs::create_dir_all(root).map_err(StoreError::io("create the folder", root))?;
+    let standing = standing(root)?;
+    if standing == Standing::Absent {
+        fs::create_dir_all(root).map_err(StoreError::io("create the folder", root))?;
+    }
     let root = root.canonicalize().map_err(StoreError::io("find", root))?;
     let path = root.join(VERSION);
-    match fs::read(&path) {
-        Ok(bytes) => match format_of(&bytes) {
-            Some(found) if found > FORMAT => return Err(StoreError::Newer { path: root, found, known: FORMAT }),
-            Some(_) => {}
-            // Everything else in the store is checked when it is read, so a damaged version is no reason to stop.
-            None => write_version(&root, &path)?,
-        },
-        Err(e) if e.kind() == io::ErrorKind::NotFound => write_version(&root, &path)?,
-        Err(e) => return Err(StoreError::io("read", &path)(e)),
+    match standing {
+        Standing::Marked => {}
+        // Everything else in a store is checked when it is read, so a damaged mark is no reason to stop.
+        Standing::Unmarked => {
+            if path.symlink_metadata().is_ok() {
+                aside::put_aside(&root, &path, VERSION)?;
+            }
+            write_version(&root, &path)?;
+        }
+        Standing::Absent | Standing::Vacant => {
+            let ignore = root.join(IGNORE);
+            if ignore.symlink_metadata().is_err() {
+                write_atomically(&root, &ignore, IGNORED.as_bytes(), false)?;
+                sharing::share(&root, &ignore);
+            }
+            // Last: what a process leaves that is killed before this is no reason to refuse the folder.
+            write_version(&root, &path)?;
+        }
     }
     Ok(root)
 }
 
+/// The absolute path of a store that is only looked at; there need not be one.
+///
+/// # Errors
+/// As [`prepare`].
+pub(super) fn find(root: &Path) -> Result<PathBuf> {
+    match standing(root)? {
+        Standing::Absent => std::path::absolute(root),
+        _ => root.canonicalize(),
+    }
+    .map_err(StoreError::io("find", root))
+}
+
 fn write_version(root: &Path, path: &Path) -> Result<()> {
-    write_atomically(root, path, version_text(FORMAT).as_bytes(), true)
+    write_atomically(root, path, version_text(FORMAT).as_bytes(), true)?;
+    sharing::share(root, path);
+    Ok(())
 }
 
 /// The text is checked, so that a flipped bit does not make a store look like a newer one.
@@ -69,7 +98,8 @@ fn version_text(format: u32) -> String {
     format!("{text} {}\n", &blake3::hash(text.as_bytes()).to_hex()[..8])
 }
 
-fn format_of(bytes: &[u8]) -> Option<u32> {
+/// The format that a mark names, if it is sound.
+pub(super) fn format_of(bytes: &[u8]) -> Option<u32> {
     let text = str::from_utf8(bytes).ok()?;
     let format = text.strip_prefix("kiln store ")?.split(' ').next()?.parse().ok()?;
     (version_text(format).trim_end() == text.trim_end()).then_some(format)
@@ -79,7 +109,8 @@ fn format_of(bytes: &[u8]) -> Option<u32> {
 /// renames it.
 pub(super) fn write_atomically(folder: &Path, path: &Path, bytes: &[u8], lasting: bool) -> Result<()> {
     let write = || {
-        let mut file = tempfile::Builder::new().prefix(".new-").permissions(permissions()).tempfile_in(folder)?;
+        let mut file =
+            tempfile::Builder::new().prefix(names::UNFINISHED).permissions(permissions()).tempfile_in(folder)?;
         io::Write::write_all(&mut file, bytes)?;
         if lasting {
             file.as_file().sync_data()?;

@@ -63,7 +63,7 @@ impl Store {
         // Two keys that begin alike would wait for each other, and no more.
         let byte = libc::off_t::from_le_bytes(*number) & (libc::off_t::MAX >> 1);
         loop {
-            let file = open(&path)?;
+            let file = self.open_lock(&path)?;
             lock_byte(&file, byte, libc::F_WRLCK, command).map_err(StoreError::io("lock", &path))?;
             // Somebody may have deleted the file meanwhile.
             if is_still(&file, &path) {
@@ -118,21 +118,31 @@ impl Store {
         Ok(file.map(|file| Alone { _file: file }))
     }
 
+    /// Opens a file to be locked; makes it if need be.
+    pub(super) fn open_lock(&self, path: &Path) -> Result<File> {
+        let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let file = match open() {
+            Err(e) if e.kind() == io::ErrorKind::IsADirectory && self.clear_of_folder(path)? => open(),
+            other => other,
+        };
+        let file = file.map_err(StoreError::io("open", path))?;
+        self.share(path);
+        Ok(file)
+    }
+
     fn in_use(&self, operation: FlockOperation) -> Result<File> {
-        let path = self.root().join("in-use");
-        let file = open(&path)?;
+        let path = self.root().join(IN_USE);
+        let file = self.open_lock(&path)?;
         lock(&file, operation).map_err(StoreError::errno("lock", &path))?;
         Ok(file)
     }
 }
 
 /// The file of which a byte is locked while an action is executed.
-const EXECUTING: &str = "executing";
+pub(super) const EXECUTING: &str = "executing";
 
-fn open(path: &Path) -> Result<File> {
-    let options = OpenOptions::new().write(true).create(true).truncate(false).open(path);
-    options.map_err(StoreError::io("open", path))
-}
+/// The file that is locked while the store is in use.
+pub(super) const IN_USE: &str = "in-use";
 
 /// Locks a byte of a file, or lets go of it. The lock is that of the open file, whichever thread asks; it need not be in the file.
 fn lock_byte(file: &File, byte: libc::off_t, kind: libc::c_int, command: libc::c_int) -> io::Result<()> {

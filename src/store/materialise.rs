@@ -1,6 +1,5 @@
 //! Materialising: putting an artifact at a path, all of it or none.
 
-use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, symlink};
@@ -10,7 +9,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::blob::copy_hashing;
 use super::copy::worth_a_reflink;
-use super::scratch::remove;
+use super::scratch::{beside, remove};
 use super::{Result, Store, StoreError};
 use crate::hash::tree::Node;
 use crate::hash::{Artifact, Digest, hash_file};
@@ -28,6 +27,9 @@ pub enum Place {
     Link,
 }
 
+/// Whether what is at a path may be replaced.
+type May<'m> = &'m dyn Fn() -> Result<()>;
+
 /// A file that was put somewhere.
 struct Built {
     /// Its path in the artifact.
@@ -38,13 +40,18 @@ struct Built {
 }
 
 impl Store {
-    /// Puts an artifact at a path, replacing what is there in one step; missing folders are created. What is put there
-    /// is remembered in the memo.
+    /// Puts an artifact at a path, replacing what is there, whatever it is, in one step; missing folders are created. What is put there
+    /// is remembered in the memo. In a project it is for [`super::Ownership`] to say what may be replaced.
     ///
     /// # Errors
     /// [`StoreError::Missing`] or [`StoreError::Damaged`] if the store cannot supply it (then nothing at the path
     /// has changed), or what the system refuses.
     pub fn materialise(&self, artifact: &Artifact, path: &Path, how: Place) -> Result<()> {
+        self.materialise_if(artifact, path, how, &|| Ok(()))
+    }
+
+    /// The same if, once the artifact is ready to be moved to its path, what is there may be replaced.
+    pub(super) fn materialise_if(&self, artifact: &Artifact, path: &Path, how: Place, may: May<'_>) -> Result<()> {
         let parent = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -62,13 +69,13 @@ impl Store {
         let staged = self.staging()?.fresh();
         // Bind mounts can make this a mistake that the rename will notice.
         let placed = if there.dev() == self.device()? {
-            self.build_and_swap(artifact, &staged, path, how)
+            self.build_and_swap(artifact, &staged, path, how, may)
         } else {
             Err(StoreError::io("move", path)(io::ErrorKind::CrossesDevices.into()))
         };
         let files = match placed {
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::CrossesDevices => {
-                self.build_and_swap(artifact, &beside(parent, path), path, how)?
+                self.build_and_swap(artifact, &beside(parent)?.fresh(), path, how, may)?
             }
             other => other?,
         };
@@ -82,9 +89,24 @@ impl Store {
     }
 
     /// Returns the files that were put there.
-    fn build_and_swap(&self, artifact: &Artifact, staged: &Path, path: &Path, how: Place) -> Result<Vec<Built>> {
+    fn build_and_swap(
+        &self,
+        artifact: &Artifact,
+        staged: &Path,
+        path: &Path,
+        how: Place,
+        may: May<'_>,
+    ) -> Result<Vec<Built>> {
         let built = self.build(artifact, staged, how).and_then(|files| {
-            let left = swap(staged, path).map_err(StoreError::io("write", path))?;
+            may()?;
+            let left = match move_to_nothing(staged, path) {
+                Ok(()) => false,
+                // Something is there; it may have come after the question whether it may be replaced.
+                Err(_) => {
+                    may()?;
+                    swap(staged, path).map_err(StoreError::io("write", path))?
+                }
+            };
             Ok((files, left))
         });
         // What did not get there, or what was there before.
@@ -148,6 +170,10 @@ impl Store {
             }
             Err(e) => return Err(StoreError::io("read", &blob)(e)),
         };
+        // A folder can be opened, too, and not read.
+        if !source.metadata().map_err(StoreError::io("look at", &blob))?.is_file() {
+            return Err(self.damaged(&blob, &file.digest));
+        }
         let all = if how == Place::Scratch { 0o555 } else { 0o777 };
         let mode = if file.executable { all } else { all & 0o666 };
         let mut target = OpenOptions::new()
@@ -181,6 +207,11 @@ impl Store {
     }
 }
 
+/// Moves what was built to a path where nothing is.
+fn move_to_nothing(staged: &Path, path: &Path) -> io::Result<()> {
+    Ok(renameat_with(CWD, staged, CWD, path, RenameFlags::NOREPLACE)?)
+}
+
 /// Moves what was built to its path. If there was anything that a rename cannot replace, it is then where the new thing was built,
 /// and this tells so.
 fn swap(staged: &Path, path: &Path) -> io::Result<bool> {
@@ -201,25 +232,4 @@ fn swap(staged: &Path, path: &Path) -> io::Result<bool> {
     fs::rename(path, &old)?;
     fs::rename(staged, path)?;
     fs::rename(&old, staged).map(|()| true)
-}
-
-/// A name beside a path for this process, once those that dead processes left are removed.
-fn beside(parent: &Path, path: &Path) -> PathBuf {
-    let mut prefix = OsString::from(".");
-    prefix.push(path.file_name().unwrap_or_default());
-    prefix.push(".kiln-");
-    let prefix_text = prefix.to_string_lossy().into_owned();
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name.strip_prefix(&prefix_text).and_then(|rest| rest.split('.').next()?.parse().ok());
-        if let Some(owner) = owner.and_then(rustix::process::Pid::from_raw)
-            && rustix::process::test_kill_process(owner) == Err(rustix::io::Errno::SRCH)
-        {
-            let _ = remove(&entry.path());
-        }
-    }
-    prefix.push(std::process::id().to_string());
-    let path = parent.join(prefix);
-    let _ = remove(&path);
-    path
 }

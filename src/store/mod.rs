@@ -4,8 +4,10 @@
 //! killing one at any moment leaves it consistent: content is written under a temporary name and renamed, results are
 //! appended to a journal last, and every lock is the kernel's.
 
+mod aside;
 mod blob;
 mod capture;
+mod claim;
 mod copy;
 mod error;
 mod find;
@@ -15,16 +17,20 @@ mod inventory;
 mod layout;
 mod lock;
 mod materialise;
+mod names;
 mod outline;
+mod ownership;
 mod page;
 mod pages;
 mod project;
+mod recognise;
 mod recorded;
 mod result;
 mod results;
 mod run;
 mod salvage;
 mod scratch;
+mod sharing;
 mod skim;
 mod steps;
 mod trace;
@@ -33,6 +39,8 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
+pub(crate) use aside::make_folder;
+pub use claim::{Claim, Claimant};
 pub(crate) use copy::copy;
 pub use error::{RunLookupError, StoreError};
 pub use find::{Belongs, Owner};
@@ -40,13 +48,17 @@ pub use garbage::{Amount, Garbage, Keep, KeptFor};
 pub use lock::{ActionLock, Alone, Hold};
 pub use materialise::Place;
 pub(crate) use outline::{Album, Outline};
+pub use ownership::{Ownership, may_replace};
 pub(crate) use pages::PAGE;
 pub use project::Project;
-pub use recorded::Written;
+pub(crate) use recognise::is_marked;
+pub use recognise::leads_into;
+pub use recorded::{Placed, RecordedPlaces};
 pub use result::{ActionResult, Published};
 pub use run::RunSummary;
 pub use scratch::Scratch;
 pub(crate) use scratch::{is_abandoned, remove as remove_all};
+pub(crate) use sharing::share;
 pub(crate) use skim::Skimmed;
 pub use trace::{Trace, Traced, UnderWay};
 pub use verify::{Damage, Findings, Touched};
@@ -58,9 +70,29 @@ use results::Results;
 /// What the store's functions return.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
+/// Makes sure that a folder is a store or may become one; writes nothing.
+///
+/// # Errors
+/// As [`Store::open`].
+pub fn recognise(root: &Path) -> Result<()> {
+    layout::find(root).map(drop)
+}
+
+/// What may be done with a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everything. The store is made if there is none.
+    Write,
+    /// Reading. Nothing is written, not even what was learnt of files; there need not be a store.
+    Look,
+}
+
 /// An open store. Shared freely between threads.
 pub struct Store {
     root: PathBuf,
+    access: Access,
+    /// Whether a group shares it.
+    shared: bool,
     memo: Memo,
     results: Mutex<Results>,
     swept: Once,
@@ -73,12 +105,24 @@ impl Store {
     /// Opens the store at a folder, creating what is missing. An existing store is not written to.
     ///
     /// # Errors
-    /// [`StoreError::Newer`] if a later Kiln made it; otherwise what the system refuses.
+    /// [`StoreError::Foreign`] if the folder holds something else; [`StoreError::Newer`] if a later Kiln made it; otherwise what the
+    /// system refuses.
     pub fn open(root: &Path) -> Result<Self> {
-        let root = layout::prepare(root)?;
-        let memo = Memo::open(&root.join(layout::MEMO));
-        let results = Mutex::new(Results::open(&root.join(layout::RESULTS))?);
-        Ok(Self { root, memo, results, swept: Once::new(), staging: OnceLock::new(), device: OnceLock::new() })
+        let store = Self::unread(root)?;
+        store.learn()?;
+        Ok(store)
+    }
+
+    /// Opens the store at a folder for reading. If there is none, it is like an empty one.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn look(root: &Path) -> Result<Self> {
+        let root = layout::find(root)?;
+        let memo = Memo::unkept(&root.join(layout::MEMO));
+        let store = Self::with(root, Access::Look, memo);
+        store.learn()?;
+        Ok(store)
     }
 
     /// Opens a store for what needs neither what is known of files nor results; both are empty.
@@ -87,9 +131,45 @@ impl Store {
     /// As [`Store::open`].
     pub(crate) fn unread(root: &Path) -> Result<Self> {
         let root = layout::prepare(root)?;
+        aside::straighten(&root)?;
         let memo = Memo::empty(&root.join(layout::MEMO));
+        let store = Self::with(root, Access::Write, memo);
+        if store.shared {
+            store.share_files()?;
+        }
+        Ok(store)
+    }
+
+    fn with(root: PathBuf, access: Access, memo: Memo) -> Self {
         let results = Mutex::new(Results::unread(&root.join(layout::RESULTS)));
-        Ok(Self { root, memo, results, swept: Once::new(), staging: OnceLock::new(), device: OnceLock::new() })
+        let shared = access == Access::Write && sharing::is_shared(&root);
+        Self {
+            root,
+            access,
+            shared,
+            memo,
+            results,
+            swept: Once::new(),
+            staging: OnceLock::new(),
+            device: OnceLock::new(),
+        }
+    }
+
+    /// Reads what is known of files, and the results.
+    fn learn(&self) -> Result<()> {
+        self.memo.load();
+        self.results().refresh()
+    }
+
+    /// Learns what other processes have found out since it was opened.
+    pub fn catch_up(&self) {
+        self.memo.load();
+        self.follow();
+    }
+
+    /// What may be done with it.
+    pub fn access(&self) -> Access {
+        self.access
     }
 
     /// The store's folder, absolute.

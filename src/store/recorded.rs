@@ -32,6 +32,8 @@ pub(super) struct RecordedRun {
     pub(super) project: PathBuf,
     /// The pipeline file's name in it.
     pub(super) pipeline: PathBuf,
+    /// What the command line changed: the profile, and `--set`.
+    pub(super) overrides: (Option<String>, Vec<String>),
     /// Its record's file.
     pub(super) path: PathBuf,
     /// What its stages reached, as positions in `made`.
@@ -60,6 +62,8 @@ pub(super) struct InPlace {
 /// As much of a run record as is needed here.
 #[derive(Deserialize)]
 struct Run {
+    #[serde(default)]
+    set: Vec<String>,
     /// None where they are in pages.
     #[serde(default)]
     stages: Vec<Stage>,
@@ -80,7 +84,7 @@ struct Output {
 }
 
 /// A stage in a page: its name, and where in `made` its outputs are.
-type Placed = (String, Option<usize>);
+type Position = (String, Option<usize>);
 
 /// A project, an action, and where its outputs went.
 type Known = (PathBuf, ActionKey, Vec<(PathBuf, Digest)>);
@@ -92,7 +96,7 @@ struct Reading {
     /// Where in `made` the outputs of an action in a project are.
     known: HashMap<Known, usize>,
     /// Pages are shared by runs of a project, and sometimes of several.
-    pages: HashMap<(PathBuf, Digest), Vec<Placed>>,
+    pages: HashMap<(PathBuf, Digest), Vec<Position>>,
 }
 
 impl Reading {
@@ -117,38 +121,57 @@ impl Reading {
 /// How many records are held at a time.
 const AT_ONCE: usize = 16;
 
-/// What Kiln is known to have written.
-#[derive(Default)]
-pub struct Written {
-    /// Paths in the project, and what a run left at each.
-    places: HashMap<PathBuf, HashSet<Digest>>,
-    /// Outputs of all results, wherever they were put.
-    outputs: HashSet<Digest>,
+/// What run records say of the places of a project.
+#[derive(Debug, Default)]
+pub struct RecordedPlaces {
+    /// The path of every output that was put somewhere, and whose it was.
+    pub outputs: BTreeMap<PathBuf, Placed>,
+    /// What the command line changed, in each way that it was changed: the profile, and `--set`.
+    pub overrides: BTreeSet<(Option<String>, Vec<String>)>,
 }
 
-impl Written {
-    /// Whether an artifact at a path of the project is Kiln's own, and not changed by hand.
-    pub fn has(&self, path: &Path, artifact: &Artifact) -> bool {
-        let here = self.places.get(path).is_some_and(|digests| digests.contains(&artifact.digest));
-        here || self.outputs.contains(&artifact.digest)
-    }
+/// Whose an output was.
+#[derive(Debug)]
+pub struct Placed {
+    /// The stage that had it last.
+    pub stage: String,
+    /// The pipeline files of its runs, by their names in the project.
+    pub pipelines: BTreeSet<PathBuf>,
 }
 
 impl Store {
-    /// What Kiln is known to have written in a project.
+    /// What run records say was at each path of a project, of whichever: there may be several checkouts.
     ///
     /// # Errors
     /// If the run records cannot be listed.
-    pub fn written(&self, project: &Path) -> Result<Written> {
-        let mut written = Written::default();
-        for made in self.recorded()?.made.into_iter().filter(|made| made.project == project) {
-            for (path, digest) in made.outputs {
-                written.places.entry(path).or_default().insert(digest);
+    pub(super) fn recorded_outputs(&self) -> Result<HashMap<PathBuf, HashSet<Digest>>> {
+        let mut places: HashMap<PathBuf, HashSet<Digest>> = HashMap::new();
+        for (path, digest) in self.recorded()?.made.into_iter().flat_map(|made| made.outputs) {
+            places.entry(path).or_default().insert(digest);
+        }
+        Ok(places)
+    }
+
+    /// What run records say of the project at a folder.
+    ///
+    /// # Errors
+    /// If the run records cannot be listed.
+    pub fn places(&self, project: &Path) -> Result<RecordedPlaces> {
+        let recorded = self.recorded()?;
+        let mut places = RecordedPlaces::default();
+        // Newest first: the first stage met is the last that had it.
+        for run in recorded.runs.iter().filter(|run| run.project == project) {
+            places.overrides.insert(run.overrides.clone());
+            for made in run.reached.iter().map(|made| &recorded.made[*made]) {
+                for (path, _) in made.outputs.iter().filter(|(path, _)| is_plain(path)) {
+                    let placed = places.outputs.entry(path.clone());
+                    let placed =
+                        placed.or_insert_with(|| Placed { stage: made.stage.clone(), pipelines: BTreeSet::new() });
+                    placed.pipelines.insert(run.pipeline.clone());
+                }
             }
         }
-        let results = self.all_results().into_iter();
-        written.outputs = results.flat_map(|(_, result)| result.outputs.into_values()).map(|a| a.digest).collect();
-        Ok(written)
+        Ok(places)
     }
 
     /// The artifact with a digest that an action is recorded to have given, if all of it is still in the store.
@@ -174,6 +197,7 @@ impl Store {
                     let blank = RecordedRun {
                         project: places.of(&summary),
                         pipeline: summary.pipeline.file_name().unwrap_or_default().into(),
+                        overrides: (summary.profile, run.set.clone()),
                         id: summary.id,
                         path: path.clone(),
                         reached: vec![],

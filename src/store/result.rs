@@ -140,6 +140,24 @@ pub(super) fn decode(head: &[u8]) -> Option<(Origin, ActionResult)> {
     from.0.is_empty().then_some((origin, result))
 }
 
+/// Visits the digests and sizes of the outputs in what [`encode`] wrote, and decodes nothing else.
+pub(super) fn each_output(head: &[u8], mut visit: impl FnMut(Digest, u64)) {
+    let mut read = || {
+        let mut from = Reader(head);
+        // Key, boot, flags, created and seconds.
+        from.array::<{ 32 + 8 + 1 + 12 + 8 }>()?;
+        from.str()?;
+        for _ in 0..from.count()? {
+            from.str()?;
+            let digest = Digest(from.array()?);
+            from.byte()?;
+            visit(digest, from.u64()?);
+        }
+        Some(())
+    };
+    let _ = read();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +195,9 @@ mod tests {
             let (key, origin) = (ActionKey(key), Origin { boot, durable });
             let head = encode(&key, origin, &result);
             prop_assert_eq!(key_of(&head), Some(key));
+            let mut outputs = vec![];
+            each_output(&head, |digest, bytes| outputs.push((digest, bytes)));
+            prop_assert_eq!(outputs, result.outputs.values().map(|a| (a.digest, a.bytes)).collect::<Vec<_>>());
             prop_assert_eq!(decode(&head), Some((origin, result)));
             for end in 0..head.len() {
                 prop_assert_eq!(decode(&head[..end]), None);
@@ -186,6 +207,7 @@ mod tests {
         #[test]
         fn no_bytes_make_decoding_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = decode(&bytes);
+            each_output(&bytes, |_, _| {});
         }
     }
 }

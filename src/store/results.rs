@@ -1,16 +1,16 @@
 //! Action results: one journal for all of them, read once, and followed as other processes append to it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use super::result::{Origin, decode, encode, key_of};
+use super::result::{Origin, decode, each_output, encode, key_of};
 use super::{ActionResult, Published, Result, Store, StoreError};
 use crate::action::{self, Manifest};
-use crate::hash::{ActionKey, Artifact, QuickMap, Stamp};
+use crate::hash::{ActionKey, Artifact, Digest, QuickMap, Stamp};
 use crate::journal::{Entry, Journal, Span};
 
 /// Results that took longer, in seconds, are on the disk before they are published: waiting for a disk is then no loss,
@@ -72,19 +72,13 @@ impl Index {
 }
 
 impl Results {
-    /// Reads the journal at a path; there need not be one.
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        let mut results = Self::unread(path);
-        results.refresh()?;
-        Ok(results)
-    }
-
     /// The journal at a path, of which nothing is known yet.
     pub(super) fn unread(path: &Path) -> Self {
         Self { path: path.to_owned(), journal: Journal::new(path), index: Index::default() }
     }
 
-    fn refresh(&mut self) -> Result<()> {
+    /// Reads what is new in the journal; there need not be one.
+    pub(super) fn refresh(&mut self) -> Result<()> {
         let index = &mut self.index;
         self.journal.read_new(&mut |entry| index.visit(entry)).map_err(StoreError::io("read", &self.path))
     }
@@ -170,6 +164,24 @@ impl Store {
         let results = self.results();
         let keys = results.index.slots.keys();
         keys.filter_map(|key| Some((*key, results.index.get(key)?.1))).collect()
+    }
+
+    /// The digest of every output of every result, with its size and the result's key, in order.
+    pub(super) fn outputs_of_results(&self) -> Vec<(Digest, u64, ActionKey)> {
+        let results = self.results();
+        let mut found = Vec::with_capacity(results.index.slots.len());
+        for key in results.index.slots.keys() {
+            let head = results.index.head(key).unwrap_or_default();
+            each_output(head, |digest, bytes| found.push((digest, bytes, *key)));
+        }
+        drop(results);
+        found.sort_unstable();
+        found
+    }
+
+    /// The outputs of a result that is known, whether or not it is believed.
+    pub(super) fn outputs_of(&self, key: &ActionKey) -> BTreeMap<String, Artifact> {
+        self.results().index.get(key).map(|(_, result)| result.outputs).unwrap_or_default()
     }
 
     /// How many bytes of the journal of results would go if it were written anew.
@@ -306,7 +318,6 @@ static BOOT: LazyLock<u64> = LazyLock::new(|| {
 mod tests {
     use super::*;
     use jiff::Timestamp;
-    use std::collections::BTreeMap;
 
     fn store() -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().unwrap();

@@ -16,7 +16,7 @@ use super::layout::write_atomically;
 use super::pages::PAGE;
 use super::project::Places;
 use super::results::LASTING;
-use super::{Belongs, Project, Result, RunLookupError, Store, StoreError};
+use super::{Belongs, Project, Result, RunLookupError, Store, StoreError, names};
 use crate::hash::{Digest, canonical_json};
 use crate::record::{Lineage, RunId, RunRecord, RunStatus};
 
@@ -107,6 +107,7 @@ impl Store {
         let text = encode().map_err(|source| StoreError::Encode { path: path.clone(), source })?;
         // As with results: a run that took less is not worth waiting for.
         write_atomically(&folder, &path, text.as_bytes(), record.seconds >= LASTING)?;
+        self.share(&path);
         Ok(path)
     }
 
@@ -163,9 +164,8 @@ impl Store {
         for entry in entries {
             let name = entry.map_err(StoreError::io("list", &folder))?.file_name();
             let stem = name.to_str().and_then(|name| name.strip_suffix(".json"));
-            // What is being written has a name with a dot at the start.
             if let Some((stamp, _)) =
-                stem.and_then(|stem| stem.split_once('-')).filter(|(stamp, _)| !stamp.starts_with('.'))
+                stem.and_then(|stem| stem.split_once('-')).filter(|(stamp, _)| names::is_stamp(stamp))
             {
                 files.push((stamp.to_owned(), folder.join(&name)));
             }

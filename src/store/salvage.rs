@@ -6,13 +6,13 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::scratch::{fresh_name, is_fresh_name, remove};
-use super::{Place, Result, Store, StoreError};
+use super::scratch::{fresh_name, remove};
+use super::{Place, Result, Store, StoreError, names};
 use crate::hash::tree::Node;
 use crate::hash::{Artifact, Digest};
 
 /// The folder of a store that it is in.
-const FOLDER: &str = "salvaged";
+pub(super) const FOLDER: &str = "salvaged";
 
 impl Store {
     /// Moves a folder of a scratch directory to where it is kept. The hint (a stage's name) shows in its name.
@@ -71,7 +71,7 @@ impl Store {
     pub(super) fn salvaged(&self, longer: Duration) -> Result<Vec<(PathBuf, u64)>> {
         let mut folders = self.folders(Path::new(FOLDER))?;
         // Nothing is taken for salvage that does not have the name of one.
-        folders.retain(|folder| is_fresh_name(folder) && age(folder) > longer);
+        folders.retain(|folder| names::is_scratch(names::of(folder)) && age(folder) > longer);
         let sized = folders.into_iter().map(|folder| {
             let bytes = size(&folder);
             (folder, bytes)

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::FlockOperation;
 
 use super::lock::{is_still, lock};
-use super::{Result, Store, StoreError};
+use super::{Result, Store, StoreError, names};
 
 /// A fresh directory on the store's file system, removed when dropped. A lock on the directory itself says that its
 /// process lives; those of dead processes are swept away by the next Kiln that needs one.
@@ -27,6 +27,12 @@ pub struct Scratch {
 }
 
 impl Scratch {
+    fn new(parent: &Path, hint: &str) -> Result<Self> {
+        let (path, lock) = create(parent, hint)?;
+        let mode = lock.metadata().map_err(StoreError::io("look at", &path))?.permissions().mode();
+        Ok(Self { path, folders: BTreeSet::new(), mode, _lock: lock, next: AtomicU64::new(0) })
+    }
+
     /// The directory, absolute.
     pub fn path(&self) -> &Path {
         &self.path
@@ -113,9 +119,7 @@ impl Store {
     pub fn scratch(&self, hint: &str) -> Result<Scratch> {
         self.swept.call_once(|| self.sweep());
         let parent = self.folder(FOLDER)?;
-        let (path, lock) = create(&parent, hint)?;
-        let mode = lock.metadata().map_err(StoreError::io("look at", &path))?.permissions().mode();
-        Ok(Scratch { path, folders: BTreeSet::new(), mode, _lock: lock, next: AtomicU64::new(0) })
+        Scratch::new(&parent, hint)
     }
 
     /// Where scratch directories are.
@@ -134,17 +138,30 @@ impl Store {
             .ok_or_else(|| StoreError::io("create", &self.scratch_folder())(io::Error::other("no staging directory")))
     }
 
-    /// Removes the scratch directories and lock files of dead processes.
+    /// Removes the scratch directories of dead processes.
     pub(super) fn sweep(&self) {
-        for entry in fs::read_dir(self.scratch_folder()).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if let Ok(file) = File::open(&path)
-                && lock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
-                && is_still(&file, &path)
-                && let Err(error) = remove(&path)
-            {
-                tracing::warn!("cannot remove {}: {error}", path.display());
-            }
+        sweep(&self.scratch_folder(), names::is_scratch);
+    }
+}
+
+/// A directory on the file system of a folder, in it, for what is to be moved to a place there. Those that dead processes left are removed.
+pub(super) fn beside(folder: &Path) -> Result<Scratch> {
+    sweep(folder, names::is_beside);
+    Scratch::new(folder, names::BESIDE)
+}
+
+/// Removes the directories of dead processes in a folder, by their names.
+fn sweep(folder: &Path, is_scratch: fn(&str) -> bool) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if is_scratch(names::of(&path))
+            && let Ok(file) = File::open(&path)
+            && lock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+            && is_still(&file, &path)
+            && let Err(error) = remove(&path)
+        {
+            // Where a cache is shared, that of another user is his to remove.
+            tracing::debug!("cannot remove {}: {error}", path.display());
         }
     }
 }
@@ -180,21 +197,11 @@ fn create(parent: &Path, hint: &str) -> Result<(PathBuf, File)> {
 
 /// A name that nobody else comes upon: a RandomState is seeded from the system's random numbers.
 pub(super) fn fresh_name(parent: &Path, hint: &str) -> PathBuf {
-    let hint: String = hint.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(HINT).collect();
-    parent.join(format!("{hint}-{:016x}", RandomState::new().hash_one(std::process::id())))
+    let hint: String =
+        hint.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).take(names::HINT).collect();
+    let random = RandomState::new().hash_one(std::process::id());
+    parent.join(format!("{hint}-{random:0digits$x}", digits = names::RANDOM))
 }
-
-/// Whether a name is one that [`fresh_name`] gives.
-pub(super) fn is_fresh_name(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    let Some((hint, random)) = name.and_then(|name| name.rsplit_once('-')) else { return false };
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    let hexadecimal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    hint.len() <= HINT && hint.bytes().all(plain) && random.len() == 16 && random.bytes().all(hexadecimal)
-}
-
-/// So many characters of a hint are in a name.
-const HINT: usize = 40;
 
 /// Removes a file or a directory with all that is in it, also where a stage took away the right to.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {

@@ -1,7 +1,6 @@
 //! Verifying: whether everything in the store is what its name says, read from the disk and not from what is remembered.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +12,7 @@ use super::copy::copy;
 use super::garbage::Amount;
 use super::inventory::{BLOBS, TREES};
 use super::recorded::{InPlace, Recorded};
-use super::{ActionResult, Result, Store, StoreError};
+use super::{ActionResult, Result, Store, StoreError, names};
 use crate::hash::tree::Extent;
 use crate::hash::{ActionKey, Artifact, Digest, hash_file, open_regular};
 
@@ -97,8 +96,8 @@ impl Store {
         let recorded = self.recorded()?;
         findings.runs = recorded.runs.len();
         for path in &recorded.damaged {
-            let finding = match self.put_aside(path) {
-                Ok(()) => "not what was written; put aside".to_owned(),
+            let finding = match self.put_aside(path, names::of(path)) {
+                Ok(_) => "not what was written; put aside".to_owned(),
                 Err(error) => format!("not what was written, and cannot be put aside: {error}"),
             };
             findings.damaged.push(Damage { what: "run record", name: path.display().to_string(), finding });
@@ -201,12 +200,6 @@ impl Store {
         let taken = scratch.path().join("artifact");
         copy(&found.path, &taken, Extent::Everything, self.interrupt())?;
         if self.capture(&taken)? == *artifact && self.has(artifact) { Ok(()) } else { Err(missing()) }
-    }
-
-    fn put_aside(&self, path: &Path) -> Result<()> {
-        let name = path.file_name().unwrap_or_default();
-        let aside = self.folder("quarantine")?.join(name);
-        fs::rename(path, &aside).map_err(StoreError::io("put aside", path))
     }
 }
 

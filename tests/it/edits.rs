@@ -42,11 +42,11 @@ fn a_source_may_change_once_a_command_has_its_copy() {
     assert!(ran.stderr.contains("second: data was changed while the stage was running; run again"), "{}", ran.stderr);
     assert_eq!(project.read("out/second"), "old");
 
-    let record = project.run_plainly();
+    let record = project.run_plainly(&[]);
     assert_eq!((record.outcome("first"), record.outcome("second")), ("up-to-date", "executed"));
     assert_eq!(project.read("out/second"), "new");
     project.write("data/in", "old");
-    assert_eq!((project.run_plainly().outcome("second"), project.read("out/second").as_str()), ("restored", "old"));
+    assert_eq!((project.run_plainly(&[]).outcome("second"), project.read("out/second").as_str()), ("restored", "old"));
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_command_is_not_given_what_it_was_not_decided_by() {
     assert!(ran.stderr.contains("data was changed while the run was under way; run again"), "{}", ran.stderr);
     assert!(!mail.path().join("three").exists(), "it was started");
 
-    assert_eq!((project.run_plainly().outcome("second"), project.read("out/second").as_str()), ("executed", "old"));
+    assert_eq!((project.run_plainly(&[]).outcome("second"), project.read("out/second").as_str()), ("executed", "old"));
 }
 
 /// Training of a network on a copy of what the sample's first stages make, long enough to change something meanwhile.
@@ -142,5 +142,5 @@ fn a_document_was_read_when_the_stage_was_decided() {
     });
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     project.edit("model.yaml", "name: other", "name: small");
-    assert_eq!(project.run_plainly().outcome("train"), "up-to-date");
+    assert_eq!(project.run_plainly(&[]).outcome("train"), "up-to-date");
 }

@@ -98,7 +98,9 @@ fn whatever_changes_is_noticed() {
 
     settled(&project);
     project.write("out/9", "abc\n");
-    run(&project);
+    assert_eq!(project.kiln(&["run"]).code, Some(1), "an edit is not replaced");
+    assert_eq!(project.read("out/9"), "abc\n");
+    assert_eq!(project.kiln(&["run", "--force-overwrite"]).code, Some(0));
     assert_eq!(last(&project, "restored"), 1);
     assert_eq!(project.read("out/9"), "009\n");
 
@@ -187,8 +189,11 @@ fn a_damaged_page_is_made_again() {
     let mut bytes = fs::read(&blob).expect("the blob of the page");
     bytes[50] ^= 1;
     fs::remove_file(&blob).and_then(|()| fs::write(&blob, &bytes)).expect("write");
-    // The next one that reads it puts it aside, the next ordinary run makes it again, and all is well.
-    assert_ne!(project.kiln(&["show", "latest", "--json"]).code, Some(0));
+    // It is told; what reads all puts it aside, the next ordinary run makes it again, and all is well.
+    let shown = project.kiln(&["show", "latest", "--json"]);
+    assert_ne!(shown.code, Some(0));
+    assert!(shown.stderr.contains("kiln verify"), "{}", shown.stderr);
+    assert_eq!(project.kiln(&["verify"]).code, Some(1));
     run(&project);
     assert_eq!(last(&project, "up-to-date"), STAGES + 1);
 }

@@ -216,7 +216,8 @@ fn killing_it_at_any_moment_loses_nothing_that_is_needed() {
 #[test]
 fn damaged_and_unfinished_files_go_after_a_while() {
     let project = spoken(&["one"]);
-    let leftovers = ["cache/quarantine/damaged", "cache/runs/.new-killed", "cache/.new-killed"];
+    let damaged = format!("cache/quarantine/{}-17", "0f".repeat(32));
+    let leftovers = [damaged.as_str(), "cache/runs/.new-killed", "cache/.new-killed"];
     for file in leftovers {
         project.write(file, "left over");
     }
@@ -225,4 +226,36 @@ fn damaged_and_unfinished_files_go_after_a_while() {
     assert_eq!(left(), [true; 3], "they are young");
     assert_eq!(count(&gc(&project, &["-y"]), "files put aside or unfinished"), 3);
     assert_eq!(left(), [false; 3]);
+}
+
+#[test]
+fn what_has_no_name_of_kilns_stays() {
+    let project = spoken(&["one"]);
+    let theirs = [
+        "cache/tmp/features.npy",
+        "cache/tmp/exp-1/weights",
+        "cache/logs/exp/run.log",
+        "cache/logs/notes.txt",
+        "cache/quarantine/sample.bin",
+        "cache/runs/.new-ideas.txt",
+        "cache/runs/a-b.json",
+        "cache/pipelines/old.yaml",
+        "cache/objects/notes.txt",
+        "cache/objects/ab/notes.txt",
+        "cache/.new-plan.md",
+        "cache/notes/today.txt",
+    ];
+    for file in theirs {
+        project.write(file, "theirs\n");
+    }
+    for n in 0..40 {
+        project.write(&format!("cache/pipelines/{n}.yaml"), "theirs\n");
+    }
+    gc(&project, &["--keep-last", "0", "-y"]);
+    project.run(&["--set", "params.word=two"]);
+    assert_eq!(project.kiln(&["verify"]).code, Some(0));
+    gc(&project, &["--keep-last", "0", "--drop-records", "-y"]);
+    for file in theirs.map(str::to_owned).into_iter().chain((0..40).map(|n| format!("cache/pipelines/{n}.yaml"))) {
+        assert_eq!(project.read(&file), "theirs\n", "{file}");
+    }
 }

@@ -46,7 +46,7 @@ fn what_is_left_over_is_no_part_of_an_input() {
     }
     // Nor does a command find it.
     std::fs::remove_dir_all(project.root().join("cache")).expect("remove the cache");
-    assert_eq!(project.run(&[]).outcome("list"), "executed");
+    assert_eq!(project.run(&["--force-overwrite"]).outcome("list"), "executed");
     assert_eq!(project.read("out/list.txt"), listed);
     assert!(listed.contains("lib/data.pyc"), "one without a source is somebody's own: {listed}");
     project.write("lib/helper.py", "X = 42\n");

@@ -148,8 +148,8 @@ fn a_cache_that_cannot_be_made_is_an_error_that_names_it() {
         "version: 1\nstages:\n  a: {run: echo a > out/a.txt, outputs: {a: out/a.txt}}\n",
         std::path::Path::new("/proc/kiln-cache"),
     );
-    for command in ["run", "gc", "verify"] {
-        let ran = project.kiln(&[command]);
+    for command in [["run"].as_slice(), &["gc", "--delete"], &["verify"]] {
+        let ran = project.kiln(command);
         assert_eq!(ran.code, Some(1), "{}", ran.stderr);
         assert!(ran.stderr.contains("/proc/kiln-cache") && !ran.stderr.contains("panicked"), "{}", ran.stderr);
     }
@@ -162,10 +162,10 @@ fn a_read_only_cache_is_an_error_that_loses_nothing() {
         "version: 1\nparams: {w: a}\nstages:\n  a: {run: \"echo ${params.w} > out/a.txt\", outputs: {a: out/a.txt}}\n",
     );
     project.run(&[]);
-    // For the superuser a folder is read-only only if something else is in its place.
+    // For the superuser a folder is read-only only if a link to nowhere is in its place.
     let (locked, aside) = (project.root().join("cache/objects"), project.root().join("aside"));
     std::fs::rename(&locked, &aside).expect("rename");
-    std::fs::write(&locked, "in the way").expect("write");
+    std::os::unix::fs::symlink("nowhere", &locked).expect("link");
     let ran = project.kiln(&["run", "--set", "params.w=b"]);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     assert!(ran.stderr.contains("cache/objects") && !ran.stderr.contains("panicked"), "{}", ran.stderr);

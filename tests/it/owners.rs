@@ -115,7 +115,12 @@ fn what_is_no_page_stays() {
     let project = two_files();
     project.write("out/page.html", "<p>by hand\n").write("out/compare.html", "by hand\n");
     let ran = good(project.kiln(&["run", "train.yaml", "--set", "lr=3"]));
-    assert!(ran.stderr.contains("`out/page.html` is no page of Kiln's"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("no report")
+            && ran.stderr.contains("`out/page.html` is in the way: it is no page of Kiln's"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(project.kiln(&["-f", "train.yaml", "report"]).code, Some(2));
     assert_eq!(project.kiln(&["-f", "train.yaml", "compare", "--html"]).code, Some(2));
     assert_eq!(

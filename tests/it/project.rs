@@ -113,14 +113,15 @@ impl Project {
         ran.record()
     }
 
-    /// `kiln run` as a person types it, which must succeed, and what its record says.
-    pub(crate) fn run_plainly(&self) -> Record {
-        let ran = self.kiln(&["run"]);
+    /// `kiln run` as a person types it, with more arguments, which must succeed, and what its record says.
+    pub(crate) fn run_plainly(&self, args: &[&str]) -> Record {
+        let ran = self.kiln(&[&["run"], args].concat());
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         let shown = self.kiln(&["show", "latest", "--json"]);
         if shown.code != Some(0) {
-            // A page of the record that was damaged before: now it is put aside, and made again.
-            assert_eq!(self.kiln(&["run"]).code, Some(0));
+            // A page of the record that was damaged before: it is put aside, and made again.
+            assert_eq!(self.kiln(&["verify"]).code, Some(1));
+            assert_eq!(self.kiln(&[&["run"], args].concat()).code, Some(0));
             return self.kiln(&["show", "latest", "--json"]).record();
         }
         shown.record()

@@ -48,6 +48,8 @@ struct Model {
     stages: Vec<Stage>,
     /// How many stages there are beside, which nobody edits.
     others: usize,
+    /// Whether it may be that nothing is known of an output any more, or that one was edited.
+    tampered: bool,
 }
 
 fn stage() -> impl Strategy<Value = Stage> {
@@ -82,7 +84,7 @@ impl Model {
         for (n, stage) in stages.iter_mut().enumerate() {
             stage.name = format!("s{n}");
         }
-        Self { sources: [0; SOURCES], parameter: 0, stages, others }
+        Self { sources: [0; SOURCES], parameter: 0, stages, others, tampered: false }
     }
 
     fn output(&self, n: usize) -> PathBuf {
@@ -134,8 +136,17 @@ impl Model {
         project.write("pipeline.yaml", &text);
     }
 
+    /// What Kiln made is replaced without being asked for; that it made it has to be known.
+    fn flags(&self) -> &'static [&'static str] {
+        if self.tampered { &["--force-overwrite"] } else { &[] }
+    }
+
     fn apply(&mut self, edit: &Edit, project: &Project) {
         let count = self.stages.len();
+        self.tampered |= matches!(
+            edit,
+            Edit::TamperOutput(_) | Edit::RemoveCacheFile(_) | Edit::DamageCacheFile(..) | Edit::TruncateCacheFile(_)
+        );
         let output = |n: usize| project.root().join(self.output(n % count));
         match edit {
             Edit::Source(n, content) => self.sources[n % SOURCES] = *content,
@@ -160,7 +171,7 @@ impl Model {
             }),
             Edit::TruncateCacheFile(n) => damage(project, *n, |bytes| bytes.truncate(bytes.len() / 2)),
             Edit::RunOne(n) => {
-                project.run(&[&self.stages[n % count].name]);
+                project.run(&[self.flags(), &[self.stages[n % count].name.as_str()]].concat());
             }
             Edit::CollectGarbage => {
                 let ran = project.kiln(&["gc", "--keep-last", "1", "--unrecorded", "0", "-y"]);
@@ -218,13 +229,15 @@ fn check(stages: Vec<Stage>, edits: &[Edit], others: usize) -> Result<(), TestCa
     let mut model = Model::new(stages, others);
     let all = model.stages.len() + others;
     // With so many stages only those are looked at that a change can reach.
-    let run = |project: &Project| if others > 0 { project.run_plainly() } else { project.run(&[]) };
+    let run = |project: &Project, flags: &[&str]| {
+        if others > 0 { project.run_plainly(flags) } else { project.run(flags) }
+    };
     let project = Project::new("");
     model.write(&project);
-    run(&project);
+    run(&project, &[]);
     for edit in edits {
         model.apply(edit, &project);
-        let incremental = run(&project);
+        let incremental = run(&project, model.flags());
         let clean = Project::new("");
         model.write(&clean);
         prop_assert_eq!(incremental.digests(), clean.run(&[]).digests(), "after {:?}", edit);
@@ -233,7 +246,7 @@ fn check(stages: Vec<Stage>, edits: &[Edit], others: usize) -> Result<(), TestCa
         if matches!(edit, Edit::Rename(_) | Edit::CollectGarbage) {
             prop_assert_eq!(incremental.with("up-to-date").len(), all, "after {:?}", edit);
         }
-        let again = run(&project);
+        let again = run(&project, model.flags());
         prop_assert_eq!(again.with("up-to-date").len(), all, "a second run after {:?}", edit);
     }
     Ok(())

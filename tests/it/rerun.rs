@@ -93,12 +93,14 @@ fn a_stage_that_comes_out_the_same_leaves_its_dependants_up_to_date() {
 }
 
 #[test]
-fn an_edited_or_deleted_output_is_put_right_and_the_store_is_untouched() {
+fn a_deleted_output_is_put_right_and_an_edited_one_on_request_and_the_store_is_untouched() {
     let project = words();
     project.run(&[]);
     project.write("out/upper.txt", "an edit in place\n");
     std::fs::remove_file(project.root().join("out/lines.txt")).expect("remove");
-    let record = project.run(&[]);
+    assert_eq!(project.kiln(&["run", "--keep-going"]).code, Some(1));
+    assert_eq!(project.read("out/upper.txt"), "an edit in place\n");
+    let record = project.run(&["--force-overwrite"]);
     assert_eq!(record.with("executed"), Vec::<String>::new());
     assert_eq!(record.with("restored"), ["lines", "upper"]);
     assert_eq!(project.read("out/upper.txt"), "KILN\nCLAY\nFIRE\n");

@@ -74,7 +74,8 @@ fn status_and_run_agree_after_every_edit() {
     agrees(&project, "a source that comes out the same");
     project.write("words.txt", "kiln\nash\n");
     agrees(&project, "a source");
-    project.write("out/long-1.txt", "an edit in place\n");
+    // What a run before left there: Kiln's, and no longer what it should be.
+    project.write("out/long-1.txt", "KILN\nCLAY\nFIRE\n");
     std::fs::remove_file(project.root().join("out/apart.txt")).expect("remove");
     agrees(&project, "outputs that are not in place");
     project.edit("pipeline.yaml", "extra: [0, 1, 2]", "extra: [0, 1, 2, 3]");

@@ -306,8 +306,9 @@ fn a_project_on_another_file_system_gets_its_artifacts_too() {
     let tree = place.store.capture(&scratch.path().join("out")).unwrap();
     let file = place.file("file");
     let to = project.path().join("out");
-    // What a killed process left: no process has a number this high.
-    fs::write(project.path().join(".out.kiln-4194999"), "half").unwrap();
+    // What a killed process left: nobody holds it.
+    fs::create_dir(project.path().join(".kiln-00000000000000ff")).unwrap();
+    fs::write(project.path().join(".kiln-00000000000000ff/0"), "half").unwrap();
     for artifact in [&file, &tree, &tree, &file] {
         place.store.materialise(artifact, &to, How::Copy).unwrap();
         assert_eq!(place.store.memo().artifact(&to).unwrap().as_ref(), Some(artifact));

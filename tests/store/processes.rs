@@ -166,11 +166,11 @@ fn an_action_is_locked_for_others_until_its_holder_lets_go() {
 fn scratch_directories_of_the_living_are_left_alone() {
     let place = Place::new();
     let scratch = place.store.scratch("mine").unwrap();
-    fs::create_dir(place.store.root().join("tmp/dead-00000000")).unwrap();
+    fs::create_dir(place.store.root().join("tmp/dead-0000000000000000")).unwrap();
     let other = place.reopen();
     let theirs = other.scratch("theirs").unwrap();
     assert!(scratch.path().is_dir() && theirs.path().is_dir());
-    assert!(!place.store.root().join("tmp/dead-00000000").exists());
+    assert!(!place.store.root().join("tmp/dead-0000000000000000").exists());
 }
 
 #[test]

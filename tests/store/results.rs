@@ -129,7 +129,7 @@ fn a_store_of_a_later_kiln_is_refused() {
 #[test]
 fn what_cannot_be_written_is_an_error_that_names_the_file_and_leaves_the_store_sound() {
     let place = Place::new();
-    fs::write(place.store.root().join("objects"), "in the way").unwrap();
+    std::os::unix::fs::symlink("nowhere", place.store.root().join("objects")).unwrap();
     let error = place.store.insert_bytes(b"content").unwrap_err();
     assert!(error.to_string().contains("objects/"), "{error}");
     fs::remove_file(place.store.root().join("objects")).unwrap();

@@ -42,7 +42,7 @@ pub(crate) fn text(run: &RunRecord, plan: &[Checkout], write: bool) -> String {
     }
     let _ = writeln!(text, "run {}: {}", run.id, if parts.is_empty() { "no outputs".into() } else { parts.join(", ") });
     if count(CheckoutStep::Refuse) > 0 {
-        text.push_str("nothing was written; `--force` overwrites what is in the way\n");
+        text.push_str("nothing was written; move aside what is in the way, or replace it with `--force-overwrite`\n");
     }
     text
 }

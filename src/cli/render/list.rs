@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use kiln::engine::{Planned, Step};
+use kiln::engine::{Planned, Stale, Step};
 use kiln::kind::Role;
 use kiln::store::RunSummary;
 
@@ -108,6 +108,27 @@ pub(crate) fn outputs(outputs: &[InPlace], look: &Look) -> String {
         ]);
     }
     if grid.is_empty() { "no outputs\n".into() } else { grid.text(look) }
+}
+
+/// What no stage gives any more, and what becomes of it.
+pub(crate) fn stale(stale: &[Stale], delete: bool, look: &Look) -> String {
+    let titles = [("was of", Side::Left), ("path", Side::Left), ("size", Side::Right), ("", Side::Left)];
+    let mut grid = Grid::new(2, titles);
+    for output in stale {
+        let what = match &output.changed {
+            Some(why) => format!("stays: {why}"),
+            None if output.deleted => "deleted".into(),
+            None => String::new(),
+        };
+        let size = output.bytes.map_or("-".into(), number::size);
+        grid.row([output.stage.clone(), super::stand::shown(&output.path), size, what]);
+    }
+    let count = stale.iter().filter(|output| output.changed.is_none()).count();
+    let hint = match (count, delete) {
+        (0, _) | (_, true) => String::new(),
+        (n, false) => format!("`kiln outputs --stale --delete` deletes {}\n", number::count(n, "output")),
+    };
+    if grid.is_empty() { "no stale outputs\n".into() } else { grid.text(look) + &hint }
 }
 
 /// A line a stage that would not be left alone, and how many would be.

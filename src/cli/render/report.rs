@@ -2,9 +2,16 @@
 
 use super::talk;
 use kiln::show::number::count;
+use kiln::store::StoreError;
 
 /// So many are told one by one.
 const SHOWN: usize = 5;
+
+/// Says that there is no page, because something lies in its place.
+pub(crate) fn none(error: &StoreError, what: &str) {
+    let hint = error.hint().map_or_else(String::new, |hint| format!("hint: {hint}\n"));
+    talk(&format!("{what}: {error}\n{hint}"));
+}
 
 /// Says what a page could not show.
 pub(crate) fn missing(missing: &[String]) {

@@ -17,13 +17,14 @@ use crate::engine::records::{Records, is_good};
 use crate::engine::sources::Sources;
 use crate::hash::{Artifact, Digest};
 use crate::pipeline::{From, Pipeline, StageId};
-use crate::store::{ActionResult, Project, Store};
+use crate::store::{ActionResult, Ownership, Project, Store};
 
 /// Explains stages as they are now, in topological order.
 pub fn explain(pipeline: &Pipeline, store: &Store, stages: &BTreeSet<StageId>) -> Vec<Explanation> {
     let order: Vec<StageId> = with_ancestors(pipeline, stages).into_iter().collect();
     let sources = Sources::scan(pipeline, &order, store.memo());
-    let deciding = Deciding { pipeline, store, memo: store.memo(), sources: &sources };
+    let ownership = Ownership::new(store, &pipeline.root, false);
+    let deciding = Deciding { pipeline, store, memo: store.memo(), sources: &sources, ownership: Some(&ownership) };
     let mut found = BTreeMap::new();
     walk(&deciding, &order, &BTreeSet::new(), &mut |id, what| drop(found.insert(id, what)));
     let ids = order.iter().map(|id| (pipeline.stages[id.0].name.to_string(), *id)).collect();

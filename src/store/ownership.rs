@@ -1,0 +1,287 @@
+//! Ownership: what in a project is Kiln's to replace.
+//!
+//! Whatever puts something in place asks here first. Kiln's is what a result of Kiln's is known to have been at that very place: a
+//! result in the store's journal that was to go there (those of built-in kinds do not say where), or a run record that says so, of
+//! whichever checkout. Everything else is somebody's, an output that was edited too, and stays where it is unless the user says otherwise.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::scratch::remove;
+use super::{Place, Result, Store, StoreError};
+use crate::hash::tree::{Extent, Found, Listing, Node, walk};
+use crate::hash::{ActionKey, Allowance, Artifact, Digest};
+
+/// What is said of a link in the place of an output.
+const LINK: &str = "it is a symbolic link, which Kiln did not make";
+
+/// So many files of a folder are named that are not Kiln's.
+const SHOWN: usize = 3;
+
+/// The outputs of all results.
+struct Known {
+    /// In order.
+    outputs: Vec<(Digest, u64, ActionKey)>,
+    sizes: HashSet<u64>,
+}
+
+/// What may be replaced in one project. What the store knows is read when it is first needed.
+pub struct Ownership<'s> {
+    store: &'s Store,
+    root: &'s Path,
+    overwrite: bool,
+    results: OnceLock<Known>,
+    recorded: OnceLock<HashMap<PathBuf, HashSet<Digest>>>,
+}
+
+impl<'s> Ownership<'s> {
+    /// For the project at `root`; with `overwrite` everything may be replaced.
+    pub fn new(store: &'s Store, root: &'s Path, overwrite: bool) -> Self {
+        Self { store, root, overwrite, results: OnceLock::new(), recorded: OnceLock::new() }
+    }
+
+    /// Makes sure that what lies at a path of the project, if anything, may be replaced.
+    ///
+    /// # Errors
+    /// [`StoreError::InTheWay`] if it may not.
+    pub fn check(&self, path: &Path) -> Result<()> {
+        if self.overwrite {
+            return Ok(());
+        }
+        let at = self.root.join(path);
+        let in_the_way = |what: String| Err(StoreError::InTheWay { path: path.to_owned(), what });
+        match fs::symlink_metadata(&at) {
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
+            Err(e) => return in_the_way(format!("it cannot be looked at ({e})")),
+            Ok(metadata) if metadata.is_symlink() => return in_the_way(LINK.into()),
+            Ok(metadata) if self.is_strange(path) => {
+                let files = if metadata.is_dir() { files_in(&at) } else { vec![] };
+                return in_the_way(self.not_known(&not_kilns(path, &files)));
+            }
+            Ok(_) => {}
+        }
+        let there = match self.store.memo().artifact(&at) {
+            Ok(Some(there)) => there,
+            Ok(None) => return Ok(()),
+            Err(e) => return self.unreadable(path, e),
+        };
+        if self.is_known(path, &there.digest) {
+            return Ok(());
+        }
+        if !there.tree {
+            let file = Node::File { digest: there.digest, bytes: there.bytes, executable: there.executable };
+            let is_part = is_part(path, &file, &self.trees_around(path));
+            return if is_part { Ok(()) } else { in_the_way(self.not_known(&not_kilns(path, &[]))) };
+        }
+        let listing = match self.store.memo().listing(&at) {
+            Ok(listing) => listing,
+            Err(e) => return self.unreadable(path, e.into()),
+        };
+        let others = self.others(path, &listing);
+        if others.is_empty() { Ok(()) } else { in_the_way(self.not_known(&not_kilns(path, &others))) }
+    }
+
+    /// What cannot be read is not known to be Kiln's; unless it was the user who ended the reading.
+    fn unreadable(&self, path: &Path, error: io::Error) -> Result<()> {
+        if self.store.memo().interrupt().is_set() {
+            return Err(StoreError::io("read", path)(error));
+        }
+        Err(StoreError::InTheWay { path: path.to_owned(), what: format!("it cannot be read ({error})") })
+    }
+
+    /// Whether what lies at a path is known to be Kiln's or may be, as far as that takes no more reading than is allowed.
+    pub(crate) fn seems_clear(&self, path: &Path, allowance: &Allowance) -> bool {
+        let at = self.root.join(path);
+        let is_result =
+            |digest: Digest| self.results().outputs.binary_search_by(|(known, _, _)| known.cmp(&digest)).is_ok();
+        match fs::symlink_metadata(&at) {
+            _ if self.overwrite => true,
+            Err(_) => true,
+            Ok(metadata) if metadata.is_symlink() => false,
+            Ok(_) => match self.store.memo().artifact_within(&at, allowance) {
+                Some(Ok(Some(there))) => is_result(there.digest) || self.check(path).is_ok(),
+                Some(_) => false,
+                None => true,
+            },
+        }
+    }
+
+    /// Puts an artifact at a path of the project. What is there already stays as it is if it is the same.
+    ///
+    /// # Errors
+    /// [`StoreError::InTheWay`] if what is there may not be replaced; otherwise as [`Store::materialise`]. Then nothing at the path has
+    /// changed.
+    pub fn put(&self, artifact: &Artifact, path: &Path) -> Result<()> {
+        let at = self.root.join(path);
+        let is_link = fs::symlink_metadata(&at).is_ok_and(|metadata| metadata.is_symlink());
+        if !is_link && matches!(self.store.memo().holds(&at, artifact), Ok(true)) {
+            return Ok(());
+        }
+        self.store.materialise_if(artifact, &at, Place::Copy, &|| self.check(path))
+    }
+
+    /// Deletes what lies at a path of the project.
+    ///
+    /// # Errors
+    /// [`StoreError::InTheWay`] if it is not Kiln's, or what the system refuses.
+    pub fn remove(&self, path: &Path) -> Result<()> {
+        self.check(path)?;
+        let at = self.root.join(path);
+        remove(&at).map_err(StoreError::io("remove", &at))
+    }
+
+    /// What is not Kiln's in a folder: files and links, by their paths in it. Empty folders, and what programs leave behind, are nobody's.
+    fn others(&self, path: &Path, listing: &Listing) -> Vec<PathBuf> {
+        let trees = self.trees_around(path);
+        let is_kilns = |relative: &Path, node: &Node| {
+            let place = path.join(relative);
+            let whole = match node {
+                Node::Folder => true,
+                Node::File { digest, .. } => self.is_known(&place, digest),
+                Node::Link { .. } => false,
+            };
+            whole || is_part(&place, node, &trees)
+        };
+        let entries = listing.entries.iter().filter(|(relative, node)| !is_kilns(relative, node));
+        entries.map(|(relative, _)| relative.clone()).collect()
+    }
+
+    /// The folders that runs are recorded to have left at a path, or around it, as far as it is known what was in them.
+    fn trees_around(&self, path: &Path) -> Vec<(PathBuf, Listing)> {
+        let mut trees = Vec::new();
+        for folder in path.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
+            for digest in self.recorded().get(folder).into_iter().flatten() {
+                if self.store.tree_path(digest).is_file()
+                    && let Ok(listing) = self.store.listing(digest)
+                {
+                    trees.push((folder.to_owned(), listing));
+                }
+            }
+        }
+        trees
+    }
+
+    /// Whether something with this digest is known to have been put at this path, whole.
+    fn is_known(&self, path: &Path, digest: &Digest) -> bool {
+        self.was_result(path, digest) || self.recorded().get(path).is_some_and(|known| known.contains(digest))
+    }
+
+    /// Whether it was an output of a result, and of one that was to go there, if that can be told.
+    fn was_result(&self, path: &Path, digest: &Digest) -> bool {
+        let results = &self.results().outputs;
+        let first = results.partition_point(|(known, _, _)| known < digest);
+        let mut keys = results[first..].iter().take_while(|(known, _, _)| known == digest).map(|(_, _, key)| key);
+        keys.any(|key| {
+            let Some(manifest) = self.store.manifest(key) else { return false };
+            let outputs = self.store.outputs_of(key);
+            let places = outputs.iter().filter(|(_, artifact)| artifact.digest == *digest);
+            places.filter_map(|(name, _)| manifest.outputs.get(name)).any(|output| match &output.path {
+                Some(place) => Path::new(place) == path,
+                None => true,
+            })
+        })
+    }
+
+    /// Whether it can be told without reading that nothing at a path is Kiln's: no run is recorded to have put anything there, in it or
+    /// around it, and no result has an output of that size. What lies there may be all of somebody's data.
+    fn is_strange(&self, path: &Path) -> bool {
+        let Some(bytes) = size(&self.root.join(path)) else { return false };
+        let meets = |known: &PathBuf| known.starts_with(path) || path.starts_with(known);
+        bytes > 0 && !self.results().sizes.contains(&bytes) && !self.recorded().keys().any(meets)
+    }
+
+    fn results(&self) -> &Known {
+        self.results.get_or_init(|| {
+            let outputs = self.store.outputs_of_results();
+            Known { sizes: outputs.iter().map(|(_, bytes, _)| *bytes).collect(), outputs }
+        })
+    }
+
+    fn recorded(&self) -> &HashMap<PathBuf, HashSet<Digest>> {
+        self.recorded.get_or_init(|| {
+            self.store.recorded_outputs().unwrap_or_else(|error| {
+                tracing::warn!("cannot read the run records: {error}");
+                HashMap::new()
+            })
+        })
+    }
+
+    /// Adds why nothing is known, if the store is new.
+    fn not_known(&self, what: &str) -> String {
+        let empty = self.recorded().is_empty() && self.results().outputs.is_empty();
+        let why =
+            if empty { " (the cache is new: it knows of no result that may have been made here before)" } else { "" };
+        format!("{what}{why}")
+    }
+}
+
+/// Whether something at a path was put there in one of these folders.
+fn is_part(path: &Path, node: &Node, trees: &[(PathBuf, Listing)]) -> bool {
+    trees.iter().any(|(root, listing)| {
+        let inner = path.strip_prefix(root).ok();
+        inner.is_some_and(|inner| listing.entries.iter().any(|(path, known)| path == inner && same(known, node)))
+    })
+}
+
+/// Makes sure that a file may be replaced which proves by its content that it is Kiln's. `is_kilns` tells whether it does, `other` what it
+/// is if it does not.
+///
+/// # Errors
+/// What is there that is something else.
+pub fn may_replace(file: &Path, is_kilns: &dyn Fn(&[u8]) -> bool, other: &str) -> std::result::Result<(), String> {
+    match fs::symlink_metadata(file) {
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
+        Err(e) => return Err(format!("it cannot be looked at ({e})")),
+        Ok(metadata) if metadata.is_symlink() => return Err(LINK.into()),
+        Ok(metadata) if !metadata.is_file() => return Err("it is not a file".into()),
+        Ok(_) => {}
+    }
+    match fs::read(file) {
+        Ok(bytes) if is_kilns(&bytes) => Ok(()),
+        Ok(_) => Err(other.into()),
+        Err(e) => Err(format!("it cannot be read ({e})")),
+    }
+}
+
+/// What is said of something that is not Kiln's, or of these files in it.
+fn not_kilns(path: &Path, files: &[PathBuf]) -> String {
+    let names: Vec<String> = files.iter().take(SHOWN).map(|file| format!("`{}`", path.join(file).display())).collect();
+    let more = if files.len() > SHOWN { format!(" and {} more", files.len() - SHOWN) } else { String::new() };
+    let what = if names.is_empty() { "it".to_owned() } else { names.join(", ") };
+    format!("Kiln did not make {what}{more}, or it was changed since")
+}
+
+/// The files in a folder, in order.
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let found = walk(folder, Extent::Source).unwrap_or_default().into_iter();
+    let mut files: Vec<PathBuf> =
+        found.filter(|(_, found)| !matches!(found, Found::Folder)).map(|(relative, _)| relative).collect();
+    files.sort();
+    files
+}
+
+/// The bytes of a file, or of all in a folder.
+fn size(path: &Path) -> Option<u64> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    if !metadata.is_dir() {
+        return metadata.is_file().then(|| metadata.len());
+    }
+    let mut sum = 0;
+    for (relative, found) in walk(path, Extent::Everything).ok()? {
+        if matches!(found, Found::File) {
+            sum += fs::symlink_metadata(path.join(relative)).ok()?.len();
+        }
+    }
+    Some(sum)
+}
+
+/// Whether two things in a folder are the same but for who may execute them.
+fn same(a: &Node, b: &Node) -> bool {
+    match (a, b) {
+        (Node::File { digest: a, .. }, Node::File { digest: b, .. }) => a == b,
+        _ => a == b,
+    }
+}
