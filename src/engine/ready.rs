@@ -2,7 +2,7 @@
 //!
 //! Of the stages that fit into what is free, the one that took longest the last time goes first. A stage that wants much would wait
 //! for ever beside a stream of small ones, for whenever a processor becomes free a small one fits. So stages are queued by the
-//! share they want. A queue may be passed over a number of times because its share is not free ([`Ready::patience`]). Then what becomes
+//! share they want. A queue may be passed over a number of times for stages that want less ([`Ready::patience`]). Then what becomes
 //! free is kept for it: GPUs first, and processors as soon as the GPUs are there. Until then stages without a GPU go on.
 
 use std::cmp::Ordering;
@@ -62,7 +62,7 @@ impl<T> Eq for Entry<T> {}
 /// Stages that want the same share.
 struct Queue<T> {
     waiting: BinaryHeap<Entry<T>>,
-    /// How many others were started since the last of these because its share was not free.
+    /// How many stages that want less were started since the last of these.
     passed: usize,
 }
 
@@ -94,7 +94,7 @@ impl<T> Ready<T> {
     pub(super) fn take(&mut self, budget: &mut Budget) -> Option<(T, Share)> {
         let share = self.choose(budget)?;
         for (wanted, queue) in &mut self.queues {
-            queue.passed += usize::from(!budget.fits(*wanted));
+            queue.passed += usize::from(wanted.cpus > share.cpus || wanted.gpus > share.gpus);
         }
         let queue = self.queues.get_mut(&share)?;
         let entry = queue.waiting.pop()?;
