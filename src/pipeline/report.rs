@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Diagnostic, Label, Span};
 use crate::kind::Role;
-use crate::report::{self, Document, Fault, Item, Reference, Sort, Table};
+use crate::report::{self, Conditions, Document, Fault, Item, Reference, Sort, Table};
 use crate::text;
 
 use super::check::{self, Written};
@@ -104,7 +104,20 @@ struct Checker<'c, 'n> {
 
 impl Checker<'_, '_> {
     fn check(&mut self, text: &str, mistakes: &Mistakes<'_>) {
-        let document = Document::read(text);
+        // Both texts of every condition are checked.
+        let whole = Document::read(text);
+        let conditions = Conditions::find(text, &whole, &whole.events());
+        for block in &conditions.blocks {
+            for reference in block.condition.references() {
+                if let Err(fault) = self.number(reference, mistakes) {
+                    self.add(&within(text, reference), fault);
+                }
+            }
+        }
+        for (span, fault) in &conditions.faults {
+            self.add(span, fault.clone());
+        }
+        let document = Document::without(text, &conditions.markers());
         let events = document.events();
         let anchors = document.anchors(&events);
         for item in document.items(&events) {
@@ -196,6 +209,24 @@ impl Checker<'_, '_> {
             Reference::Run(_) | Reference::Graph | Reference::Table(..) => {}
         }
         Ok(reference)
+    }
+
+    /// Checks a reference that a condition compares.
+    fn number(&mut self, inner: &str, mistakes: &Mistakes<'_>) -> Result<(), Fault> {
+        let is_number = |sort: Sort| matches!(sort, Sort::Number | Sort::Seconds);
+        let good = match self.resolve(inner, mistakes)? {
+            Reference::Metric(_) => true,
+            Reference::Param(name) => {
+                self.param(name, mistakes)?.is_none_or(|value| matches!(value.content, Content::Number(_)))
+            }
+            Reference::Stage(text) => is_number(report::fact(report::STAGE_FACTS, self.target(text)?.part, "a stage")?),
+            Reference::Run(name) => is_number(report::fact(report::RUN_FACTS, name, "a run")?),
+            Reference::Output(_) | Reference::Graph | Reference::Table(..) => false,
+        };
+        if good {
+            return Ok(());
+        }
+        Err(Fault::new(format!("`{inner}` is no number"), "a condition compares numbers: metrics, parameters, seconds"))
     }
 
     /// The parameter of a dotted name; nothing where it was refused.
@@ -303,6 +334,12 @@ impl Checker<'_, '_> {
             self.add(&document.uses[n].span, Fault::new(message, hint));
         }
     }
+}
+
+/// Where a part of a text stands in it.
+fn within(text: &str, part: &str) -> Range<usize> {
+    let start = part.as_ptr() as usize - text.as_ptr() as usize;
+    start..start + part.len()
 }
 
 fn link(destination: &str, anchors: &[String]) -> Result<(), Fault> {

@@ -3,6 +3,7 @@
 use maud::html;
 use pulldown_cmark::{CowStr, Event, Tag, TagEnd};
 
+use super::condition::{Conditions, Marker, marker};
 use super::document::{Document, Heading, Piece, Placed, alone, only, pieces};
 use super::figure::Caption;
 use super::graph::{self, Graph};
@@ -18,7 +19,7 @@ pub(super) struct Body {
 
 /// Renders a report's Markdown for a run. Raw HTML is shown as text; comments are left out.
 pub(super) fn render(markdown: &str, subject: &Subject<'_>) -> Body {
-    let document = Document::read(markdown);
+    let document = decided(markdown, subject);
     let events = document.events();
     let headings = document.headings(&events);
     let pictures = document.pictures(&events);
@@ -89,6 +90,14 @@ pub(super) fn render(markdown: &str, subject: &Subject<'_>) -> Body {
     Body { html, headings, missing }
 }
 
+/// The document of a report without the texts whose conditions do not hold in the run.
+fn decided<'t>(markdown: &'t str, subject: &Subject<'_>) -> Document<'t> {
+    let whole = Document::read(markdown);
+    let conditions = Conditions::find(markdown, &whole, &whole.events());
+    let left_out = conditions.left_out(|condition| condition.holds(&|reference| subject.number(reference)));
+    Document::without(markdown, &left_out)
+}
+
 struct Writer<'a, 'm> {
     document: &'a Document<'a>,
     subject: &'a Subject<'a>,
@@ -130,6 +139,10 @@ impl<'m> Writer<'_, 'm> {
     }
 
     fn value(&self, n: usize) -> Result<String, Fault> {
+        if let Some(Ok(Marker::If(condition))) = self.document.uses[n].inner.and_then(marker) {
+            // Those that can be decided are gone.
+            return condition.holds(&|reference| self.subject.number(reference)).map(|_| String::new());
+        }
         let (reference, format) = self.read(n)?;
         self.subject.value(&reference, format)
     }

@@ -84,9 +84,24 @@ pub(crate) type Placed<'m> = (Event<'m>, Range<usize>);
 impl<'t> Document<'t> {
     /// Finds the references of a text.
     pub(crate) fn read(text: &'t str) -> Self {
+        Self::without(text, &[])
+    }
+
+    /// Finds the references of a text of which some spans are left out. They are in order, and none begins within a
+    /// reference that stays.
+    pub(crate) fn without(text: &'t str, left_out: &[Range<usize>]) -> Self {
         let (mut marked, mut uses, mut steps) = (String::with_capacity(text.len()), Vec::new(), Vec::new());
         let mut at = 0;
-        while let Some(found) = text[at..].find("${").map(|i| at + i) {
+        let mut left_out = left_out.iter().peekable();
+        loop {
+            let found = text[at..].find("${").map(|i| at + i);
+            if let Some(span) = left_out.next_if(|span| found.is_none_or(|found| span.start <= found)) {
+                marked.extend(text[at..span.start].chars().map(tame));
+                at = span.end;
+                steps.push((marked.len(), at));
+                continue;
+            }
+            let Some(found) = found else { break };
             if text[at..found].ends_with('$') {
                 marked.extend(text[at..found - 1].chars().map(tame));
                 marked.push_str("${");

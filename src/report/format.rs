@@ -45,6 +45,15 @@ impl Format {
         self != Self::Date
     }
 
+    /// The number that a number written with decimals reads as.
+    pub(crate) fn rounded(self, value: f64) -> f64 {
+        match self {
+            Self::Decimals(n) => format!("{value:.n$}").parse().unwrap_or(value),
+            Self::Percent(n) => format!("{:.n$}", value * 100.0).parse().map_or(value, |percent: f64| percent / 100.0),
+            Self::Grouped | Self::Duration | Self::Date => value,
+        }
+    }
+
     /// A number.
     pub(crate) fn number(self, value: f64) -> String {
         match self {

@@ -1,6 +1,6 @@
 //! The report of a run: Markdown that refers to what the run made, rendered to one self-contained page.
 //!
-//! In reading order: `reference` and `format` (the grammar of `${...}`), `document` (where references stand in the
+//! In reading order: `reference`, `condition` and `format` (the grammar of `${...}`), `document` (where references stand in the
 //! Markdown), `subject` (what they stand for in a run), `figure`, `picture`, `chart`, `table`, `grid`, `difference`,
 //! `documents` and `graph/` (what is shown), `body` and `page` (the HTML), `side_by_side` (runs compared). Pure but for the bytes of
 //! artifacts, which the caller supplies: the same run gives the same page. It knows no machine learning: roles of outputs
@@ -8,6 +8,7 @@
 
 mod body;
 mod chart;
+mod condition;
 mod difference;
 mod document;
 mod documents;
@@ -27,11 +28,12 @@ mod table;
 use maud::html;
 
 pub(crate) use body::is_outward;
+pub(crate) use condition::Conditions;
 pub(crate) use document::{Document, Item};
 pub use outline::outline;
 pub use page::{Shown, is_page, shown};
 pub(crate) use picture::{PICTURES, is_picture};
-pub(crate) use reference::{Fault, Reference, STAGE_FACTS, Sort, Table, Target, fact, parse, suits, target};
+pub(crate) use reference::{Fault, RUN_FACTS, Reference, STAGE_FACTS, Sort, Table, Target, fact, parse, suits, target};
 pub use shows::{is_quiet, shows};
 pub use side_by_side::side_by_side;
 pub use subject::{Artifacts, Documents, Subject};

@@ -42,23 +42,13 @@ impl<'a> Subject<'a> {
     pub(super) fn value(&self, reference: &Reference<'_>, format: Option<Format>) -> Result<String, Fault> {
         let number = |value: f64| format.map_or_else(|| format::plain(value), |format| format.number(value));
         match reference {
-            Reference::Param(name) => {
-                let mut value = &self.run.params;
-                for segment in name.split('.') {
-                    let next = match segment.parse::<usize>() {
-                        Ok(i) if value.is_array() => value.get(i),
-                        _ => value.get(segment),
-                    };
-                    value = next.ok_or_else(|| without(format!("the run has no parameter `{name}`")))?;
-                }
-                Ok(match value {
-                    serde_json::Value::Number(n) => match (format, n.as_f64()) {
-                        (Some(format), Some(value)) => format.number(value),
-                        _ => n.to_string(),
-                    },
-                    other => scalar(other),
-                })
-            }
+            Reference::Param(name) => Ok(match self.param(name)? {
+                serde_json::Value::Number(n) => match (format, n.as_f64()) {
+                    (Some(format), Some(value)) => format.number(value),
+                    _ => n.to_string(),
+                },
+                other => scalar(other),
+            }),
             Reference::Metric(text) => {
                 let (stage, part) = self.stage(text)?;
                 match stage.metrics.get(part) {
@@ -85,6 +75,44 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// The number that a reference stands for, before any format.
+    ///
+    /// # Errors
+    /// Why the run has none.
+    pub(super) fn number(&self, reference: &Reference<'_>) -> Result<f64, Fault> {
+        let run = self.run;
+        let found = match reference {
+            Reference::Param(name) => self.param(name)?.as_f64(),
+            Reference::Metric(text) => {
+                let (stage, part) = self.stage(text)?;
+                Some(*stage.metrics.get(part).ok_or_else(|| no_metric(stage, part))?)
+            }
+            Reference::Stage(text) => match self.stage(text)? {
+                (stage, "seconds") => Some(stage.seconds),
+                (stage, "executed_seconds") => stage.total_seconds(),
+                _ => None,
+            },
+            Reference::Run("seconds") => Some(run.seconds),
+            Reference::Run("cpus") => Some(run.host.cpus as f64),
+            Reference::Run("stages") => Some(run.stages.len() as f64),
+            Reference::Run("executed") => Some(executed(run) as f64),
+            Reference::Run(_) | Reference::Output(_) | Reference::Graph | Reference::Table(..) => None,
+        };
+        found.ok_or_else(|| without("a condition compares numbers, and one of these is none"))
+    }
+
+    fn param(&self, name: &str) -> Result<&'a serde_json::Value, Fault> {
+        let mut value = &self.run.params;
+        for segment in name.split('.') {
+            let next = match segment.parse::<usize>() {
+                Ok(i) if value.is_array() => value.get(i),
+                _ => value.get(segment),
+            };
+            value = next.ok_or_else(|| without(format!("the run has no parameter `{name}`")))?;
+        }
+        Ok(value)
+    }
+
     fn fact(&self, name: &str, format: Option<Format>) -> String {
         let run = self.run;
         let number = |value: f64| format.map_or_else(|| format::plain(value), |format| format.number(value));
@@ -100,7 +128,7 @@ impl<'a> Subject<'a> {
             "cpus" => number(run.host.cpus as f64),
             "kiln" => run.host.kiln.clone(),
             "stages" => number(run.stages.len() as f64),
-            _ => number(run.stages.iter().filter(|s| s.outcome == Outcome::Executed).count() as f64),
+            _ => number(executed(run) as f64),
         }
     }
 
@@ -155,6 +183,10 @@ impl<'a> Subject<'a> {
         }
         makers
     }
+}
+
+fn executed(run: &RunRecord) -> usize {
+    run.stages.iter().filter(|s| s.outcome == Outcome::Executed).count()
 }
 
 fn no_metric(stage: &StageRecord, part: &str) -> Fault {

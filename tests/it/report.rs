@@ -174,3 +174,46 @@ fn pages_read_well_in_a_browser() {
     let page = good(plain.kiln(&["report"]));
     browser::check(&mut browser, &plain.root().join(Path::new(page.stdout.trim())), 0);
 }
+
+#[test]
+fn a_sentence_depends_on_the_numbers_of_the_run() {
+    let project = project();
+    project.write(
+        "report.md",
+        r#"# Conditions
+
+The small one is ${if metrics.fit[size=small].score:.3 < metrics.fit[size=large].score:.3}worse${else}no worse${end}, the
+plot ${if params.rate < 0.4}pale${else}dark${end}.
+
+${if metrics.fit[size=large].score - metrics.fit[size=small].score > 0.5}
+They are far apart.
+
+${graph}
+
+${else}
+${if params.rate = 0.5}
+They are close, with the usual rate.
+${end}
+
+![A dark box](${outputs.draw.svg} "Figure 1. ${if params.rate > 0.4}Dark${else}Pale${end}.")
+${end}
+
+It is known that ${if metrics.fit[size=small].scor > 0}never said${else}nor this${end}.
+"#,
+    );
+    project.run(&[]);
+    let html = project.read("out/report.html");
+    let page = text(&html);
+    for text in ["The small one is worse, the plot dark.", "They are close, with the usual rate.", "Figure 1. Dark."] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    for text in ["far apart", "pale", "Pale", "never said", "nor this", "${"] {
+        assert!(!page.contains(text), "{text}: {page}");
+    }
+    assert!(!html.contains("class=\"dag\""), "the graph is in the other text");
+    assert!(page.contains("has no metric `scor`"), "what cannot be decided is told: {page}");
+    project.edit("pipeline.yaml", "rate: 0.5", "rate: 0.25");
+    project.run(&[]);
+    let page = text(&project.read("out/report.html"));
+    assert!(page.contains("plot pale.") && page.contains("Figure 1. Pale.") && !page.contains("usual rate"), "{page}");
+}
