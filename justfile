@@ -27,6 +27,15 @@ test-random CASES="500":
 bench-training *ARGS:
     python3 bench/training.py {{ARGS}}
 
+# After a change in `stages`: list its code as equal to the older one where all golden outputs stayed, and begin an entry where
+# not. `just equal-code KIND ...` begins one for a kind in any case.
+equal-code *KINDS:
+    KILN_EQUAL_CODE=" {{KINDS}}" cargo test --workspace --test golden -- the_code_of_every_kind
+
+# The kernels of networks under valgrind's memory checker, with its vectors (AVX2) and with portable ones.
+check-memory:
+    bench/check-memory.sh
+
 # Compile with `--features cuda` on a machine without a GPU: nvcc and the libraries come as Python packages.
 check-cuda:
     bench/check-cuda.sh
@@ -34,6 +43,10 @@ check-cuda:
 # The analysis of embeddings beside scikit-learn and openTSNE, in a throwaway environment: figures and times.
 bench-analysis *ARGS:
     python3 bench/analysis.py {{ARGS}}
+
+# DBSCAN's automatic radius beside the best one, on the embeddings of thirty small networks.
+bench-radius *ARGS:
+    python3 bench/radius.py {{ARGS}}
 
 # The engine beside ninja, n2 and DVC, and hashing beside b3sum: `just bench-engine --n2 PATH`.
 bench-engine *ARGS:

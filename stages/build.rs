@@ -2,6 +2,8 @@
 
 #[path = "build/closure.rs"]
 mod closure;
+#[path = "build/equal.rs"]
+mod equal;
 #[path = "build/facts.rs"]
 mod facts;
 #[path = "build/lock.rs"]
@@ -24,12 +26,28 @@ fn main() -> Result<(), String> {
         writeln!(text, "    ({module:?}, {fingerprint:?}),").map_err(|e| e.to_string())?;
     }
     text.push_str("];\n");
+    let equal = package.join("equal-code.toml");
+    text.push_str(&equal_code(&equal).map_err(|e| format!("{}: {e}", equal.display()))?);
     fs::write(folder("OUT_DIR")?.join("fingerprints.rs"), text).map_err(|e| e.to_string())?;
 
-    for file in sources.embedded().into_iter().chain([package.join("src"), package.join("Cargo.toml"), lock]) {
+    for file in sources.embedded().into_iter().chain([package.join("src"), package.join("Cargo.toml"), equal, lock]) {
         println!("cargo:rerun-if-changed={}", file.display());
     }
     Ok(())
+}
+
+/// The table of equal code: kind and code fingerprint -> the oldest fingerprint that it counts as.
+fn equal_code(file: &Path) -> Result<String, String> {
+    let list = equal::read(&fs::read_to_string(file).map_err(|e| e.to_string())?)?;
+    let mut text = String::from("static EQUAL: &[(&str, &str, &str)] = &[\n");
+    for (kind, code) in list.iter().flat_map(|(kind, codes)| codes.iter().map(move |code| (kind, code))) {
+        let (oldest, newer) = code.fingerprints.split_first().ok_or("an entry has no code")?;
+        for fingerprint in newer {
+            writeln!(text, "    ({kind:?}, {fingerprint:?}, {oldest:?}),").map_err(|e| e.to_string())?;
+        }
+    }
+    text.push_str("];\n");
+    Ok(text)
 }
 
 /// The Cargo.lock of the workspace: the nearest one upwards.

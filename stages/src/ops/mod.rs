@@ -22,6 +22,7 @@ use candle_core::{Result, Tensor};
 
 pub use gradients::{GradSink, Gradients, Shares};
 pub use share::{Product, Share};
+pub use simd::{use_portable_vectors, vectors};
 pub use window::Padding;
 
 /// A convolution's settings.

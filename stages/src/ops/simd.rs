@@ -1,10 +1,37 @@
 //! Which vector instructions a kernel is compiled for: chosen at run time, so that one build is fast everywhere.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use pulp::{Simd, WithSimd};
+
+static PORTABLE: AtomicBool = AtomicBool::new(false);
+
+/// From now on kernels use vectors that every processor has (or again the widest there are). Their results then have the
+/// same bits on all processors. Tests compare such results.
+pub fn use_portable_vectors(portable: bool) {
+    PORTABLE.store(portable, Ordering::Relaxed);
+}
+
+/// The vectors that kernels use: `avx512`, `avx2` or `portable`. Results may differ in their last bits between these.
+pub fn vectors() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    if !PORTABLE.load(Ordering::Relaxed) {
+        if pulp::x86::V4::try_new().is_some() {
+            return "avx512";
+        }
+        if pulp::x86::V3::try_new().is_some() {
+            return "avx2";
+        }
+    }
+    "portable"
+}
 
 /// Runs a kernel with the widest vectors there are.
 #[inline]
 pub(super) fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
+    if PORTABLE.load(Ordering::Relaxed) {
+        return Simd::vectorize(pulp::Scalar, kernel);
+    }
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = pulp::x86::V4::try_new() {
         return Simd::vectorize(simd, kernel);
