@@ -130,7 +130,7 @@ pub(super) fn spawn(command: &Command, log: &File, enter: &mut dyn FnMut() -> io
     drop((words, variables));
     let started = Started { pid: Pid::from_raw(pid).ok_or(io::ErrorKind::Other)? };
     // The child has written it: the memory is the same.
-    match unsafe_read(&plan.failure) {
+    match read_shared(&plan.failure) {
         0 => Ok(started),
         failure => {
             started.reap()?;
@@ -151,8 +151,8 @@ fn nothing() -> io::Result<&'static File> {
     }
 }
 
-/// Reads what another process wrote.
-fn unsafe_read(value: &libc::c_int) -> libc::c_int {
+/// Reads what another process wrote into this memory, which the compiler does not know of.
+fn read_shared(value: &libc::c_int) -> libc::c_int {
     // SAFETY: a reference is always good to read from.
     unsafe { ptr::from_ref(value).read_volatile() }
 }

@@ -58,7 +58,10 @@ impl Tensors {
     /// If it cannot be read or is not a safetensors file.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let file = std::fs::File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-        // SAFETY: inputs of a stage are immutable while it runs; the engine checks that they stayed so.
+        // SAFETY: sound as long as nobody writes to the file or makes it shorter. The store's files are read-only, so nobody
+        // does by accident. A source is read where it lies: what an editor writes meanwhile may be seen in part, and reading
+        // behind a new, nearer end kills this process with SIGBUS. It is a worker, so the stage fails and nothing else; and the
+        // engine looks at the source afterwards and keeps no result of one that changed.
         let map = unsafe { Mmap::map(&file) }.with_context(|| format!("cannot map {}", path.display()))?;
         SafeTensors::deserialize(&map).with_context(|| format!("{} is not a safetensors file", path.display()))?;
         Ok(Self { path: path.to_owned(), map })

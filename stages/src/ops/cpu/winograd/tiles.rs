@@ -80,7 +80,8 @@ impl Tiling {
         for (t, image, row, column) in self.each(images) {
             let first = image * frame.image() + (margin.0 + row) * frame.row() + (margin.1 + column) * channels;
             for channel in (0..channels).step_by(S::F32_LANES) {
-                // SAFETY: the tile was found to lie in its frame, and the planes to have room for it.
+                // SAFETY: the tile was found to lie in its frame, the planes to have room for it, and the channels to be
+                // whole vectors.
                 unsafe {
                     let (from, to) =
                         (frames.as_ptr().add(first + channel), to.as_mut_ptr().add(t * channels + channel));
@@ -114,18 +115,19 @@ impl Tiling {
         let (channels, stride) = (planes.channels, planes.stride());
         let zero = simd.splat_f32s(0.0);
         assert!(from.len() >= planes.len() && planes.tiles == images * self.tiles(), "planes");
-        assert!(channels % S::F32_LANES == 0 && (biases.is_empty() || biases.len() == channels), "channels");
+        assert!(channels.is_multiple_of(S::F32_LANES) && (biases.is_empty() || biases.len() == channels), "channels");
         for (t, image, row, column) in self.each(images) {
             let first = ((image * rows + row) * columns + column) * channels;
             let (rows, kept) = (STEP.min(rows - row), STEP.min(columns - column));
             for channel in (0..channels).step_by(S::F32_LANES) {
-                // SAFETY: the planes have this tile, and only outputs inside the image are written.
+                // SAFETY: the planes have this tile, and only outputs inside the image are written. Biases, where there are
+                // any, are as many as channels, which are whole vectors: so a vector of them begins here.
                 unsafe {
                     let from = from.as_ptr().add(t * channels + channel);
                     let to = to.add(first + channel);
-                    let bias = match biases.get(channel) {
-                        Some(first) => std::ptr::from_ref(first).cast::<S::f32s>().read_unaligned(),
-                        None => zero,
+                    let bias = match biases.is_empty() {
+                        false => biases.as_ptr().add(channel).cast::<S::f32s>().read_unaligned(),
+                        true => zero,
                     };
                     both(
                         zero,
