@@ -336,6 +336,59 @@ fn bombs_and_garbage_are_refused() {
 }
 
 #[test]
+fn a_model_that_no_memory_holds_is_refused_at_its_place() {
+    for (layer, place, message) in [
+        ("{name: a, type: dense, units: 4000000000}", "m.yaml:4:35", "`units`: must be 1,000,000 at most"),
+        ("{name: a, type: dense, units: 9223372036854775807}", "m.yaml:4:35", "1,000,000 at most"),
+        ("{name: a, type: dense, units: 1e30}", "m.yaml:4:35", "invalid type"),
+        (
+            "{name: a, type: dense, units: 900000}\n  - {name: b, type: dense, units: 900000}",
+            "m.yaml:5:11",
+            "layer `b` makes",
+        ),
+    ] {
+        let text =
+            format!("name: m\nlayers:\n  - {{name: f, type: flatten}}\n  - {layer}\n  - {{name: out, type: dense}}\n");
+        let found = mistake(&[("m.yaml", &text)]);
+        assert!(found.starts_with(place) && found.contains(message), "{found}");
+    }
+    for (layer, message) in [
+        ("{name: a, type: conv, filters: 4000000000}", "`filters`: must be 1,000,000 at most"),
+        ("{name: a, type: conv, filters: 4, kernel: [3, 90000]}", "`kernel`: must be 10,000 at most"),
+        ("{name: a, type: conv, filters: 4, stride: 90000}", "`stride`: must be 10,000 at most"),
+        ("{name: a, type: max_pool, size: 90000}", "`size`: must be 10,000 at most"),
+        (
+            "{name: a, type: residual, layers: [{name: b, type: conv, filters: 1000000, kernel: 9000}]}",
+            "layer `b` makes",
+        ),
+    ] {
+        let found = with_layer(layer);
+        assert!(found.starts_with("m.yaml:3:") && found.contains(message), "{found}");
+    }
+    // What only the data decide.
+    let plan = |layers: &str, input| {
+        let files = Files::new(&[("m.yaml", &format!("name: m\nlayers:\n{layers}  - {{name: out, type: dense}}\n"))]);
+        Plan::new(&read(&files.path("m.yaml")).unwrap(), input, 3).map(|_| ()).map_err(|e| e.to_string())
+    };
+    let dense = "  - {name: f, type: flatten}\n  - {name: a, type: dense, units: 1000000}\n";
+    assert_eq!(plan(dense, [28, 28, 1]), Ok(()));
+    let error = plan(dense, [280, 280, 1]).unwrap_err();
+    assert!(error.starts_with("layer `a`: its weight of 78400 x 1000000 values makes"), "{error}");
+    let error =
+        plan("  - {name: a, type: conv, filters: 200000}\n  - {name: f, type: flatten}\n", [28, 28, 1]).unwrap_err();
+    assert!(error.contains("layer `a`: gives 28x28x200000 values an image"), "{error}");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_model() {
+    let files = Files::new(&[("plain.yaml", BASE), ("marked.yaml", &format!("\u{feff}{BASE}"))]);
+    let bytes = |name: &str| document(&files.path(name)).unwrap().bytes;
+    assert_eq!(bytes("marked.yaml"), bytes("plain.yaml"));
+    let marked = mistake(&[("m.yaml", "\u{feff}nam: m\n")]);
+    assert!(marked.starts_with("m.yaml:1:1:"), "{marked}");
+}
+
+#[test]
 fn a_model_must_end_with_the_classes() {
     let text = "name: m\nlayers: [{name: a, type: conv, filters: 2}]\n";
     let expected = "m.yaml:2:17: the model ends with an image, not with one value a class (end with `flatten` or \

@@ -103,6 +103,14 @@ fn check_structure(layers: &[Layer], list: &Node, places: &HashMap<String, Place
             _ => {}
         }
     }
+    if let Some(large) = plan::too_large(layers) {
+        let mut error = places[&large].error(format!(
+            "layer `{large}` makes the model larger than {} parameters, whatever the images",
+            plan::MOST_PARAMETERS
+        ));
+        error.hint = Some("give it, or the layer before it, fewer units or filters".into());
+        return Err(error);
+    }
     match plan::rank(layers, Rank::Image) {
         Err(e) => Err(places[&e.layer].error(e.to_string())),
         Ok(Rank::Vector) => Ok(()),

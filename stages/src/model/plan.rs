@@ -183,6 +183,47 @@ pub fn rank(layers: &[Layer], input: Rank) -> Result<Rank, PlanError> {
     })
 }
 
+/// The layer by which a model has more parameters than [`MOST_PARAMETERS`] on images of one pixel already.
+pub(super) fn too_large(layers: &[Layer]) -> Option<String> {
+    /// Walks a list of layers that is given so many channels at least; how many it gives, or the layer that is too much.
+    fn walk(layers: &[Layer], mut channels: usize, all: &mut usize) -> Result<usize, String> {
+        for layer in layers {
+            let (own, after) = match &layer.kind {
+                LayerKind::Conv(conv) => {
+                    let window = conv.kernel.height.saturating_mul(conv.kernel.width);
+                    (window.saturating_mul(channels).saturating_mul(conv.filters), conv.filters)
+                }
+                LayerKind::Dense(dense) => {
+                    let units = dense.units.unwrap_or(1);
+                    (channels.saturating_mul(units), units)
+                }
+                LayerKind::Residual(block) => (0, walk(&block.layers, channels, all)?),
+                LayerKind::Inception(block) => {
+                    let mut sum = 0;
+                    for branch in &block.branches {
+                        sum += walk(branch, channels, all)?;
+                    }
+                    (0, sum)
+                }
+                _ => (0, channels),
+            };
+            *all = all.saturating_add(own);
+            if *all > MOST_PARAMETERS {
+                return Err(layer.name.clone());
+            }
+            channels = after;
+        }
+        Ok(channels)
+    }
+    walk(layers, 1, &mut 0).err()
+}
+
+/// The most parameters a model may have: 8 GB of weights, of which training with Adam keeps four more copies.
+pub const MOST_PARAMETERS: usize = 2_000_000_000;
+
+/// The most values that a layer may make of an image: a batch of 32 takes 13 GB then.
+const MOST_VALUES: usize = 100_000_000;
+
 impl Plan {
     /// Infers every shape for images of `input` = [height, width, channels] and a number of classes.
     ///
@@ -255,8 +296,18 @@ impl Planner {
         Ok(steps)
     }
 
-    fn parameter(&mut self, layer: &str, part: &str, shape: Vec<usize>, role: Role) {
+    /// Adds a parameter, if the model does not outgrow memory by it.
+    fn parameter(&mut self, layer: &str, part: &str, shape: Vec<usize>, role: Role) -> Result<(), PlanError> {
+        let before: usize = self.parameters.iter().map(Parameter::len).sum();
+        let own = shape.iter().try_fold(1_usize, |product, length| product.checked_mul(*length));
+        if own.and_then(|own| own.checked_add(before)).is_none_or(|all| all > MOST_PARAMETERS) {
+            let shape = shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ");
+            let message =
+                format!("its {part} of {shape} values makes the model larger than {MOST_PARAMETERS} parameters");
+            return Err(error(layer, &message));
+        }
         self.parameters.push(Parameter { name: format!("{layer}.{part}"), shape, role });
+        Ok(())
     }
 
     fn step(&mut self, layer: &Layer, input: Shape) -> Result<Step, PlanError> {
@@ -275,17 +326,17 @@ impl Planner {
             (LayerKind::Dense(dense), Shape::Vector(inputs)) => {
                 let units = *dense.units.get_or_insert(self.classes);
                 let role = Role::Kernel { fan_in: inputs, fan_out: units };
-                self.parameter(name, "weight", vec![inputs, units], role);
-                self.parameter(name, "bias", vec![units], Role::Bias);
+                self.parameter(name, "weight", vec![inputs, units], role)?;
+                self.parameter(name, "bias", vec![units], Role::Bias)?;
                 Shape::Vector(units)
             }
             (LayerKind::Dropout(_), shape) => shape,
             (LayerKind::BatchNorm(_), shape) => {
                 let (Shape::Image(_, _, c) | Shape::Vector(c)) = shape;
-                self.parameter(name, "scale", vec![c], Role::Scale);
-                self.parameter(name, "bias", vec![c], Role::Bias);
-                self.parameter(name, "mean", vec![c], Role::RunningMean);
-                self.parameter(name, "variance", vec![c], Role::RunningVariance);
+                self.parameter(name, "scale", vec![c], Role::Scale)?;
+                self.parameter(name, "bias", vec![c], Role::Bias)?;
+                self.parameter(name, "mean", vec![c], Role::RunningMean)?;
+                self.parameter(name, "variance", vec![c], Role::RunningVariance)?;
                 shape
             }
             (LayerKind::Residual(block), shape) => {
@@ -309,6 +360,9 @@ impl Planner {
         if output.is_empty() {
             return Err(error(name, &format!("nothing is left of an input of {input}")));
         }
+        if output.len() > MOST_VALUES {
+            return Err(error(name, &format!("gives {output} values an image, more than {MOST_VALUES}")));
+        }
         let parameters = first..self.parameters.len();
         Ok(Step { name: name.to_owned(), kind, input, output, parameters, inner, projection })
     }
@@ -317,8 +371,8 @@ impl Planner {
         let (oh, ow) = windows(name, (h, w), conv.kernel, conv.stride, conv.padding)?;
         let Extent { height, width } = conv.kernel;
         let role = Role::Kernel { fan_in: height * width * c, fan_out: height * width * conv.filters };
-        self.parameter(name, "weight", vec![height, width, c, conv.filters], role);
-        self.parameter(name, "bias", vec![conv.filters], Role::Bias);
+        self.parameter(name, "weight", vec![height, width, c, conv.filters], role)?;
+        self.parameter(name, "bias", vec![conv.filters], Role::Bias)?;
         Ok(Shape::Image(oh, ow, conv.filters))
     }
 

@@ -277,6 +277,20 @@ pub(super) fn flaw(bad: bool, field: &'static str, message: &str) -> Result<(), 
     if bad { Err((field, message.to_owned())) } else { Ok(()) }
 }
 
+/// The most filters of a convolution and units of a dense layer.
+const MOST_CHANNELS: usize = 1_000_000;
+
+/// The longest side of a window, and its longest step.
+const LONGEST: usize = 10_000;
+
+fn channels(count: usize, field: &'static str) -> Result<(), Flaw> {
+    flaw(count > MOST_CHANNELS, field, "must be 1,000,000 at most")
+}
+
+fn length(length: usize, field: &'static str) -> Result<(), Flaw> {
+    flaw(length > LONGEST, field, "must be 10,000 at most")
+}
+
 impl LayerKind {
     /// Checks ranges that types cannot express.
     ///
@@ -287,13 +301,21 @@ impl LayerKind {
             Self::Conv(c) => {
                 flaw(c.filters == 0, "filters", "a convolution needs at least one filter")?;
                 flaw(!c.kernel.is_positive(), "kernel", "the kernel must be at least 1 high and wide")?;
-                flaw(c.stride == 0, "stride", "the stride must be at least 1")
+                flaw(c.stride == 0, "stride", "the stride must be at least 1")?;
+                channels(c.filters, "filters")?;
+                length(c.kernel.height.max(c.kernel.width), "kernel")?;
+                length(c.stride, "stride")
             }
             Self::MaxPool(p) | Self::AvgPool(p) => {
                 flaw(p.size == 0, "size", "the window must be at least 1 high and wide")?;
-                flaw(p.stride == Some(0), "stride", "the stride must be at least 1")
+                flaw(p.stride == Some(0), "stride", "the stride must be at least 1")?;
+                length(p.size, "size")?;
+                length(p.step(), "stride")
             }
-            Self::Dense(d) => flaw(d.units == Some(0), "units", "a dense layer needs at least one unit"),
+            Self::Dense(d) => {
+                flaw(d.units == Some(0), "units", "a dense layer needs at least one unit")?;
+                channels(d.units.unwrap_or(1), "units")
+            }
             Self::Dropout(d) => flaw(!(0.0..1.0).contains(&d.rate), "rate", "the rate must be at least 0 and below 1"),
             Self::BatchNorm(b) => {
                 flaw(!(0.0..1.0).contains(&b.momentum), "momentum", "the momentum must be at least 0 and below 1")?;

@@ -96,6 +96,8 @@ impl Node {
     /// # Errors
     /// As [`Node::read`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, DocumentError> {
+        // YAML 1.2, section 5.2: a file may begin with a byte order mark. Editors write one.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let file = Arc::new(path.to_owned());
         let mut reader = Reader { parser: Parser::new_from_str(text), file, anchors: HashMap::new(), values: 0 };
         let (event, span) = loop {
