@@ -67,6 +67,10 @@ mod adapter {
             (self.0.check)(with).map_err(|e| ParamError { path: e.path, message: e.message, hint: e.hint })
         }
 
+        fn params(&self) -> Value {
+            (self.0.params)()
+        }
+
         fn fingerprint(&self) -> &str {
             stages::fingerprint::fingerprint(self.0)
         }

@@ -24,6 +24,10 @@ pub trait Kind: Send + Sync {
     /// # Errors
     /// The first mistake, with the path to it.
     fn check(&self, with: &Value) -> Result<Value, ParamError>;
+    /// The JSON Schema of `with:`, each parameter with what it takes, its default and a description.
+    fn params(&self) -> Value {
+        Value::Bool(true)
+    }
     /// A text that changes when the code that decides the outputs changes.
     fn fingerprint(&self) -> &str;
     /// Resolves a document input to its canonical bytes; `None` where the input is read as plain bytes.

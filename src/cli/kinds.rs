@@ -1,4 +1,4 @@
-//! `kiln kinds`: the built-in stage kinds and their ports.
+//! `kiln kinds`: the built-in stage kinds, their ports and parameters.
 
 use kiln::catalog::catalog;
 use kiln::kind::{Arity, Kind};
@@ -27,7 +27,7 @@ pub(crate) fn kinds(args: &Kinds) -> Result<u8, Stop> {
     Ok(0)
 }
 
-/// `with` holds the defaults, or is `null` where a parameter has none.
+/// `with` holds the defaults, or is `null` where a parameter has none. `params` is the JSON Schema of all parameters.
 fn described(kind: &dyn Kind) -> Value {
     let arity = |arity| match arity {
         Arity::One => "one",
@@ -45,5 +45,6 @@ fn described(kind: &dyn Kind) -> Value {
         "inputs": inputs.collect::<Vec<_>>(),
         "outputs": outputs.collect::<Vec<_>>(),
         "with": kind.check(&Value::Null).ok(),
+        "params": kind.params(),
     })
 }

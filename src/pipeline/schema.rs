@@ -1,4 +1,4 @@
-//! The JSON Schema of a pipeline file, for editors: its form, and the ports of the built-in kinds. What takes the whole
+//! The JSON Schema of a pipeline file, for editors: its form, and the ports and parameters of the built-in kinds. What takes the whole
 //! pipeline to know (references, the matrix, the contents of parameters) only `load` can tell.
 
 use serde_json::{Map, Value, json};
@@ -90,7 +90,7 @@ fn stage(catalog: &Catalog) -> Value {
     stage
 }
 
-/// The ports of a kind, and its parameters where all of them have defaults.
+/// The ports of a kind, and its parameters.
 fn of_kind(kind: &dyn Kind) -> Value {
     let (ins, outs) = (kind.inputs(), kind.outputs());
     let described = |name: &str, doc: &str| (name.to_owned(), json!({ "description": doc }));
@@ -98,7 +98,12 @@ fn of_kind(kind: &dyn Kind) -> Value {
         ins.iter().filter(|port| port.arity != Arity::Optional).map(|port| port.name.as_str()).collect();
     let mut required = vec!["uses"];
     required.extend((!needed.is_empty()).then_some("inputs"));
-    let mut properties = json!({
+    // Without parameters that have no default, `with` may be left out or empty.
+    let optional = kind.check(&Value::Null).is_ok();
+    required.extend((!optional).then_some("with"));
+    let with = kind.params();
+    let with = if optional { json!({ "anyOf": [with, { "type": "null" }] }) } else { with };
+    let properties = json!({
         "uses": { "description": kind.summary() },
         "inputs": {
             "properties": ins.iter().map(|port| described(&port.name, &port.doc)).collect::<Map<_, _>>(),
@@ -109,23 +114,35 @@ fn of_kind(kind: &dyn Kind) -> Value {
             "properties": outs.iter().map(|port| described(&port.name, &port.doc)).collect::<Map<_, _>>(),
             "additionalProperties": false,
         },
+        "with": computable(with),
     });
-    if let Ok(Value::Object(defaults)) = kind.check(&json!({})) {
-        let parameters = defaults.iter().map(|(name, value)| (name.clone(), parameter(value)));
-        properties["with"] = json!({ "properties": parameters.collect::<Map<_, _>>() });
-    }
     json!({ "required": required, "properties": properties })
 }
 
-/// A parameter as its default lets one guess it. Only what is surely wrong is refused: a kind's own check has the last word.
-fn parameter(default: &Value) -> Value {
-    let known = match default {
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::Array(_) => "array",
-        _ => return json!({ "default": default }),
-    };
-    json!({ "default": default, "anyOf": [{ "type": known }, { "type": "string", "pattern": COMPUTED }] })
+/// A schema of parameters, of which every value may be computed instead. A kind's own check has the last word.
+fn computable(schema: Value) -> Value {
+    let Value::Object(mut schema) = schema else { return schema };
+    // Alternatives are told apart by a value that may be computed: then several of them fit.
+    if let Some(Value::Array(alternatives)) = schema.remove("oneOf") {
+        schema.insert("anyOf".into(), alternatives.into());
+    }
+    if let Some(Value::Array(alternatives)) = schema.get_mut("anyOf") {
+        alternatives.iter_mut().for_each(|one| *one = computable(one.take()));
+    }
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.values_mut().for_each(|one| *one = computable(one.take()));
+    }
+    for inner in ["items", "additionalProperties"] {
+        if let Some(one) = schema.get_mut(inner).filter(|one| one.is_object()) {
+            *one = computable(one.take());
+        }
+    }
+    let mut whole = Map::new();
+    for about in ["description", "default"] {
+        whole.extend(schema.remove(about).map(|value| (about.to_owned(), value)));
+    }
+    whole.insert("anyOf".into(), json!([schema, { "type": "string", "pattern": COMPUTED }]));
+    Value::Object(whole)
 }
 
 fn shell(doc: &str) -> Value {

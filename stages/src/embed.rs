@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::artifact::dataset::Dataset;
 use crate::artifact::tensors::{self, Data};
-use crate::kind::{Arity, Context, Kind, Output, Port, Reads, Role, check};
+use crate::kind::{Arity, Context, Kind, Output, Port, Reads, Role, check, schema};
 use crate::model::inference;
 use crate::model::load::nearest;
 use crate::model::threads::Threads;
@@ -37,6 +37,7 @@ pub const EMBED: Kind = Kind {
         doc: "embeddings [N, D] f32, labels [N] u32, original_labels [N] u32; metadata `classes`, `original_classes`, `layer`",
     }],
     check: check::<Params>,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
@@ -44,7 +45,7 @@ pub const EMBED: Kind = Kind {
 };
 
 /// `with:` of an `embed` stage.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
     /// The layer whose output is taken, after its activation; images are laid out as vectors. Layers inside blocks count.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::artifact::dataset::Dataset;
 use crate::artifact::{csv_writer, write_json};
-use crate::kind::{Arity, Context, Kind, Output, Port, Reads, Role, check};
+use crate::kind::{Arity, Context, Kind, Output, Port, Reads, Role, check, schema};
 use crate::model::inference::{self, argmax, cross_entropy};
 use crate::model::threads::Threads;
 use crate::model::{device, file};
@@ -50,6 +50,7 @@ pub const EVALUATE: Kind = Kind {
         },
     ],
     check: check::<Params>,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
@@ -57,7 +58,7 @@ pub const EVALUATE: Kind = Kind {
 };
 
 /// `with:` of an `evaluate` stage: nothing to choose.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Params {}
 

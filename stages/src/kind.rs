@@ -20,6 +20,8 @@ pub struct Kind {
     /// Checks the value of `with:` against the kind's typed parameters and returns the canonical value: defaults
     /// filled in, so that spelling a default out changes no key.
     pub check: fn(&Value) -> Result<Value, ParamError>,
+    /// The JSON Schema of `with:`: [`schema`] of the typed parameters.
+    pub params: fn() -> Value,
     /// Runs the stage. `params` is a value that `check` returned.
     pub run: fn(params: &Value, context: &Context) -> anyhow::Result<()>,
     /// The digests of the outputs where the parameters pin them (a fixed-output stage): output name -> BLAKE3 in hex.
@@ -270,6 +272,16 @@ pub fn check<P: DeserializeOwned + Serialize>(value: &Value) -> Result<Value, Pa
     Ok(serde_json::to_value(params).expect("parameters are plain data"))
 }
 
+/// The JSON Schema (draft 2020-12) of parameters `P`: names, types, values, defaults, and as descriptions the documentation
+/// of their fields.
+pub fn schema<P: schemars::JsonSchema>() -> Value {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    settings.into_generator().into_root_schema_for::<P>().to_value()
+}
+
 /// Reads typed parameters. An absent `with:` (null) reads as an empty mapping.
 ///
 /// # Errors
@@ -289,4 +301,71 @@ pub fn parse<P: DeserializeOwned>(value: &Value) -> Result<P, ParamError> {
             .collect();
         ParamError { path, message: e.inner().to_string(), hint: None }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// The sets of parameters that a kind's schema describes: one, or one for each of its methods.
+    fn sets(kind: &Kind) -> Vec<Value> {
+        let schema = (kind.params)();
+        schema.get("oneOf").map_or_else(|| vec![schema.clone()], |sets| sets.as_array().expect("a list").clone())
+    }
+
+    /// A value for a parameter that has to be given.
+    fn given(name: &str, schema: &Value) -> Value {
+        match name {
+            "digest" => json!("0".repeat(64)),
+            "sources" => json!(["file"]),
+            "layer" => json!("dense"),
+            _ => schema.get("const").unwrap_or_else(|| panic!("what to give for `{name}`?")).clone(),
+        }
+    }
+
+    #[test]
+    fn what_the_schema_says_of_parameters_is_what_the_parser_takes() {
+        for kind in crate::kinds() {
+            for set in sets(kind) {
+                let empty = serde_json::Map::new();
+                let known = set.get("properties").and_then(Value::as_object).unwrap_or(&empty);
+                let needed: BTreeSet<&str> = set
+                    .get("required")
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .collect();
+                let with: serde_json::Map<String, Value> =
+                    needed.iter().map(|&name| (name.to_owned(), given(name, &known[name]))).collect();
+                let what = format!("{} with {with:?}", kind.name);
+                let checked = (kind.check)(&Value::Object(with.clone())).unwrap_or_else(|e| panic!("{what}: {e:?}"));
+                let taken: BTreeSet<&String> = checked.as_object().expect("a mapping").keys().collect();
+                assert_eq!(known.keys().collect::<BTreeSet<_>>(), taken, "{what}");
+                for (name, of) in known {
+                    let doc = of.get("description").and_then(Value::as_str).unwrap_or_default();
+                    assert!(!doc.is_empty() || of.get("const").is_some(), "{what}: `{name}` says not what it is");
+                    assert!(!doc.contains("[`"), "{what}: `{name}` refers to code: {doc}");
+                    match needed.contains(name.as_str()) {
+                        true => {
+                            let mut less = with.clone();
+                            less.remove(name);
+                            assert!((kind.check)(&Value::Object(less)).is_err(), "{what}: `{name}` is not needed");
+                        }
+                        false => {
+                            assert_eq!(of.get("default").unwrap_or(&Value::Null), &checked[name], "{what}: {name}")
+                        }
+                    }
+                }
+                let mut more = with;
+                more.insert("no_such_parameter".into(), json!(1));
+                assert!((kind.check)(&Value::Object(more)).is_err(), "{what} takes anything");
+                assert_eq!(set.get("additionalProperties"), Some(&Value::Bool(false)), "{what}");
+            }
+        }
+    }
 }

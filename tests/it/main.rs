@@ -20,6 +20,7 @@ mod guard;
 mod hints;
 mod init;
 mod kills;
+mod kinds;
 mod leftovers;
 mod limits;
 mod links;

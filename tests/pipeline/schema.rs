@@ -60,6 +60,58 @@ fn good_pipelines_are_valid() {
     }
 }
 
+/// Parameters of every built-in kind, right ones and typing mistakes.
+#[cfg(feature = "stages")]
+#[test]
+fn parameters_of_built_in_kinds_are_checked() {
+    let validator = Validator::new(&kiln::catalog::catalog());
+    let stage = |kind: &str, inputs: &str, with: &str| {
+        format!("version: 1\nstages: {{s: {{uses: {kind}, inputs: {{{inputs}}}, with: {with}}}}}")
+    };
+    let (clustered, trained) = ("embeddings: e", "data: d, split: s, model: m");
+    for (kind, inputs, with) in [
+        ("cluster", clustered, "{method: kmeans}"),
+        ("cluster", clustered, "{method: kmeans, clusters: auto, most: 7}"),
+        ("cluster", clustered, "{method: kmeans, clusters: 5, runs: \"${params.runs}\"}"),
+        ("cluster", clustered, "{method: dbscan, eps: 0.5, normalise: none}"),
+        ("cluster", clustered, "{method: \"${matrix.m}\", seed: 1}"),
+        ("cluster", clustered, "\"${matrix.method}\""),
+        ("project", clustered, "{method: tsne, perplexity: 12.5}"),
+        ("embed", "model: m, data: d", "{layer: dense}"),
+        ("fetch", "", "{digest: \"${matrix.f.digest}\", sources: [a, \"${params.b}\"], unpack: gzip}"),
+        ("import", "images: i, labels: l", "{classes: [{name: a, labels: [1, 2]}], names: null}"),
+        ("normalise", "train: a, test: b", "{method: min-max, per: channel}"),
+        ("train", trained, "{epochs: 3, shuffle: false}"),
+        ("train", trained, "null"),
+        ("visualise/projection", "projections: p, embeddings: e, clusters: c", "{names: {pca: PCA}}"),
+    ] {
+        let pipeline = stage(kind, inputs, with);
+        validator.check(&pipeline).unwrap_or_else(|e| panic!("{pipeline}\n{e}"));
+    }
+    for (kind, inputs, with) in [
+        ("cluster", clustered, "{method: kmean}"),
+        ("cluster", clustered, "{method: kmeans, eps: 0.5}"),
+        ("cluster", clustered, "{method: dbscan, clusters: 5}"),
+        ("cluster", clustered, "{method: kmeans, clusters: many}"),
+        ("cluster", clustered, "{clusters: 5}"),
+        ("cluster", clustered, "null"),
+        ("project", clustered, "{method: tsne, perplexty: 12.5}"),
+        ("embed", "model: m, data: d", "{laier: dense}"),
+        ("embed", "model: m, data: d", "{}"),
+        ("fetch", "", "{digest: abc, sources: [a], unpack: zip}"),
+        ("import", "images: i, labels: l", "{classes: [{name: a, label: [1]}]}"),
+        ("normalise", "train: a, test: b", "{method: standardize}"),
+        ("train", trained, "{epoch: 3}"),
+        ("train", trained, "{epochs: -3}"),
+        ("evaluate", "model: m, data: d", "{batch: 3}"),
+    ] {
+        let pipeline = stage(kind, inputs, with);
+        assert!(validator.check(&pipeline).is_err(), "{pipeline}");
+    }
+    let missing = "version: 1\nstages: {s: {uses: embed, inputs: {model: m, data: d}}}";
+    assert!(validator.check(missing).is_err(), "`layer` has no default");
+}
+
 #[test]
 fn bad_pipelines_are_not() {
     let validator = Validator::new(&support::catalog());
@@ -84,6 +136,8 @@ fn bad_pipelines_are_not() {
         "version: 1\nstages: {s: {uses: learn, inputs: {data: d, model: m, mdoel: m}}}",
         "version: 1\nstages: {s: {uses: learn, inputs: {data: d, model: m}, env: {A: 1}}}",
         "version: 1\nstages: {s: {uses: learn, inputs: {data: d, model: m}, with: {epochs: ten}}}",
+        "version: 1\nstages: {s: {uses: learn, inputs: {data: d, model: m}, with: {epoch: 10}}}",
+        "version: 1\nstages: {s: {uses: learn, inputs: {data: d, model: m}, with: {optimiser: {rat: 0.1}}}}",
     ] {
         assert!(validator.check(bad).is_err(), "{bad}");
     }

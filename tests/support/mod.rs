@@ -8,7 +8,7 @@ use std::sync::Arc;
 use kiln::hash::Digest;
 use kiln::kind::{Arity, Catalog, Document, DocumentError, Event, Job, Kind, OutputPort, ParamError, Port, Role};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Copies a folder's contents.
 pub(crate) fn copy(from: &Path, to: &Path) {
@@ -120,6 +120,17 @@ impl Kind for Fake {
 
     fn check(&self, with: &Value) -> Result<Value, ParamError> {
         (self.check)(with)
+    }
+
+    fn params(&self) -> Value {
+        if self.name != "learn" {
+            return json!({ "type": "object", "additionalProperties": false });
+        }
+        let optimiser =
+            json!({ "type": "object", "properties": { "rate": { "type": "number" } }, "additionalProperties": false });
+        let properties =
+            json!({ "epochs": { "type": "integer" }, "seed": { "type": "integer" }, "optimiser": optimiser });
+        json!({ "type": "object", "properties": properties, "additionalProperties": false })
     }
 
     fn fingerprint(&self) -> &str {

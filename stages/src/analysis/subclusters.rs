@@ -13,7 +13,7 @@ use super::on_threads;
 use super::score::{Agreement, mean};
 use super::tagged::{self, Limits, require};
 use crate::artifact;
-use crate::kind::{Arity, Context, Kind, Output, ParamError, Port, Reads, Role};
+use crate::kind::{Arity, Context, Kind, Output, ParamError, Port, Reads, Role, schema};
 
 /// Groups each class by itself.
 pub const KIND: Kind = Kind {
@@ -55,6 +55,7 @@ pub const KIND: Kind = Kind {
         },
     ],
     check: |with| Ok(serde_json::to_value(tagged::read::<Params>(with)?).expect("parameters are plain data")),
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
@@ -62,7 +63,7 @@ pub const KIND: Kind = Kind {
 };
 
 /// `with:` of a `subclusters` stage.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
     /// The most groups that are tried in a class.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::artifact::dataset::{Dataset, Pixels};
 use crate::artifact::write_json;
-use crate::kind::{self, Arity, Context, Kind, Output, Port, Reads, Role};
+use crate::kind::{self, Arity, Context, Kind, Output, Port, Reads, Role, schema};
 
 use summary::Summary;
 
@@ -40,6 +40,7 @@ pub const KIND: Kind = Kind {
         },
     ],
     check: kind::check::<Params>,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
@@ -47,7 +48,7 @@ pub const KIND: Kind = Kind {
 };
 
 /// `describe` has no parameters.
-#[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize)]
+#[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Params {}
 

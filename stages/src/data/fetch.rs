@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::kind::{self, Context, Kind, Output, ParamError, Role};
+use crate::kind::{self, Context, Kind, Output, ParamError, Role, schema};
 
 /// Brings in a file whose digest is known beforehand.
 pub const KIND: Kind = Kind {
@@ -22,6 +22,7 @@ pub const KIND: Kind = Kind {
     inputs: &[],
     outputs: &[Output { name: "file", file: "file", role: Role::Data, doc: "the bytes with the pinned digest" }],
     check,
+    params: schema::<Params>,
     run,
     fixed: Some(fixed),
     chain: None,
@@ -29,7 +30,7 @@ pub const KIND: Kind = Kind {
 };
 
 /// The parameters of `fetch`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
     /// BLAKE3 of the output in hex; of the unpacked bytes where `unpack` says so.
@@ -49,7 +50,7 @@ fn default_timeout() -> u64 {
 }
 
 /// What is done to the bytes of a source.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Unpack {
     /// Nothing.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::artifact::dataset::{self, Pixels};
-use crate::kind::{self, Arity, Context, Kind, Output, ParamError, Port, Reads, Role};
+use crate::kind::{self, Arity, Context, Kind, Output, ParamError, Port, Reads, Role, schema};
 
 pub use classes::Class;
 
@@ -37,6 +37,7 @@ pub const KIND: Kind = Kind {
         doc: "image set: images [N, H, W, C] u8, labels [N], original_labels [N], class names in the metadata",
     }],
     check,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
@@ -44,7 +45,7 @@ pub const KIND: Kind = Kind {
 };
 
 /// The parameters of `import`.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
     /// The classes in order, each with the labels that are merged into it. Without it every label is a class.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::artifact::dataset::{self, Dataset, Pixels};
 use crate::artifact::write_json;
-use crate::kind::{self, Arity, Context, Kind, Output, Port, Reads, Role};
+use crate::kind::{self, Arity, Context, Kind, Output, Port, Reads, Role, schema};
 
 /// Scales the pixels of a training and a test set.
 pub const KIND: Kind = Kind {
@@ -37,6 +37,7 @@ pub const KIND: Kind = Kind {
         },
     ],
     check: kind::check::<Params>,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
@@ -44,7 +45,7 @@ pub const KIND: Kind = Kind {
 };
 
 /// The parameters of `normalise`.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
     /// What the training set is scaled to.
@@ -54,7 +55,7 @@ pub struct Params {
 }
 
 /// What the training set is scaled to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// The range from 0 to 1.
@@ -65,7 +66,7 @@ pub enum Method {
 }
 
 /// What shares a scale.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Per {
     /// All pixels of all channels.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::artifact::dataset::Dataset;
 use crate::artifact::tensors::{self, Data};
-use crate::kind::{self, Arity, Context, Kind, Output, ParamError, Port, Reads, Role};
+use crate::kind::{self, Arity, Context, Kind, Output, ParamError, Port, Reads, Role, schema};
 use crate::rng::Rng;
 
 /// Holds out a part of a training set for validation.
@@ -23,6 +23,7 @@ pub const KIND: Kind = Kind {
         doc: "rows of the image set, ascending from 0: `train` [n] u32, `validation` [m] u32",
     }],
     check,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
@@ -30,7 +31,7 @@ pub const KIND: Kind = Kind {
 };
 
 /// The parameters of `split`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
     /// The fraction of images held out, between 0 and 1.

@@ -24,7 +24,7 @@ use serde_json::Value;
 use crate::artifact::dataset::Dataset;
 use crate::artifact::tensors::Tensors;
 use crate::artifact::{csv_writer, write_json};
-use crate::kind::{Arity, Context, Kind, Output, Port, Reads, Role, check};
+use crate::kind::{Arity, Context, Kind, Output, Port, Reads, Role, check, schema};
 use crate::model::recipe::Monitor;
 use crate::model::summary::summary;
 use crate::model::threads::Threads;
@@ -86,6 +86,7 @@ pub const TRAIN: Kind = Kind {
         },
     ],
     check: check_params,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: Some(chain::chain),

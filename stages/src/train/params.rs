@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// `with:` of a `train` stage. How the weights follow the gradients is the model file's business.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
     /// Passes over the training images; early stopping may end sooner.

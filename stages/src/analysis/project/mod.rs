@@ -13,7 +13,7 @@ use super::points::Points;
 use super::score::trustworthiness;
 use super::{on_threads, tagged};
 use crate::artifact;
-use crate::kind::{Arity, Context, Kind, Output, ParamError, Port, Reads, Role};
+use crate::kind::{Arity, Context, Kind, Output, ParamError, Port, Reads, Role, schema};
 
 pub use pca::{Pca, PrincipalComponents, pca};
 pub use tsne::{Tsne, TsneProjection, tsne};
@@ -48,6 +48,7 @@ pub const KIND: Kind = Kind {
         },
     ],
     check: |with| Ok(serde_json::to_value(method(with)?).expect("parameters are plain data")),
+    params: schema::<Method>,
     run,
     fixed: None,
     chain: None,
@@ -55,7 +56,7 @@ pub const KIND: Kind = Kind {
 };
 
 /// How to project.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(tag = "method", rename_all = "kebab-case")]
 enum Method {
     Pca(Pca),

@@ -17,7 +17,7 @@ const BLOCK: usize = 1024;
 const ROUNDING: f64 = 1e-24;
 
 /// The parameters of `method: pca`: none.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pca {}
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::kind::ParamError;
 
 /// A class and the labels that are merged into it.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Class {
     /// What it is called.

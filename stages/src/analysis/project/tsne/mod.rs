@@ -25,7 +25,7 @@ use affinities::Affinities;
 const START: f64 = 1e-4;
 
 /// The parameters of `method: tsne`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tsne {
     /// How many neighbours a point effectively has. Clamped to a third of the other points.
