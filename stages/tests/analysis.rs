@@ -289,7 +289,7 @@ fn what_cannot_be_done_is_said() {
     };
     says("cluster", json!({"method": "kmeans", "clusters": 6}), &line(5), "6 clusters were asked for but there are 5");
     says("cluster", json!({"method": "dbscan"}), &line(20), "`eps: auto` needs more embeddings than min_samples = 20");
-    says("cluster", json!({"method": "dbscan"}), &Array2::ones((30, 2)), "finds no knee");
+    says("cluster", json!({"method": "dbscan"}), &Array2::ones((30, 2)), "finds no radius");
     says("project", json!({"method": "pca"}), &line(1), "at least 2 embeddings, but there is 1");
     says("project", json!({"method": "tsne"}), &line(3), "at least 4 embeddings, but there are 3");
     says("project", json!({"method": "pca"}), &Array2::zeros((0, 3)), "is empty");

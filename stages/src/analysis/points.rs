@@ -80,6 +80,11 @@ impl<'a> Points<'a> {
         self.len() == 0
     }
 
+    /// A squared distance in the units of a row's values.
+    pub fn scaled(&self, squared: f64) -> f32 {
+        (squared * self.scale * self.scale) as f32
+    }
+
     /// The squared distance between two points, in double precision.
     pub fn squared(&self, i: usize, j: usize) -> f64 {
         self.exact.row(i).iter().zip(self.exact.row(j)).map(|(a, b)| (a - b) * (a - b)).sum()
@@ -132,7 +137,7 @@ impl Row<'_, '_> {
     /// Which points are nearer than the root of `squared` (in the units of the points), as far as single precision can
     /// tell.
     pub fn nearer(&self, squared: f64) -> Nearer {
-        let limit = (squared * self.points.scale * self.points.scale) as f32;
+        let limit = self.points.scaled(squared);
         let own = self.points.lengths[self.index];
         let slack = limit * f32::EPSILON + self.points.floor;
         let close_call =

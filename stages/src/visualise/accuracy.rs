@@ -11,7 +11,7 @@ use super::chart::table::{Align, Row, Table};
 use super::figure::{Chart, Figure};
 use super::read;
 use super::share::wilson;
-use crate::kind::{Arity, Context, Kind, check};
+use crate::kind::{Arity, Context, Kind, check, schema};
 
 /// The kind.
 pub(super) const KIND: Kind = Kind {
@@ -20,16 +20,19 @@ pub(super) const KIND: Kind = Kind {
     inputs: &[super::port("metrics", Arity::Many, "`metrics.json` of evaluate stages")],
     outputs: super::OUTPUTS,
     check: check::<Params>,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
     module: "visualise/accuracy.rs",
 };
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Params {
+    /// What stands over the figure; the most important number follows it.
     title: String,
+    /// A remark below the figure.
     caption: String,
     /// Coordinates (`model=5`) or their value (`5`) -> the name of the variant.
     names: BTreeMap<String, String>,
@@ -58,11 +61,12 @@ struct Variant {
 fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
     let params = Params::deserialize(params)?;
     let mut variants = Vec::new();
-    for (i, input) in context.all("metrics").iter().enumerate() {
+    let inputs = context.all("metrics");
+    for (input, name) in inputs.iter().zip(read::names(inputs, &params.names)) {
         let metrics: Value = read::json(&input.path)?;
         let accuracy = number(&metrics, "accuracy")
             .with_context(|| format!("{} has no number `accuracy`", input.path.display()))?;
-        variants.push(Variant { name: read::name(input, i, &params.names), metrics, accuracy });
+        variants.push(Variant { name, metrics, accuracy });
     }
     ensure!(!variants.is_empty(), "input `metrics` was not given");
     let best = (1..variants.len()).fold(0, |b, i| if variants[i].accuracy > variants[b].accuracy { i } else { b });

@@ -15,7 +15,7 @@ use super::predictions::{self, Prediction};
 use super::read::grouped;
 use super::share::wilson;
 use super::style::{self, PAPER, mix};
-use crate::kind::{Arity, Context, Kind, check};
+use crate::kind::{Arity, Context, Kind, check, schema};
 
 /// The kind.
 pub(super) const KIND: Kind = Kind {
@@ -24,16 +24,19 @@ pub(super) const KIND: Kind = Kind {
     inputs: &[super::port("predictions", Arity::One, "`predictions.csv` of an evaluate stage")],
     outputs: super::OUTPUTS,
     check: check::<Params>,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
     module: "visualise/calibration.rs",
 };
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Params {
+    /// What stands over the figure; the most important number follows it.
     title: String,
+    /// A remark below the figure.
     caption: String,
     /// Into how many intervals of equal width confidence is divided.
     bins: NonZeroUsize,

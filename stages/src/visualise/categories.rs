@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::chart::table::{Align, Row, Table};
 use super::figure::Figure;
 use super::read::{self, grouped};
-use crate::kind::{Context, Kind, check};
+use crate::kind::{Context, Kind, check, schema};
 
 /// A label with at least this share of a group is part of its name.
 const PART: f64 = 0.2;
@@ -20,16 +20,19 @@ pub(super) const KIND: Kind = Kind {
     inputs: &[super::CATEGORIES],
     outputs: super::OUTPUTS,
     check: check::<Params>,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
     module: "visualise/categories.rs",
 };
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Params {
+    /// What stands over the figure; the most important number follows it.
     title: String,
+    /// A remark below the figure.
     caption: String,
 }
 
@@ -93,12 +96,25 @@ impl Group {
 }
 
 impl Category {
-    /// What the groups are called: by the labels in them, and by their number where that does not tell them apart.
+    /// Whether it falls into groups.
+    pub(super) fn is_divided(&self) -> bool {
+        self.clusters.len() > 1
+    }
+
+    /// How well its groups agree with the original labels. One group agrees with nothing.
+    pub(super) fn agreement(&self) -> Option<f64> {
+        self.scores.ari.filter(|_| self.is_divided())
+    }
+
+    /// What the groups are called: by the labels in them, and by a number where that does not tell them apart.
     pub(super) fn names(&self) -> Vec<String> {
         let names: Vec<String> = self.clusters.iter().map(Group::name).collect();
-        let name = |(i, name): (usize, &String)| match names.iter().filter(|other| *other == name).count() {
-            1 => name.clone(),
-            _ => format!("{name}, group {}", i + 1),
+        let name = |(i, name): (usize, &String)| {
+            let same = |names: &[String]| names.iter().filter(|other| *other == name).count();
+            match same(&names) {
+                1 => name.clone(),
+                _ => format!("{name}, group {}", same(&names[..=i])),
+            }
         };
         names.iter().enumerate().map(name).collect()
     }
@@ -118,8 +134,12 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Vec<Category>> {
 fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
     let params = Params::deserialize(params)?;
     let categories = open(context.input("categories")?)?;
-    let found: usize = categories.iter().map(|category| category.clusters.len()).sum();
-    let title = format!("{}: {found} sub-categories in {} classes", params.title, categories.len());
+    let divided = || categories.iter().filter(|category| category.is_divided());
+    let found: usize = divided().map(|category| category.clusters.len()).sum();
+    let title = match divided().count() {
+        0 => format!("{}: no class falls into sub-categories", params.title),
+        count => format!("{}: {found} sub-categories in {count} of {} classes", params.title, categories.len()),
+    };
     let subtitle =
         "Groups found in the embeddings of each class alone; the original labels only name them and check them";
     let heads = [
@@ -138,7 +158,8 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
         rows: categories.iter().flat_map(rows).collect(),
         notes: vec![
             "Silhouette: how far apart the groups of a class are; none where the class is one group.".to_owned(),
-            "ARI: agreement of the groups with the original labels (1 the same, 0 by chance); none where there is one label."
+            "ARI: agreement of the groups with the original labels (1 the same, 0 by chance); none where there is one group \
+             or one label."
                 .to_owned(),
         ],
         width: 520.0,
@@ -155,7 +176,7 @@ fn rows(category: &Category) -> Vec<Row> {
         category.name.clone(),
         grouped(category.images),
         number(category.scores.silhouette),
-        number(category.scores.ari),
+        number(category.agreement()),
     ];
     let names = category.names();
     let row = |(i, group): (usize, &Group)| {

@@ -10,7 +10,7 @@ use super::chart::heat_map::{Cell, HeatMap};
 use super::figure::Figure;
 use super::read::grouped;
 use super::share::share;
-use crate::kind::{Context, Kind, check};
+use crate::kind::{Context, Kind, check, schema};
 
 /// The kind.
 pub(super) const KIND: Kind = Kind {
@@ -19,16 +19,19 @@ pub(super) const KIND: Kind = Kind {
     inputs: &[super::CONFUSION],
     outputs: super::OUTPUTS,
     check: check::<Params>,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
     module: "visualise/confusion.rs",
 };
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Params {
+    /// What stands over the figure; the most important number follows it.
     title: String,
+    /// A remark below the figure.
     caption: String,
 }
 

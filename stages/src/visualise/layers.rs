@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::chart::table::{Align, Row, Table};
 use super::figure::Figure;
 use super::read::{self, grouped};
-use crate::kind::{Arity, Context, Kind, check};
+use crate::kind::{Arity, Context, Kind, check, schema};
 
 /// The kind.
 pub(super) const KIND: Kind = Kind {
@@ -15,17 +15,19 @@ pub(super) const KIND: Kind = Kind {
     inputs: &[super::port("summary", Arity::One, "`summary.json` of a train stage")],
     outputs: super::OUTPUTS,
     check: check::<Params>,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
     module: "visualise/layers.rs",
 };
 
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Default, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Params {
-    /// Without one, the network's name.
+    /// What stands over the figure; without it the network's name.
     title: Option<String>,
+    /// A remark below the figure.
     caption: String,
 }
 

@@ -13,7 +13,7 @@ use super::predictions::{self, Prediction};
 use super::read::grouped;
 use super::style;
 use crate::artifact::dataset::Dataset;
-use crate::kind::{Arity, Context, Kind, check};
+use crate::kind::{Arity, Context, Kind, check, schema};
 
 /// The kind.
 pub(super) const KIND: Kind = Kind {
@@ -25,16 +25,19 @@ pub(super) const KIND: Kind = Kind {
     ],
     outputs: super::OUTPUTS,
     check: check::<Params>,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
     module: "visualise/mistakes.rs",
 };
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Params {
+    /// What stands over the figure; the most important number follows it.
     title: String,
+    /// A remark below the figure.
     caption: String,
     /// The most images of each class.
     most: NonZeroUsize,
@@ -44,6 +47,15 @@ impl Default for Params {
     fn default() -> Self {
         let most = NonZeroUsize::new(6).expect("6 is not 0");
         Self { title: "The most confident mistakes".to_owned(), caption: String::new(), most }
+    }
+}
+
+/// A probability with three decimals. Only what is 1 is written as 1, and only what is 0 as 0.
+fn probability(p: f64) -> String {
+    match p {
+        _ if p < 1.0 && p >= 0.9995 => ">0.999".to_owned(),
+        _ if p > 0.0 && p < 0.0005 => "<0.001".to_owned(),
+        _ => format!("{p:.3}"),
     }
 }
 
@@ -74,7 +86,8 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
         let mut pictures = Vec::new();
         for p in of.iter().take(params.most.get()) {
             let original = &data.original_classes[data.original_labels[p.index] as usize];
-            let caption = format!("{original}, taken for {} ({:.3})", data.classes[p.predicted], p.confidence);
+            let caption =
+                format!("{original}, taken for {} ({})", data.classes[p.predicted], probability(p.confidence));
             pictures.push(Picture { image: images.get(p.index)?, caption, colour: style::category(p.predicted) });
         }
         let detail = format!("{} of {} wrong", grouped(of.len() as u64), grouped(support as u64));

@@ -9,7 +9,7 @@ use super::figure::Figure;
 use super::read::{self, grouped};
 use super::style::{AXIS, Colour, NOISE, category};
 use crate::artifact::dataset::Dataset;
-use crate::kind::{Arity, Context, Kind, Port, Reads, check};
+use crate::kind::{Arity, Context, Kind, Port, Reads, check, schema};
 use crate::model::plan::{Shape, Step};
 use crate::model::spec::{Activation, Conv, LayerKind, Pool};
 use crate::model::{Model, Plan, document};
@@ -25,17 +25,19 @@ pub(super) const KIND: Kind = Kind {
     ],
     outputs: super::OUTPUTS,
     check: check::<Params>,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
     module: "visualise/network.rs",
 };
 
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Default, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Params {
-    /// Without one, the network's name.
+    /// What stands over the figure; without it the network's name.
     title: Option<String>,
+    /// A remark below the figure.
     caption: String,
 }
 

@@ -39,16 +39,16 @@ pub(super) struct Place {
 /// If there is none, or one is something else.
 pub(super) fn open(inputs: &[Input], given: &BTreeMap<String, String>, seed: u64) -> anyhow::Result<Vec<Projected>> {
     ensure!(!inputs.is_empty(), "input `projections` was not given");
-    let mut names: BTreeMap<String, String> = METHODS.map(|(key, name)| (key.to_owned(), name.to_owned())).into();
-    names.extend(given.clone());
-    let read = |(position, input): (usize, &Input)| {
+    let mut known: BTreeMap<String, String> = METHODS.map(|(key, name)| (key.to_owned(), name.to_owned())).into();
+    known.extend(given.clone());
+    let read = |(input, name): (&Input, String)| {
         let file = input.path.display().to_string();
         let mut points: Vec<Place> = read::csv(&input.path)?;
         for p in &points {
             ensure!(p.x.is_finite() && p.y.is_finite(), "sample {} of {file} is at ({}, {})", p.index, p.x, p.y);
         }
         Rng::new(seed, "draw order", 0).shuffle(&mut points);
-        Ok(Projected { name: read::name(input, position, &names), file, points })
+        Ok(Projected { name, file, points })
     };
-    inputs.iter().enumerate().map(read).collect()
+    inputs.iter().zip(read::names(inputs, &known)).map(read).collect()
 }

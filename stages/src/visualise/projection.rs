@@ -15,7 +15,7 @@ use super::figure::{Chart, Figure};
 use super::projected::{self, Projected};
 use super::read::grouped;
 use super::style::Colour;
-use crate::kind::{Arity, Context, Kind, check};
+use crate::kind::{Arity, Context, Kind, check, schema};
 
 /// The kind.
 pub(super) const KIND: Kind = Kind {
@@ -28,16 +28,19 @@ pub(super) const KIND: Kind = Kind {
     ],
     outputs: super::OUTPUTS,
     check: check::<Params>,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
     module: "visualise/projection.rs",
 };
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Params {
+    /// What stands over the figure; the most important number follows it.
     title: String,
+    /// A remark below the figure.
     caption: String,
     /// Coordinates (`method=pca`) or their value (`pca`) -> the name of the projection.
     names: BTreeMap<String, String>,

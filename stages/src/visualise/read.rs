@@ -56,9 +56,31 @@ pub(super) fn accuracy(path: &Path) -> anyhow::Result<f64> {
     })
 }
 
+/// What the inputs of a port are called in a figure, beside each other: see [`name`]. Coordinates that all of them share tell
+/// nothing and are left out. Where there is one input, its coordinates that have a name are enough.
+pub(super) fn names(inputs: &[Input], given: &BTreeMap<String, String>) -> Vec<String> {
+    let coordinates: Vec<Vec<&str>> = inputs.iter().map(|input| input.label.split(',').collect()).collect();
+    let is_named = |coordinate: &str| {
+        given.contains_key(coordinate) || coordinate.split_once('=').is_some_and(|(_, value)| given.contains_key(value))
+    };
+    let tells = |coordinate: &str| match inputs.len() {
+        1 => is_named(coordinate),
+        _ => !coordinates.iter().all(|all| all.contains(&coordinate)),
+    };
+    let short = |(position, input): (usize, &Input)| {
+        let telling: Vec<&str> = coordinates[position].iter().copied().filter(|c| tells(c)).collect();
+        let label = telling.join(",");
+        match given.contains_key(&input.label) || label.is_empty() {
+            true => name(input, position, given),
+            false => name(&Input { label, path: input.path.clone() }, position, given),
+        }
+    };
+    inputs.iter().enumerate().map(short).collect()
+}
+
 /// What an input is called in a figure: what `names` says for its matrix coordinates (`model=5`) or for the value in
 /// them (`5`); else the coordinates in words (`model 5`); else, where it has none, its place among all (`variant 2`).
-pub(super) fn name(input: &Input, position: usize, names: &BTreeMap<String, String>) -> String {
+fn name(input: &Input, position: usize, names: &BTreeMap<String, String>) -> String {
     if input.label.is_empty() {
         let place = format!("variant {}", position + 1);
         return names.get(&place).cloned().unwrap_or(place);
@@ -97,5 +119,22 @@ mod tests {
         assert_eq!(name(&input("method=pca"), 0, &names), "PCA");
         assert_eq!(name(&input("model=5,seed=1"), 0, &names), "model 5, seed 1");
         assert_eq!(name(&input(""), 1, &names), "variant 2");
+    }
+
+    #[test]
+    fn coordinates_that_all_share_are_left_out() {
+        let inputs = |labels: &[&str]| -> Vec<Input> {
+            labels.iter().map(|label| Input { label: (*label).to_owned(), path: "x".into() }).collect()
+        };
+        let given = BTreeMap::from([("pca".to_owned(), "PCA".to_owned())]);
+        let of = |labels: &[&str]| super::names(&inputs(labels), &given);
+        assert_eq!(
+            of(&["how=min-max,model=conv,method=pca", "how=min-max,model=conv,method=tsne"]),
+            ["PCA", "method tsne"]
+        );
+        assert_eq!(of(&["model=1,method=pca", "model=2,method=pca"]), ["model 1", "model 2"]);
+        assert_eq!(of(&["model=1,method=pca", "model=2,method=tsne"]), ["model 1, method pca", "model 2, method tsne"]);
+        assert_eq!(of(&["how=min-max,method=pca"]), ["PCA"]);
+        assert_eq!(of(&["a=1", "a=1"]), ["a 1", "a 1"]);
     }
 }

@@ -14,7 +14,7 @@ use super::matching::Contingency;
 use super::read::{self, Clustered, grouped};
 use super::style;
 use crate::artifact::dataset::Dataset;
-use crate::kind::{Arity, Context, Kind, check};
+use crate::kind::{Arity, Context, Kind, check, schema};
 use crate::rng::Rng;
 
 /// The kind.
@@ -24,19 +24,23 @@ pub(super) const KIND: Kind = Kind {
     inputs: &[super::port("data", Arity::One, "the image set that was clustered"), super::CLUSTERS],
     outputs: super::OUTPUTS,
     check: check::<Params>,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
     module: "visualise/samples.rs",
 };
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Params {
+    /// What stands over the figure; the most important number follows it.
     title: String,
+    /// A remark below the figure.
     caption: String,
     /// How many images of each cluster.
     samples: NonZeroUsize,
+    /// Decides which images.
     seed: u64,
 }
 

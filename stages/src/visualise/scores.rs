@@ -9,7 +9,7 @@ use super::confusion::read_matrix;
 use super::figure::{Chart, Figure};
 use super::read::grouped;
 use super::share::{share, wilson};
-use crate::kind::{Context, Kind, check};
+use crate::kind::{Context, Kind, check, schema};
 
 /// The kind.
 pub(super) const KIND: Kind = Kind {
@@ -18,16 +18,19 @@ pub(super) const KIND: Kind = Kind {
     inputs: &[super::CONFUSION],
     outputs: super::OUTPUTS,
     check: check::<Params>,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
     module: "visualise/scores.rs",
 };
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Params {
+    /// What stands over the figure; the most important number follows it.
     title: String,
+    /// A remark below the figure.
     caption: String,
 }
 

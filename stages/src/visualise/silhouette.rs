@@ -12,7 +12,7 @@ use super::figure::{Chart, Figure};
 use super::matching::Contingency;
 use super::read::{self, grouped};
 use super::style::{self, INK};
-use crate::kind::{Context, Kind, check};
+use crate::kind::{Context, Kind, check, schema};
 
 /// The kind.
 pub(super) const KIND: Kind = Kind {
@@ -21,16 +21,19 @@ pub(super) const KIND: Kind = Kind {
     inputs: &[super::CHOICE, super::CLUSTERS],
     outputs: super::OUTPUTS,
     check: check::<Params>,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
     module: "visualise/silhouette.rs",
 };
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Params {
+    /// What stands over the figure; the most important number follows it.
     title: String,
+    /// A remark below the figure.
     caption: String,
 }
 

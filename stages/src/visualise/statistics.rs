@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::chart::table::{Align, Row, Table};
 use super::figure::{Chart, Figure};
 use super::read;
-use crate::kind::{Arity, Context, Kind, check};
+use crate::kind::{Arity, Context, Kind, check, schema};
 
 /// The kind.
 pub(super) const KIND: Kind = Kind {
@@ -21,16 +21,19 @@ pub(super) const KIND: Kind = Kind {
     ],
     outputs: super::OUTPUTS,
     check: check::<Params>,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
     module: "visualise/statistics.rs",
 };
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Params {
+    /// What stands over the figure; the most important number follows it.
     title: String,
+    /// A remark below the figure.
     caption: String,
     /// How many pixels are shown at each end.
     edge: usize,

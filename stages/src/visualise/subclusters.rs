@@ -15,7 +15,7 @@ use super::figure::{Chart, Figure};
 use super::projected::{self, Place, Projected};
 use super::read::{self, grouped};
 use super::style::{self, Colour, INK, NOISE, PAPER, mix};
-use crate::kind::{Arity, Context, Kind, check};
+use crate::kind::{Arity, Context, Kind, check, schema};
 
 /// The kind.
 pub(super) const KIND: Kind = Kind {
@@ -28,16 +28,19 @@ pub(super) const KIND: Kind = Kind {
     ],
     outputs: super::OUTPUTS,
     check: check::<Params>,
+    params: schema::<Params>,
     run,
     fixed: None,
     chain: None,
     module: "visualise/subclusters.rs",
 };
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Params {
+    /// What stands over the figure; the most important number follows it.
     title: String,
+    /// A remark below the figure.
     caption: String,
     /// Coordinates (`method=pca`) or their value (`pca`) -> the name of the projection.
     names: BTreeMap<String, String>,
@@ -90,7 +93,7 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
         }
         rows.push(row);
     }
-    let agreement = |c: &&Category| c.scores.ari.map(|ari| format!("{ari:.3} for {}", c.name));
+    let agreement = |c: &&Category| c.agreement().map(|ari| format!("{ari:.3} for {}", c.name));
     let agreement: Vec<String> = shown.iter().filter_map(agreement).collect();
     let title = match agreement.is_empty() {
         true => params.title,
@@ -104,7 +107,7 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
 /// The classes to show.
 fn shown<'a>(categories: &'a [Category], numbers: &[u32]) -> anyhow::Result<Vec<&'a Category>> {
     if numbers.is_empty() {
-        let several: Vec<&Category> = categories.iter().filter(|c| c.clusters.len() > 1).collect();
+        let several: Vec<&Category> = categories.iter().filter(|c| c.is_divided()).collect();
         return Ok(if several.is_empty() { categories.iter().collect() } else { several });
     }
     let find = |number: &u32| {

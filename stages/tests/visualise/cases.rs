@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::json;
 use stages::artifact::dataset::{self, Pixels};
 use stages::artifact::tensors::{self, Data};
+use stages::kind::Input;
 
 use crate::drawn::Case;
 
@@ -41,6 +42,39 @@ pub(crate) fn layers() -> Case {
     Case::new("visualise/layers").file("summary", summary.to_string())
 }
 
+/// Projections whose labels have several axes.
+pub(crate) fn projection_of_axes() -> Case {
+    let mut case = projection(60, 3, 0);
+    let with = |label: &str| {
+        let path = case.folder.path().join(label);
+        std::fs::copy(&case.inputs["projections"][0].path, &path).unwrap();
+        Input { label: label.to_owned(), path }
+    };
+    let inputs = ["how=min-max,model=conv,method=pca", "how=min-max,model=conv,method=tsne"].map(with);
+    case.inputs.insert("projections".into(), inputs.into());
+    case
+}
+
+/// A network with a block inside a block.
+pub(crate) fn nested_network() -> Case {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("nested.yaml");
+    let text = "
+name: nested
+layers:
+  - name: outer
+    type: inception
+    branches:
+      - - {name: inner_block, type: residual, layers: [{type: conv, filters: 1, activation: relu}, {type: dropout, rate: 0.5}]}
+        - {type: avg_pool, size: 3, stride: 1, padding: same}
+      - [{type: conv, filters: 4, kernel: [1, 7]}]
+  - {name: flatten, type: flatten}
+  - {name: output, type: dense}
+";
+    std::fs::write(&path, text).unwrap();
+    drawing(&stages::model::document(&path).unwrap().bytes)
+}
+
 /// One of the shipped models, for images of 28 x 28 pixels in five classes.
 pub(crate) fn network(model: &str) -> Case {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../models/{model}.yaml"));
@@ -68,6 +102,11 @@ pub(crate) fn curves(epochs: usize) -> Case {
         writeln!(history, "{epoch},{},{},{},{last}", left, 1.0 - 0.3 * left, 0.1 + left).unwrap();
     }
     Case::new("visualise/curves").file("history", history)
+}
+
+/// The same with the epoch whose weights were kept.
+pub(crate) fn curves_with_kept(epochs: usize, kept: usize) -> Case {
+    curves(epochs).file("training", json!({"epochs": epochs, "epoch": kept, "val_loss": 0.1}).to_string())
 }
 
 pub(crate) fn confusion(names: &[String]) -> Case {
@@ -202,14 +241,18 @@ pub(crate) fn silhouette(samples: usize, classes: usize, tried: &[usize]) -> Cas
     Case::new("visualise/silhouette").file("choice", choice).file("clusters", rows)
 }
 
-/// A curve of so many distances, with the radius at one of them or given.
+/// A curve of so many distances, with the radius chosen just above one of them or given.
 pub(crate) fn k_distance(samples: usize, given: Option<f64>) -> Case {
     let distance = |i: usize| 0.1 + (i as f64 / samples as f64).powi(8);
-    let curve = (0..samples).fold("rank,distance\n".to_owned(), |mut text, i| {
-        writeln!(text, "{i},{}", distance(i)).unwrap();
+    let chosen = samples * 3 / 4;
+    let head = if given.is_some() { "rank,distance\n" } else { "rank,distance,clusters,kept,told\n" };
+    let curve = (0..samples).fold(head.to_owned(), |mut text, i| {
+        let away = chosen.abs_diff(i) as f64 / samples as f64;
+        let spread = if given.is_some() { String::new() } else { format!(",6,0.9,{}", 1.4 - away) };
+        writeln!(text, "{i},{}{spread}", distance(i)).unwrap();
         text
     });
-    let eps = given.unwrap_or_else(|| distance(samples * 3 / 4));
+    let eps = given.unwrap_or_else(|| distance(chosen).midpoint(distance(chosen + 1)));
     let metrics = json!({"clusters": 6, "noise": 65, "eps": eps, "ari": 0.8});
     Case::new("visualise/k-distance").file("choice", curve).file("metrics", metrics.to_string())
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::cases::{k_distance, names, projection, sample, samples, silhouette, subclusters};
+use crate::cases::{k_distance, names, projection, projection_of_axes, sample, samples, silhouette, subclusters};
 
 #[test]
 fn only_a_linear_projection_carries_a_share_of_the_variance() {
@@ -85,6 +85,29 @@ fn samples_are_random_images_of_each_cluster_by_seed() {
 }
 
 #[test]
+fn coordinates_that_all_projections_share_are_not_repeated() {
+    let case = projection_of_axes();
+    let drawn = case.draw();
+    assert!(drawn.says("PCA: true classes") && drawn.says("t-SNE: clusters (ARI"), "{:?}", drawn.texts());
+    assert!(!drawn.says("min-max"));
+}
+
+#[test]
+fn groups_of_one_label_are_numbered_among_themselves_and_one_group_has_no_agreement() {
+    let group = |label: &str, images: u64| json!({"images": images, "labels": [{"name": label, "images": images}]});
+    let class = |label: u32, name: &str, groups: serde_json::Value, ari: f64| {
+        let count = groups.as_array().unwrap().len();
+        json!({"label": label, "name": name, "images": 200, "labels": [], "clusters": groups,
+            "scores": {"images": 200, "clusters": count, "ari": ari, "purity": 0.9}})
+    };
+    let two = json!([group("boot", 100), group("trouser", 60), group("trouser", 40)]);
+    let found = json!([class(0, "mixed", two, 0.9), class(1, "upper", json!([group("shirt", 200)]), 0.0)]).to_string();
+    let drawn = crate::drawn::Case::new("visualise/categories").file("categories", found).draw();
+    assert!(drawn.says("trouser, group 1") && drawn.says("trouser, group 2") && !drawn.says("group 3"));
+    assert!(drawn.says("3 sub-categories in 1 of 2 classes") && drawn.says("0.900") && !drawn.says("0.000"));
+}
+
+#[test]
 fn clusters_of_other_samples_are_refused() {
     let other = "index,cluster,label\n0,0,2\n";
     let mut case = samples([10, 4, 4, 1], 2, 0);
@@ -116,7 +139,8 @@ fn the_chosen_number_of_clusters_and_radius_are_drawn() {
     );
     assert!(silhouette(300, 3, &[4]).draw().says("their number was given"));
     let drawn = k_distance(400, None).draw();
-    assert!(drawn.says("knee, image 301 of 400") && drawn.svg.contains("6 clusters, 65 of 400 images are noise"));
+    assert!(drawn.says("301 of 400 images are core points"), "{:?}", drawn.texts());
+    assert!(drawn.svg.contains("6 clusters, 65 of 400 images are noise") && drawn.says("clusters tell most"));
     let given = k_distance(400, Some(0.3)).draw();
-    assert!(given.says("eps was given") && !given.says("knee"));
+    assert!(given.says("eps was given") && !given.says("tell"));
 }

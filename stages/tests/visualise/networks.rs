@@ -1,8 +1,10 @@
 //! Tables, curves and drawings of data and networks.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
-use crate::cases::{curves, drawing, layers, network, statistics};
+use crate::cases::{curves, curves_with_kept, layers, nested_network, network, statistics};
 use crate::drawn::Case;
 
 #[test]
@@ -58,6 +60,12 @@ fn curves_tell_the_best_epoch_and_the_test_accuracy() {
     assert!(drawn.says("test accuracy 0.9863") && drawn.says("Best validation accuracy 0.9876 in epoch 3"));
     assert!(drawn.says("least validation loss 0.1769 in epoch 10"));
     assert!(curves(200).draw().says("Every 8 epochs of 200"));
+    assert!(drawn.says("Bold: the best validation accuracy.") && !drawn.says("kept"));
+    let kept = curves_with_kept(10, 7).with(json!({"title": "Model"})).draw();
+    assert!(kept.says("of the weights of epoch 7)") && kept.says("Bold: the epoch whose weights were kept."));
+    assert_eq!(kept.texts().iter().filter(|(text, _)| text == "kept").count(), 2, "a line through each chart");
+    let error = curves_with_kept(10, 11).error();
+    assert!(error.contains("epoch 11") && error.contains("do not belong together"), "{error}");
 }
 
 #[test]
@@ -91,24 +99,15 @@ fn an_inception_block_shows_its_branches() {
 
 #[test]
 fn blocks_inside_blocks_are_drawn_inside_them() {
-    let folder = tempfile::TempDir::new().unwrap();
-    let path = folder.path().join("nested.yaml");
-    let text = "
-name: nested
-layers:
-  - name: outer
-    type: inception
-    branches:
-      - - {name: inner, type: residual, layers: [{type: conv, filters: 1, activation: relu}, {type: dropout, rate: 0.5}]}
-        - {type: avg_pool, size: 3, stride: 1, padding: same}
-      - [{type: conv, filters: 4, kernel: [1, 7]}]
-  - {name: flatten, type: flatten}
-  - {name: output, type: dense}
-";
-    std::fs::write(&path, text).unwrap();
-    let drawn = drawing(&stages::model::document(&path).unwrap().bytes).draw();
+    let drawn = nested_network().draw();
     drawn.assert_legible("a block in a block");
-    for text in ["outer (inception)", "inner (residual)", "identity", "conv 1×7, 4", "average pool 3×3", "3920"] {
+    for text in ["outer (inception)", "inner_block (residual)", "identity", "conv 1×7, 4", "average pool 3×3", "3920"]
+    {
         assert!(drawn.says(text), "{text}");
     }
+    // The line into a block comes in at its middle, right of its name.
+    let boxes: BTreeMap<String, resvg::usvg::Rect> = drawn.texts().into_iter().collect();
+    let (name, below) = (boxes["inner_block (residual)"], [boxes["average pool 3×3"], boxes["stride 1"]]);
+    let middle = (below[0].left() + below[1].right()) / 2.0;
+    assert!(name.right() < middle, "the name {name:?} reaches the line at {middle}");
 }

@@ -45,6 +45,18 @@ fn the_surest_mistakes_come_first_and_say_what_they_were_taken_for() {
 }
 
 #[test]
+fn a_probability_below_one_is_not_written_as_one() {
+    let case = mistakes([60, 28, 28, 1], 3);
+    let predictions =
+        "index,label,predicted,p_0,p_1,p_2\n0,0,1,0.00001,0.99999,0\n1,1,0,1,0,0\n2,2,0,0.9994,0.0006,0\n";
+    std::fs::write(&case.inputs["predictions"][0].path, predictions).unwrap();
+    let drawn = case.draw();
+    for text in ["(>0.999)", "(1.000)", "(0.999)"] {
+        assert!(drawn.says(text), "{text}: {:?}", drawn.texts());
+    }
+}
+
+#[test]
 fn a_network_without_mistakes_has_a_figure_too() {
     let case = mistakes([6, 8, 8, 1], 3);
     let right = predictions(6, 3).replacen("0,0,1,", "0,0,0,", 1);

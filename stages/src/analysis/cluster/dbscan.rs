@@ -1,6 +1,6 @@
-//! DBSCAN (Ester, Kriegel, Sander and Xu, 1996), its radius given or read off the data.
+//! DBSCAN (Ester, Kriegel, Sander and Xu, 1996), its radius given or chosen from the data.
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use linfa::ParamGuard;
 use linfa::traits::Transformer;
 use linfa_nn::distance::L2Dist;
@@ -8,21 +8,21 @@ use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::Auto;
-use super::knee::knee;
+use super::automatic::{Automatic, automatic};
 use super::radius::WithinRadius;
-use crate::analysis::nearest::nearest;
+use crate::analysis::nearest::{Neighbour, nearest};
 use crate::analysis::points::Points;
 use crate::analysis::tagged::{Limits, require};
 use crate::kind::ParamError;
 
 /// The parameters of `method: dbscan`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dbscan {
     /// How many points, itself included, a core point has within the radius.
     #[serde(default = "twenty")]
     pub min_samples: usize,
-    /// The radius, or `auto`.
+    /// The radius, or `auto`: the one whose clusters tell most of the points.
     #[serde(default)]
     pub eps: Eps,
     /// What is done to every embedding first.
@@ -35,12 +35,12 @@ fn twenty() -> usize {
 }
 
 /// The radius of a neighbourhood.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(untagged, expecting = "expected a positive number or `auto`")]
 pub enum Eps {
     /// A number, in the units of the embeddings after normalisation.
     Given(f64),
-    /// From the k-distance curve: see [`knee`].
+    /// The radius whose clusters tell most of the points.
     Named(Auto),
 }
 
@@ -51,7 +51,7 @@ impl Default for Eps {
 }
 
 /// What is done to every embedding before distances are taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Normalise {
     /// Divided by its Euclidean length: directions are compared. An embedding of zeros stays as it is.
@@ -94,8 +94,8 @@ pub struct Density {
     pub eps: f64,
     /// The embeddings that were clustered: the given ones, normalised.
     pub values: Array2<f64>,
-    /// The k-distance curve, if the radius was read off it.
-    pub distances: Option<Vec<f64>>,
+    /// What the radius was chosen from, if it was chosen.
+    pub choice: Option<Automatic>,
 }
 
 /// Groups the rows of `values` [N, D] by density. The labels are those of scikit-learn's brute force on the same
@@ -105,11 +105,20 @@ pub struct Density {
 /// If the radius is to be chosen and cannot be: too few points, or all of them the same.
 pub fn dbscan(values: &Array2<f64>, params: &Dbscan) -> anyhow::Result<Density> {
     let values = params.normalise.apply(values);
-    let (eps, distances) = match params.eps {
+    let (eps, choice) = match params.eps {
         Eps::Given(eps) => (eps, None),
         Eps::Named(Auto::Auto) => {
-            let distances = k_distances(&values, params.min_samples);
-            (automatic(&distances, values.nrows(), params.min_samples)?, Some(distances))
+            ensure!(
+                values.nrows() > params.min_samples,
+                "`eps: auto` needs more embeddings than min_samples = {}, but there are {}: give `eps` a number",
+                params.min_samples,
+                values.nrows()
+            );
+            let found = automatic(&Points::new(values.view()), params.min_samples);
+            let found = found.context(
+                "`eps: auto` finds no radius: every embedding has its neighbours at the same distance. Give `eps` a number",
+            )?;
+            (found.eps, Some(found))
         }
     };
     let clusters = linfa_clustering::Dbscan::params_with(params.min_samples, L2Dist, WithinRadius { radius: eps })
@@ -118,7 +127,7 @@ pub fn dbscan(values: &Array2<f64>, params: &Dbscan) -> anyhow::Result<Density> 
         .context("DBSCAN refused its parameters")?
         .transform(&values)
         .to_vec();
-    Ok(Density { clusters, eps, values, distances })
+    Ok(Density { clusters, eps, values, choice })
 }
 
 /// The k-distance curve: the distance from every point to the last of the neighbours that would make it a core point,
@@ -128,22 +137,13 @@ pub fn k_distances(values: &Array2<f64>, min_samples: usize) -> Vec<f64> {
     if values.nrows() < min_samples {
         return Vec::new();
     }
-    let neighbours = nearest(&Points::new(values.view()), min_samples - 1);
-    let mut distances: Vec<f64> =
-        neighbours.iter().filter_map(|row| row.last()).map(|far| far.squared.sqrt()).collect();
-    distances.sort_unstable_by(f64::total_cmp);
-    distances
+    sorted(&nearest(&Points::new(values.view()), min_samples - 1), min_samples)
 }
 
-fn automatic(distances: &[f64], n: usize, min_samples: usize) -> anyhow::Result<f64> {
-    ensure!(
-        n > min_samples,
-        "`eps: auto` needs more embeddings than min_samples = {min_samples}, but there are {n}: give `eps` a number"
-    );
-    match knee(distances) {
-        Some(knee) => Ok(knee.distance),
-        None => bail!(
-            "`eps: auto` finds no knee: every embedding has its neighbours at the same distance. Give `eps` a number"
-        ),
-    }
+/// The distance from every point to neighbour number `min_samples - 1`, ascending.
+pub(super) fn sorted(neighbours: &[Vec<Neighbour>], min_samples: usize) -> Vec<f64> {
+    let far = neighbours.iter().filter_map(|row| row.get(min_samples - 2));
+    let mut distances: Vec<f64> = far.map(|far| far.squared.sqrt()).collect();
+    distances.sort_unstable_by(f64::total_cmp);
+    distances
 }

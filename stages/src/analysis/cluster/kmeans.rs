@@ -16,10 +16,10 @@ use crate::kind::ParamError;
 use crate::rng::Rng;
 
 /// The parameters of `method: kmeans`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KMeans {
-    /// How many clusters to look for, or `auto`: see [`choose`](super::choose).
+    /// How many clusters to look for, or `auto`: the number with the highest silhouette.
     #[serde(default)]
     pub clusters: Count,
     /// The most clusters that `auto` tries.
@@ -38,7 +38,7 @@ fn ten() -> usize {
 }
 
 /// A number of clusters.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(untagged, expecting = "expected a whole number or `auto`")]
 pub enum Count {
     /// So many.

@@ -1,10 +1,12 @@
 //! The kind `cluster`: groups embeddings, and says how well the groups agree with the classes.
 
+mod automatic;
 mod choose;
 mod dbscan;
 mod kmeans;
 mod knee;
 mod radius;
+mod spread;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
@@ -14,13 +16,15 @@ use super::embeddings::Embeddings;
 use super::score::Agreement;
 use super::{on_threads, tagged};
 use crate::artifact;
-use crate::kind::{Arity, Context, Kind, Output, ParamError, Port, Reads, Role};
+use crate::kind::{Arity, Context, Kind, Output, ParamError, Port, Reads, Role, schema};
 
+pub use automatic::{Automatic, automatic};
 pub use choose::{Choice, Search, Trial, choose};
 pub use dbscan::{Dbscan, Density, Eps, Normalise, dbscan, k_distances};
 pub use kmeans::{Count, KMeans, Partition, kmeans};
 pub use knee::{Knee, knee};
 pub use radius::WithinRadius;
+pub use spread::Spread;
 
 /// Groups embeddings without looking at their classes.
 pub const KIND: Kind = Kind {
@@ -53,10 +57,14 @@ pub const KIND: Kind = Kind {
             file: "choice.csv",
             role: Role::Data,
             doc: "what the choice was made from; k-means: CSV `clusters,silhouette,inertia`, a row a number that was tried; \
-                  DBSCAN: CSV `rank,distance`, the distances to neighbour number `min_samples - 1`, ascending",
+                  DBSCAN: CSV `rank,distance`, the distances to neighbour number `min_samples - 1`, ascending; with \
+                  `eps: auto` also `clusters,kept,told`, of a radius just above each distance: how many clusters there \
+                  are, the share of the embeddings in them, and that times the entropy of their sizes (nats), which is \
+                  largest at eps",
         },
     ],
     check: |with| Ok(serde_json::to_value(method(with)?).expect("parameters are plain data")),
+    params: schema::<Method>,
     run,
     fixed: None,
     chain: None,
@@ -64,7 +72,7 @@ pub const KIND: Kind = Kind {
 };
 
 /// The word `auto`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Auto {
     /// Chosen from the data.
@@ -73,7 +81,7 @@ pub enum Auto {
 }
 
 /// How to group.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(tag = "method", rename_all = "kebab-case")]
 enum Method {
     Kmeans(KMeans),
@@ -114,11 +122,17 @@ struct Line {
     silhouette: Option<f32>,
 }
 
-/// A point of the k-distance curve.
+/// A point of the k-distance curve, and the clusters at a radius just above it if they were looked at.
 #[derive(Serialize)]
 struct Distance {
     rank: usize,
     distance: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clusters: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    told: Option<f64>,
 }
 
 /// Embeddings, grouped.
@@ -133,7 +147,7 @@ struct Grouped {
 /// What the choice was made from.
 enum Choosing {
     Trials(Vec<Trial>),
-    Distances(Vec<f64>),
+    Distances(Vec<f64>, Vec<Spread>),
 }
 
 fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
@@ -152,9 +166,18 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
     let mut csv = artifact::csv_writer(context.output("choice")?)?;
     match found.choice {
         Choosing::Trials(trials) => trials.into_iter().try_for_each(|trial| csv.serialize(trial))?,
-        Choosing::Distances(distances) => {
-            let rows = distances.into_iter().enumerate();
-            rows.map(|(rank, distance)| Distance { rank, distance }).try_for_each(|row| csv.serialize(row))?;
+        Choosing::Distances(distances, spreads) => {
+            let row = |(rank, distance)| {
+                let spread = spreads.get(rank);
+                Distance {
+                    rank,
+                    distance,
+                    clusters: spread.map(|s| s.clusters),
+                    kept: spread.map(|s| s.kept),
+                    told: spread.map(Spread::told),
+                }
+            };
+            distances.into_iter().enumerate().map(row).try_for_each(|row| csv.serialize(row))?;
         }
     }
     csv.flush().context("cannot write what the choice was made from")?;
@@ -187,8 +210,11 @@ fn by_kmeans(params: &KMeans, embeddings: &Embeddings, context: &Context<'_>) ->
 }
 
 fn by_density(params: &Dbscan, embeddings: &Embeddings, context: &Context<'_>) -> anyhow::Result<Grouped> {
-    let Density { clusters, eps, values, distances } = dbscan(&embeddings.values, params)?;
-    let distances = distances.unwrap_or_else(|| k_distances(&values, params.min_samples));
+    let Density { clusters, eps, values, choice } = dbscan(&embeddings.values, params)?;
+    let choice = match choice {
+        Some(Automatic { distances, spreads, .. }) => Choosing::Distances(distances, spreads),
+        None => Choosing::Distances(k_distances(&values, params.min_samples), vec![]),
+    };
     let names: Vec<i64> = clusters.iter().map(|c| c.map_or(-1, |c| c as i64)).collect();
     let mut metrics = metrics(&names, embeddings);
     context.message(format!("eps {eps:.6}: {} clusters, {} of {} noise", metrics.clusters, metrics.noise, names.len()));
@@ -201,7 +227,7 @@ fn by_density(params: &Dbscan, embeddings: &Embeddings, context: &Context<'_>) -
         kept.iter().zip(found).for_each(|(&i, silhouette)| silhouettes[i] = Some(silhouette));
     }
     metrics.eps = Some(eps);
-    Ok(Grouped { clusters: names, silhouettes, metrics, choice: Choosing::Distances(distances) })
+    Ok(Grouped { clusters: names, silhouettes, metrics, choice })
 }
 
 fn metrics(clusters: &[i64], embeddings: &Embeddings) -> Metrics {

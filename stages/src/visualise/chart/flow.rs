@@ -103,7 +103,8 @@ impl Fork {
     fn width(&self) -> f64 {
         let branches = self.branches.iter().map(|branch| width(branch)).sum::<f64>();
         let between = BETWEEN * self.branches.len().saturating_sub(1) as f64;
-        let name = text::width(&self.name, SMALL, Weight::Bold) + 2.0 * SPACE;
+        // The name stands left of the line that comes in at the middle.
+        let name = 2.0 * (text::width(&self.name, SMALL, Weight::Bold) + 2.0 * SPACE - FRAME);
         (branches + between).max(self.join.width()).max(name) + 2.0 * FRAME
     }
 
