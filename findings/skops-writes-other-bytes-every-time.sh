@@ -3,8 +3,8 @@
 #
 # Expected: Saving one model twice gives one file. A secure format with a JSON schema should be the more stable
 #   one.
-# Happens: The schema in the archive holds identifiers of objects that are other numbers in each run, so the
-#   file differs.
+# Happens: Four runs give different files. The schema in the archive names each object by a large number, such
+#   as the one that is printed at the end.
 # Seen: skops 0.16.0 and joblib 1.6.0 with scikit-learn 1.9.1, Python 3.11 on Debian 12, x86-64, in November
 #   2026.
 # Matters: A cache or a lock file that hashes outputs sees a new model after each retraining, and everything
@@ -38,17 +38,17 @@ print(*(hashlib.sha256(open(f, "rb").read()).hexdigest()[:16] for f in ("model.s
 """
 from importlib.metadata import version
 print("skops", version("skops"), "joblib", version("joblib"), "scikit-learn", version("scikit-learn"))
-skops, joblibs, identifiers = [], [], []
+skops, joblibs = [], []
 for _ in range(4):
     a, b = subprocess.check_output([sys.executable, "-c", TRAIN], text=True).split()
     skops.append(a)
     joblibs.append(b)
-    identifiers.append(json.loads(zipfile.ZipFile("model.skops").read("schema.json"))["__id__"])
 print("skops: ", *skops)
 print("joblib:", *joblibs)
-print("the identifier of the model in each schema:", *identifiers)
+schema = json.loads(zipfile.ZipFile("model.skops").read("schema.json"))
+print("an identifier in the schema:", schema["__id__"])
 check(len(set(skops)) > 1, "the skops file differs between processes")
 check(len(set(joblibs)) == 1, "the joblib file does not")
-check(len(set(identifiers)) > 1, "the identifier is another number in each run")
+check(isinstance(schema["__id__"], int), "the schema holds an identifier")
 EOF
 venv/bin/python check.py
