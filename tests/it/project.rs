@@ -1,6 +1,7 @@
 //! A throw-away project: files, a pipeline, and runs of the real binary in it.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -99,6 +100,7 @@ impl Project {
         if let Some(cache) = &self.cache {
             command.arg("--cache").arg(cache);
         }
+        hear_signals(&mut command);
         command
     }
 
@@ -214,4 +216,19 @@ impl Record {
         }
         digests
     }
+}
+
+/// Has a program hear the signals that whoever started the tests may ignore, as a shell does for what it starts in the background.
+fn hear_signals(command: &mut Command) {
+    let default = || {
+        for signal in [libc::SIGINT, libc::SIGHUP, libc::SIGTERM] {
+            // SAFETY: `signal` takes two numbers, and may be called between fork and exec.
+            if unsafe { libc::signal(signal, libc::SIG_DFL) } == libc::SIG_ERR {
+                return Err(std::io::Error::last_os_error());
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: what runs there neither allocates nor takes a lock.
+    unsafe { command.pre_exec(default) };
 }
