@@ -14,9 +14,10 @@ pub(super) struct Share {
 }
 
 impl Budget {
-    /// A budget of `cpus` processors and of the GPUs the machine has.
-    pub(super) fn new(cpus: usize) -> Self {
-        Self::of(Share { cpus: cpus.max(1), gpus: gpus() })
+    /// A budget of `cpus` processors and `gpus` GPUs. Without any, those who ask for one come one after another, as if there were one: what they
+    /// do instead is likely to be much.
+    pub(super) fn new(cpus: usize, gpus: usize) -> Self {
+        Self::of(Share { cpus: cpus.max(1), gpus: gpus.max(1) })
     }
 
     /// A budget of this much.
@@ -56,12 +57,4 @@ impl Budget {
         self.free.cpus += share.cpus;
         self.free.gpus += share.gpus;
     }
-}
-
-/// The GPUs of the machine, as the NVIDIA driver names them.
-fn gpus() -> usize {
-    let is_gpu = |name: &str| name.strip_prefix("nvidia").is_some_and(|n| n.parse::<u32>().is_ok());
-    std::fs::read_dir("/dev")
-        .map(|entries| entries.flatten().filter(|e| e.file_name().to_str().is_some_and(is_gpu)).count())
-        .unwrap_or(0)
 }

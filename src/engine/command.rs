@@ -106,9 +106,12 @@ impl Execution<'_> {
         };
         command.current_dir(&work);
         let guarded = self.slots.guard().is_there();
+        let gpus = self.slots.gpus().lend(self.stage.resources.gpu);
+        command.envs(gpus.variables());
         command.envs(surroundings::variables(self.stage, self.threads, guarded, &home));
         let tools = self.open_tools(body, &work)?;
         let ending = self.wait_for(&command, slot, &tools);
+        drop(gpus);
         for tool in &tools {
             // Nobody is to take it for something that the command left.
             let _ = fs::remove_file(work.join(tool));

@@ -110,7 +110,7 @@ pub(super) fn bring_up_to_date(
     let wanted = wanted(pipeline, options);
     let (messages, inbox) = mpsc::channel();
     let mut owner = Owner::new(pipeline, &wanted, began.at, trace, reporter);
-    let schedule = Schedule::new(pipeline, wanted, Budget::new(options.jobs), options.keep_going);
+    let schedule = Schedule::new(pipeline, wanted, Budget::new(options.jobs, slots.gpus().count()), options.keep_going);
     let crew = Crew {
         deciding: &deciding,
         slots: &slots,

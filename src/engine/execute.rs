@@ -234,6 +234,11 @@ impl Execution<'_> {
         // Stages read no environment; these bound the thread pools of the libraries under them.
         command.env("RAYON_NUM_THREADS", job.threads.to_string()).env("CANDLE_NUM_THREADS", "1");
         command.env("TMPDIR", scratch).envs(ALLOCATOR);
+        // Who names a device counts all of them.
+        let gpus = self.slots.gpus().lend(self.stage.resources.gpu);
+        if self.stage.resources.device == "auto" {
+            command.envs(gpus.variables());
+        }
         let mut child = process::spawn(&mut command).map_err(|e| cannot_start(self.worker.as_os_str(), &e))?;
         let mut stdin = child.stdin.take().ok_or_else(|| Failure::Failed("the worker has no standard input".into()))?;
         let stdout = child.stdout.take().ok_or_else(|| Failure::Failed("the worker has no standard output".into()))?;
@@ -249,6 +254,7 @@ impl Execution<'_> {
             process::wait(&mut child, self.stage.timeout, self.interrupt, &|| log::keep_short(self.log))
         })?;
         drop(stdin);
+        drop(gpus);
         self.judge(ending)
     }
 

@@ -18,6 +18,7 @@ mod event;
 mod execute;
 mod explain;
 mod footprint;
+mod gpu;
 mod guard;
 mod hint;
 mod history;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use super::gpu::Gpus;
 use super::guard::{Confinement, Guard, Limits};
 use super::hint::Memory;
 use super::process;
@@ -31,6 +32,9 @@ pub(super) struct Slots<'a> {
     made: AtomicU64,
     /// How often the kernel has killed for want of memory; looked at before the first stage is executed.
     memory: OnceLock<Mutex<Memory>>,
+    gpus: Gpus,
+    /// Whether the user was told that a stage asks for GPUs that there are not.
+    told_of_gpus: AtomicBool,
     /// Whether the user was told that a pipe can fail unnoticed.
     told: AtomicBool,
 }
@@ -62,8 +66,20 @@ impl<'a> Slots<'a> {
             used: Mutex::default(),
             made: AtomicU64::new(0),
             memory: OnceLock::new(),
+            gpus: Gpus::find(),
+            told_of_gpus: AtomicBool::new(false),
             told: AtomicBool::new(false),
         }
+    }
+
+    /// The GPUs of this machine.
+    pub(super) fn gpus(&self) -> &Gpus {
+        &self.gpus
+    }
+
+    /// What is to be said of a stage that asks for GPUs that there are not; told once.
+    pub(super) fn lacks_gpus(&self, stage: &Stage) -> Option<String> {
+        self.gpus.lacking(stage).filter(|_| !self.told_of_gpus.swap(true, Ordering::Relaxed))
     }
 
     /// Begins to watch whether memory runs out.

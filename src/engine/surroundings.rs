@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use super::gpu::NARROWING;
 use super::process;
 use crate::pipeline::Stage;
 
@@ -41,5 +42,5 @@ pub(super) fn variables(stage: &Stage, threads: usize, guarded: bool, home: &Pat
 
 /// Whether every command finds a variable, whatever its stage says.
 pub(super) fn is_given(name: &str) -> bool {
-    ["PATH", "HOME", "TMPDIR", UNPACKING.0].contains(&name) || THREADS.contains(&name)
+    ["PATH", "HOME", "TMPDIR", UNPACKING.0].contains(&name) || THREADS.contains(&name) || NARROWING.contains(&name)
 }

@@ -139,6 +139,9 @@ impl Task<'_> {
         if let Some(why) = self.slots.lacks_pipefail(stage) {
             tell(Said::Note(why.to_owned()));
         }
+        if let Some(why) = self.slots.lacks_gpus(stage) {
+            tell(Said::Note(why));
+        }
         let events = |event: Event| tell(Said::Event(event));
         let execution = Execution {
             pipeline: self.deciding.pipeline,

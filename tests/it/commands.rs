@@ -225,3 +225,40 @@ fn a_stage_has_its_own_words_in_its_log_and_no_others() {
         assert_eq!((log.code, log.stdout.as_str()), (Some(0), text), "{stage}: {}", log.stderr);
     }
 }
+
+#[test]
+fn stages_that_want_a_gpu_do_not_meet() {
+    let mail = crate::project::mailbox();
+    let place = mail.path().display();
+    // On a machine with several GPUs two may run, each with its own.
+    let mut pipeline = String::from("version: 1\nstages:\n");
+    for name in ["a", "b", "c"] {
+        pipeline += &format!(
+            "  {name}:\n    run: |\n      gpu=$${{CUDA_VISIBLE_DEVICES:-$${{HIP_VISIBLE_DEVICES:-none}}}}\n      \
+             mkdir {place}/$gpu\n      sleep 0.2\n      rmdir {place}/$gpu\n      echo $gpu > out/{name}\n    \
+             resources: {{gpu: 1}}\n    outputs: {{o: out/{name}}}\n"
+        );
+    }
+    let project = Project::new(&pipeline);
+    let mut command = project.command(&["run", "--jobs", "4"]);
+    command.env_remove("CUDA_VISIBLE_DEVICES").env_remove("HIP_VISIBLE_DEVICES");
+    let ran = Ran::from(command.output().expect("start kiln"));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let told = ran.stderr.matches("Kiln finds none on this machine; such stages run one at a time").count();
+    assert_eq!(told, usize::from(project.read("out/a") == "none\n"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_narrows_the_gpus_of_kiln_narrows_those_of_a_stage() {
+    let project =
+        Project::new("version: 1\nstages:\n  s: {run: echo $CUDA_VISIBLE_DEVICES > out/x, outputs: {x: out/x}}\n");
+    let run = |list: &str| {
+        let ran =
+            Ran::from(project.command(&["run", "--json"]).env("CUDA_VISIBLE_DEVICES", list).output().expect("kiln"));
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran.record().outcome("s").to_owned()
+    };
+    assert_eq!(run("5"), "executed");
+    assert_eq!(project.read("out/x"), "5\n");
+    assert_eq!(run("6"), "up-to-date");
+}
