@@ -67,6 +67,7 @@ fn result(artifact: Artifact) -> ActionResult {
         metrics: BTreeMap::from([("accuracy".to_owned(), 0.9)]),
         unread: false,
         warnings: vec![],
+        complaints: vec![],
         seconds: 0.1,
         resumed: None,
         created: "2026-07-26T10:15:00Z".parse().unwrap(),

@@ -41,11 +41,15 @@ impl Execution<'_> {
         let slot = self.slots.take(self.folders().iter().map(PathBuf::as_path))?;
         self.say_where(slot.path());
         let names = self.names(slot.path());
+        // An earlier attempt may have said something.
+        let said = fs::metadata(self.log).map_or(0, |log| log.len());
         let produced = self.run_command(body, &slot).map_err(|failure| on_full_disk(failure, slot.path()));
         let folder = slot.path().join(WORK);
         let result = produced.and_then(|outputs| self.capture(&Left { outputs, folder }, began.elapsed(), None));
-        let result = result.map_err(|failure| names.failure(failure));
-        if result.is_ok() {
+        let mut result = result.map_err(|failure| names.failure(failure));
+        if let Ok(result) = &mut result {
+            let complaint = self.complaint(said, &slot);
+            result.complaints.extend(complaint.map(|complaint| names.put_into(complaint)));
             self.tell_of_changes();
         }
         self.slots.give_back(slot);
@@ -229,6 +233,14 @@ impl Execution<'_> {
             text.push_str(&hint);
         }
         Failure::Failed(text)
+    }
+
+    /// What the log of a command that ended well, from a place on, says of what it does not see: perhaps it went on without.
+    fn complaint(&self, from: u64, slot: &Slot) -> Option<String> {
+        let text = log::excerpt(self.log, from)?;
+        let lines: Vec<&str> = text.lines().collect();
+        let hint = hint::undeclared(&lines, &self.scene(None, slot, &slot.path().join(WORK)))?;
+        Some(format!("it ended well, and its log complains: {hint}"))
     }
 
     fn scene<'s>(&'s self, status: Option<ExitStatus>, slot: &'s Slot, work: &'s Path) -> Scene<'s> {

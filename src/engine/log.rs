@@ -17,6 +17,27 @@ const NOTE: [&str; 2] = [
     " bytes of it were dropped here, perhaps with the beginning of the next line\n",
 ];
 
+/// So much of a log is looked through at its beginning, and at its end.
+const LOOKED_THROUGH: u64 = 1 << 20;
+
+/// The log from a place on, of a long one the beginning and the end; `None` if there is nothing.
+pub(super) fn excerpt(path: &Path, from: u64) -> Option<String> {
+    let log = File::open(path).ok()?;
+    let length = log.metadata().ok()?.len();
+    let read = |from: u64, to: u64| {
+        let mut bytes = vec![0; usize::try_from(to.saturating_sub(from)).ok()?];
+        log.read_exact_at(&mut bytes, from).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let end = length.min(from + LOOKED_THROUGH);
+    let mut text = read(from, end)?;
+    if end < length {
+        text.push('\n');
+        text.push_str(&read(end.max(length - LOOKED_THROUGH), length)?);
+    }
+    (!text.is_empty()).then_some(text)
+}
+
 /// Drops the middle of a log that has grown too long: its beginning stays, and what is said from now on. The stage may go on
 /// writing meanwhile, for it appends.
 pub(super) fn keep_short(path: &Path) {

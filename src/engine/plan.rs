@@ -56,7 +56,7 @@ pub fn plan(
     walk(&deciding, &order, force, &mut |id, found| {
         let name = pipeline.stages[id.0].name.to_string();
         let (step, reasons) = found.step(&deciding, id, &history);
-        let warnings = found.result().map_or_else(Vec::new, |result| result.warnings.clone());
+        let warnings = found.result().map_or_else(Vec::new, |result| result.all_warnings());
         planned.push(Planned { id, name, step, reasons, warnings });
     });
     planned.sort_unstable_by_key(|stage| stage.id);

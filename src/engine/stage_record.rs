@@ -73,7 +73,7 @@ pub(super) fn complete(
     record.executed_seconds = (result.seconds > 0.0).then_some(result.seconds);
     record.resumed = result.resumed.clone();
     record.metrics = result.metrics.clone();
-    record.warnings = result.warnings.clone();
+    record.warnings = result.all_warnings();
     record.outputs = pipeline.stages[id.0]
         .outputs
         .iter()

@@ -19,6 +19,8 @@ pub struct ActionResult {
     pub unread: bool,
     /// Why not. Found out anew by who needs it, and not kept.
     pub warnings: Vec<String>,
+    /// What the log of an execution that ended well complained of.
+    pub complaints: Vec<String>,
     /// How long it took, in seconds of wall time.
     pub seconds: f64,
     /// What it went on from, if it did not begin at the beginning.
@@ -37,11 +39,17 @@ impl ActionResult {
             metrics: BTreeMap::new(),
             unread: false,
             warnings: vec![],
+            complaints: vec![],
             seconds: 0.0,
             resumed: None,
             created: Timestamp::now(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         }
+    }
+
+    /// All that somebody should know who relies on it.
+    pub fn all_warnings(&self) -> Vec<String> {
+        self.complaints.iter().chain(&self.warnings).cloned().collect()
     }
 }
 
@@ -71,6 +79,7 @@ const EXECUTABLE: u8 = 2;
 const DURABLE: u8 = 1;
 const RESUMED: u8 = 2;
 const UNREAD: u8 = 4;
+const COMPLAINTS: u8 = 8;
 
 /// The head of a result's frame. Its body is the manifest's text.
 pub(super) fn encode(key: &ActionKey, origin: Origin, result: &ActionResult) -> Vec<u8> {
@@ -78,7 +87,9 @@ pub(super) fn encode(key: &ActionKey, origin: Origin, result: &ActionResult) -> 
     out.extend_from_slice(&key.0);
     out.extend_from_slice(&origin.boot.to_le_bytes());
     let flag = |holds: bool, flag: u8| if holds { flag } else { 0 };
-    out.push(flag(origin.durable, DURABLE) | flag(result.resumed.is_some(), RESUMED) | flag(result.unread, UNREAD));
+    let complaints = flag(!result.complaints.is_empty(), COMPLAINTS);
+    let rest = flag(result.resumed.is_some(), RESUMED) | flag(result.unread, UNREAD);
+    out.push(flag(origin.durable, DURABLE) | rest | complaints);
     out.extend_from_slice(&result.created.as_second().to_le_bytes());
     out.extend_from_slice(&result.created.subsec_nanosecond().to_le_bytes());
     out.extend_from_slice(&result.seconds.to_le_bytes());
@@ -99,6 +110,10 @@ pub(super) fn encode(key: &ActionKey, origin: Origin, result: &ActionResult) -> 
         out.extend_from_slice(&resumed.step.to_le_bytes());
         put_text(&mut out, &resumed.unit);
         out.extend_from_slice(&resumed.seconds.to_le_bytes());
+    }
+    if complaints != 0 {
+        put_count(&mut out, result.complaints.len());
+        result.complaints.iter().for_each(|complaint| put_text(&mut out, complaint));
     }
     out
 }
@@ -136,7 +151,13 @@ pub(super) fn decode(head: &[u8]) -> Option<(Origin, ActionResult)> {
         Some(Resumed { step: from.u64()?, unit: from.text()?, seconds: from.f64()? })
     };
     let (unread, warnings) = (flags & UNREAD != 0, vec![]);
-    let result = ActionResult { outputs, metrics, unread, warnings, seconds, resumed, created, host };
+    let mut complaints = Vec::new();
+    if flags & COMPLAINTS != 0 {
+        for _ in 0..from.count()? {
+            complaints.push(from.text()?);
+        }
+    }
+    let result = ActionResult { outputs, metrics, unread, warnings, complaints, seconds, resumed, created, host };
     from.0.is_empty().then_some((origin, result))
 }
 
@@ -172,16 +193,18 @@ mod tests {
             prop::collection::btree_map(".{0,5}", artifact, 0..4),
             prop::collection::btree_map(".{0,5}", -1e300..1e300, 0..4),
             any::<bool>(),
+            prop::collection::vec(".{0,5}", 0..3),
             0.0..1e9,
             prop::option::of(resumed),
             (-1_000_000_000_000i64..1_000_000_000_000).prop_map(|ms| Timestamp::from_millisecond(ms).unwrap()),
             ".{0,5}",
         )
-            .prop_map(|(outputs, metrics, unread, seconds, resumed, created, host)| ActionResult {
+            .prop_map(|(outputs, metrics, unread, complaints, seconds, resumed, created, host)| ActionResult {
                 outputs,
                 metrics,
                 unread,
                 warnings: vec![],
+                complaints,
                 seconds,
                 resumed,
                 created,

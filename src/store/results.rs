@@ -331,6 +331,7 @@ mod tests {
             metrics: BTreeMap::new(),
             unread: false,
             warnings: vec![],
+            complaints: vec![],
             seconds: 0.5,
             resumed: None,
             created: Timestamp::UNIX_EPOCH,

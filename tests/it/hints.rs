@@ -226,3 +226,32 @@ fn an_environment_of_the_project_works_by_its_path() {
         hinted(&failure_of(&project, &[]), "`.venv` is an environment of the project");
     }
 }
+
+#[test]
+fn a_success_whose_log_complains_says_so_for_good() {
+    let said =
+        "it ended well, and its log complains: `secret.txt` is a file of the project that the stage does not declare";
+    for script in ["cat secret.txt > out/x || true", "n=$(cat secret.txt | wc -l) || true\necho > out/x"] {
+        let project = project(script, "");
+        let ran = project.kiln(&["run"]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert_eq!(ran.stderr.matches(said).count(), 1, "{}", ran.stderr);
+        for args in [&["status"][..], &["show", "s"], &["show", "s", "--json"], &["show", "latest", "--json"]] {
+            let told = project.kiln(args).stdout;
+            assert!(told.contains(said), "{args:?}: {told}");
+        }
+        // It is not lost with the next run, nor where another checkout restores it.
+        let again = project.run(&[]);
+        assert_eq!(again.outcome("s"), "up-to-date");
+        std::fs::remove_dir_all(project.root().join("out")).expect("remove outputs");
+        let again = project.run(&[]);
+        assert_eq!(again.outcome("s"), "restored");
+        assert!(again.stage("s")["warnings"][0].as_str().is_some_and(|text| text.starts_with(said)), "{}", again.0);
+    }
+    for script in
+        ["echo 'all is well with secret.txt' > out/x", "cat unknown.txt > out/x || true", "cat in.txt > out/x"]
+    {
+        let ran = project(script, "    inputs: {a: in.txt}\n").kiln(&["run"]);
+        assert!(ran.code == Some(0) && !ran.stderr.contains("warning"), "{script}: {}", ran.stderr);
+    }
+}

@@ -11,6 +11,7 @@ mod damage;
 mod determinism;
 mod disk;
 mod edits;
+mod failures;
 mod faults;
 mod footprint;
 mod foreign;

@@ -34,11 +34,12 @@ mod records;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write};
 use std::path::Path;
 
 use kiln::diagnostic::Diagnostic;
 use kiln::engine::Reporter;
+use kiln::show::scratch::users_paths;
 use kiln::show::{names, number};
 use kiln::text;
 use serde::Serialize;
@@ -79,22 +80,24 @@ fn bytes(bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Writes a file to standard output, however large; on a terminal without what could steer it.
+/// Writes a log to standard output, however large, in the paths that the user knows; on a terminal without what could steer it.
 ///
 /// # Errors
 /// If it cannot be read, or written.
 pub(crate) fn file(path: &Path) -> io::Result<()> {
     let mut file = BufReader::new(File::open(path)?);
     finish();
-    let mut out = io::stdout().lock();
+    let mut out = BufWriter::new(io::stdout().lock());
+    let terminal = Look::stdout().terminal;
     let mut copy = || -> io::Result<()> {
-        if !Look::stdout().terminal {
-            io::copy(&mut file, &mut out)?;
-            return out.flush();
-        }
         let mut line = Vec::new();
         while file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? > 0 {
-            writeln!(out, "{}", look::plain(&String::from_utf8_lossy(&line)))?;
+            let shown = users_paths(&line);
+            if terminal {
+                writeln!(out, "{}", look::plain(&String::from_utf8_lossy(&shown)))?;
+            } else {
+                out.write_all(&shown)?;
+            }
             line.clear();
         }
         out.flush()
@@ -122,11 +125,11 @@ pub(crate) fn added(path: &Path, from: u64, rest: bool) -> io::Result<u64> {
             break;
         }
         from += line.len() as u64;
-        let text = String::from_utf8_lossy(&line);
+        let shown = users_paths(&line);
         if Look::stdout().terminal {
-            data(&format!("{}\n", look::plain(&text)))?
+            data(&format!("{}\n", look::plain(&String::from_utf8_lossy(&shown))))?
         } else {
-            bytes(&line)?
+            bytes(&shown)?
         }
         line.clear();
     }

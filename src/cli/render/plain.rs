@@ -99,10 +99,8 @@ pub(super) fn finished(record: &StageRecord, counts: &Counts) -> Option<String> 
             let from = record.resumed.as_ref().map(|r| format!(", gone on from {} {}", r.unit, r.step));
             Some(format!("{name}: executed in {}{}", number::duration(record.seconds), from.unwrap_or_default()))
         }
-        Outcome::Failed => {
-            let error = record.error.as_deref().map(|error| format!(": {}", one_line(error))).unwrap_or_default();
-            Some(format!("{name}: failed after {}{error}", number::duration(record.seconds)))
-        }
+        // Why is told at the end, where nothing comes after it.
+        Outcome::Failed => Some(format!("{name}: failed after {}", number::duration(record.seconds))),
     }
 }
 
@@ -152,7 +150,7 @@ train[model=5]: epoch 3/10 loss 0.1234 accuracy 0.9612
 train[model=5]: two lines
 train[model=5]: executed in 12.3 s
 report: started
-report: failed after 0.0 s: exit status 3
+report: failed after 0.0 s
 figure: skipped (report failed)
 ";
         assert_eq!(text, expected);

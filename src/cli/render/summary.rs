@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use kiln::compare::Counts;
+use kiln::engine::last_lines;
 use kiln::kind::Role;
 use kiln::record::{Outcome, RunRecord, RunStatus, StageRecord};
 
@@ -18,8 +17,6 @@ use super::stand;
 /// So many failed stages are told in full, and so many lines of each log.
 const FAILURES: usize = 10;
 const LOG_LINES: usize = 10;
-/// So much is read from the end of a log.
-const LOG_BYTES: u64 = 16 << 10;
 /// So many warnings are told.
 const WARNINGS: usize = 10;
 /// So many metrics files and so many figures are listed.
@@ -95,32 +92,24 @@ pub(super) fn failures(run: &RunRecord, look: &Look) -> String {
     let mut text = String::new();
     for stage in failed.iter().take(FAILURES) {
         let _ = writeln!(text, "{}", look.red(&format!("{} failed", stage.name)));
-        for line in stage.error.as_deref().unwrap_or_default().lines() {
+        let error: Vec<&str> = stage.error.as_deref().unwrap_or_default().lines().collect();
+        for line in &error {
             let _ = writeln!(text, "  {}", one_line(line));
         }
-        if let Some(log) = &stage.log {
-            let _ = writeln!(text, "  log: {}", stand::shown(log));
-            for line in tail(&run.project.join(log)).unwrap_or_default() {
-                let _ = writeln!(text, "  | {line}");
+        let Some(log) = &stage.log else { continue };
+        let _ = writeln!(text, "  log: {}", stand::shown(log));
+        // How a command ended comes with the end of its log.
+        if error.iter().filter(|line| !line.starts_with("hint: ")).count() < 2 {
+            for line in last_lines(&run.project.join(log), LOG_LINES) {
+                let _ = writeln!(text, "  | {}", one_line(&line));
             }
         }
     }
     if failed.len() > FAILURES {
-        let _ = writeln!(text, "{} failed", number::count(failed.len() - FAILURES, "more stage"));
+        let more: Vec<&str> = failed[FAILURES..].iter().map(|stage| stage.name.as_str()).collect();
+        let _ = writeln!(text, "{} failed: {}", number::count(more.len(), "more stage"), more.join(", "));
     }
     text
-}
-
-/// The last lines of a log; the log may be huge and hold anything.
-fn tail(log: &Path) -> io::Result<Vec<String>> {
-    let mut file = File::open(log)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(LOG_BYTES)))?;
-    let mut bytes = Vec::new();
-    file.take(LOG_BYTES).read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<String> = text.lines().map(one_line).filter(|line| !line.is_empty()).collect();
-    Ok(lines[lines.len().saturating_sub(LOG_LINES)..].to_vec())
 }
 
 /// The outputs of `role`, with the stage that has them.
@@ -254,19 +243,32 @@ figures
         let mut log: Vec<u8> = (0..5000).flat_map(|i| format!("line {i}\n").into_bytes()).collect();
         log.extend(b"\x1b[31mbad\xff thing\x1b[0m\n\n");
         std::fs::write(folder.path().join("train.log"), log).unwrap();
-        let failed = stage("train[model=5]").failed("exit status 3\nwhile training", "train.log").record();
+        let failed = stage("train[model=5]").failed("cannot put it in place\nhint: look at it", "train.log").record();
+        let ended = stage("ended").failed("exit status 3\nwhile training", "train.log").record();
         let missing = stage("other").failed("killed", "gone.log").record();
-        let mut record =
-            run("kqzvbnme", vec![failed, missing, stage("s").outcome(Outcome::Skipped, "train failed").record()]);
+        let mut record = run(
+            "kqzvbnme",
+            vec![failed, ended, missing, stage("s").outcome(Outcome::Skipped, "train failed").record()],
+        );
         record.project = folder.path().to_owned();
         let text = summary(&record, &Look::default());
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines[..5],
-            ["train[model=5] failed", "  exit status 3", "  while training", "  log: train.log", "  | line 4991"]
+            [
+                "train[model=5] failed",
+                "  cannot put it in place",
+                "  hint: look at it",
+                "  log: train.log",
+                "  | line 4991"
+            ]
         );
-        assert_eq!(lines[13..17], ["  | bad\u{fffd} thing", "other failed", "  killed", "  log: gone.log"]);
-        assert_eq!(lines[17..], ["run kqzvbnme failed: 2 failed, 1 skipped in 12.5 s"]);
+        assert_eq!(
+            lines[13..18],
+            ["  | bad\u{fffd} thing", "ended failed", "  exit status 3", "  while training", "  log: train.log"]
+        );
+        assert_eq!(lines[18..21], ["other failed", "  killed", "  log: gone.log"]);
+        assert_eq!(lines[21..], ["run kqzvbnme failed: 3 failed, 1 skipped in 12.5 s"]);
     }
 
     #[test]
@@ -275,6 +277,9 @@ figures
         let text = summary(&run("kqzvbnme", stages), &Look::default());
         assert!(text.ends_with("  and 30 more\n"), "{text}");
         let failed = (0..15).map(|i| stage(&format!("s{i}")).failed("no", "none").record()).collect();
-        assert!(summary(&run("kqzvbnme", failed), &Look::default()).contains("5 more stages failed\n"));
+        assert!(
+            summary(&run("kqzvbnme", failed), &Look::default())
+                .contains("5 more stages failed: s10, s11, s12, s13, s14\n")
+        );
     }
 }

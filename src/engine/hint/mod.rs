@@ -46,6 +46,11 @@ pub(super) fn hint(lines: &[&str], scene: &Scene<'_>) -> Option<String> {
         .or_else(|| ending::pipe(lines, scene))
 }
 
+/// What lines complain of, if it is a file of the project that the stage does not declare.
+pub(super) fn undeclared(lines: &[&str], scene: &Scene<'_>) -> Option<String> {
+    files::undeclared(lines, scene)
+}
+
 /// What a name stands for.
 #[derive(Debug, PartialEq, Eq)]
 enum Named {
