@@ -198,6 +198,7 @@ impl Execution<'_> {
             } else {
                 log::keep_short(&slot.log_path());
             }
+            true
         };
         let ending = process::wait(&mut child, self.stage.timeout, self.interrupt, &tick)?;
         if spoken() && !linked.get() && !self.link_log(log) {

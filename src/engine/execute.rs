@@ -1,6 +1,7 @@
 //! One execution of a stage: a scratch directory, a worker process (of a built-in kind here, of a command in `command`), its
 //! steps kept on the way, captured outputs.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -112,7 +113,7 @@ impl Execution<'_> {
         if !matches!(ran, Err(Failure::Interrupted)) {
             self.unchanged(&linked).map_err(|failure| match &ran {
                 Ok(_) => self.salvaged(failure, &scratch.path().join(OUTPUTS)),
-                Err(_) => failure,
+                Err(own) => names.failure(also(failure, own)),
             })?;
         }
         let (outputs, resumed) = ran.map_err(|failure| names.failure(on_full_disk(failure, scratch.path())))?;
@@ -144,7 +145,7 @@ impl Execution<'_> {
         linked: &Linked,
     ) -> Result<(BTreeMap<String, PathBuf>, Option<Resumed>), Failure> {
         let Some(checkpoints) = Checkpoints::of(self.store, self.stage, self.decision) else {
-            self.run_kind(&job, scratch, &|_| {})?;
+            self.run_kind(&job, scratch, linked, &|_| {})?;
             return Ok((job.outputs, None));
         };
         let (from, folder) = (scratch.join("resume"), scratch.join("checkpoints"));
@@ -157,7 +158,7 @@ impl Execution<'_> {
             let seconds = announced.at.duration_since(began).as_secs_f64();
             self.keep(&checkpoints, &announced, seconds, resumed.clone(), linked);
         };
-        self.run_kind(&job, scratch, &keep)?;
+        self.run_kind(&job, scratch, linked, &keep)?;
         Ok((job.outputs, resumed))
     }
 
@@ -227,8 +228,15 @@ impl Execution<'_> {
         })
     }
 
-    /// Runs a built-in kind in a worker. `keep` is handed each step that it announces, beside the worker.
-    fn run_kind(&self, job: &Job, scratch: &Path, keep: &(dyn Fn(Announced) + Sync)) -> Result<(), Failure> {
+    /// Runs a built-in kind in a worker, as long as its sources stay as they are. `keep` is handed each step that it announces, beside the
+    /// worker.
+    fn run_kind(
+        &self,
+        job: &Job,
+        scratch: &Path,
+        linked: &Linked,
+        keep: &(dyn Fn(Announced) + Sync),
+    ) -> Result<(), Failure> {
         let mut command = Command::new(self.worker);
         command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(self.open_log()?);
         // Stages read no environment; these bound the thread pools of the libraries under them.
@@ -251,7 +259,20 @@ impl Execution<'_> {
         let ending = std::thread::scope(|scope| {
             scope.spawn(move || self.relay(BufReader::new(stdout), &steps));
             scope.spawn(move || announced.into_iter().for_each(keep));
-            process::wait(&mut child, self.stage.timeout, self.interrupt, &|| log::keep_short(self.log))
+            let next = Cell::new(Instant::now() + LOOKS);
+            let tick = || {
+                log::keep_short(self.log);
+                let begun = Instant::now();
+                if begun < next.get() {
+                    return true;
+                }
+                // What comes of a source that was changed is thrown away: the sooner it ends, the less that is.
+                let goes_on = self.unchanged(linked).is_ok();
+                // Of many files a look takes its time.
+                next.set(Instant::now() + LOOKS.max(begun.elapsed() * 50));
+                goes_on
+            };
+            process::wait(&mut child, self.stage.timeout, self.interrupt, &tick)
         })?;
         drop(stdin);
         drop(gpus);
@@ -313,6 +334,8 @@ impl Execution<'_> {
                 let limit = self.stage.timeout.map_or_else(String::new, |t| format!(" of {}", seconds(t)));
                 Err(Failure::Failed(format!("stopped at its timeout{limit}{}", self.tail())))
             }
+            // By whom says why.
+            Ending::Stopped => Err(Failure::Failed(String::new())),
             Ending::Interrupted => Err(Failure::Interrupted),
         }
     }
@@ -375,11 +398,22 @@ pub(super) fn on_full_disk(failure: Failure, scratch: &Path) -> Failure {
     }
 }
 
+/// At least so long is between two looks at the sources that a built-in kind reads.
+const LOOKS: Duration = Duration::from_secs(2);
+
 /// A disk with no more free blocks than this is full.
 const FEW_BLOCKS: u64 = 4;
 
 fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f64())
+}
+
+/// A failure with what else went wrong, if something did.
+fn also(failure: Failure, own: &Failure) -> Failure {
+    match (failure, own) {
+        (Failure::Failed(why), Failure::Failed(own)) if !own.is_empty() => Failure::Failed(format!("{why}\n{own}")),
+        (failure, _) => failure,
+    }
 }
 
 /// Whether a failure to materialise means that the stage must be executed again.

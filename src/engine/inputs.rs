@@ -1,6 +1,7 @@
 //! Putting a stage's inputs where it reads them, and holding that they are what it was decided by: a result must not be filed
 //! under a content that the stage did not read.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -72,9 +73,10 @@ impl Execution<'_> {
         for (source, before) in &linked.sources {
             match before {
                 Some(before) if before.holds(&self.pipeline.root.join(source)) => {}
-                Some(_) => return Err(changed(source)),
-                // Where a sighting would tell nothing, that the content is the same has to do.
-                None => drop(self.decided(source)?),
+                // What was written may have been read, even if by now it is what it was.
+                Some(before) if !before.is_unwritten(&self.pipeline.root.join(source)) => return Err(changed(source)),
+                // After a change of rights, and where a sighting would tell nothing, that the content is the same has to do.
+                _ => drop(self.decided(source)?),
             }
         }
         Ok(())
@@ -82,8 +84,12 @@ impl Execution<'_> {
 
     /// Tells the user of sources that were changed since a command was given its copies.
     pub(super) fn tell_of_changes(&self) {
-        for item in self.stage.inputs.values().flatten() {
-            let From::Source(source) = &item.from else { continue };
+        let sources = self.stage.inputs.values().flatten().filter_map(|item| match &item.from {
+            From::Source(source) => Some(source),
+            From::Output { .. } => None,
+        });
+        // Several inputs may name the same.
+        for source in sources.collect::<BTreeSet<_>>() {
             if Sources::look(self.pipeline, source, self.memo) != self.sources.get(source) {
                 let source = source.display();
                 let text = format!("{source} was changed while the stage was running; run again to take it up");

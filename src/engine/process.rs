@@ -22,6 +22,8 @@ pub(super) enum Ending {
     Exited(ExitStatus),
     /// Stopped because its time was up.
     TimedOut,
+    /// Stopped because who waited for it said so.
+    Stopped,
     /// Stopped because the user asked to stop.
     Interrupted,
 }
@@ -126,7 +128,7 @@ impl Waited for Child {
     }
 }
 
-/// Waits for a child, calling `tick` now and then. If its time runs out or the user interrupts, the whole group is asked to leave, then killed.
+/// Waits for a child, calling `tick` now and then. If its time runs out, the user interrupts or `tick` says no, the whole group is asked to leave, then killed.
 ///
 /// # Errors
 /// If the operating system refuses to watch the child.
@@ -134,16 +136,17 @@ pub(super) fn wait(
     child: &mut impl Waited,
     timeout: Option<Duration>,
     interrupt: &Interrupt,
-    tick: &dyn Fn(),
+    tick: &dyn Fn() -> bool,
 ) -> io::Result<Ending> {
     let group = child.pid();
     let watch = rustix::process::pidfd_open(group, PidfdFlags::empty())?;
     let deadline = timeout.map(|t| Instant::now() + t);
     let mut stopping: Option<(Ending, Instant)> = None;
+    let mut goes_on = true;
     loop {
         let mut fds = [PollFd::new(&watch, PollFlags::IN)];
         match rustix::event::poll(&mut fds, Some(&TICK)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => tick(),
+            Ok(0) | Err(rustix::io::Errno::INTR) => goes_on &= tick(),
             Ok(_) => break,
             Err(e) => return Err(e.into()),
         }
@@ -158,6 +161,8 @@ pub(super) fn wait(
             Ending::Interrupted
         } else if deadline.is_some_and(|d| Instant::now() >= d) {
             Ending::TimedOut
+        } else if !goes_on {
+            Ending::Stopped
         } else {
             continue;
         };

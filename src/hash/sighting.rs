@@ -28,6 +28,12 @@ impl Sighting {
     pub(crate) fn holds(&self, path: &Path) -> bool {
         stamps(path).is_some_and(|stamps| stamps == self.stamps)
     }
+
+    /// Whether nothing was written at the path since, as its times of modification tell: only rights or names were changed.
+    pub(crate) fn is_unwritten(&self, path: &Path) -> bool {
+        let told = |stamp: &Stamp| (stamp.id, stamp.size, stamp.mtime);
+        stamps(path).is_some_and(|stamps| stamps.iter().map(told).eq(self.stamps.iter().map(told)))
+    }
 }
 
 /// The stamps of what is at an absolute path, of the links that lead there, and of all that is in it.

@@ -144,3 +144,54 @@ fn a_document_was_read_when_the_stage_was_decided() {
     project.edit("model.yaml", "name: other", "name: small");
     assert_eq!(project.run_plainly(&[]).outcome("train"), "up-to-date");
 }
+
+#[cfg(feature = "stages")]
+#[test]
+fn a_change_of_rights_changes_nothing() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let project = training();
+    let set = project.root().join("data/set");
+    let ran = changed_meanwhile(&project, || {
+        std::fs::set_permissions(&set, std::fs::Permissions::from_mode(0o640)).expect("chmod");
+    });
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(project.run_plainly(&[]).outcome("train"), "up-to-date");
+}
+
+#[cfg(feature = "stages")]
+#[test]
+fn a_stage_whose_source_is_written_to_ends_at_once() {
+    let project = training();
+    // Long enough to be stopped.
+    project.edit("pipeline.yaml", "epochs: 200", "epochs: 100000");
+    let begun = std::time::Instant::now();
+    let ran = changed_meanwhile(&project, || {
+        let bytes = std::fs::read(project.root().join("data/set")).expect("read");
+        std::fs::write(project.root().join("data/set"), bytes).expect("write");
+    });
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert_eq!(
+        ran.stderr.matches("data/set was changed while the run was under way; run again").count(),
+        1,
+        "{}",
+        ran.stderr
+    );
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60), "it was not stopped");
+}
+
+#[test]
+fn a_source_of_several_inputs_is_told_once() {
+    let mail = mailbox();
+    let place = mail.path().display();
+    let project = Project::new(&format!(
+        "version: 1\nstages:\n  s:\n    run: touch {place}/one; while ! test -e {place}/two; do sleep 0.01; done; echo > out/x\n    \
+         inputs: {{a: in, b: in, c: [in]}}\n    outputs: {{x: out/x}}\n"
+    ));
+    project.write("in", "old");
+    let kiln = start(&project);
+    wait_for(&mail.path().join("one"));
+    project.write("in", "new");
+    touch(&mail.path().join("two"));
+    let ran = end(kiln);
+    assert_eq!(ran.stderr.matches("in was changed while the stage was running").count(), 1, "{}", ran.stderr);
+}
