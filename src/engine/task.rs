@@ -61,6 +61,9 @@ impl Task<'_> {
         });
         // A stage that says nothing leaves no log.
         let log = log.filter(|log: &PathBuf| log.exists());
+        if let Some(log) = &log {
+            self.deciding.store.share(log);
+        }
         Finished { end, reasons, log }
     }
 

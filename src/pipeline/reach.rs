@@ -29,6 +29,8 @@ pub(super) struct Stores {
     id: Option<(u64, u64)>,
     /// Those of the folders that it is in.
     above: HashSet<(u64, u64)>,
+    /// Those of the project, and of the folders that it is in. What is around the project is refused for that.
+    project: HashSet<(u64, u64)>,
     /// Whether the project itself is in the store.
     around: bool,
     folders: HashMap<String, bool>,
@@ -46,6 +48,7 @@ impl Stores {
             id,
             above: store.ancestors().skip(1).filter_map(self::id).collect(),
             around: id.is_some() && root.ancestors().any(|folder| self::id(folder) == id),
+            project: root.ancestors().filter_map(self::id).collect(),
             folders: HashMap::new(),
         }
     }
@@ -68,7 +71,8 @@ impl Stores {
         if let Some(store) = all.iter().find(|folder| self.is_in_store(folder)) {
             return Some(Reach::Into((*store).into()));
         }
-        let holds = is_folder && id(&self.root.join(path)).is_some_and(|id| self.above.contains(&id));
+        let around = |id| self.above.contains(&id) && !self.project.contains(&id);
+        let holds = is_folder && id(&self.root.join(path)).is_some_and(around);
         holds.then(|| Reach::Around(self.within.clone().unwrap_or_else(|| path.into())))
     }
 

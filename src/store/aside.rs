@@ -41,7 +41,7 @@ impl Store {
     }
 
     /// Gives a new file or folder of the store to the group that shares it, if one does.
-    pub(super) fn share(&self, path: &Path) {
+    pub(crate) fn share(&self, path: &Path) {
         if self.shared {
             sharing::grant(path);
         }
