@@ -52,7 +52,7 @@ enum Term<'t> {
 #[derive(Clone, Debug)]
 pub(crate) enum Marker<'t> {
     /// `${if A < B}`.
-    If(Condition<'t>),
+    If(Box<Condition<'t>>),
     /// `${else}`.
     Else,
     /// `${end}`.
@@ -69,6 +69,10 @@ pub(crate) struct Block<'t> {
     otherwise: Option<Range<usize>>,
     closing: Range<usize>,
 }
+
+/// A condition whose end is yet to come: where its `${if ...}` stands, what it says if it is sound, the line of that, and the
+/// line of its `${else}`.
+type Open<'t> = (Range<usize>, Option<Condition<'t>>, Range<usize>, Option<Range<usize>>);
 
 /// All conditions of a text.
 #[derive(Debug, Default)]
@@ -90,7 +94,8 @@ pub(crate) fn marker(inner: &str) -> Option<Result<Marker<'_>, Fault>> {
         "if" => Some(Err(Fault::new("`${if}` compares nothing", SHAPE))),
         _ => {
             let rest = inner.strip_prefix("if")?;
-            rest.starts_with(char::is_whitespace).then(|| condition(rest.trim()).map(Marker::If))
+            rest.starts_with(char::is_whitespace)
+                .then(|| condition(rest.trim()).map(|condition| Marker::If(Box::new(condition))))
         }
     }
 }
@@ -189,7 +194,7 @@ impl<'t> Conditions<'t> {
     /// themselves.
     pub(crate) fn find(text: &str, document: &Document<'t>, events: &[Placed<'_>]) -> Self {
         let mut found = Self::default();
-        let mut open: Vec<(Range<usize>, Option<Condition<'t>>, Range<usize>, Option<Range<usize>>)> = vec![];
+        let mut open: Vec<Open<'t>> = vec![];
         let used = document.items(events).into_iter().filter_map(|item| match item {
             Item::Inline(n) | Item::Alone(n) => Some(n),
             Item::Picture { .. } | Item::Link { .. } => None,
@@ -199,7 +204,7 @@ impl<'t> Conditions<'t> {
             let (place, line) = (written.span.clone(), line(text, &written.span));
             found.markers.push(line.clone());
             match marker {
-                Ok(Marker::If(condition)) => open.push((place, Some(condition), line, None)),
+                Ok(Marker::If(condition)) => open.push((place, Some(*condition), line, None)),
                 Err(fault) => {
                     found.faults.push((place.clone(), fault));
                     open.push((place, None, line, None));

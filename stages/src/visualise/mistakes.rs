@@ -53,7 +53,7 @@ impl Default for Params {
 /// A probability with three decimals. Only what is 1 is written as 1, and only what is 0 as 0.
 fn probability(p: f64) -> String {
     match p {
-        _ if p < 1.0 && p >= 0.9995 => ">0.999".to_owned(),
+        _ if (0.9995..1.0).contains(&p) => ">0.999".to_owned(),
         _ if p > 0.0 && p < 0.0005 => "<0.001".to_owned(),
         _ => format!("{p:.3}"),
     }
