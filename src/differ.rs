@@ -104,8 +104,8 @@ fn by_name(path: &str, values: &[Option<&Value>], names: &[Vec<&str>], found: &m
     // The last value's in its order, then what only others have.
     let mut seen = BTreeSet::new();
     for name in names.iter().rev().flatten().copied().filter(|name| seen.insert(*name)) {
-        let at = |(value, places): (&Option<&'_ Value>, &HashMap<&str, usize>)| value.and_then(|v| v.get(*places.get(name)?));
-        let items: Vec<Option<&Value>> = values.iter().zip(&places).map(at).collect();
+        let all = values.iter().zip(&places);
+        let items: Vec<Option<&Value>> = all.map(|(value, places)| value.as_ref()?.get(*places.get(name)?)).collect();
         if items.iter().all(Option::is_some) {
             collect(&member(path, name), &items, found);
         } else {
@@ -170,7 +170,8 @@ mod tests {
 
     #[test]
     fn items_with_names_go_by_name() {
-        let old = json!({"layers": [{"name": "conv", "size": [3, 3]}, {"name": "drop", "rate": 0.25}, {"name": "out"}]});
+        let old =
+            json!({"layers": [{"name": "conv", "size": [3, 3]}, {"name": "drop", "rate": 0.25}, {"name": "out"}]});
         let new = json!({"layers": [
             {"name": "conv", "size": [5, 3]}, {"name": "norm"}, {"name": "drop", "rate": 0.3}, {"name": "out"}]});
         let found = changes(&[Some(&old), Some(&new)]);
@@ -180,7 +181,7 @@ mod tests {
         let swapped = json!({"layers": [old["layers"][1], old["layers"][0], old["layers"][2]]});
         assert_eq!(self::paths(old.clone(), swapped), ["layers (order)"]);
         let three = changes(&[Some(&old), Some(&new), Some(&old)]);
-        assert_eq!(three[2].values, [Some(json!(0.25)), Some(json!(0.3)), Some(json!(0.25))]);
+        assert_eq!(three[1].values, [Some(json!(0.25)), Some(json!(0.3)), Some(json!(0.25))]);
         for list in [json!([{"name": "a"}, {"name": "a"}]), json!([{"name": "a"}, {}])] {
             assert_eq!(self::paths(json!([{"name": "a"}, {"name": "b"}]), list), ["1.name"]);
         }

@@ -11,6 +11,8 @@ use serde_json::Value;
 use crate::hash::{ActionKey, Digest};
 use crate::json_number;
 use crate::kind::Role;
+use crate::reason::Reason;
+use crate::show;
 
 /// The name of a run: eight letters, random; a person types a prefix of it.
 pub type RunId = String;
@@ -144,6 +146,9 @@ pub struct StageRecord {
     pub outcome: Outcome,
     /// Why it was executed (or restored, or skipped): one line each, most telling first.
     pub reasons: Vec<String>,
+    /// The same as data; records of before have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Reason>,
     /// Its key; `None` where it could not be computed because something upstream failed.
     pub key: Option<ActionKey>,
     /// Its parameters after defaults (a kind), or the command and environment.
@@ -178,6 +183,22 @@ pub struct StageRecord {
 }
 
 impl StageRecord {
+    /// Adds reasons, and the words for them.
+    pub fn because(&mut self, causes: impl IntoIterator<Item = Reason>) {
+        for cause in causes {
+            self.reasons.push(show::reason::words(&cause));
+            self.causes.push(cause);
+        }
+    }
+
+    /// Why it was executed, restored or skipped. Of a record that has only sentences, these.
+    pub fn why(&self) -> Vec<Reason> {
+        if self.causes.is_empty() {
+            return self.reasons.iter().map(|text| Reason::Told { text: text.clone() }).collect();
+        }
+        self.causes.clone()
+    }
+
     /// Wall seconds that went into the outputs: of the execution that made them, and of the steps of earlier executions
     /// that it went on from.
     pub fn total_seconds(&self) -> Option<f64> {

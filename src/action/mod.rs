@@ -1,10 +1,8 @@
 //! Actions: the manifest of everything that decides an execution's outputs, and how two manifests differ.
 
-mod document;
+mod difference;
 mod manifest;
-mod reason;
 
-pub use document::{Field, fields};
+pub use difference::{Change, Contents, Difference, Field, Files, Names, differences};
 pub(crate) use manifest::key_of;
 pub use manifest::{Body, Input, Manifest, Output};
-pub use reason::{Change, Difference, differences};

@@ -141,7 +141,7 @@ pub(crate) struct Run {
     /// `--force-overwrite` count for the first run only.
     #[arg(short, long, conflicts_with_all = ["check_determinism", "dry_run"])]
     pub(crate) watch: bool,
-    /// End with the run record as JSON on standard output; with `--watch`, one a run.
+    /// End with the run record as JSON on standard output; with `--watch`, one a run; with `--dry-run`, what `status --json` says.
     #[arg(long)]
     pub(crate) json: bool,
     /// Say nothing but mistakes.

@@ -3,8 +3,6 @@
 use std::path::Path;
 
 use kiln::compare::{self, CompareError, Gate, GateResult};
-use kiln::engine;
-use kiln::hash::Digest;
 use kiln::record::{OutputRecord, RunRecord};
 use serde::Serialize;
 
@@ -43,7 +41,6 @@ fn between(runs: &[RunRecord], args: &Compare, gates: &[Gate], past: &Past) -> R
     let results = checked(gates, &comparison)?;
     if let Some(file) = &args.html {
         let artifacts = |run: &RunRecord, output: &OutputRecord| report::bytes(past, run, output);
-        let documents = |digest: &Digest| engine::document(&past.store, digest);
         let target = match file {
             Some(file) => Target::here(file, &past.store, args.force_overwrite),
             // Without a name it goes where the report of a run goes, wherever the user stands.
@@ -54,11 +51,11 @@ fn between(runs: &[RunRecord], args: &Compare, gates: &[Gate], past: &Past) -> R
         };
         target.check()?;
         let own = past.project.pipeline.to_string_lossy();
-        target.write(&kiln::report::side_by_side(runs, &own, &artifacts, &documents))?;
+        target.write(&kiln::report::side_by_side(runs, &own, &artifacts, &past.evidence()))?;
         render::data(&format!("{}\n", target.shown().display()))?;
         return Ok(results);
     }
-    let mut comparison = comparison.select(&args.columns).map_err(usage)?;
+    let mut comparison = comparison.look_into(runs, &past.evidence()).select(&args.columns).map_err(usage)?;
     if let Some(by) = &args.sort {
         comparison = comparison.sort(by).map_err(usage)?;
     }

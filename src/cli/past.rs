@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use kiln::catalog::catalog;
+use kiln::engine::Kept;
 use kiln::record::RunRecord;
 use kiln::show::number::count;
 use kiln::store::{Belongs, Owner, Project, RunLookupError, Store, Traced};
@@ -53,6 +55,11 @@ impl Past {
         let mut found = self.store.traces(None);
         found.retain(|run| !name.is_empty() && run.began.id.starts_with(name));
         if found.len() == 1 { found.pop() } else { None }
+    }
+
+    /// What the store kept of the stages of past runs.
+    pub(crate) fn evidence(&self) -> Kept<'_> {
+        Kept { store: &self.store, catalog: catalog() }
     }
 
     /// There are no runs: says whose there are, if any.

@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kiln::engine;
-use kiln::hash::Digest;
 use kiln::pipeline::Pipeline;
 use kiln::record::{OutputRecord, RunRecord};
 use kiln::report::{self, Rendered, Shown, Subject};
@@ -118,8 +116,8 @@ fn shown(file: &Path) -> Option<Shown> {
 fn page(past: &Past, run: &RunRecord, markdown: &str) -> Rendered {
     let previous = past.store.run_before(run, &past.project);
     let artifacts = |run: &RunRecord, output: &OutputRecord| bytes(past, run, output);
-    let documents = |digest: &Digest| engine::document(&past.store, digest);
-    let subject = Subject { run, previous: previous.as_ref(), artifacts: &artifacts, documents: &documents };
+    let evidence = past.evidence();
+    let subject = Subject { run, previous: previous.as_ref(), artifacts: &artifacts, evidence: &evidence };
     report::render(markdown, &subject)
 }
 

@@ -57,7 +57,11 @@ pub(crate) fn once(place: &Place, args: &Run, interrupt: &Interrupt, force: bool
     if args.dry_run {
         let ownership = Ownership::new(&store, &pipeline.root, args.force_overwrite);
         let plan = engine::plan(&pipeline, &store, &stages, &force, &ownership);
-        render::data(&render::list::plan(&plan))?;
+        if args.json {
+            render::json(&super::status::report(&pipeline, &plan, &[]))?;
+        } else {
+            render::data(&render::list::plan(&plan))?;
+        }
         let code = if plan.iter().any(|p| p.step == Step::Fail) { EXIT_FAILED } else { 0 };
         let quiet = plan.iter().all(|p| matches!(p.step, Step::UpToDate | Step::Restore));
         if let Some(report) = pipeline.report.as_ref().filter(|_| !quiet && plan.len() == pipeline.stages.len()) {

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Args;
 use kiln::engine::{self, Planned, Step};
 use kiln::pipeline::Pipeline;
+use kiln::reason::Reason;
+use kiln::show::reason::words;
 use kiln::store::{Access, Ownership, Project, Traced};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -68,8 +70,9 @@ impl State {
     }
 }
 
+/// What a run would do with each stage, as JSON.
 #[derive(Serialize)]
-struct Report<'a> {
+pub(crate) struct Report<'a> {
     version: u32,
     /// The runs of the project that go on.
     runs: Vec<Value>,
@@ -83,7 +86,10 @@ struct Line<'a> {
     stage: &'a str,
     variant: BTreeMap<&'a str, &'a str>,
     state: State,
-    reasons: &'a [String],
+    /// In words.
+    reasons: Vec<String>,
+    /// As data.
+    causes: &'a [Reason],
     waits_for: &'a [String],
     warnings: &'a [String],
 }
@@ -111,7 +117,8 @@ pub(crate) fn status(place: &Place, args: &Status) -> Result<u8, Stop> {
     Ok(0)
 }
 
-fn report<'a>(pipeline: &'a Pipeline, plan: &'a [Planned], runs: &[Traced]) -> Report<'a> {
+/// The plan for programs, of `status` and of a dry run alike.
+pub(crate) fn report<'a>(pipeline: &'a Pipeline, plan: &'a [Planned], runs: &[Traced]) -> Report<'a> {
     let all = [State::UpToDate, State::Dirty, State::Restorable, State::Waiting, State::Broken];
     let mut counts: BTreeMap<State, usize> = all.into_iter().map(|state| (state, 0)).collect();
     let stages = plan.iter().map(|planned| {
@@ -124,7 +131,8 @@ fn report<'a>(pipeline: &'a Pipeline, plan: &'a [Planned], runs: &[Traced]) -> R
             stage: &name.stage,
             variant: name.variant.iter().map(|(axis, value)| (axis.as_str(), value.as_str())).collect(),
             state,
-            reasons: &planned.reasons,
+            reasons: planned.reasons.iter().map(words).collect(),
+            causes: &planned.reasons,
             waits_for,
             warnings: &planned.warnings,
         }

@@ -1,7 +1,9 @@
 //! `kiln why`: why a stage is dirty, field by field, or why it needs nothing; and the same of a past run.
 
 use clap::Args;
+use kiln::catalog::catalog;
 use kiln::engine::{self, Explanation, Standing};
+use kiln::show::reason::words;
 use serde_json::{Value, json};
 
 use super::args::{Place, Select};
@@ -32,7 +34,7 @@ pub(crate) fn why(place: &Place, args: &Why) -> Result<u8, Stop> {
             let pipeline = project::load(place, &place.file, &args.select)?;
             let stages = project::named(&pipeline, &args.stages)?;
             let store = project::store(place, &pipeline.root)?;
-            let explanations = engine::explain(&pipeline, &store, &stages);
+            let explanations = engine::explain(&pipeline, &store, &catalog(), &stages);
             explanations
         }
     };
@@ -49,8 +51,9 @@ fn past(place: &Place, args: &Why, run: &str) -> Result<Vec<Explanation>, Stop> 
     let past = Past::open(place)?;
     let record = past.find(run)?;
     let names = project::recorded(&record, &args.stages)?;
+    let catalog = catalog();
     let owner = past.store.owner_of(&record, &past.project);
-    let explain = |name: &String| engine::explain_past(&past.store, &owner, &record, name);
+    let explain = |name: &String| engine::explain_past(&past.store, &catalog, &owner, &record, name);
     Ok(names.iter().filter_map(explain).collect())
 }
 
@@ -58,7 +61,8 @@ fn as_json(explanation: &Explanation) -> Value {
     let Explanation { stage, standing, reasons, since, changes, key, parts, execution } = explanation;
     let mut value = json!({
         "stage": stage,
-        "reasons": reasons,
+        "reasons": reasons.iter().map(words).collect::<Vec<_>>(),
+        "causes": reasons,
         "since": since,
         "changes": changes,
         "key": key,

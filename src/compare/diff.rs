@@ -9,9 +9,11 @@ use serde_json::Value;
 
 use super::variants::by_value;
 use super::{Change, CompareError, RunSummary, VERSION, changes, columns};
+use crate::action::Difference;
 use crate::hash::{ActionKey, Digest};
 use crate::json_number;
-use crate::record::{Outcome, RunRecord, StageRecord};
+use crate::pipeline::{self, StageName};
+use crate::record::{Outcome, RunId, RunRecord, StageRecord};
 use crate::show::names::base;
 use crate::show::number::is_same;
 
@@ -43,6 +45,12 @@ pub struct StageDiff {
     pub outcomes: Vec<Option<Outcome>>,
     /// Why, in the last run.
     pub reasons: Vec<String>,
+    /// The run that `changes` are counted from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<RunId>,
+    /// What of it is not as it was in that run; `None` if it is the same in all, or if that cannot be told any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Vec<Difference>>,
     /// Why it failed in the last run.
     pub error: Option<String>,
     /// Its key in each run.
@@ -75,12 +83,21 @@ impl StageDiff {
 }
 
 /// An input whose contents are not the same in every run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InputChange {
     /// The input.
     pub name: String,
     /// Its digests in each run; `None` where they are not known.
     pub digests: Vec<Option<Vec<Digest>>>,
+    /// The fields that are not the same in every run, where it is a document and its contents are at hand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Change>,
+    /// Whether it is a file or folder that someone wrote, and no output of a stage.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub source: bool,
+    /// Whether it is a document of which only digests are known: the contents are no longer in the cache.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
 
 /// An output whose contents are not the same in every run.
@@ -136,7 +153,17 @@ impl MetricRow {
     /// (`evaluate[*].loss`, `evaluate.loss`).
     pub(super) fn answers(&self, glob: &str) -> bool {
         let with = |stage: &str| columns::matches(glob, &format!("{stage}.{}", self.metric));
-        columns::matches(glob, &self.metric) || with(&self.stage) || with(base(&self.stage))
+        columns::matches(glob, &self.metric) || with(&self.stage) || with(base(&self.stage)) || self.is_of(glob)
+    }
+
+    /// Whether a glob names the stage by some of its coordinates, as targets do: `evaluate[model=5].accuracy`.
+    fn is_of(&self, glob: &str) -> bool {
+        let Some((target, metric)) = glob.find("].").map(|at| (&glob[..=at], &glob[at + 2..])) else { return false };
+        let inner = self.stage.split_once('[').map_or("", |(_, rest)| rest.trim_end_matches(']'));
+        let pairs = inner.split(',').filter_map(|pair| pair.split_once('='));
+        let variant = pairs.map(|(axis, label)| (axis.to_owned(), label.to_owned())).collect();
+        let name = StageName { stage: base(&self.stage).to_owned(), variant };
+        columns::matches(metric, &self.metric) && pipeline::is_named(target, &name)
     }
 }
 
@@ -228,6 +255,8 @@ fn stage_diff(records: &[Option<&StageRecord>]) -> Option<StageDiff> {
         variant: newest.variant.clone(),
         outcomes: records.iter().map(|record| record.map(|r| r.outcome)).collect(),
         reasons: last.map(|record| record.reasons.clone()).unwrap_or_default(),
+        against: None,
+        changes: None,
         error: last.and_then(|record| record.error.clone()),
         key_changed: (known.len() > 1).then(|| known.windows(2).any(|pair| pair[0] != pair[1])),
         keys,
@@ -244,7 +273,13 @@ fn input_changes(records: &[Option<&StageRecord>]) -> Vec<InputChange> {
     let names: BTreeSet<&String> = known.iter().flatten().flat_map(|record| record.inputs.keys()).collect();
     let change = |name: &String| {
         let digests: Vec<_> = known.iter().map(|record| record.and_then(|r| r.inputs.get(name).cloned())).collect();
-        differs(&known, &digests).then(|| InputChange { name: name.clone(), digests })
+        differs(&known, &digests).then(|| InputChange {
+            name: name.clone(),
+            digests,
+            fields: vec![],
+            source: false,
+            gone: false,
+        })
     };
     names.into_iter().filter_map(change).collect()
 }

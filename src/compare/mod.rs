@@ -4,7 +4,6 @@
 //! one run side by side, and [`VariantTable::by`] groups them; [`history`] follows metrics over many runs. The results
 //! serialise to the JSON that `docs/compare.md` documents.
 
-mod change;
 mod columns;
 mod diff;
 mod gate;
@@ -12,8 +11,9 @@ mod history;
 mod spread;
 mod summary;
 mod variants;
+mod why;
 
-pub use change::{Change, changes};
+pub use crate::differ::{Change, changes};
 pub use columns::matches;
 pub use diff::{Comparison, InputChange, MetricRow, OutputChange, StageDiff, diff};
 pub use gate::{Gate, GateMetric, GateResult, Verdict};
@@ -21,6 +21,8 @@ pub use history::{History, history};
 pub use spread::{Spread, SpreadRow, SpreadTable};
 pub use summary::{Counts, RunSummary};
 pub use variants::{Column, VariantRow, VariantTable, within, within_by};
+pub(crate) use why::as_recorded;
+pub use why::{Evidence, Fields};
 
 use crate::show::names::escaped;
 

@@ -5,7 +5,6 @@
 //! wanted, and the number of the step. So executions that want different numbers share what they have in common.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 use serde_json::json;
@@ -15,6 +14,7 @@ use super::execute::is_damage;
 use crate::action::{Body, Manifest, Output};
 use crate::kind::{Chain, Kind, Role};
 use crate::pipeline::{self, Stage};
+use crate::reason::Reason;
 use crate::record::Resumed;
 use crate::store::{ActionResult, Place, Published, Store, StoreError};
 
@@ -30,24 +30,6 @@ pub(super) struct Checkpoints<'a> {
     decision: &'a Decision,
     kind: &'a dyn Kind,
     chain: Chain,
-}
-
-/// What becomes of earlier steps in an execution to come.
-pub(super) enum Outlook {
-    /// It goes on from this step of a unit; the last one wanted where there is nothing left to do.
-    GoesOn { step: u64, unit: String, last: bool },
-    /// Only the number of steps has changed, and yet they all have to be done anew, for a reason.
-    StartsOver(String),
-}
-
-impl fmt::Display for Outlook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::GoesOn { step, unit, last: false } => write!(f, "goes on from {unit} {step}"),
-            Self::GoesOn { step, unit, last: true } => write!(f, "{unit} {step} is in the cache already"),
-            Self::StartsOver(why) => write!(f, "starts over: {why}"),
-        }
-    }
 }
 
 impl<'a> Checkpoints<'a> {
@@ -83,12 +65,12 @@ impl<'a> Checkpoints<'a> {
     }
 
     /// What becomes of earlier steps. `last` gives the manifest of the stage's last execution.
-    pub(super) fn outlook(&self, last: impl FnOnce() -> Option<Manifest>) -> Option<Outlook> {
+    pub(super) fn outlook(&self, last: impl FnOnce() -> Option<Manifest>) -> Option<Reason> {
         if matches!(self.decision.verdict, Verdict::Execute(Missing::Forced)) {
             return None;
         }
         if let Some((step, _)) = self.latest(self.chain.goal) {
-            return Some(Outlook::GoesOn { step, unit: self.chain.unit.clone(), last: step == self.chain.goal });
+            return Some(Reason::GoesOn { step, unit: self.chain.unit.clone(), last: step == self.chain.goal });
         }
         let (why, last, now) = (self.chain.whole.as_ref()?, last()?, &self.decision.manifest);
         let Body::Uses { uses, fingerprint, params } = last.body else { return None };
@@ -96,7 +78,7 @@ impl<'a> Checkpoints<'a> {
         // The same but for how many steps are wanted: what a person would expect to be gone on from.
         let same = (uses.as_str(), fingerprint.as_str()) == (self.kind.name(), self.kind.fingerprint())
             && (&last.inputs, &last.outputs, &before.params) == (&now.inputs, &now.outputs, &self.chain.params);
-        (same && before.goal != self.chain.goal).then(|| Outlook::StartsOver(why.clone()))
+        (same && before.goal != self.chain.goal).then(|| Reason::StartsOver { why: why.clone() })
     }
 
     /// Puts the state of the latest step into a folder that does not exist yet, to be read only. One that is damaged is

@@ -55,6 +55,7 @@ use crate::hash::{Allowance, Artifact};
 use crate::interrupt::Interrupt;
 use crate::kind::Event;
 use crate::pipeline::{From, Pipeline, StageId};
+use crate::reason::Reason;
 use crate::record::{Outcome, RunId, StageRecord};
 use crate::store::{Ownership, Store, Trace};
 
@@ -138,8 +139,7 @@ pub(super) fn bring_up_to_date(
         }
         listen(&inbox, &mut owner, interrupt);
     });
-    let why = if interrupt.is_set() { "interrupted" } else { "another stage failed" };
-    owner.end(why)
+    owner.end(&if interrupt.is_set() { Reason::Interrupted } else { Reason::AnotherFailed })
 }
 
 /// What the owner does until the run is over.
@@ -330,7 +330,7 @@ impl<'a> Crew<'a, '_> {
         let (mut usable, mut failed) = (false, false);
         match end {
             Ok((outcome, result)) => {
-                record.reasons.extend(reasons);
+                record.because(reasons);
                 complete(&mut record, self.deciding.pipeline, id, outcome, &result);
                 self.keep_outputs(id, result.outputs);
                 usable = true;
@@ -340,7 +340,10 @@ impl<'a> Crew<'a, '_> {
                 record.error = Some(why);
                 failed = true;
             }
-            Err(None) => record.reasons = vec!["interrupted".into()],
+            Err(None) => {
+                (record.reasons, record.causes) = (vec![], vec![]);
+                record.because([Reason::Interrupted]);
+            }
         }
         record.seconds = began.elapsed().as_secs_f64();
         self.tell_settled(vec![(id, record)]);
@@ -374,7 +377,7 @@ impl<'a> Crew<'a, '_> {
         let pipeline = self.deciding.pipeline;
         let told = skipped.into_iter().map(|skipped| {
             let mut record = record(pipeline, skipped.id);
-            record.reasons = vec![format!("needs {}", pipeline.stages[skipped.because.0].name)];
+            record.because([Reason::Needs { stage: pipeline.stages[skipped.because.0].name.to_string() }]);
             (skipped.id, record)
         });
         self.tell_settled(told.collect());

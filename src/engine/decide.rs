@@ -71,6 +71,11 @@ pub(super) struct Deciding<'a> {
 }
 
 impl Deciding<'_> {
+    /// The name of a stage.
+    pub(super) fn name(&self, id: StageId) -> String {
+        self.pipeline.stages[id.0].name.to_string()
+    }
+
     /// Decides a stage. `outputs` gives the artifact of a producer's output.
     ///
     /// # Errors

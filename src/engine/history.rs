@@ -3,25 +3,20 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::decide::{Decision, Missing};
-use super::documents;
+use super::decide::{Deciding, Decision, Missing};
+use super::documents::Handed;
 use crate::action::{Manifest, differences};
-use crate::hash::{ActionKey, Digest};
+use crate::hash::ActionKey;
+use crate::pipeline::StageId;
+use crate::reason::Reason;
 use crate::record::{Outcome, StageRecord};
 use crate::store::{Project, Skimmed, Store};
 
 /// How many runs are looked through for a stage's last key.
 const DEPTH: usize = 50;
 
-/// So many differences are looked into: of each, documents are read. A stage may gather thousands.
-const LOOKED_INTO: usize = 100;
-
-/// The reason of a stage that no run record knows.
-pub(super) const NEVER: &str = "never run before";
-
-/// The reasons of a stage whose key is what it was, but which has no result.
-const NO_RESULT: &str = "its last execution gave no result";
-const GONE: &str = "its last result is no longer in the cache";
+/// So many changes are listed, and looked into: of each, documents are read. A stage may gather thousands.
+const LISTED: usize = 100;
 
 /// The last key of every stage, from the run records of the pipeline file. Threads may ask at once: one that has to read records holds up others
 /// that ask, and nobody else.
@@ -82,46 +77,49 @@ impl<'a> History<'a> {
         self.known().last(stage)?.seconds
     }
 
-    /// Why a stage is not up to date, one line a reason.
-    pub(super) fn reasons(&self, stage: &str, decision: &Decision, why: &Missing) -> Vec<String> {
+    /// Why a stage is not up to date.
+    pub(super) fn reasons(
+        &self,
+        deciding: &Deciding<'_>,
+        id: StageId,
+        decision: &Decision,
+        why: &Missing,
+    ) -> Vec<Reason> {
         match why {
-            Missing::Forced => vec!["forced".into()],
-            Missing::Artifact(output) => vec![format!("output `{output}` is no longer in the cache")],
+            Missing::Forced => vec![Reason::Forced],
+            Missing::Artifact(output) => vec![Reason::OutputGone { output: output.clone() }],
             Missing::Result => {
-                let changes = self.changes(stage, decision);
+                let changes = self.changes(deciding, id, decision);
                 if !changes.is_empty() {
                     return changes;
                 }
-                let good = self.known().last(stage).and_then(|last| last.good);
-                vec![if good == Some(decision.key) { GONE } else { NO_RESULT }.into()]
+                let good = self.known().last(&deciding.name(id)).and_then(|last| last.good);
+                vec![if good == Some(decision.key) { Reason::ResultGone } else { Reason::NoResult }]
             }
         }
     }
 
     /// What changed in a stage's manifest since its last run; nothing if its key is what it was.
-    pub(super) fn changes(&self, stage: &str, decision: &Decision) -> Vec<String> {
-        let Some(last) = self.known().last(stage) else { return vec![NEVER.into()] };
+    pub(super) fn changes(&self, deciding: &Deciding<'_>, id: StageId, decision: &Decision) -> Vec<Reason> {
+        let stage = &deciding.name(id);
+        let Some(last) = self.known().last(stage) else { return vec![Reason::NeverRun] };
         if last.key == decision.key {
             return vec![];
         }
-        let Some(good) = self.known().good(stage) else { return vec![NO_RESULT.into()] };
+        let Some(good) = self.known().good(stage) else { return vec![Reason::NoResult] };
         if good == decision.key {
             return vec![];
         }
-        match self.store.manifest(&good) {
-            Some(old) => {
-                let document = |digest: &Digest| {
-                    documents::own(decision, digest).or_else(|| documents::stored(self.store, digest))
-                };
-                let all = differences(&old, &decision.manifest).into_iter().enumerate();
-                all.map(|(n, difference)| match n {
-                    ..LOOKED_INTO => difference.look_into(&document).to_string(),
-                    _ => difference.to_string(),
-                })
-                .collect()
-            }
-            None => vec![GONE.into()],
+        let Some(old) = self.store.manifest(&good) else { return vec![Reason::ResultGone] };
+        let mut all = differences(&old, &decision.manifest);
+        let count = all.len().saturating_sub(LISTED);
+        all.truncate(LISTED);
+        let contents = Handed { deciding, stage: &deciding.pipeline.stages[id.0], decision };
+        let mut reasons: Vec<Reason> = all.into_iter().map(|d| Reason::changed(d.look_into(&contents))).collect();
+        if count > 0 {
+            reasons.push(Reason::MoreChanges { count });
         }
+        reasons
     }
 }
 

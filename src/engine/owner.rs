@@ -8,6 +8,7 @@ use super::event::Reporter;
 use super::stage_record::record;
 use crate::events::RunEvent;
 use crate::pipeline::{Pipeline, StageId};
+use crate::reason::Reason;
 use crate::record::{Outcome, StageRecord};
 use crate::store::Trace;
 
@@ -85,11 +86,11 @@ impl<'a> Owner<'a> {
     }
 
     /// The records, once nothing is done any more: what is left was stopped before its turn.
-    pub(super) fn end(mut self, why: &str) -> Vec<StageRecord> {
+    pub(super) fn end(mut self, why: &Reason) -> Vec<StageRecord> {
         for id in 0..self.records.len() {
             if let (true, None) = self.records[id] {
                 let mut record = record(self.pipeline, StageId(id));
-                record.reasons = vec![why.to_owned()];
+                record.because([why.clone()]);
                 self.file(StageId(id), record);
             }
         }

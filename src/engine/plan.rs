@@ -8,6 +8,7 @@ use super::history::History;
 use super::sources::Sources;
 use crate::hash::{Allowance, Artifact};
 use crate::pipeline::{From, Pipeline, Stage, StageId};
+use crate::reason::Reason;
 use crate::store::{ActionResult, Ownership, Project, Store};
 
 /// What a run would do with a stage.
@@ -35,7 +36,7 @@ pub struct Planned {
     /// What would be done.
     pub step: Step,
     /// Why.
-    pub reasons: Vec<String>,
+    pub reasons: Vec<Reason>,
     /// Why numbers of the outputs that it has could not be read.
     pub warnings: Vec<String>,
 }
@@ -86,27 +87,26 @@ impl Found {
     }
 
     /// What a run would do with the stage, and why.
-    pub(super) fn step(&self, deciding: &Deciding<'_>, id: StageId, history: &History<'_>) -> (Step, Vec<String>) {
-        let name = &deciding.pipeline.stages[id.0].name.to_string();
+    pub(super) fn step(&self, deciding: &Deciding<'_>, id: StageId, history: &History<'_>) -> (Step, Vec<Reason>) {
+        let name = &deciding.name(id);
         match self {
-            Self::Broken(why) => (Step::Fail, why.lines().map(str::to_owned).collect()),
+            Self::Broken(why) => {
+                (Step::Fail, why.lines().map(|why| Reason::Unreadable { why: why.to_owned() }).collect())
+            }
             Self::Open(producers) => {
                 let names: Vec<String> =
                     producers.iter().map(|p| deciding.pipeline.stages[p.0].name.to_string()).collect();
-                let reasons = vec![format!("depends on {}", names.join(", "))];
+                let reasons = vec![Reason::DependsOn { stages: names.clone() }];
                 (Step::Depends(names), reasons)
             }
             Self::Decided(decision) => match &decision.verdict {
                 Verdict::UpToDate(_) => (Step::UpToDate, vec![]),
-                Verdict::Restore(_, astray) => {
-                    let paths: Vec<String> = astray.iter().map(|p| p.display().to_string()).collect();
-                    (Step::Restore, vec![format!("not in place: {}", paths.join(", "))])
-                }
+                Verdict::Restore(_, astray) => (Step::Restore, vec![Reason::NotInPlace { paths: astray.clone() }]),
                 Verdict::Execute(missing) => {
-                    let mut reasons = history.reasons(name, decision, missing);
+                    let mut reasons = history.reasons(deciding, id, decision, missing);
                     let outlook = Checkpoints::of(deciding.store, &deciding.pipeline.stages[id.0], decision)
                         .and_then(|checkpoints| checkpoints.outlook(|| history.manifest(name)));
-                    reasons.extend(outlook.map(|outlook| outlook.to_string()));
+                    reasons.extend(outlook);
                     (Step::Execute, reasons)
                 }
             },

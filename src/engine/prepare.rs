@@ -5,15 +5,16 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::checkpoints::{Checkpoints, Outlook};
+use super::checkpoints::Checkpoints;
 use super::crew::{Crew, Outputs};
 use super::decide::{Decision, Verdict};
-use super::history;
 use super::ready::Pending;
 use super::stage_record::{complete, fill, record};
 use crate::hash::Allowance;
 use crate::pipeline::StageId;
+use crate::reason::Reason;
 use crate::record::{Outcome, StageRecord};
+use crate::show::reason::words;
 
 /// So many bytes may be read to decide a stage among others: what takes about a millisecond.
 const LITTLE: u64 = 1 << 20;
@@ -100,21 +101,21 @@ impl Crew<'_, '_> {
         match &decision.verdict {
             Verdict::UpToDate(_) => {}
             Verdict::Restore(_, astray) => {
-                let missing: Vec<String> = astray.iter().map(|p| p.display().to_string()).collect();
-                record.reasons = self.history.changes(&name, &decision);
+                let mut reasons = self.history.changes(self.deciding, id, &decision);
                 // Another checkout may have run it.
-                record.reasons.retain(|reason| reason != history::NEVER);
-                record.reasons.push(format!("not in place: {}", missing.join(", ")));
+                reasons.retain(|reason| *reason != Reason::NeverRun);
+                record.because(reasons);
+                record.because([Reason::NotInPlace { paths: astray.clone() }]);
             }
             Verdict::Execute(missing) => {
-                record.reasons = self.history.reasons(&name, &decision, missing);
+                record.because(self.history.reasons(self.deciding, id, &decision, missing));
                 expected = self.history.seconds(&name).unwrap_or(0.0);
                 let stage = &self.deciding.pipeline.stages[id.0];
                 let outlook = Checkpoints::of(self.deciding.store, stage, &decision)
                     .and_then(|checkpoints| checkpoints.outlook(|| self.history.manifest(&name)));
-                record.reasons.extend(outlook.as_ref().map(ToString::to_string));
                 // Where it goes on is told when that is certain.
-                starts_over = outlook.filter(|o| matches!(o, Outlook::StartsOver(_))).map(|o| o.to_string());
+                starts_over = outlook.as_ref().filter(|o| matches!(o, Reason::StartsOver { .. })).map(words);
+                record.because(outlook);
             }
         }
         Pending { id, record, decision, starts_over, expected }

@@ -35,6 +35,7 @@ pub(super) fn record(pipeline: &Pipeline, id: StageId) -> StageRecord {
         needs: producers(pipeline, id),
         outcome: Outcome::Skipped,
         reasons: vec![],
+        causes: vec![],
         key: None,
         params,
         inputs: BTreeMap::new(),

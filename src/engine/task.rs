@@ -12,7 +12,9 @@ use crate::hash::Artifact;
 use crate::interrupt::Interrupt;
 use crate::kind::Event;
 use crate::pipeline::{Stage, StageId};
+use crate::reason::{Differing, Reason};
 use crate::record::{Outcome, RunId};
+use crate::show;
 use crate::store::{ActionLock, ActionResult, Published};
 
 /// A stage to restore or execute.
@@ -44,7 +46,7 @@ pub(super) struct Finished {
     /// The outcome and the result; or why it failed; or nothing if it was interrupted.
     pub(super) end: Result<(Outcome, ActionResult), Option<String>>,
     /// Reasons that came up on the way.
-    pub(super) reasons: Vec<String>,
+    pub(super) reasons: Vec<Reason>,
     /// The log, if the stage was executed.
     pub(super) log: Option<PathBuf>,
 }
@@ -69,7 +71,7 @@ impl Task<'_> {
 
     fn settle(
         &self,
-        reasons: &mut Vec<String>,
+        reasons: &mut Vec<Reason>,
         log: &mut Option<PathBuf>,
         tell: Tell<'_>,
     ) -> Result<(Outcome, ActionResult), Failure> {
@@ -78,7 +80,7 @@ impl Task<'_> {
             match self.put_in_place(stage, result, astray) {
                 Ok(()) => return Ok((Outcome::Restored, result.clone())),
                 Err(Damage::Other(failure)) => return Err(failure),
-                Err(Damage::Blob(why)) => reasons.push(why),
+                Err(Damage::Blob(finding)) => reasons.push(Reason::ResultDamaged { finding }),
             }
         }
         let lock = self.lock(stage, tell)?;
@@ -95,7 +97,7 @@ impl Task<'_> {
                 match self.put_in_place(stage, &result, &astray) {
                     Ok(()) => return Ok((Outcome::Restored, result)),
                     Err(Damage::Other(failure)) => return Err(failure),
-                    Err(Damage::Blob(why)) => reasons.push(why),
+                    Err(Damage::Blob(finding)) => reasons.push(Reason::ResultDamaged { finding }),
                 }
             }
         }
@@ -133,7 +135,7 @@ impl Task<'_> {
         &self,
         stage: &Stage,
         log: &Path,
-        reasons: &mut Vec<String>,
+        reasons: &mut Vec<Reason>,
         tell: Tell<'_>,
     ) -> Result<ActionResult, Failure> {
         if let Some(why) = self.slots.guard().prepare() {
@@ -163,13 +165,13 @@ impl Task<'_> {
             keeps: true,
         };
         let result = execution.execute()?;
-        documents::keep(self.deciding.store, &self.decision)?;
+        documents::keep(self.deciding, stage, &self.decision)?;
         match self.deciding.store.publish(&self.decision.key, &self.decision.manifest, &result)? {
             Published::Conflict(existing) => {
                 // The same key with other outputs: the stage is not deterministic. The first result stands.
-                let text = conflict(stage, &existing, &result);
-                tell(Said::Note(text.clone()));
-                reasons.push(text);
+                let reason = conflict(&existing, &result);
+                tell(Said::Note(format!("{} is {}", stage.name, show::reason::words(&reason))));
+                reasons.push(reason);
                 let existing = self.deciding.with_numbers(stage, *existing);
                 let whole = existing.outputs.values().all(|artifact| self.deciding.store.has(artifact));
                 if whole {
@@ -206,12 +208,12 @@ enum Damage {
     Other(Failure),
 }
 
-fn conflict(stage: &Stage, kept: &ActionResult, found: &ActionResult) -> String {
+fn conflict(kept: &ActionResult, found: &ActionResult) -> Reason {
     let differing = found.outputs.iter().filter(|(name, artifact)| kept.outputs.get(*name) != Some(artifact));
-    let lines = differing.map(|(name, artifact)| {
-        let before = kept.outputs.get(name).map_or_else(|| "nothing".into(), |a| a.digest.to_string());
-        format!("output `{name}` was {before} and is now {}", artifact.digest)
+    let outputs = differing.map(|(name, artifact)| Differing {
+        output: name.clone(),
+        kept: kept.outputs.get(name).map(|a| a.digest),
+        found: artifact.digest,
     });
-    let lines: Vec<String> = lines.collect();
-    format!("{} is not deterministic: {}; the first result is kept", stage.name, lines.join("; "))
+    Reason::NotDeterministic { outputs: outputs.collect() }
 }

@@ -158,6 +158,14 @@ impl Memo {
         Ok(self.look(path, Extent::Source, &Allowance::boundless())?)
     }
 
+    /// What an input folder holds.
+    ///
+    /// # Errors
+    /// As [`Self::artifact`].
+    pub(crate) fn source_listing(&self, folder: &Path) -> io::Result<Listing> {
+        Ok(self.listing_within(folder, Extent::Source, &Allowance::boundless())?)
+    }
+
     /// Whether an output is in place, unchanged. What programs have left in a folder since does not count.
     ///
     /// # Errors

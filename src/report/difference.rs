@@ -4,23 +4,24 @@ use std::collections::HashMap;
 
 use maud::{Markup, html};
 
+use super::format;
 use super::grid::{Grid, NONE, number, text};
-use super::subject::Documents;
 use super::subject::{scalar, words};
-use super::{documents, format};
-use crate::compare::{Change, Comparison, MetricRow, StageDiff};
-use crate::record::RunRecord;
+use crate::compare::{Change, Comparison, Fields, MetricRow, StageDiff};
+use crate::hash::Digest;
+use crate::show::difference;
 use crate::show::names::collapsed;
 use crate::show::number::{Precision, count, duration};
+use crate::show::script::as_parameter;
 
 /// So many rows of a table are shown.
 const ROWS: usize = 200;
 
 /// Everything that differs.
-pub(super) fn between(compared: &[RunRecord], comparison: &Comparison, documents: &Documents<'_>) -> Markup {
+pub(super) fn between(comparison: &Comparison) -> Markup {
     html! {
         (runs(comparison))
-        (params(comparison, &documents::differing(comparison, compared, documents)))
+        (params(comparison))
         (metrics(comparison))
         (stages(comparison))
     }
@@ -43,12 +44,12 @@ fn runs(comparison: &Comparison) -> Markup {
     grid.markup()
 }
 
-fn params(comparison: &Comparison, documents: &[(String, Change)]) -> Markup {
+fn params(comparison: &Comparison) -> Markup {
     let ids = comparison.runs.iter().map(|run| text(run.id.clone()));
     let mut grid = Grid::new("Parameters that differ", [text("of"), text("parameter")].into_iter().chain(ids));
     let cells = |change: &Change| -> Vec<String> {
         let values = change.values.iter().map(|value| value.as_ref().map_or_else(|| NONE.to_owned(), scalar));
-        std::iter::once(change.path.clone()).chain(values).collect()
+        std::iter::once(as_parameter(&change.path)).chain(values).collect()
     };
     comparison.params.iter().for_each(|change| grid.row(std::iter::once("pipeline".to_owned()).chain(cells(change))));
     let changes =
@@ -56,7 +57,23 @@ fn params(comparison: &Comparison, documents: &[(String, Change)]) -> Markup {
     for (name, cells) in merged(changes) {
         grid.row(std::iter::once(name).chain(cells));
     }
-    documents.iter().for_each(|(name, change)| grid.row(std::iter::once(name.clone()).chain(cells(change))));
+    for Fields { stages, input, change } in comparison.fields() {
+        let mut cells = cells(change);
+        cells[0] = format!("{input}: {}", change.path);
+        grid.row(std::iter::once(stages.join(", ")).chain(cells));
+    }
+    for (stage, input) in comparison
+        .stages
+        .iter()
+        .flat_map(|s| s.inputs.iter().map(move |i| (s, i)))
+        .filter(|(_, i)| i.source && i.fields.is_empty())
+    {
+        let digests =
+            input.digests.iter().map(|digests| digests.iter().flatten().map(Digest::short).collect::<Vec<_>>());
+        let digests = digests.map(|digests| if digests.is_empty() { NONE.to_owned() } else { digests.join(" ") });
+        let gone = if input.gone { " (only the digests are known)" } else { "" };
+        grid.row([stage.name.clone(), format!("input {}{gone}", input.name)].into_iter().chain(digests));
+    }
     if grid.is_empty() {
         return html! { p.note { "No parameter differs." } };
     }
@@ -111,7 +128,7 @@ fn stages(comparison: &Comparison) -> Markup {
     let rows = told.map(|stage| {
         let outputs = stage.outputs.iter().map(|output| output.name.as_str()).collect::<Vec<_>>().join(", ");
         let outcome = stage.outcome().map_or("gone", words).to_owned();
-        (stage, vec![outcome, outputs, stage.reasons.first().cloned().unwrap_or_default()])
+        (stage, vec![outcome, outputs, why(stage)])
     });
     for (name, cells) in merged(rows) {
         grid.row(std::iter::once(name).chain(cells));
@@ -121,6 +138,13 @@ fn stages(comparison: &Comparison) -> Markup {
     }
     grid.cut(ROWS);
     grid.markup()
+}
+
+/// What differs most tellingly, and how much else does.
+fn why(stage: &StageDiff) -> String {
+    let all = stage.changes.as_deref().unwrap_or_default();
+    let more = if all.len() > 1 { format!(" and {} more", all.len() - 1) } else { String::new() };
+    all.first().map(|first| format!("{}{more}", difference::words(first))).unwrap_or_default()
 }
 
 /// Variants of a stage with the same cells share a row.

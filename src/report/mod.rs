@@ -1,8 +1,8 @@
 //! The report of a run: Markdown that refers to what the run made, rendered to one self-contained page.
 //!
 //! In reading order: `reference`, `condition` and `format` (the grammar of `${...}`), `document` (where references stand in the
-//! Markdown), `subject` (what they stand for in a run), `figure`, `picture`, `chart`, `table`, `grid`, `difference`,
-//! `documents` and `graph/` (what is shown), `body` and `page` (the HTML), `side_by_side` (runs compared). Pure but for the bytes of
+//! Markdown), `subject` (what they stand for in a run), `figure`, `picture`, `chart`, `table`, `grid`, `difference`
+//! and `graph/` (what is shown), `body` and `page` (the HTML), `side_by_side` (runs compared). Pure but for the bytes of
 //! artifacts, which the caller supplies: the same run gives the same page. It knows no machine learning: roles of outputs
 //! say what is a figure and what a number.
 
@@ -11,7 +11,6 @@ mod chart;
 mod condition;
 mod difference;
 mod document;
-mod documents;
 mod figure;
 mod format;
 pub mod graph;
@@ -36,7 +35,7 @@ pub(crate) use picture::{PICTURES, is_picture};
 pub(crate) use reference::{Fault, RUN_FACTS, Reference, STAGE_FACTS, Sort, Table, Target, fact, parse, suits, target};
 pub use shows::{is_quiet, shows};
 pub use side_by_side::side_by_side;
-pub use subject::{Artifacts, Documents, Subject};
+pub use subject::{Artifacts, Subject};
 
 use crate::show::number::duration;
 

@@ -4,9 +4,9 @@ use maud::{Markup, html};
 
 use super::document::Heading;
 use super::reference::Fault;
-use super::subject::{Artifacts, Documents, Made, Subject};
+use super::subject::{Artifacts, Made, Subject};
 use super::{chart, difference, format, page, picture};
-use crate::compare::{self, OutputChange, StageDiff};
+use crate::compare::{self, Evidence, OutputChange, StageDiff};
 use crate::kind::Role;
 use crate::record::{OutputRecord, RunRecord, StageRecord};
 use crate::series::Series;
@@ -17,21 +17,16 @@ const SHOWN: usize = 60;
 
 /// A page about runs, oldest first: differing parameters, metrics, curves, figures. What is equal is counted. `pipeline` is the
 /// pipeline file that they are compared for.
-pub fn side_by_side(
-    runs: &[RunRecord],
-    pipeline: &str,
-    artifacts: &Artifacts<'_>,
-    documents: &Documents<'_>,
-) -> String {
-    let comparison = compare::diff(runs);
+pub fn side_by_side(runs: &[RunRecord], pipeline: &str, artifacts: &Artifacts<'_>, evidence: &dyn Evidence) -> String {
+    let comparison = compare::diff(runs).look_into(runs, evidence);
     let subjects: Vec<Subject<'_>> =
-        runs.iter().map(|run| Subject { run, previous: None, artifacts, documents }).collect();
+        runs.iter().map(|run| Subject { run, previous: None, artifacts, evidence }).collect();
     let names = runs.iter().map(|run| run.id.as_str()).collect::<Vec<_>>();
     let title = format!("Runs {}", names.join(", "));
     let body = html! {
         h1 id="runs" { (title) }
         h2 id="differences" { "Differences" }
-        (difference::between(runs, &comparison, documents))
+        (difference::between(&comparison))
         h2 id="curves" { "Curves" }
         (outputs(&comparison.stages, &subjects, is_series, curves))
         h2 id="figures" { "Figures" }

@@ -4,15 +4,13 @@ use std::collections::HashMap;
 
 use super::format::{self, Format};
 use super::reference::{Fault, Reference, nearest, target};
+use crate::compare::Evidence;
 use crate::hash::Digest;
 use crate::pipeline::suggest;
 use crate::record::{Outcome, OutputRecord, RunRecord, StageRecord};
 
 /// The bytes of an output, or why they cannot be had.
 pub type Artifacts<'a> = dyn Fn(&RunRecord, &OutputRecord) -> Result<Vec<u8>, String> + 'a;
-
-/// The JSON document with a digest that a stage was handed, if it was kept.
-pub type Documents<'a> = dyn Fn(&Digest) -> Option<serde_json::Value> + 'a;
 
 /// A run, what it left, and the run before it.
 pub struct Subject<'a> {
@@ -22,8 +20,8 @@ pub struct Subject<'a> {
     pub previous: Option<&'a RunRecord>,
     /// Supplies the bytes of outputs.
     pub artifacts: &'a Artifacts<'a>,
-    /// Supplies documents that differ.
-    pub documents: &'a Documents<'a>,
+    /// Tells what of two runs differs.
+    pub evidence: &'a dyn Evidence,
 }
 
 /// An output of a stage.

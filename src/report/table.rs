@@ -35,7 +35,7 @@ impl Subject<'_> {
                     None => html! { p.note { "There is no run before this one." } },
                     Some(previous) => {
                         let runs = [previous.clone(), self.run.clone()];
-                        difference::between(&runs, &compare::diff(&runs), self.documents)
+                        difference::between(&compare::diff(&runs).look_into(&runs, self.evidence))
                     }
                 });
             }

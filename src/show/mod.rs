@@ -1,5 +1,8 @@
-//! Words for people, shared by the terminal and the report: numbers, durations, many variants under one name.
+//! Words for people, shared by the terminal, the report and the record: numbers, durations, many variants under one name, reasons.
 
+pub mod difference;
 pub mod names;
 pub mod number;
+pub mod reason;
 pub mod scratch;
+pub mod script;

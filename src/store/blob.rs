@@ -33,6 +33,25 @@ impl Store {
         Ok(artifact)
     }
 
+    /// Keeps the listing of a folder whose files are not stored, if it has this digest.
+    pub(crate) fn keep_listing(&self, listing: &Listing, digest: &Digest) -> Result<()> {
+        let bytes = listing.encode();
+        if tree::digest_of(&bytes) != *digest {
+            return Ok(());
+        }
+        self.insert_object(&self.tree_path(digest), &bytes, digest)
+    }
+
+    /// Whether there is a listing.
+    pub(crate) fn has_listing(&self, digest: &Digest) -> bool {
+        self.tree_path(digest).exists()
+    }
+
+    /// A listing, if there is a sound one; its files may not be stored.
+    pub(crate) fn kept_listing(&self, digest: &Digest) -> Option<Listing> {
+        self.has_listing(digest).then(|| self.listing(digest).ok())?
+    }
+
     fn insert_object(&self, path: &Path, bytes: &[u8], digest: &Digest) -> Result<()> {
         let temporary = self.staging()?.fresh();
         let write = || {

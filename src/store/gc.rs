@@ -55,6 +55,12 @@ impl Store {
         let mut live = recorded.pages.clone();
         self.follow_digests(needed.iter().flat_map(|made| &recorded.made[*made].outputs).map(|o| o.1), &mut live);
 
+        // What they were made of is kept where it is no output: documents, and what source folders held.
+        let outputs: HashSet<Digest> =
+            recorded.made.iter().flat_map(|made| &made.outputs).map(|(_, digest)| *digest).collect();
+        let inputs = needed.iter().flat_map(|made| &recorded.made[*made].inputs);
+        live.extend(inputs.filter(|digest| !outputs.contains(digest)));
+
         let named: HashSet<ActionKey> = recorded.made.iter().map(|made| made.key).collect();
         let mut garbage = Garbage { kept, ..Garbage::default() };
         let results = self.all_results();

@@ -72,6 +72,15 @@ impl<'a> Entry<'a> {
         items(self.outputs, output).map(|output| (output.path, output.digest))
     }
 
+    /// The digests of its inputs.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = Digest> + use<'a> {
+        let inputs = items(self.inputs, |from| {
+            from.str()?;
+            passed_over(from, Reader::array::<32>)
+        });
+        inputs.flat_map(|digests| items(digests, Reader::array::<32>)).map(Digest)
+    }
+
     /// Whether it has metrics.
     pub(super) fn has_metrics(&self) -> bool {
         items(self.metrics, metric).next().is_some()
@@ -208,6 +217,7 @@ pub(super) fn nothing_known() -> StageRecord {
         needs: vec![],
         outcome: Outcome::Skipped,
         reasons: vec![],
+        causes: vec![],
         key: None,
         params: Value::Null,
         inputs: BTreeMap::new(),

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::page::{self, nothing_known};
 use super::{Result, Store, StoreError};
 use crate::hash::Digest;
+use crate::reason::Reason;
 use crate::record::{Outcome, RunRecord, StageRecord};
 
 /// So many stages make a page; a run of no more has them in its record.
@@ -33,6 +34,8 @@ pub(super) struct Pages {
 pub(super) struct Passing {
     pub(super) outcome: Outcome,
     reasons: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    causes: Vec<Reason>,
     ready: Option<f64>,
     start: Option<f64>,
     seconds: f64,
@@ -51,10 +54,11 @@ impl Pages {
 
 impl Passing {
     fn of(stage: &StageRecord) -> Self {
-        let StageRecord { outcome, reasons, ready, start, seconds, log, error, warnings, .. } = stage;
+        let StageRecord { outcome, reasons, causes, ready, start, seconds, log, error, warnings, .. } = stage;
         Self {
             outcome: *outcome,
             reasons: reasons.clone(),
+            causes: causes.clone(),
             ready: *ready,
             start: *start,
             seconds: *seconds,
@@ -65,9 +69,10 @@ impl Passing {
     }
 
     pub(super) fn apply(self, stage: &mut StageRecord) {
-        let Self { outcome, reasons, ready, start, seconds, log, error, warnings } = self;
-        (stage.outcome, stage.reasons, stage.log, stage.error) = (outcome, reasons, log, error);
-        (stage.ready, stage.start, stage.seconds, stage.warnings) = (ready, start, seconds, warnings);
+        let Self { outcome, reasons, causes, ready, start, seconds, log, error, warnings } = self;
+        (stage.outcome, stage.reasons, stage.causes) = (outcome, reasons, causes);
+        (stage.log, stage.error, stage.warnings) = (log, error, warnings);
+        (stage.ready, stage.start, stage.seconds) = (ready, start, seconds);
     }
 
     fn holds(&self, stage: &StageRecord) -> bool {
@@ -75,7 +80,7 @@ impl Passing {
             && (self.ready, self.start) == (stage.ready, stage.start)
             && self.seconds.to_bits() == stage.seconds.to_bits()
             && (&self.reasons, &self.log, &self.error) == (&stage.reasons, &stage.log, &stage.error)
-            && self.warnings == stage.warnings
+            && (&self.causes, &self.warnings) == (&stage.causes, &stage.warnings)
     }
 }
 
@@ -240,6 +245,7 @@ fn usual() -> Passing {
     Passing {
         outcome: Outcome::UpToDate,
         reasons: vec![],
+        causes: vec![],
         ready: Some(0.0),
         start: Some(0.0),
         seconds: 0.0,

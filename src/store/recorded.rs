@@ -49,6 +49,8 @@ pub(super) struct Made {
     /// The newest name of the stage that had them.
     pub(super) stage: String,
     pub(super) outputs: Vec<(PathBuf, Digest)>,
+    /// What it was made of.
+    pub(super) inputs: Vec<Digest>,
 }
 
 /// A recorded output that lies where it was put.
@@ -73,6 +75,8 @@ struct Run {
 struct Stage {
     name: String,
     key: Option<ActionKey>,
+    #[serde(default)]
+    inputs: BTreeMap<String, Vec<Digest>>,
     outputs: BTreeMap<String, Output>,
     log: Option<PathBuf>,
 }
@@ -107,11 +111,13 @@ impl Reading {
         name: &str,
         key: Option<ActionKey>,
         outputs: Vec<(PathBuf, Digest)>,
+        inputs: impl FnOnce() -> Vec<Digest>,
     ) -> Option<usize> {
         let key = key.filter(|_| !outputs.is_empty())?;
         let made = &mut self.made;
         let place = self.known.entry((project.to_owned(), key, outputs)).or_insert_with_key(|(_, _, outputs)| {
-            made.push(Made { project: project.to_owned(), key, stage: name.to_owned(), outputs: outputs.clone() });
+            let (project, stage, outputs) = (project.to_owned(), name.to_owned(), outputs.clone());
+            made.push(Made { project, key, stage, outputs, inputs: inputs() });
             made.len() - 1
         });
         Some(*place)
@@ -226,9 +232,9 @@ impl Store {
     }
 
     fn note(&self, run: Run, mut noted: RecordedRun, reading: &mut Reading) -> RecordedRun {
-        for Stage { name, key, outputs, log } in run.stages {
+        for Stage { name, key, inputs, outputs, log } in run.stages {
             let outputs = outputs.into_values().map(|output| (output.path, output.digest)).collect();
-            let place = reading.place(&noted.project, &name, key, outputs);
+            let place = reading.place(&noted.project, &name, key, outputs, || inputs.into_values().flatten().collect());
             noted.reached.extend(place);
             if log.is_some() {
                 noted.logs.push((self.log_path(&noted.id, &name), place));
@@ -252,7 +258,10 @@ impl Store {
             let entries = page::entries(&bytes).ok_or(StoreError::Damaged { digest })?;
             let placed = entries.into_iter().map(|entry| {
                 let outputs = entry.outputs().map(|(path, digest)| (path.into(), digest)).collect();
-                (entry.name.to_owned(), reading.place(&project, entry.name, entry.key, outputs))
+                (
+                    entry.name.to_owned(),
+                    reading.place(&project, entry.name, entry.key, outputs, || entry.inputs().collect()),
+                )
             });
             let placed = placed.collect();
             reading.pages.insert((project.clone(), digest), placed);

@@ -17,6 +17,7 @@ use super::project::Places;
 use super::run::{RunSummary, file_name, time_stamp};
 use super::{Belongs, Project, Result, Store, StoreError};
 use crate::events::{Began, Line, Progress, RunEvent};
+use crate::reason::Reason;
 use crate::record::{Outcome, RunId, RunRecord, RunStatus, StageRecord};
 
 /// The end of a trace's name.
@@ -308,13 +309,14 @@ impl Traced {
 
     /// A record of what it has done. Stages that were up to date are not in it, nor the parameters of the pipeline.
     pub fn record(&self) -> RunRecord {
-        let reason = if self.alive { "under way" } else { "under way when the run was killed" };
+        let reason = if self.alive { Reason::UnderWay } else { Reason::Killed };
         let open = self.under_way.iter().map(|stage| {
             let mut record = stage.record.clone();
             // What it says of the disk is true only now.
             record.log = record.log.filter(|log| self.began.project.join(log).exists());
             record.seconds = (self.seconds() - stage.since).max(0.0);
-            record.reasons = vec![reason.to_owned()];
+            (record.reasons, record.causes) = (vec![], vec![]);
+            record.because([reason.clone()]);
             record
         });
         RunRecord {

@@ -7,6 +7,8 @@ mod browser;
 mod checkout;
 mod claim;
 mod commands;
+mod compared;
+
 mod damage;
 mod determinism;
 mod disk;

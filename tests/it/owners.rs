@@ -278,24 +278,31 @@ fn projects_that_share_a_cache_are_told_apart_and_followed() {
     assert_eq!(ignored, "*\n");
 }
 
-/// Rewrites the records of a cache as they were written before they said where the cache was.
-fn as_before(cache: &Path) {
+/// Rewrites the records of a cache, summaries and all.
+pub(crate) fn rewrite(cache: &Path, change: impl Fn(&mut Value, &mut Value)) {
     for entry in fs::read_dir(cache.join("runs")).expect("runs").flatten() {
         let text = fs::read_to_string(entry.path()).expect("a record");
         let lines: Vec<&str> = text.lines().collect();
         let mut first: Value = serde_json::from_str(lines[0]).expect("JSON");
         let mut record: Value = serde_json::from_str(lines[1]).expect("JSON");
-        for object in [&mut first["summary"], &mut record] {
-            let fields = object.as_object_mut().expect("an object");
-            fields.remove("cache");
-            fields.remove("lineage");
-        }
+        change(&mut first["summary"], &mut record);
         let line = record.to_string();
         let blake3 = |text: &str| Value::from(blake3::hash(text.as_bytes()).to_string());
         first["summary_blake3"] = blake3(&canonical_json(&first["summary"]));
         first["record_blake3"] = blake3(&line);
         fs::write(entry.path(), format!("{first}\n{line}\n")).expect("write");
     }
+}
+
+/// Makes records as they were before they said where the cache was.
+fn as_before(cache: &Path) {
+    rewrite(cache, |summary, record| {
+        for object in [summary, record] {
+            let fields = object.as_object_mut().expect("an object");
+            fields.remove("cache");
+            fields.remove("lineage");
+        }
+    });
 }
 
 #[test]

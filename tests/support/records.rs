@@ -82,6 +82,7 @@ pub fn stage(name: &str) -> Builder {
         uses: Some(stage.to_owned()),
         outcome: Outcome::UpToDate,
         reasons: vec![],
+        causes: vec![],
         key: Some(ActionKey([7; 32])),
         params: json!({}),
         inputs: BTreeMap::new(),

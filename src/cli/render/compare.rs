@@ -3,22 +3,27 @@
 use std::collections::HashMap;
 
 use kiln::compare::{
-    Change, Column, Comparison, Counts, GateResult, MetricRow, RunSummary, StageDiff, VariantRow, VariantTable,
+    Change, Column, Comparison, Counts, Fields, GateResult, InputChange, MetricRow, RunSummary, StageDiff, VariantRow,
+    VariantTable,
 };
+use kiln::hash::Digest;
 use kiln::record::{Outcome, RunStatus};
+use kiln::show::difference;
+use kiln::show::script::{as_parameter, as_written};
 use serde_json::Value;
 
 use super::gates;
-use super::look::Look;
-use super::names::{self, collapsed};
+use super::look::{Look, one_line};
+use super::names::{self, base, collapsed};
 use super::number::{self, Precision, SECONDS};
 use super::table::{Grid, Side, escaped};
 use super::{stand, summary};
 
 /// So many rows of a table are shown unless all are asked for.
 const ROWS: usize = 100;
-/// So many characters of a parameter's value, or of a reason, are shown.
+/// So many characters of a parameter's value, and of a reason, are shown.
 const VALUE: usize = 60;
+const REASON: usize = 120;
 /// What stands for a missing value.
 pub(super) const NONE: &str = "-";
 
@@ -160,23 +165,54 @@ fn run_columns(runs: &[RunSummary], side: Side) -> impl Iterator<Item = (String,
 fn parameters(comparison: &Comparison, all: bool) -> Section {
     let head = [("of".to_owned(), Side::Left), ("parameter".to_owned(), Side::Left)];
     let mut grid = Grid::new(2, head.into_iter().chain(run_columns(&comparison.runs, Side::Left)));
-    let cells = |change: &Change| {
+    let cells = |path: String, change: &Change| {
         let values = change.values.iter().map(|value| value.as_ref().map_or(NONE.to_owned(), shown_value));
-        std::iter::once(change.path.clone()).chain(values).collect::<Vec<_>>()
+        std::iter::once(path).chain(values).collect::<Vec<_>>()
     };
     let mut rows: Vec<(String, Vec<String>)> =
-        comparison.params.iter().map(|change| ("pipeline".to_owned(), cells(change))).collect();
+        comparison.params.iter().map(|change| ("pipeline".to_owned(), cells(change.path.clone(), change))).collect();
     let in_all = comparison.stages.iter().filter(|stage| stage.outcomes.iter().all(Option::is_some));
     let changes = in_all.flat_map(|stage| stage.params.iter().map(move |change| (stage, change)));
-    rows.extend(merged(changes.map(|(stage, change)| (stage, cells(change)))));
-    let notes = cut(&mut rows, all);
+    rows.extend(merged(changes.map(|(stage, change)| (stage, cells(as_parameter(&change.path), change)))));
+    rows.extend(comparison.fields().into_iter().map(|Fields { stages, input, change }| {
+        (several(&stages), cells(format!("{input}: {}", change.path), change))
+    }));
+    let inputs = comparison.stages.iter().flat_map(|stage| stage.inputs.iter().map(move |input| (stage, input)));
+    let files = inputs.filter(|(_, input)| input.source && input.fields.is_empty());
+    let mut notes = Vec::new();
+    if files.clone().any(|(_, input)| input.gone) {
+        notes.push("of documents that are no longer in the cache only the digests are known".to_owned());
+    }
+    rows.extend(merged(files.map(|(stage, input)| (stage, digests_of(input)))));
+    notes.splice(0..0, cut(&mut rows, all));
     rows.into_iter().for_each(|(of, cells)| grid.row(std::iter::once(of).chain(cells)));
     let title = if grid.is_empty() { "no parameter changed" } else { "parameters that changed" };
     Section { title: title.into(), grid, notes }
 }
 
+/// The digests of an input in each run.
+fn digests_of(input: &InputChange) -> Vec<String> {
+    let short = |digests: &Option<Vec<Digest>>| match digests {
+        Some(digests) => digests.iter().map(Digest::short).collect::<Vec<_>>().join(" "),
+        None => NONE.to_owned(),
+    };
+    std::iter::once(format!("input {}", input.name)).chain(input.digests.iter().map(short)).collect()
+}
+
+/// Stages under one label: the variants of each together.
+fn several(names: &[&str]) -> String {
+    let mut groups: Vec<Vec<&str>> = Vec::new();
+    for name in names {
+        match groups.iter_mut().find(|group| base(group[0]) == base(name)) {
+            Some(group) => group.push(name),
+            None => groups.push(vec![name]),
+        }
+    }
+    groups.iter().map(|group| collapsed(group)).collect::<Vec<_>>().join(", ")
+}
+
 fn shown_value(value: &Value) -> String {
-    shortened(&value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    shortened(&as_written(&value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
 }
 
 fn shortened(text: &str) -> String {
@@ -253,9 +289,26 @@ fn why(stage: &StageDiff) -> String {
     match (stage.outcome(), earlier) {
         (None, _) => "the last run has no such stage".to_owned(),
         (Some(_), false) => "no earlier run has it".to_owned(),
-        (Some(Outcome::UpToDate), _) => String::new(),
-        _ => stage.reasons.iter().take(3).map(|reason| shortened(reason)).collect::<Vec<_>>().join("; "),
+        (Some(Outcome::Skipped | Outcome::Failed), _) => brief(&stage.reasons),
+        _ => match (stage.key_changed, &stage.changes) {
+            (Some(true), Some(changes)) => brief(&changes.iter().map(difference::words).collect::<Vec<_>>()),
+            // Another of the runs compared is like the last one.
+            (Some(true), None) if stage.against.is_some() => "what it was is no longer in the cache".to_owned(),
+            (Some(false), _) if !stage.outputs.is_empty() => "the same action, with other outputs".to_owned(),
+            _ => String::new(),
+        },
     }
+}
+
+/// The first few, and how many more there are.
+fn brief(all: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let mut shown: Vec<String> =
+        all.iter().take(SHOWN).map(|text| console::truncate_str(&one_line(text), REASON, "...").into_owned()).collect();
+    if all.len() > SHOWN {
+        shown.push(format!("and {} more", all.len() - SHOWN));
+    }
+    shown.join("; ")
 }
 
 /// Numbers in every run; those that are the same are counted only.

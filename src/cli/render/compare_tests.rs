@@ -1,6 +1,8 @@
 //! What comparisons look like.
 
-use kiln::compare::{diff, within};
+use kiln::action::{Files, Manifest};
+use kiln::compare::{Evidence, diff, within};
+use kiln::hash::{ActionKey, Digest};
 use kiln::kind::Role;
 use kiln::record::{Outcome, RunRecord};
 use serde_json::json;
@@ -9,6 +11,27 @@ use super::super::records::{run, stage};
 use super::*;
 
 const ALL: Show = Show { all: true, outputs: false };
+
+/// A store that kept nothing but the records.
+struct Nothing;
+
+impl Evidence for Nothing {
+    fn manifest(&self, _: &ActionKey) -> Option<Manifest> {
+        None
+    }
+
+    fn document(&self, _: &Digest) -> Option<serde_json::Value> {
+        None
+    }
+
+    fn files(&self, _: &Digest, _: &Digest) -> Option<Files> {
+        None
+    }
+
+    fn is_document(&self, _: &str, input: &str) -> bool {
+        input == "network"
+    }
+}
 
 fn study(id: &str, dropout: f64, again: bool) -> RunRecord {
     let mut stages = vec![stage("split").output("split", "out/split/split.safetensors", Role::Data, 1).record()];
@@ -24,6 +47,7 @@ fn study(id: &str, dropout: f64, again: bool) -> RunRecord {
             .made_in(40.0 + f64::from(model));
         let evaluate = stage(&format!("evaluate[model={model}]"))
             .key(byte)
+            .input("model", byte)
             .metric("accuracy", if hit { 0.9741 } else { 0.9732 })
             .metric("loss", if hit { 0.12342 } else { 0.1234 })
             .metric("classes.Bag.f1", if hit { 0.5 } else { 0.75 })
@@ -42,7 +66,8 @@ fn pair() -> Comparison {
     let mut after = study("pwlxyart", 0.5, true);
     after.set = vec!["params.title=pwlxyart".into()];
     after.stages.push(stage("report").executed(0.5, "never run before").record());
-    diff(&[study("kqzvbnme", 0.25, false), after])
+    let runs = [study("kqzvbnme", 0.25, false), after];
+    diff(&runs).look_into(&runs, &Nothing)
 }
 
 #[test]
@@ -62,9 +87,9 @@ train[model=3]  dropout    0.25      0.5
 
 stages of the last run
 stage              outcome   key      outputs         why
-────────────────────────────────────────────────────────────────────────────────────
+───────────────────────────────────────────────────────────────────────────────────────────────
 train[model=3]     executed  changed  changed: model  parameter dropout: 0.25 => 0.5
-evaluate[model=3]  executed  changed  same            input model of train[model=3]
+evaluate[model=3]  executed  changed  same            input model: 030303030303 => 090909090909
 report             executed  -        -               no earlier run has it
 5 stages up to date with nothing changed
 
@@ -98,12 +123,26 @@ fn variants_with_the_same_change_share_a_row() {
                 .collect(),
         )
     };
-    let text = comparison_text(&diff(&[with("a", 10, 1), with("b", 3, 2)]), &[], Show::default(), &Look::default());
+    let runs = [with("a", 10, 1), with("b", 3, 2)];
+    let text = comparison_text(&diff(&runs).look_into(&runs, &Nothing), &[], Show::default(), &Look::default());
     assert!(text.contains("\ntrain[model=1..7] (7)  epochs     10  3\n"), "{text}");
     assert!(
         text.contains("\ntrain[model=1..7] (7)  executed  changed  same     parameter epochs: 10 => 3\n"),
         "{text}"
     );
+}
+
+#[test]
+fn of_documents_that_are_gone_the_digests_are_told() {
+    let with = |id: &str, byte: u8| run(id, vec![stage("draw").input("network", byte).key(byte).record()]);
+    let runs = [with("a", 1), with("b", 2)];
+    let text = comparison_text(&diff(&runs).look_into(&runs, &Nothing), &[], Show::default(), &Look::default());
+    assert!(!text.contains("no parameter changed"), "{text}");
+    assert!(text.contains("draw  input network  010101010101  020202020202"), "{text}");
+    assert!(text.contains("only the digests are known"), "{text}");
+    let same = [with("a", 1), with("b", 1)];
+    let text = comparison_text(&diff(&same).look_into(&same, &Nothing), &[], ALL, &Look::default());
+    assert!(text.contains("draw   up to date  same  same\n"), "{text}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use kiln::engine::{Planned, Stale, Step};
 use kiln::kind::Role;
+use kiln::show::reason::words;
 use kiln::store::RunSummary;
 
 use super::look::Look;
@@ -143,7 +144,8 @@ pub(crate) fn plan(plan: &[Planned]) -> String {
             Step::Depends(_) => "perhaps",
             Step::Fail => "fail",
         };
-        text.push_str(&format!("{step:8} {:width$}  {}\n", planned.name, planned.reasons.join("; ")));
+        let why: Vec<String> = planned.reasons.iter().map(words).collect();
+        text.push_str(&format!("{step:8} {:width$}  {}\n", planned.name, why.join("; ")));
     }
     let up_to_date = plan.iter().filter(|p| p.step == Step::UpToDate).count();
     text.push_str(&format!("{up_to_date} of {} stages are up to date\n", plan.len()));

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use kiln::compare::Counts;
 use kiln::events::{self, RunEvent};
+use kiln::reason::Reason;
 use kiln::record::{Outcome, RunRecord, StageRecord};
+use kiln::show::reason::brief;
 
 use super::look::{Look, one_line};
 use super::{Reporter, number, summary};
@@ -40,8 +42,9 @@ impl<W: Write> Plain<W> {
 impl<W: Write> Plain<W> {
     fn started(&mut self, record: &StageRecord) {
         self.last_progress.insert(record.name.clone(), Instant::now());
-        let reason = record.reasons.first().map(|reason| format!(" ({})", one_line(reason))).unwrap_or_default();
-        self.line(&format!("{}: started{reason}", record.name));
+        let why = started(&record.why());
+        let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
+        self.line(&format!("{}: started{why}", record.name));
     }
 
     fn progress(&mut self, stage: &str, progress: &events::Progress) {
@@ -83,7 +86,8 @@ impl<W: Write> Reporter for Plain<W> {
 
 /// The line for a stage that is done with, given the counts with it included; `None` if it is only counted.
 pub(super) fn finished(record: &StageRecord, counts: &Counts) -> Option<String> {
-    let because = record.reasons.first().map(|reason| format!(" ({})", one_line(reason))).unwrap_or_default();
+    let because = brief(&record.why());
+    let because = if because.is_empty() { because } else { format!(" ({})", one_line(&because)) };
     let name = &record.name;
     let limited = |so_far: usize, verb: &str| match so_far {
         ..=LINES => Some(format!("{name}: {verb}{because}")),
@@ -104,6 +108,13 @@ pub(super) fn finished(record: &StageRecord, counts: &Counts) -> Option<String> 
     }
 }
 
+/// Why a stage begins to execute, on one line. What becomes of earlier steps is told when it is certain.
+pub(super) fn started(why: &[Reason]) -> String {
+    let told = |reason: &&Reason| !matches!(reason, Reason::GoesOn { .. } | Reason::StartsOver { .. });
+    let told: Vec<Reason> = why.iter().filter(told).cloned().collect();
+    one_line(&brief(&told))
+}
+
 /// How far a stage is: `epoch 3/10 loss 0.1234`.
 pub(crate) fn units(progress: &events::Progress) -> String {
     let events::Progress { done, total, unit, detail } = progress;
@@ -118,6 +129,17 @@ pub(crate) fn units(progress: &events::Progress) -> String {
 mod tests {
     use super::super::records::{began, note, progress, run, settled, stage, started};
     use super::*;
+
+    #[test]
+    fn all_reasons_are_told_and_many_are_counted() {
+        let told = |text: &str| Reason::Told { text: text.to_owned() };
+        let why = |texts: &[&str]| super::started(&texts.iter().map(|text| told(text)).collect::<Vec<_>>());
+        assert_eq!(why(&["a", "b", "c"]), "a; b; c");
+        assert_eq!(why(&["a", "b", "c", "d"]), "a; b; and 2 more");
+        assert_eq!(super::started(&[told("a"), Reason::MoreChanges { count: 7 }]), "a; and 7 more changes");
+        let steps = Reason::GoesOn { unit: "epoch".into(), step: 3, last: false };
+        assert_eq!(super::started(&[told("a"), steps]), "a", "that is told when it is certain");
+    }
 
     /// What is printed when `stages` finish.
     fn printed(patience: Duration, tell: impl FnOnce(&mut Plain<&mut Vec<u8>>)) -> String {

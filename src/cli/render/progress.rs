@@ -79,7 +79,7 @@ impl<W: Write> Reporter for Progress<W> {
             RunEvent::Run(began) => self.screen().overall.set_length(began.stages as u64),
             RunEvent::UpToDate { count } => self.screen().counts.up_to_date += count,
             RunEvent::Started(record) => {
-                let message = record.reasons.first().map(|reason| one_line(reason)).unwrap_or_default();
+                let message = plain::started(&record.why());
                 let line = Running { since: Instant::now(), message, far: None, bar: None };
                 self.screen().running.insert(record.name.clone(), line);
             }

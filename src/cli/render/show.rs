@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use kiln::kind::Role;
 use kiln::record::{Outcome, RunRecord, RunStatus, StageRecord};
+use kiln::show::reason::past;
+use kiln::show::script::{as_written, written};
 use serde_json::Value;
 
 use super::look::{Look, one_line};
@@ -54,6 +56,7 @@ fn parameters(shown: &Shown) -> Vec<[String; 2]> {
         match param {
             // A script is read as it is written.
             Value::String(script) if shown.uses.is_none() => {
+                let script = as_written(script);
                 let mut lines = script.trim_end().lines();
                 rows.push([name.clone(), one_line(lines.next().unwrap_or_default())]);
                 rows.extend(lines.map(|line| [String::new(), one_line(line)]));
@@ -62,7 +65,8 @@ fn parameters(shown: &Shown) -> Vec<[String; 2]> {
                 rows.extend(names.iter().filter_map(Value::as_str).map(|name| ["passes".to_owned(), one_line(name)]));
             }
             Value::Object(env) if shown.uses.is_none() => {
-                rows.extend(env.iter().map(|(name, text)| [format!("env {name}"), value(text)]));
+                let name = |name: &String| written(name).unwrap_or_else(|| format!("env {name}"));
+                rows.extend(env.iter().map(|(variable, text)| [name(variable), value(text)]));
             }
             other => rows.push([name.clone(), value(other)]),
         }
@@ -86,14 +90,27 @@ fn output_text(shown: &Shown, name: &str) -> String {
 
 fn last_result(last: &LastRun, all: bool, look: &Look) -> String {
     let record = &last.record;
-    let took = record.executed_seconds.map_or(String::new(), |s| format!(", executed in {}", number::duration(s)));
     let started = last.started.strftime("%Y-%m-%d %H:%M:%S UTC");
-    let line = format!("{} in run {} ({started}){took}", words(record), last.run);
+    let mut line = format!("{} in run {} ({started})", words(record), last.run);
+    if let Some(seconds) = record.executed_seconds.map(number::duration) {
+        line += &match record.outcome {
+            Outcome::Executed => format!(", which took {seconds}"),
+            _ => format!("; its execution took {seconds}"),
+        };
+    }
     let mut rows: Vec<[String; 2]> = vec![[String::new(), line]];
-    rows.extend(record.reasons.iter().map(|reason| [String::new(), one_line(reason)]));
-    rows.extend(record.warnings.iter().map(|warning| [String::new(), format!("warning: {}", one_line(warning))]));
-    rows.extend(record.error.iter().flat_map(|error| error.lines()).map(|line| [String::new(), one_line(line)]));
-    let mut text = section("last result", &rows, look);
+    let mut told = |what: &str, lines: Vec<String>| {
+        rows.extend(
+            lines
+                .iter()
+                .enumerate()
+                .map(|(i, line)| [if i == 0 { what.to_owned() } else { String::new() }, one_line(line)]),
+        );
+    };
+    told("why", record.why().iter().map(past).collect());
+    told("warning", record.warnings.clone());
+    told("error", record.error.iter().flat_map(|error| error.lines()).map(str::to_owned).collect());
+    let mut text = section("last run", &rows, look);
     let mut numbers: Vec<[String; 2]> =
         record.metrics.iter().map(|(name, value)| [escaped(name), Precision::of([*value]).show(*value)]).collect();
     let more = if all { 0 } else { numbers.len().saturating_sub(NUMBERS) };
@@ -192,6 +209,8 @@ fn stages_of(run: &RunRecord, all: bool) -> Grid {
 
 fn why(record: &StageRecord) -> String {
     let error = record.error.as_ref().and_then(|error| error.lines().next()).map(str::to_owned);
-    let text = error.or_else(|| record.reasons.first().cloned()).unwrap_or_default();
+    let reasons = record.why();
+    let more = if reasons.len() > 1 { format!(" and {} more", reasons.len() - 1) } else { String::new() };
+    let text = error.or_else(|| reasons.first().map(|reason| past(reason) + &more)).unwrap_or_default();
     console::truncate_str(&one_line(&text), VALUE, "...").into_owned()
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use kiln::engine::{Planned, Step};
+use kiln::show::reason::words;
 
 use super::look::{Look, one_line};
 use super::names::{base, collapsed};
@@ -82,8 +83,8 @@ fn line(group: &[&Planned]) -> Line {
 
 /// The first reason, and how many more there are.
 fn first(planned: &Planned) -> String {
-    let reason = planned.reasons.first().map_or("", String::as_str);
-    let reason = console::truncate_str(reason, REASON, "...");
+    let reason = planned.reasons.first().map_or_else(String::new, words);
+    let reason = console::truncate_str(&reason, REASON, "...");
     match planned.reasons.len() {
         0 | 1 => reason.into_owned(),
         n => format!("{reason}; {} more", n - 1),

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use kiln::action::{Difference, Field};
 use kiln::engine::{Changed, Changes, Explanation, Origin, Part, Standing, Step};
+use kiln::reason::Reason;
 use kiln::record::Outcome;
+use kiln::show::script::{as_written, written};
+use kiln::show::{difference, reason};
 use serde_json::Value;
 
 use super::look::{Look, one_line};
@@ -16,6 +19,8 @@ use crate::cli::status::State;
 const STAGES: usize = 20;
 /// So many fields of a document, and so many characters of a value, are shown.
 const FIELDS: usize = 30;
+/// So many changes of a stage are shown.
+const INPUTS: usize = 50;
 const VALUE: usize = 100;
 
 /// Each stage in full; where several are asked for, those that are up to date in one line at the end.
@@ -69,6 +74,9 @@ fn headline(explanation: &Explanation) -> String {
         Standing::Now(Step::Execute) => format!("{name} is dirty: a run would execute it"),
         Standing::Now(Step::Restore) => format!("{name} is restorable: a run would put its outputs in place"),
         Standing::Now(Step::Fail) => format!("{name} is {}: a run would fail", State::Broken.words()),
+        Standing::Now(Step::Depends(_)) if explanation.changes.first().is_some_and(|own| !own.fields.is_empty()) => {
+            format!("{name} is dirty: a run would execute it, after what is above it")
+        }
         Standing::Now(Step::Depends(_)) => {
             format!("{name} is waiting: if what is above it comes out the same, it needs nothing else")
         }
@@ -80,15 +88,21 @@ fn headline(explanation: &Explanation) -> String {
 /// What changed; where nothing did, the reasons.
 fn changed(explanation: &Explanation, look: &Look) -> String {
     let mut text = String::new();
-    let own = explanation.changes.first();
-    let told = own.is_some_and(|own| !own.fields.is_empty());
-    // A reason that is no field of the manifest (a missing output, a forced execution) is told beside the fields.
-    let fields: Vec<&str> = own.map_or(vec![], |own| own.fields.iter().map(|f| f.text.as_str()).collect());
-    let waits = matches!(explanation.standing, Standing::Now(Step::Depends(_)));
-    for reason in explanation.reasons.iter().filter(|r| !fields.contains(&r.as_str()) && !waits) {
-        let repeated = told && fields.iter().any(|field| same_subject(field, reason));
-        if !repeated {
-            for line in reason.lines() {
+    let told = explanation.changes.first().is_some_and(|own| !own.fields.is_empty());
+    let words = match explanation.standing {
+        Standing::Now(_) => reason::words,
+        Standing::Then(_) => reason::past,
+    };
+    for reason in &explanation.reasons {
+        let again = match reason {
+            // The fields say the same, and more.
+            Reason::Changed(_) | Reason::MoreChanges { .. } | Reason::Told { .. } => told,
+            // The headline says it.
+            Reason::DependsOn { .. } => true,
+            _ => false,
+        };
+        if !again {
+            for line in words(reason).lines() {
                 let _ = writeln!(text, "  {}", one_line(line));
             }
         }
@@ -106,19 +120,17 @@ fn changed(explanation: &Explanation, look: &Look) -> String {
     text
 }
 
-/// `input model: a => b` and `input model: layers.x: 1 => 2` tell of the same change in other words.
-fn same_subject(field: &str, reason: &str) -> bool {
-    let subject = |text: &str| text.split_once(':').map(|(subject, _)| subject.to_owned());
-    subject(field).is_some() && subject(field) == subject(reason)
-}
-
 fn stage(changes: &Changes, look: &Look) -> String {
     let mut text = String::new();
     for note in &changes.notes {
         let _ = writeln!(text, "  {}", one_line(note));
     }
-    for changed in &changes.fields {
+    for changed in changes.fields.iter().take(INPUTS) {
         text += &field(changed, look);
+    }
+    if changes.fields.len() > INPUTS {
+        let more = number::count(changes.fields.len() - INPUTS, "more change");
+        let _ = writeln!(text, "  and {more} (`--json` has all)");
     }
     if !changes.waits_for.is_empty() {
         let names: Vec<&str> = changes.waits_for.iter().map(String::as_str).collect();
@@ -130,13 +142,15 @@ fn stage(changes: &Changes, look: &Look) -> String {
 
 fn field(changed: &Changed, look: &Look) -> String {
     let from = changed.from.as_ref().map_or(String::new(), |from| look.dim(&format!("  from {from}")));
-    let Difference::Input { name, label, change, fields } = &changed.difference else {
+    let Difference::Input { fields, files, .. } = &changed.difference else {
         return format!("  {}{from}\n", shortened(&changed.text));
     };
-    let bare = Difference::Input { name: name.clone(), label: label.clone(), change: change.clone(), fields: vec![] };
-    let mut text = format!("  {bare}{from}\n");
+    let mut text = format!("  {}{from}\n", difference::input(&changed.difference));
+    if let Some(files) = files {
+        let _ = writeln!(text, "    {}", one_line(&difference::files(files)));
+    }
     for Field { path, change } in fields.iter().take(FIELDS) {
-        let _ = writeln!(text, "    {}{}", one_line(path), change.map(value));
+        let _ = writeln!(text, "    {}{}", one_line(path), difference::arrow(&change.map(value)));
     }
     if fields.len() > FIELDS {
         let _ = writeln!(text, "    and {}", number::count(fields.len() - FIELDS, "more field"));
@@ -168,12 +182,13 @@ fn parts(parts: &[Part], look: &Look) -> String {
 fn row(part: &Part) -> [String; 3] {
     let name = match part.name.as_str() {
         "" => part.what.to_owned(),
+        name if part.what == "environment" => written(name).unwrap_or_else(|| format!("environment {name}")),
         name => format!("{} {name}", part.what),
     };
     let digest = |value: &Value| value.as_str().map_or("-".to_owned(), |text| text.chars().take(12).collect());
     let shown = match part.what {
         "input" | "output" | "code" => digest(&part.value),
-        _ => console::truncate_str(&one_line(&part.value.to_string()), 50, "...").into_owned(),
+        _ => console::truncate_str(&one_line(&as_written(&part.value.to_string())), 50, "...").into_owned(),
     };
     let size = part.bytes.map_or(String::new(), |bytes| format!(", {}", number::size(bytes)));
     [one_line(&name), shown, part.place.as_ref().map_or(String::new(), |place| format!("{place}{size}"))]

@@ -11,10 +11,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::documents::changed_files;
 use super::plan::Step;
-use crate::action::{Change, Difference, Manifest, differences};
+use crate::action::{Change, Contents, Difference, Files, Manifest, differences};
+use crate::hash::tree::Listing;
 use crate::hash::{ActionKey, Digest};
+use crate::reason::Reason;
 use crate::record::{Outcome, RunId};
+use crate::show::difference::words;
 
 pub use now::explain;
 pub use parts::Part;
@@ -28,7 +32,7 @@ pub struct Explanation {
     /// What a run would do with it, or did.
     pub standing: Standing,
     /// In short, the most telling first: what a run says.
-    pub reasons: Vec<String>,
+    pub reasons: Vec<Reason>,
     /// The run that its changes are counted from.
     pub since: Option<RunName>,
     /// What changed: in the stage itself first, then in those above it, the nearest first.
@@ -117,6 +121,36 @@ trait Side {
     fn origin(&self, stage: &str, input: &str, label: &str, digest: &Digest) -> (Option<String>, Option<String>);
     /// What a digest stands for, if it is a document or another small JSON file.
     fn document(&self, digest: &Digest) -> Option<Value>;
+    /// What a digest stands for, if it is a folder that a stage is handed.
+    fn listing(&self, stage: &str, digest: &Digest) -> Option<Listing>;
+    /// Whether an input of a stage is a document that someone wrote.
+    fn is_document(&self, stage: &str, input: &str) -> bool;
+}
+
+/// So many changes of a stage are looked into.
+const LOOKED_INTO: usize = 100;
+
+/// What a stage is handed on either side.
+struct Both<'a> {
+    stage: &'a str,
+    now: &'a dyn Side,
+    then: &'a dyn Side,
+}
+
+impl Contents for Both<'_> {
+    fn document(&self, digest: &Digest) -> Option<Value> {
+        self.now.document(digest).or_else(|| self.then.document(digest))
+    }
+
+    fn files(&self, old: &Digest, new: &Digest) -> Option<Files> {
+        let listing =
+            |digest: &Digest| self.then.listing(self.stage, digest).or_else(|| self.now.listing(self.stage, digest));
+        Some(changed_files(&listing(old)?, &listing(new)?))
+    }
+
+    fn is_document(&self, input: &str) -> bool {
+        self.now.is_document(self.stage, input)
+    }
 }
 
 /// What changed from `then` to `now` in a stage and in all above it that have a part in that.
@@ -137,9 +171,10 @@ fn changes(stage: &str, now: &dyn Side, then: &dyn Side) -> Vec<Changes> {
         let mut changes = Changes { stage, fields: vec![], waits_for: new.waits_for, notes: new.notes };
         match (old.and_then(|old| old.manifest), new.manifest) {
             (Some(old), Some(new)) => {
-                let document = |digest: &Digest| now.document(digest).or_else(|| then.document(digest));
-                for difference in differences(&old, &new) {
-                    changes.fields.push(changed(&changes.stage, difference.look_into(&document), now, then));
+                for (i, difference) in differences(&old, &new).into_iter().enumerate() {
+                    let both = Both { stage: &changes.stage, now, then };
+                    let difference = if i < LOOKED_INTO { difference.look_into(&both) } else { difference };
+                    changes.fields.push(changed(&changes.stage, difference, now, then));
                 }
                 let idle = changes.fields.is_empty() && changes.waits_for.is_empty() && changes.notes.is_empty();
                 if idle && !first {
@@ -171,5 +206,5 @@ fn changed(stage: &str, difference: Difference, now: &dyn Side, then: &dyn Side)
         }
         _ => (None, None),
     };
-    Changed { text: difference.to_string(), difference, from, stage: producer }
+    Changed { text: words(&difference), difference, from, stage: producer }
 }

@@ -1,6 +1,8 @@
 //! A stage as it is now, against its last run.
 
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
@@ -15,12 +17,14 @@ use crate::engine::history::History;
 use crate::engine::plan::{Found, walk};
 use crate::engine::records::{Records, is_good};
 use crate::engine::sources::Sources;
+use crate::hash::tree::Listing;
 use crate::hash::{Artifact, Digest};
+use crate::kind::Catalog;
 use crate::pipeline::{From, Pipeline, StageId};
 use crate::store::{ActionResult, Ownership, Project, Store};
 
 /// Explains stages as they are now, in topological order.
-pub fn explain(pipeline: &Pipeline, store: &Store, stages: &BTreeSet<StageId>) -> Vec<Explanation> {
+pub fn explain(pipeline: &Pipeline, store: &Store, catalog: &Catalog, stages: &BTreeSet<StageId>) -> Vec<Explanation> {
     let order: Vec<StageId> = with_ancestors(pipeline, stages).into_iter().collect();
     let sources = Sources::scan(pipeline, &order, store.memo());
     let ownership = Ownership::new(store, &pipeline.root, false);
@@ -28,11 +32,11 @@ pub fn explain(pipeline: &Pipeline, store: &Store, stages: &BTreeSet<StageId>) -
     let mut found = BTreeMap::new();
     walk(&deciding, &order, &BTreeSet::new(), &mut |id, what| drop(found.insert(id, what)));
     let ids = order.iter().map(|id| (pipeline.stages[id.0].name.to_string(), *id)).collect();
-    let now = Now { deciding: &deciding, ids, found };
+    let now = Now { deciding: &deciding, ids, found, places: RefCell::default(), documents: OnceCell::new() };
     let project = Project::at(&pipeline.root, &pipeline.file);
     let history = History::new(store, &project);
     let mut records = Records::new(store, &project);
-    stages.iter().filter_map(|id| now.explain(*id, &history, &mut records)).collect()
+    stages.iter().filter_map(|id| now.explain(*id, catalog, &history, &mut records)).collect()
 }
 
 fn with_ancestors(pipeline: &Pipeline, stages: &BTreeSet<StageId>) -> BTreeSet<StageId> {
@@ -54,10 +58,23 @@ struct Now<'a> {
     deciding: &'a Deciding<'a>,
     ids: HashMap<String, StageId>,
     found: BTreeMap<StageId, Found>,
+    /// Where in an input of a stage an artifact is, of those that were asked for.
+    places: RefCell<HashMap<(StageId, String), Places>>,
+    /// The documents that stages are handed, by digest.
+    documents: OnceCell<HashMap<Digest, (StageId, String, usize)>>,
 }
 
+/// The label and digest of artifacts, and their positions.
+type Places = Rc<HashMap<(String, Digest), usize>>;
+
 impl Now<'_> {
-    fn explain(&self, id: StageId, history: &History<'_>, records: &mut Records<'_>) -> Option<Explanation> {
+    fn explain(
+        &self,
+        id: StageId,
+        catalog: &Catalog,
+        history: &History<'_>,
+        records: &mut Records<'_>,
+    ) -> Option<Explanation> {
         let pipeline = self.deciding.pipeline;
         let stage = &pipeline.stages[id.0];
         let name = stage.name.to_string();
@@ -69,7 +86,7 @@ impl Now<'_> {
         let since = base.as_ref().map(|run| RunName { id: run.id.clone(), started: run.started });
         let changes = match base {
             Some(run) => {
-                let then = Past::new(self.deciding.store, run);
+                let then = Past::new(self.deciding.store, catalog, run);
                 changes(&name, &Since { now: self, then: &then }, &then)
             }
             None => vec![],
@@ -114,6 +131,40 @@ impl Now<'_> {
                 (Some(name), Some(text))
             }
         }
+    }
+
+    /// Where the artifacts of an input are; there may be thousands.
+    fn places(&self, id: StageId, input: &str, manifest: &Manifest) -> Places {
+        let mut known = self.places.borrow_mut();
+        let places = known.entry((id, input.to_owned())).or_insert_with(|| {
+            let items = manifest.inputs.get(input).into_iter().flatten().enumerate();
+            // The first of those that are alike.
+            let all: Vec<_> = items.map(|(i, item)| ((item.label.clone(), item.digest), i)).collect();
+            Rc::new(all.into_iter().rev().collect())
+        });
+        Rc::clone(places)
+    }
+
+    /// The document with a digest, if a stage is handed it.
+    fn document(&self, digest: &Digest) -> Option<Value> {
+        let decision = |id: &StageId| match self.found.get(id) {
+            Some(Found::Decided(decision)) => Some(decision),
+            _ => None,
+        };
+        let known = self.documents.get_or_init(|| {
+            let mut known = HashMap::new();
+            for id in self.found.keys() {
+                let Some(decision) = decision(id) else { continue };
+                for (name, position) in decision.documents.keys() {
+                    if let Some(item) = decision.manifest.inputs.get(name).and_then(|items| items.get(*position)) {
+                        known.insert(item.digest, (*id, name.clone(), *position));
+                    }
+                }
+            }
+            known
+        });
+        let (id, name, position) = known.get(digest)?;
+        serde_json::from_slice(decision(id)?.documents.get(&(name.clone(), *position))?).ok()
     }
 
     fn artifact(&self, stage: StageId, output: &str) -> Option<Artifact> {
@@ -164,16 +215,23 @@ impl Side for Since<'_> {
         let Some(Found::Decided(decision)) = self.now.found.get(&id) else {
             return self.of_open(id, input, label);
         };
-        let items = decision.manifest.inputs.get(input);
-        let position = items.and_then(|items| items.iter().position(|i| i.label == label && i.digest == *digest));
-        position.map_or((None, None), |position| self.now.source(id, input, position))
+        let places = self.now.places(id, input, &decision.manifest);
+        let position = places.get(&(label.to_owned(), *digest));
+        position.map_or((None, None), |position| self.now.source(id, input, *position))
     }
 
     fn document(&self, digest: &Digest) -> Option<Value> {
-        self.now.found.values().find_map(|found| match found {
-            Found::Decided(decision) => documents::own(decision, digest),
-            Found::Open(_) | Found::Broken(_) => None,
-        })
+        self.now.document(digest)
+    }
+
+    fn listing(&self, stage: &str, digest: &Digest) -> Option<Listing> {
+        let id = self.now.ids.get(stage)?;
+        documents::source_listing(self.now.deciding, &self.now.deciding.pipeline.stages[id.0], digest)
+    }
+
+    fn is_document(&self, stage: &str, input: &str) -> bool {
+        let Some(id) = self.now.ids.get(stage) else { return false };
+        documents::is_own_document(&self.now.deciding.pipeline.stages[id.0], input)
     }
 }
 

@@ -1,33 +1,44 @@
 //! A stage as a past run had it, against the run before.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use serde_json::Value;
 
 use super::{Action, Explanation, Origin, RunName, Side, Standing, changes};
-use crate::action::{Body, Input, Manifest};
+use crate::action::Manifest;
+use crate::compare::as_recorded;
 use crate::engine::documents;
 use crate::engine::records::{Records, is_good};
+use crate::hash::tree::Listing;
 use crate::hash::{Artifact, Digest};
+use crate::kind::Catalog;
+use crate::reason::Reason;
 use crate::record::{Outcome, RunRecord, StageRecord};
 use crate::store::{Project, Store};
 
 /// Explains what a past run did with a stage; `None` if it has no such stage.
-pub fn explain_past(store: &Store, project: &Project, run: &RunRecord, stage: &str) -> Option<Explanation> {
+pub fn explain_past(
+    store: &Store,
+    catalog: &Catalog,
+    project: &Project,
+    run: &RunRecord,
+    stage: &str,
+) -> Option<Explanation> {
     let record = run.stages.iter().find(|record| record.name == stage)?;
     let mut records = Records::new(store, project);
     let before = records.with_stage_before(&run.id, stage, |record| record.key.is_some() && is_good(record));
-    let now = Past::new(store, Rc::new(run.clone()));
+    let now = Past::new(store, catalog, Rc::new(run.clone()));
     let changes = match &before {
-        Some(before) => changes(stage, &now, &Past::new(store, Rc::clone(before))),
+        Some(before) => changes(stage, &now, &Past::new(store, catalog, Rc::clone(before))),
         None => vec![],
     };
     let result = record.key.and_then(|key| store.result(&key)).filter(|result| !result.host.is_empty());
     Some(Explanation {
         stage: stage.to_owned(),
         standing: Standing::Then(record.outcome),
-        reasons: record.reasons.iter().chain(&record.error).cloned().collect(),
+        reasons: record.why().into_iter().chain(failed(record)).collect(),
         since: before.map(|run| RunName { id: run.id.clone(), started: run.started }),
         changes,
         key: record.key,
@@ -44,17 +55,24 @@ pub fn explain_past(store: &Store, project: &Project, run: &RunRecord, stage: &s
     })
 }
 
+fn failed(record: &StageRecord) -> Option<Reason> {
+    record.error.as_ref().map(|error| Reason::Failed { error: error.clone() })
+}
+
 /// The stages as a run had them.
 pub(super) struct Past<'a> {
     store: &'a Store,
+    catalog: &'a Catalog,
     run: Rc<RunRecord>,
     index: HashMap<String, usize>,
+    /// What made each output: the stage's position, and the output.
+    made: OnceCell<HashMap<Digest, (usize, String)>>,
 }
 
 impl<'a> Past<'a> {
-    pub(super) fn new(store: &'a Store, run: Rc<RunRecord>) -> Self {
+    pub(super) fn new(store: &'a Store, catalog: &'a Catalog, run: Rc<RunRecord>) -> Self {
         let index = run.stages.iter().enumerate().map(|(i, stage)| (stage.name.clone(), i)).collect();
-        Self { store, run, index }
+        Self { store, catalog, run, index, made: OnceCell::new() }
     }
 
     fn stage(&self, name: &str) -> Option<&StageRecord> {
@@ -81,39 +99,31 @@ impl Side for Past<'_> {
     }
 
     fn origin(&self, _: &str, _: &str, _: &str, digest: &Digest) -> (Option<String>, Option<String>) {
-        let made = self.run.stages.iter().find_map(|stage| {
-            let (output, record) = stage.outputs.iter().find(|(_, output)| output.digest == *digest)?;
-            Some((stage.name.clone(), format!("{}.{output} ({})", stage.name, record.path.display())))
+        let made = self.made.get_or_init(|| {
+            let stages = self.run.stages.iter().enumerate().rev();
+            let outputs = stages.flat_map(|(i, stage)| stage.outputs.iter().rev().map(move |output| (i, output)));
+            // The first of those that are alike.
+            outputs.map(|(i, (name, output))| (output.digest, (i, name.clone()))).collect()
         });
-        made.map_or((None, None), |(stage, text)| (Some(stage), Some(text)))
+        let Some((stage, output)) = made.get(digest) else { return (None, None) };
+        let stage = &self.run.stages[*stage];
+        let path = stage.outputs.get(output).map_or_else(String::new, |output| output.path.display().to_string());
+        (Some(stage.name.clone()), Some(format!("{}.{output} ({path})", stage.name)))
     }
 
     fn document(&self, digest: &Digest) -> Option<Value> {
         documents::stored(self.store, digest)
     }
-}
 
-/// The manifest of an execution that left none (it failed, or its result is gone), as far as the record tells; the rest
-/// is taken to be what `like` has.
-fn as_recorded(record: &StageRecord, like: &Manifest) -> Option<Manifest> {
-    let body = match (&like.body, &record.uses) {
-        // What is pinned is keyed by its digests, which a record does not hold apart.
-        (Body::Uses { fingerprint, .. }, _) if fingerprint == "fixed-output" => like.body.clone(),
-        (Body::Uses { fingerprint, .. }, Some(uses)) => {
-            Body::Uses { uses: uses.clone(), fingerprint: fingerprint.clone(), params: record.params.clone() }
-        }
-        (Body::Run { .. }, None) => serde_json::from_value(record.params.clone()).ok()?,
-        _ => return None,
-    };
-    let mut inputs = BTreeMap::new();
-    for (name, digests) in &record.inputs {
-        let labels = like.inputs.get(name).filter(|items| items.len() == digests.len());
-        let items = digests.iter().enumerate().map(|(i, digest)| Input {
-            digest: *digest,
-            label: labels.map_or_else(String::new, |items| items[i].label.clone()),
-            executable: labels.is_some_and(|items| items[i].executable),
-        });
-        inputs.insert(name.clone(), items.collect());
+    fn listing(&self, _: &str, digest: &Digest) -> Option<Listing> {
+        self.store.kept_listing(digest)
     }
-    Some(Manifest { version: like.version, body, inputs, outputs: like.outputs.clone() })
+
+    fn is_document(&self, stage: &str, input: &str) -> bool {
+        let Some(record) = self.stage(stage) else { return false };
+        let written = |digest: &Digest| matches!(self.origin(stage, input, "", digest), (None, None));
+        let documents = record.uses.as_ref().and_then(|uses| self.catalog.get(uses));
+        documents.is_some_and(|kind| documents::is_document(kind.as_ref(), input))
+            && record.inputs.get(input).is_some_and(|digests| digests.iter().all(written))
+    }
 }

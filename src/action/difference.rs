@@ -1,27 +1,77 @@
-//! Why two executions are not the same: the difference of their manifests, field by field.
+//! How two executions differ: the difference of their manifests, field by field, as data. `show::difference` puts it into words.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::document::{Field, fields};
 use super::{Body, Input, Manifest, Output};
+use crate::differ;
 use crate::hash::{Digest, canonical_json};
 use crate::pipeline::Command;
 
 /// What something was and what it is; `None` where it did not or does not exist.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(bound(serialize = "T: Serialize", deserialize = "T: Deserialize<'de>"))]
 pub struct Change<T> {
     /// Before.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
     pub old: Option<T>,
     /// Now.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
     pub new: Option<T>,
 }
 
+/// What is there, be it `null`; what is not there is not written.
+fn there<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// A field of a document that is not what it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Field {
+    /// `layers.dropout1.rate`, `size.0`; empty for the whole.
+    pub path: String,
+    /// Its value.
+    #[serde(flatten)]
+    pub change: Change<Value>,
+}
+
+/// The files of a folder that are not what they were.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Files {
+    /// Those with other contents, or other permissions.
+    pub changed: Names,
+    /// Those that were not there.
+    pub added: Names,
+    /// Those that are no longer there.
+    pub removed: Names,
+}
+
+/// Some files.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Names {
+    /// How many.
+    pub count: usize,
+    /// The first of them.
+    pub first: Vec<String>,
+}
+
+impl Names {
+    /// So many are named.
+    const NAMED: usize = 10;
+
+    /// One more.
+    pub fn push(&mut self, name: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.first.len() < Self::NAMED {
+            self.first.push(name());
+        }
+    }
+}
+
 /// One difference of two manifests.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "what")]
 pub enum Difference {
     /// Kiln's own encoding of manifests.
@@ -31,7 +81,7 @@ pub enum Difference {
     /// The code of a built-in kind.
     Code {
         /// The kind.
-        kind: String,
+        uses: String,
     },
     /// A command, or the first line that differs of a script.
     Command {
@@ -42,14 +92,14 @@ pub enum Difference {
     },
     /// A parameter.
     Parameter {
-        /// `optimiser.learning_rate`, `layers[2].units`; empty for the whole.
+        /// `optimiser.learning_rate`, `layers.2.units`; empty for the whole.
         path: String,
         /// Its value.
         change: Change<Value>,
     },
     /// The shell that a script asks for.
     Shell(Change<String>),
-    /// An environment variable.
+    /// An environment variable, or a value that a script is handed in one.
     Env {
         /// Its name.
         name: String,
@@ -65,8 +115,14 @@ pub enum Difference {
         /// The digest.
         change: Change<Digest>,
         /// What of it changed, where it is a document and both versions are at hand.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         fields: Vec<Field>,
+        /// Which files changed, where it is a folder and both listings are at hand.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        files: Option<Files>,
+        /// Whether it is a document of which a version is no longer at hand.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        gone: bool,
     },
     /// The artifacts of an input come in another order.
     Order {
@@ -91,9 +147,19 @@ pub enum Difference {
     },
 }
 
+/// What digests stand for, as far as that is at hand.
+pub trait Contents {
+    /// The document, or another small JSON file.
+    fn document(&self, digest: &Digest) -> Option<Value>;
+    /// How two folders differ.
+    fn files(&self, old: &Digest, new: &Digest) -> Option<Files>;
+    /// Whether an input of the stage is a document that someone wrote.
+    fn is_document(&self, input: &str) -> bool;
+}
+
 /// Every difference, the most telling first; empty exactly where the keys are the same.
 pub fn differences(old: &Manifest, new: &Manifest) -> Vec<Difference> {
-    let mut out = Vec::new();
+    let (mut out, mut paths) = (Vec::new(), Vec::new());
     if old.version != new.version {
         out.push(Difference::Version(change(&old.version, &new.version)));
     }
@@ -105,9 +171,9 @@ pub fn differences(old: &Manifest, new: &Manifest) -> Vec<Difference> {
             if old_kind != kind {
                 out.push(Difference::Kind(change(old_kind, kind)));
             } else if old_code != code {
-                out.push(Difference::Code { kind: kind.clone() });
+                out.push(Difference::Code { uses: kind.clone() });
             }
-            parameters(&mut out, String::new(), old_params, params);
+            out.extend(parameters(old_params, params));
         }
         (Body::Run { run: old_run, env: old_env, shell: old_shell }, Body::Run { run, env, shell }) => {
             command(&mut out, old_run, run);
@@ -115,7 +181,8 @@ pub fn differences(old: &Manifest, new: &Manifest) -> Vec<Difference> {
                 out.push(Difference::Shell(Change { old: old_shell.clone(), new: shell.clone() }));
             }
             for (name, change) in changed(old_env, env, |a, b| a == b) {
-                out.push(Difference::Env { name, change });
+                let list = if is_path(&name) { &mut paths } else { &mut out };
+                list.push(Difference::Env { name, change });
             }
         }
         (old, new) => out.push(Difference::Kind(change(&kind_of(old), &kind_of(new)))),
@@ -134,20 +201,49 @@ pub fn differences(old: &Manifest, new: &Manifest) -> Vec<Difference> {
         let change = Change { old: change.old.as_ref().map(declaration), new: change.new.as_ref().map(declaration) };
         out.push(Difference::Output { name, change });
     }
+    out.append(&mut paths);
     out
 }
 
+/// Whether a variable tells a script where an input or output lies: what there is to say of it, the input or output says.
+fn is_path(variable: &str) -> bool {
+    let told = variable.strip_prefix("KILN_ARG_").and_then(|rest| rest.split_once('_'));
+    told.is_some_and(|(_, told)| told.starts_with("inputs_") || told.starts_with("outputs_"))
+}
+
 impl Difference {
-    /// Looks into the documents of an input that changed; `document` gives what a digest stands for, if it is at hand.
+    /// Looks into an input that changed.
     #[must_use]
-    pub fn look_into(mut self, document: &dyn Fn(&Digest) -> Option<Value>) -> Self {
-        if let Self::Input { change: Change { old: Some(old), new: Some(new) }, fields: found, .. } = &mut self
-            && let (Some(old), Some(new)) = (document(old), document(new))
+    pub fn look_into(mut self, contents: &dyn Contents) -> Self {
+        if let Self::Input { name, change: Change { old: Some(old), new: Some(new) }, fields, files, gone, .. } =
+            &mut self
         {
-            *found = fields(&old, &new);
+            match (contents.document(old), contents.document(new)) {
+                (Some(old), Some(new)) => *fields = Field::between(&old, &new),
+                _ if contents.is_document(name) => *gone = true,
+                _ => *files = contents.files(old, new),
+            }
         }
         self
     }
+}
+
+impl Field {
+    /// Every field that differs.
+    pub fn between(old: &Value, new: &Value) -> Vec<Self> {
+        pairs(old, new).map(|(path, change)| Self { path, change }).collect()
+    }
+}
+
+fn pairs(old: &Value, new: &Value) -> impl Iterator<Item = (String, Change<Value>)> + use<> {
+    differ::changes(&[Some(old), Some(new)]).into_iter().map(|differ::Change { path, values }| {
+        let mut values = values.into_iter();
+        (path, Change { old: values.next().flatten(), new: values.next().flatten() })
+    })
+}
+
+fn parameters(old: &Value, new: &Value) -> impl Iterator<Item = Difference> + use<> {
+    pairs(old, new).map(|(path, change)| Difference::Parameter { path, change })
 }
 
 fn change<T: Clone>(old: &T, new: &T) -> Change<T> {
@@ -187,41 +283,6 @@ fn changed<V: Clone>(
         .collect()
 }
 
-fn parameters(out: &mut Vec<Difference>, path: String, old: &Value, new: &Value) {
-    match (old, new) {
-        (Value::Object(a), Value::Object(b)) => {
-            let keys: BTreeSet<_> = a.keys().chain(b.keys()).collect();
-            for key in keys {
-                parameter(out, member(&path, key), a.get(key), b.get(key));
-            }
-        }
-        (Value::Array(a), Value::Array(b)) => {
-            for i in 0..a.len().max(b.len()) {
-                parameter(out, format!("{path}[{i}]"), a.get(i), b.get(i));
-            }
-        }
-        // `1` and `1.0` are the same parameter, as they are the same key.
-        _ if canonical_json(old) == canonical_json(new) => {}
-        _ => out.push(Difference::Parameter { path, change: change(old, new) }),
-    }
-}
-
-fn parameter(out: &mut Vec<Difference>, path: String, old: Option<&Value>, new: Option<&Value>) {
-    match (old, new) {
-        (Some(a), Some(b)) => parameters(out, path, a, b),
-        (a, b) => out.push(Difference::Parameter { path, change: Change { old: a.cloned(), new: b.cloned() } }),
-    }
-}
-
-pub(super) fn member(path: &str, key: &str) -> String {
-    let plain = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
-    match (plain, path.is_empty()) {
-        (true, true) => key.to_owned(),
-        (true, false) => format!("{path}.{key}"),
-        (false, _) => format!("{path}[{}]", Value::from(key)),
-    }
-}
-
 fn command(out: &mut Vec<Difference>, old: &Command, new: &Command) {
     if old == new {
         return;
@@ -249,13 +310,11 @@ fn inputs(out: &mut Vec<Difference>, name: &str, old: &[Input], new: &[Input]) {
         return;
     }
     let before = out.len();
-    // Labels may repeat; the n-th with a label is compared with the n-th.
-    let (old, new) = (numbered(old), numbered(new));
-    for key in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
-        let (a, b): (Option<&Input>, Option<&Input>) = (old.get(key).copied(), new.get(key).copied());
-        let label = key.0.to_owned();
-        let name = name.to_owned();
-        match (a, b) {
+    // Labels may repeat; the n-th with a label is compared with the n-th. There may be many thousand.
+    let (olds, news) = (numbered(old), numbered(new));
+    for key in olds.keys().chain(news.keys()).collect::<BTreeSet<_>>() {
+        let (label, name) = (key.0.to_owned(), name.to_owned());
+        match (olds.get(key), news.get(key)) {
             (Some(a), Some(b)) if a.digest == b.digest => {
                 if a.executable != b.executable {
                     out.push(Difference::Executable { name, label, change: change(&a.executable, &b.executable) });
@@ -263,7 +322,7 @@ fn inputs(out: &mut Vec<Difference>, name: &str, old: &[Input], new: &[Input]) {
             }
             (a, b) => {
                 let change = Change { old: a.map(|a| a.digest), new: b.map(|b| b.digest) };
-                out.push(Difference::Input { name, label, change, fields: vec![] });
+                out.push(Difference::Input { name, label, change, fields: vec![], files: None, gone: false });
             }
         }
     }
@@ -282,18 +341,6 @@ fn numbered(list: &[Input]) -> BTreeMap<(&str, usize), &Input> {
         .collect()
 }
 
-impl<T: fmt::Display> fmt::Display for Change<T> {
-    /// ` added: new`, ` removed: old` or `: old => new`, to be put behind a name.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.old, &self.new) {
-            (Some(old), Some(new)) => write!(f, ": {old} => {new}"),
-            (None, Some(new)) => write!(f, " added: {new}"),
-            (Some(old), None) => write!(f, " removed: {old}"),
-            (None, None) => Ok(()),
-        }
-    }
-}
-
 impl<T> Change<T> {
     /// The same change, shown otherwise.
     pub fn map<U>(&self, show: impl Fn(&T) -> U) -> Change<U> {
@@ -301,55 +348,12 @@ impl<T> Change<T> {
     }
 }
 
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let labelled = |name: &str, label: &str| {
-            if label.is_empty() { name.to_owned() } else { format!("{name}[{label}]") }
-        };
-        match self {
-            Self::Version(change) => write!(f, "encoding version{change}"),
-            Self::Kind(change) => write!(f, "kind{change}"),
-            Self::Code { kind } => write!(f, "code of `{kind}` changed"),
-            Self::Command { line: None, change } => write!(f, "command{}", change.map(|text| shown(text))),
-            Self::Command { line: Some(line), change } => {
-                write!(f, "command, line {line}{}", change.map(|text| shown(text)))
-            }
-            Self::Parameter { path, change } if path.is_empty() => {
-                write!(f, "parameters{}", change.map(canonical_json))
-            }
-            Self::Parameter { path, change } => write!(f, "parameter {path}{}", change.map(canonical_json)),
-            Self::Shell(change) => {
-                let named = |shell: &Option<String>| Some(shell.clone().unwrap_or_else(|| "sh".into()));
-                write!(f, "shell{}", Change { old: named(&change.old), new: named(&change.new) })
-            }
-            Self::Env { name, change } => write!(f, "environment variable {name}{}", change.map(|v| shown(v))),
-            Self::Input { name, label, change, fields } => match &fields[..] {
-                [] => write!(f, "input {}{}", labelled(name, label), change.map(Digest::short)),
-                [first, more @ ..] => {
-                    write!(f, "input {}: {first}", labelled(name, label))?;
-                    if more.is_empty() { Ok(()) } else { write!(f, " and {} more", more.len()) }
-                }
-            },
-            Self::Order { name } => write!(f, "input {name}: same artifacts in another order"),
-            Self::Executable { name, label, change } => {
-                let change = change.map(|x| if *x { "executable" } else { "not executable" });
-                write!(f, "input {}{change}", labelled(name, label))
-            }
-            Self::Output { name, change } => write!(f, "output {name}{change}"),
-        }
-    }
-}
-
-/// A text on one line, in quotes.
-fn shown(text: &str) -> String {
-    Value::from(text).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::manifest::tests::manifests;
     use super::*;
     use crate::kind::Role;
+    use crate::show::difference::words;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -359,13 +363,15 @@ mod tests {
             prop_assert_eq!(differences(&a, &b).is_empty(), a.key() == b.key());
             prop_assert_eq!(differences(&a, &a), vec![]);
             for difference in differences(&a, &b) {
-                prop_assert!(!difference.to_string().contains('\n'));
+                prop_assert!(!words(&difference).contains('\n'));
+                let text = serde_json::to_string(&difference).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Difference>(&text).unwrap(), difference);
             }
         }
     }
 
     fn lines(old: &Manifest, new: &Manifest) -> Vec<String> {
-        differences(old, new).iter().map(ToString::to_string).collect()
+        differences(old, new).iter().map(words).collect()
     }
 
     fn input(label: &str, byte: u8) -> Input {
@@ -394,9 +400,8 @@ mod tests {
             lines(&old, &new),
             [
                 "code of `train` changed",
-                "parameter layers[1].units: 2 => 3",
-                "parameter layers[2] added: 4",
-                "parameter optimiser[\"a.b\"] added: 1",
+                "parameter layers: [1,{\"units\":2}] => [1,{\"units\":3},4]",
+                "parameter optimiser.\"a.b\" added: 1",
                 "parameter optimiser.learning_rate: 0.01 => 0.02",
                 "parameter optimiser.old removed: true",
                 "input data: 010101010101 => abababababab",
@@ -408,6 +413,19 @@ mod tests {
         let mut swapped = old.clone();
         swapped.inputs.insert("metrics".into(), vec![input("model=2", 2), input("model=1", 1)]);
         assert_eq!(lines(&old, &swapped), ["input metrics: same artifacts in another order"]);
+    }
+
+    #[test]
+    fn thousands_of_inputs_are_compared_in_no_time() {
+        let gathering = |byte: u8| {
+            let mut manifest = Manifest::uses("gather", "1", json!({}));
+            manifest.inputs.insert("parts".into(), (0..100_000).map(|i| input(&format!("i={i}"), byte)).collect());
+            manifest
+        };
+        let (old, new) = (gathering(1), gathering(2));
+        let began = std::time::Instant::now();
+        assert_eq!(differences(&old, &new).len(), 100_000);
+        assert!(began.elapsed().as_secs() < 30, "{:?}: that is a look at all for each", began.elapsed());
     }
 
     #[test]
