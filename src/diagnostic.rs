@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+/// So many mistakes are told of in one file. Nobody reads more.
+pub const MOST: usize = 1000;
+
 /// A byte range of a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
     /// First byte.
     pub start: usize,

@@ -83,8 +83,9 @@ pub(super) fn script(
         return Some(Command::Shell(text.to_owned()));
     }
     let parts = scope.parts(text, place, mistakes)?;
-    let mut script =
-        Script { out: String::with_capacity(text.len() + 32), lexer: Lexer::new(), names: BTreeMap::new(), env };
+    let given = env.keys().filter(|k| k.starts_with(PREFIX)).count();
+    let out = String::with_capacity(text.len() + 32);
+    let mut script = Script { out, lexer: Lexer::new(), names: BTreeMap::new(), given, env };
     let mut whole = true;
     for (i, part) in parts.iter().enumerate() {
         match part {
@@ -111,6 +112,8 @@ struct Script<'e> {
     lexer: Lexer,
     /// Name -> its variables.
     names: BTreeMap<String, Vec<String>>,
+    /// How many variables have a name with the prefix of these.
+    given: usize,
     env: &'e mut BTreeMap<String, String>,
 }
 
@@ -142,13 +145,13 @@ impl Script<'_> {
             variables.push(no_nul(value, place, mistakes)?);
         }
         let variables = self.names.entry(name.name.to_owned()).or_insert_with(|| {
-            let first = self.env.keys().filter(|k| k.starts_with(PREFIX)).count();
+            let first = self.given;
             // The number makes the variable unique, the rest tells a reader of a reason what it stands for.
             let told = name.name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
             let named = variables.into_iter().enumerate().map(|(i, v)| (format!("{PREFIX}{}_{told}", first + i), v));
             let named: Vec<_> = named.collect();
             let names = named.iter().map(|(k, _)| k.clone()).collect();
-            self.env.extend(named);
+            self.given += named.into_iter().filter(|(k, v)| self.env.insert(k.clone(), v.clone()).is_none()).count();
             names
         });
         let written: Vec<String> = match context {

@@ -19,7 +19,7 @@ use super::stage::{From, Input, Ports, StageId, coordinates};
 use super::suggest;
 
 /// How many artifacts the inputs of a pipeline may come to.
-const LIMIT: usize = 5_000_000;
+const LIMIT: usize = 1_000_000;
 
 /// The inputs of one variant by name; producers are named by draft.
 pub(super) type Inputs = Ports<Vec<Input>>;
@@ -36,16 +36,16 @@ pub(super) struct Source {
     pub(super) input: String,
 }
 
-/// Resolves the inputs of all variants.
+/// Resolves the inputs of all variants. `None` if they are more than there may be: then nobody wants to hear of what else is wrong.
 pub(super) fn resolve(
     world: &World<'_>,
     written: &Written<'_>,
     mistakes: &mut Mistakes<'_>,
-) -> (Vec<Inputs>, Vec<Source>) {
+) -> Option<(Vec<Inputs>, Vec<Source>)> {
     let mut resolver =
         Resolver { world, written, groups: Groups::default(), labels: HashMap::new(), sources: vec![], left: LIMIT };
-    let inputs = (0..world.drafts.len()).map(|draft| resolver.draft(draft, mistakes)).collect();
-    (inputs, resolver.sources)
+    let inputs: Option<Vec<Inputs>> = (0..world.drafts.len()).map(|draft| resolver.draft(draft, mistakes)).collect();
+    Some((inputs?, resolver.sources))
 }
 
 struct Resolver<'w, 'n> {
@@ -59,7 +59,7 @@ struct Resolver<'w, 'n> {
 }
 
 impl<'w, 'n> Resolver<'w, 'n> {
-    fn draft(&mut self, id: usize, mistakes: &mut Mistakes<'_>) -> Inputs {
+    fn draft(&mut self, id: usize, mistakes: &mut Mistakes<'_>) -> Option<Inputs> {
         let world = self.world;
         let draft = world.drafts[id];
         let (plan, matrix) = world.plan(draft);
@@ -83,12 +83,12 @@ impl<'w, 'n> Resolver<'w, 'n> {
                 None => {
                     let message = format!("the inputs of this pipeline come to more than {LIMIT} artifacts");
                     mistakes.add(Mistake::new(message).at(spec.place, ""));
-                    return inputs;
+                    return None;
                 }
             }
             inputs.insert(spec.name.to_owned(), taken);
         }
-        inputs
+        Some(inputs)
     }
 
     fn path(

@@ -1,6 +1,7 @@
 //! What `${...}` stands for within a stage: parameters, matrix values, and the paths of inputs and outputs.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
@@ -30,9 +31,9 @@ pub(super) struct Scope<'a> {
 #[derive(Default)]
 pub(super) struct Files<'a> {
     /// Inputs; each may have many.
-    pub(super) inputs: Vec<(&'a str, Vec<&'a str>)>,
+    pub(super) inputs: BTreeMap<&'a str, Vec<&'a str>>,
     /// Outputs.
-    pub(super) outputs: Vec<(&'a str, &'a str)>,
+    pub(super) outputs: BTreeMap<&'a str, &'a str>,
 }
 
 /// What a name stands for.
@@ -57,8 +58,9 @@ impl<'a> Scope<'a> {
         match (root, first) {
             ("params", None) => Ok(Found::Value(&self.params.tree)),
             ("params", Some(key)) => {
-                let mut node = &self.params.tree;
-                for segment in std::iter::once(key).chain(segments) {
+                let tree = &self.params.tree;
+                let mut node = self.params.top(key).ok_or_else(|| no_step(tree, key, name, mistakes))?;
+                for segment in segments {
                     node = node.step(segment).ok_or_else(|| no_step(node, segment, name, mistakes))?;
                 }
                 Ok(Found::Value(node))
@@ -90,13 +92,13 @@ impl<'a> Scope<'a> {
             return Err(Mistake::new(format!("`${{{root}.{port}}}` can be used in `run` and `env` only")));
         };
         let found = match root {
-            "inputs" => files.inputs.iter().find(|(n, _)| *n == port).map(|(_, paths)| paths.clone()),
-            _ => files.outputs.iter().find(|(n, _)| *n == port).map(|(_, path)| vec![*path]),
+            "inputs" => files.inputs.get(port).cloned(),
+            _ => files.outputs.get(port).map(|path| vec![*path]),
         };
         found.map(Found::Paths).ok_or_else(|| {
             let names: Vec<&str> = match root {
-                "inputs" => files.inputs.iter().map(|(n, _)| *n).collect(),
-                _ => files.outputs.iter().map(|(n, _)| *n).collect(),
+                "inputs" => files.inputs.keys().copied().collect(),
+                _ => files.outputs.keys().copied().collect(),
             };
             let hint = mistakes
                 .nearest(port, names.iter().copied())

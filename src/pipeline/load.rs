@@ -113,7 +113,7 @@ fn expand(
     let report = spec.report;
     let world = World::new(spec, params, catalog, &name.to_string_lossy(), mistakes);
     let written = checks::outputs(&world, mistakes);
-    let (inputs, sources) = inputs::resolve(&world, &written, mistakes);
+    let (inputs, sources) = inputs::resolve(&world, &written, mistakes)?;
     let running: Vec<Running> =
         inputs.iter().enumerate().map(|(id, inputs)| bodies::running(&world, id, inputs, mistakes)).collect();
     let mut disk = Disk::new(&root, &overrides.store(&root));

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{Diagnostic, Label, Span};
+use crate::diagnostic::{Diagnostic, Label, MOST, Span};
 
 use super::node::Place;
 
@@ -131,25 +131,30 @@ fn usage(source: &str, n: usize) -> Option<Span> {
     Some(Span { start, end: start + end })
 }
 
-/// How many names are compared for hints.
-const EFFORT: usize = 200_000;
+/// How much names are compared for hints: pairs of letters, and [`A_NAME`] for each name.
+const EFFORT: usize = 20_000_000;
+const A_NAME: usize = 100;
 
 /// The mistakes found so far. The same mistake at the same place is told once: a matrix would repeat it per variant.
 pub(super) struct Mistakes<'a> {
     texts: Texts<'a>,
     list: Vec<Diagnostic>,
     seen: HashSet<(String, Option<Spot>)>,
+    foreign: HashSet<(String, Option<(PathBuf, Span)>)>,
     effort: Cell<usize>,
 }
 
 impl<'a> Mistakes<'a> {
     /// None yet.
     pub(super) fn new(texts: Texts<'a>) -> Self {
-        Self { texts, list: vec![], seen: HashSet::new(), effort: Cell::new(0) }
+        Self { texts, list: vec![], seen: HashSet::new(), foreign: HashSet::new(), effort: Cell::new(0) }
     }
 
     /// Takes a mistake in.
     pub(super) fn add(&mut self, mistake: Mistake) {
+        if self.list.len() >= MOST {
+            return;
+        }
         let first = mistake.spots.first().map(|(spot, _)| *spot).filter(|_| !mistake.once);
         if !self.seen.insert((mistake.message.clone(), first)) {
             return;
@@ -163,7 +168,8 @@ impl<'a> Mistakes<'a> {
 
     /// Takes in a mistake that lies in another file.
     pub(super) fn add_foreign(&mut self, diagnostic: Diagnostic) {
-        if !self.list.contains(&diagnostic) {
+        let first = diagnostic.labels.first().map(|label| (label.file.clone(), label.span));
+        if self.list.len() < MOST && self.foreign.insert((diagnostic.message.clone(), first)) {
             self.list.push(diagnostic);
         }
     }
@@ -184,8 +190,11 @@ impl<'a> Mistakes<'a> {
         if self.tired() {
             return None;
         }
-        let counted = names.into_iter().inspect(|_| self.effort.set(self.effort.get() + 1));
-        super::suggest::nearest(name, counted.take(EFFORT))
+        let counted = names.into_iter().take_while(|other| {
+            self.effort.set(self.effort.get() + A_NAME + name.len() * other.len());
+            !self.tired()
+        });
+        super::suggest::nearest(name, counted)
     }
 
     /// Whether no more names are looked for.

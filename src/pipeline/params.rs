@@ -1,7 +1,7 @@
 //! The parameters in force: `params`, the profile laid over them, `--set` on top, and references among them resolved.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Overrides;
 use super::interpolate;
@@ -12,7 +12,7 @@ use super::spec::Spec;
 use super::template::{self, Part, Use};
 
 /// How many values `${...}` may copy in one pipeline, all variants together.
-const BUDGET: usize = 4_000_000;
+const BUDGET: usize = 500_000;
 /// How deep references and values may nest.
 const DEPTH: usize = 100;
 
@@ -20,6 +20,8 @@ const DEPTH: usize = 100;
 pub(super) struct Params {
     /// Without any `${...}` left; a mapping.
     pub(super) tree: Node,
+    /// Where in it a top-level key is: there may be thousands, each used often.
+    index: HashMap<String, usize>,
     /// Top-level keys that were refused, and are not in the tree.
     broken: Vec<String>,
     budget: Cell<usize>,
@@ -31,6 +33,11 @@ impl Params {
         let mut segments = name.segments();
         segments.next() == Some("params")
             && segments.next().map_or(!self.broken.is_empty(), |key| self.broken.iter().any(|b| b == key))
+    }
+
+    /// The parameter of a name without dots.
+    pub(super) fn top(&self, name: &str) -> Option<&Node> {
+        self.index.get(name).map(|at| &entries_of(&self.tree)[*at].node)
     }
 
     /// Takes a copy of a value out of the budget. Short scalars are free: they cannot outgrow the file they stand in.
@@ -77,9 +84,11 @@ pub(super) fn resolve(spec: &Spec<'_>, overrides: &Overrides, mistakes: &mut Mis
         set(&mut tree, argument, (i + 1).min(usize::from(u16::MAX)) as u16, mistakes);
     }
     let budget = Cell::new(BUDGET);
+    let top = entries_of(&tree).iter().map(|entry| (entry.key.as_str(), &entry.node)).collect();
     let mut resolver =
-        Resolver { root: &tree, budget: &budget, done: HashMap::new(), stack: vec![], depth: 0, mistakes };
-    let mut params = Params { tree: Node::new(Content::Null), broken: vec![], budget: Cell::new(0) };
+        Resolver { root: &tree, top, budget: &budget, done: HashMap::new(), stack: vec![], depth: 0, mistakes };
+    let mut params =
+        Params { tree: Node::new(Content::Null), index: HashMap::new(), broken: vec![], budget: Cell::new(0) };
     let mut entries = Vec::new();
     for entry in entries_of(&tree) {
         match resolver.node(&entry.node) {
@@ -87,6 +96,7 @@ pub(super) fn resolve(spec: &Spec<'_>, overrides: &Overrides, mistakes: &mut Mis
             None => params.broken.push(entry.key.clone()),
         }
     }
+    params.index = entries.iter().enumerate().map(|(i, entry)| (entry.key.clone(), i)).collect();
     params.tree.content = Content::Map(entries);
     params.budget.set(budget.get());
     params
@@ -98,7 +108,8 @@ fn entries_of(node: &Node) -> &[Entry] {
 
 /// A profile may change parameters, not invent them: a slip would otherwise change nothing, silently.
 fn unknown(tree: &Node, params: &Node, profile: &str, mistakes: &mut Mistakes<'_>) {
-    for entry in entries_of(params).iter().filter(|e| tree.step(&e.key).is_none()) {
+    let known: HashSet<&str> = keys(tree).collect();
+    for entry in entries_of(params).iter().filter(|e| !known.contains(e.key.as_str())) {
         let hint = mistakes
             .nearest(&entry.key, keys(tree))
             .unwrap_or_else(|| "declare it, with its usual value, under `params:`".into());
@@ -117,9 +128,10 @@ fn merge(base: &mut Node, over: &Node) {
         *base = over.clone();
         return;
     };
+    let places: HashMap<String, usize> = entries.iter().enumerate().map(|(i, e)| (e.key.clone(), i)).collect();
     for entry in new {
-        match entries.iter_mut().find(|e| e.key == entry.key) {
-            Some(old) => merge(&mut old.node, &entry.node),
+        match places.get(&entry.key) {
+            Some(at) => merge(&mut entries[*at].node, &entry.node),
             None => entries.push(entry.clone()),
         }
     }
@@ -154,6 +166,8 @@ fn set(tree: &mut Node, argument: &str, origin: u16, mistakes: &mut Mistakes<'_>
 /// Replaces references among the parameters, each value at most once.
 struct Resolver<'a, 'm, 't> {
     root: &'a Node,
+    /// What is in it, by name.
+    top: HashMap<&'a str, &'a Node>,
     budget: &'a Cell<usize>,
     /// What named nodes came to, by address; `None` where that was a mistake.
     done: HashMap<*const Node, Option<Node>>,
@@ -244,7 +258,7 @@ impl<'a> Resolver<'a, '_, '_> {
     fn find(&mut self, name: Use<'_>, spot: Spot) -> Option<Node> {
         let mut segments = name.segments();
         if segments.next() != Some("params") {
-            let hint = match self.root.step(name.segments().next().unwrap_or_default()) {
+            let hint = match self.top.get(name.segments().next().unwrap_or_default()) {
                 Some(_) => format!("did you mean `${{params.{}}}`?", name.name),
                 None => "`params` may use `${params.NAME}` only".into(),
             };
@@ -261,7 +275,10 @@ impl<'a> Resolver<'a, '_, '_> {
                 }
                 return Some(value.clone());
             }
-            node = self.stepped(node, segment, name, spot)?;
+            node = match self.top.get(segment) {
+                Some(top) if std::ptr::eq(node, self.root) => top,
+                _ => self.stepped(node, segment, name, spot)?,
+            };
         }
         let key = std::ptr::from_ref(node);
         if let Some(done) = self.done.get(&key) {

@@ -22,7 +22,7 @@ pub(super) struct Fault {
 }
 
 /// So many values may come from aliases.
-pub(super) const ALIASED: usize = 1_000_000;
+pub(super) const ALIASED: usize = 250_000;
 
 /// The parser takes time in the square of how deep `[` and `{` nest, and of how many directives (`%TAG`) there are. With fewer of these
 /// characters it is quick.
@@ -116,7 +116,7 @@ impl Tree<'_> {
                 self.budget.set(left);
                 Ok(())
             }
-            None => Err(refuse("the aliases in this file repeat more than a million values", "")),
+            None => Err(refuse("the aliases in this file repeat more than 250000 values", "")),
         }
     }
 }

@@ -9,6 +9,9 @@ pub(super) struct Fault {
     pub(super) hint: Option<&'static str>,
 }
 
+/// So many names may be in a path.
+const PARTS: usize = 256;
+
 /// So many folders a source may lie further up than the project.
 const UP: usize = 16;
 
@@ -91,6 +94,9 @@ fn spell(path: &str) -> Result<String, Fault> {
     }
     if out.is_empty() {
         return fault("this is the project itself", Some("name a file or folder in it"));
+    }
+    if out.split('/').count() > PARTS {
+        return fault("the path leads through more than 255 folders", None);
     }
     if out.len() > 4000 {
         return fault("the path is longer than 4000 bytes", None);

@@ -1,5 +1,6 @@
 //! The report that a pipeline names: read, and each of its references held against the stages.
 
+use std::collections::HashSet;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -120,6 +121,7 @@ impl Checker<'_, '_> {
         let document = Document::without(text, &conditions.markers());
         let events = document.events();
         let anchors = document.anchors(&events);
+        let places: HashSet<&str> = anchors.iter().map(String::as_str).collect();
         for item in document.items(&events) {
             match item {
                 Item::Inline(n) => {
@@ -137,7 +139,7 @@ impl Checker<'_, '_> {
                     self.picture(&document, reference, silent, &span, mistakes)
                 }
                 Item::Link { destination, span } => {
-                    if let Err(fault) = link(&destination, &anchors) {
+                    if let Err(fault) = link(&destination, &anchors, &places, mistakes) {
                         self.add(&span, fault);
                     }
                 }
@@ -342,12 +344,13 @@ fn within(text: &str, part: &str) -> Range<usize> {
     start..start + part.len()
 }
 
-fn link(destination: &str, anchors: &[String]) -> Result<(), Fault> {
+/// Whether a link leads somewhere. `places` are the anchors once more.
+fn link(destination: &str, anchors: &[String], places: &HashSet<&str>, mistakes: &Mistakes<'_>) -> Result<(), Fault> {
     if let Some(anchor) = destination.strip_prefix('#') {
-        if anchors.iter().any(|a| a == anchor) {
+        if places.contains(anchor) {
             return Ok(());
         }
-        let hint = suggest::nearest(anchor, anchors.iter().map(String::as_str));
+        let hint = mistakes.nearest_name(anchor, anchors.iter().map(String::as_str));
         let hint = hint.map_or_else(
             || format!("the places: {}", suggest::list(anchors.iter().map(String::as_str))),
             |near| format!("did you mean `#{near}`?"),

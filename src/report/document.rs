@@ -4,6 +4,7 @@
 //! character of a private plane before the text is parsed, and found again in what comes out.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, TextMergeWithOffset};
@@ -111,13 +112,7 @@ impl<'t> Document<'t> {
             }
             marked.extend(text[at..found].chars().map(tame));
             let rest = &text[found..];
-            let limit = ["\n\n", "\n\r\n"].iter().filter_map(|gap| rest.find(gap)).min().unwrap_or(rest.len());
-            let limit = rest[2..].find("${").map_or(limit, |next| limit.min(next + 2));
-            let close = rest[..limit].find('}');
-            let end = close.map_or_else(
-                || rest.lines().next().map_or(2, |line| line.trim_end().len()).min(limit).max(2),
-                |i| i + 1,
-            );
+            let (close, end) = reference_end(rest);
             match u32::try_from(uses.len()).ok().filter(|_| uses.len() < MOST).and_then(|n| char::from_u32(FIRST + n)) {
                 Some(mark) => {
                     let (span, inner) = (found..found + end, close.map(|close| &rest[2..close]));
@@ -172,6 +167,7 @@ impl<'t> Document<'t> {
     /// The headings in order, each with an anchor of its own.
     pub(crate) fn headings(&self, events: &[Placed<'_>]) -> Vec<Heading> {
         let mut headings: Vec<Heading> = Vec::new();
+        let mut names = Names::default();
         let mut open: Option<(usize, String)> = None;
         for (event, _) in events {
             match event {
@@ -179,7 +175,7 @@ impl<'t> Document<'t> {
                 Event::Text(text) | Event::Code(text) => open.iter_mut().for_each(|(_, own)| own.push_str(text)),
                 Event::End(TagEnd::Heading(_)) => {
                     if let Some((level, text)) = open.take() {
-                        let id = free(&slug(&text), |id| headings.iter().any(|h| h.id == id));
+                        let id = names.free(&slug(&text));
                         headings.push(Heading { level, id, text });
                     }
                 }
@@ -197,7 +193,8 @@ impl<'t> Document<'t> {
 
     /// The picture references in order, each with an anchor of its own: `curves-model-5-svg`.
     pub(crate) fn pictures(&self, events: &[Placed<'_>]) -> Vec<(usize, String)> {
-        let headings = self.headings(events);
+        let mut names = Names::default();
+        names.taken.extend(self.headings(events).into_iter().map(|heading| heading.id));
         let mut pictures: Vec<(usize, String)> = Vec::new();
         for (event, _) in events {
             if let Event::Start(Tag::Image { dest_url, .. }) = event
@@ -205,9 +202,7 @@ impl<'t> Document<'t> {
             {
                 let inner = self.uses[n].inner.unwrap_or_default().trim();
                 let name = slug(inner.strip_prefix("outputs.").unwrap_or(inner));
-                let taken = |id: &str| headings.iter().any(|h| h.id == id) || pictures.iter().any(|(_, p)| p == id);
-                let id = free(&name, taken);
-                pictures.push((n, id));
+                pictures.push((n, names.free(&name)));
             }
         }
         pictures
@@ -281,12 +276,46 @@ pub(crate) fn slug(text: &str) -> String {
     if trimmed.is_empty() { "section".to_owned() } else { trimmed.to_owned() }
 }
 
-/// `name`, or `name-2`, ... where that is taken.
-pub(crate) fn free(name: &str, taken: impl Fn(&str) -> bool) -> String {
-    if !taken(name) {
-        return name.to_owned();
+/// Names of which each is given once.
+#[derive(Default)]
+pub(crate) struct Names {
+    taken: HashSet<String>,
+    /// The number to try next for a name.
+    next: HashMap<String, usize>,
+}
+
+impl Names {
+    /// `name`, or `name-2`, ... where that is taken.
+    pub(crate) fn free(&mut self, name: &str) -> String {
+        if self.taken.insert(name.to_owned()) {
+            return name.to_owned();
+        }
+        let next = self.next.entry(name.to_owned()).or_insert(2);
+        loop {
+            let numbered = format!("{name}-{next}");
+            *next += 1;
+            if self.taken.insert(numbered.clone()) {
+                return numbered;
+            }
+        }
     }
-    (2..).map(|n| format!("{name}-{n}")).find(|name| !taken(name)).unwrap_or_default()
+}
+
+/// Where the reference at the head of a text is closed, if it is, and ends. It goes no further than its paragraph, and not into another.
+/// What is not closed ends with its line.
+fn reference_end(rest: &str) -> (Option<usize>, usize) {
+    let bytes = rest.as_bytes();
+    let stops = |at: &usize| {
+        let ahead = &bytes[*at..];
+        [&b"}"[..], b"${", b"\n\n", b"\n\r\n"].iter().any(|stop| ahead.starts_with(stop))
+    };
+    let limit = (2..bytes.len()).find(stops).unwrap_or(bytes.len());
+    if bytes.get(limit) == Some(&b'}') {
+        return (Some(limit), limit + 1);
+    }
+    let line = rest[..limit].lines().next().unwrap_or_default();
+    let cut = line.len() == limit && limit < rest.len();
+    (None, if cut { limit } else { line.trim_end().len().max(2) })
 }
 
 /// A picture's text for those who cannot see it is empty.

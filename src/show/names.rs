@@ -1,5 +1,7 @@
 //! Many variants under one short name: `train[model=1..7] (7)`.
 
+use std::collections::HashSet;
+
 /// The part of a name before its coordinates: `train` of `train[model=5]`.
 pub fn base(name: &str) -> &str {
     name.split_once('[').map_or(name, |(base, _)| base)
@@ -35,12 +37,8 @@ fn coordinates(name: &str) -> Vec<(&str, &str)> {
 
 /// `1..7` for whole numbers without a gap, `a|b|c` for a few values, `a|b|...` for many.
 fn values(all: Vec<&str>) -> String {
-    let mut distinct: Vec<&str> = Vec::new();
-    for value in all {
-        if !distinct.contains(&value) {
-            distinct.push(value);
-        }
-    }
+    let mut seen = HashSet::new();
+    let mut distinct: Vec<&str> = all.into_iter().filter(|value| seen.insert(*value)).collect();
     let numbers: Option<Vec<i64>> = distinct.iter().map(|value| value.parse().ok()).collect();
     if let Some(mut numbers) = numbers.filter(|numbers| numbers.len() > 2) {
         numbers.sort_unstable();

@@ -86,3 +86,82 @@ fn a_number_that_is_not_finite_is_no_fault_of_the_yaml() {
         assert!(ran.stderr.contains("pipeline.yaml:2:13"), "{}", ran.stderr);
     }
 }
+
+#[test]
+fn what_is_many_in_a_file_takes_time_in_proportion() {
+    let many = |n: usize, line: &dyn Fn(usize) -> String| (0..n).map(line).collect::<String>();
+    let stage = "stages: {a: {run: 'true', outputs: {o: out/o}}}\n";
+    let uses = |name: &str, n: usize| {
+        format!("stages: {{a: {{run: '{}', outputs: {{o: out/o}}}}}}\n", format!("${{{name}}} ").repeat(n))
+    };
+    let long = "x".repeat(180);
+    let pipelines = [
+        ("uses of a parameter", format!("params: {{x: 1}}\n{}", uses("params.x", 30_000)), 0),
+        ("uses of an unknown name", format!("params: {{x: 1}}\n{}", uses("params.y", 30_000)), 2),
+        (
+            "parameters and a profile",
+            format!(
+                "params: {{{}}}\nprofiles: {{f: {{params: {{{}}}}}}}\n{stage}",
+                many(40_000, &|i| format!("p{i}: 1, ")),
+                many(40_000, &|i| format!("p{i}: 2, "))
+            ),
+            0,
+        ),
+        (
+            "long names that nobody has",
+            format!(
+                "stages:\n{}",
+                many(3000, &|i| format!(
+                    "  {long}{i}: {{run: x, inputs: {{a: {{from: {long}q{i}.o}}}}, outputs: {{o: out/{i}}}}}\n"
+                ))
+            ),
+            2,
+        ),
+        (
+            "deep paths",
+            format!(
+                "stages:\n{}",
+                many(300, &|i| format!("  s{i}: {{run: x, outputs: {{o: {}{i}}}}}\n", "a/".repeat(1900)))
+            ),
+            2,
+        ),
+        (
+            "exclusions",
+            format!(
+                "stages:\n  a:\n    matrix:\n      x: [{0}]\n      y: [{0}]\n      exclude: [{1}]\n    run: x\n    outputs: {{o: \"out/${{matrix.x}}-${{matrix.y}}\"}}\n",
+                many(150, &|i| format!("{i}, ")),
+                many(10_000, &|i| format!("{{x: {}, y: {}}}, ", i / 100, i % 100))
+            ),
+            0,
+        ),
+        (
+            "everything gathered by everything",
+            format!(
+                "stages:\n  p: {{matrix: {{a: [{0}]}}, run: x, outputs: {{o: \"p/${{matrix.a}}\"}}}}\n  q: {{matrix: {{b: [{0}]}}, run: x, inputs: {{x: {{from: \"p[*].o\"}}}}, outputs: {{o: \"q/${{matrix.b}}\"}}}}\n",
+                many(20_000, &|i| format!("{i}, "))
+            ),
+            2,
+        ),
+    ];
+    for (what, text, code) in pipelines {
+        let ran = in_time(&Project::new(&format!("version: 1\n{text}")), &["list"], what);
+        assert_eq!(ran.code, Some(code), "{what}: {}", ran.stderr);
+        assert!(ran.stderr.len() < 1_000_000, "{what}: {} bytes are said", ran.stderr.len());
+    }
+    let reports = [
+        ("references without an end", "${".repeat(60_000), 2),
+        ("references", "${params.x} ".repeat(30_000), 0),
+        ("headings", "## a\n\n".repeat(30_000), 0),
+        ("pictures", "![a](${outputs.a.o})\n\n".repeat(10_000), 0),
+        ("links", "[a](#b) ".repeat(30_000), 2),
+    ];
+    for (what, report, code) in reports {
+        let project = Project::new(&format!(
+            "version: 1\nparams: {{x: 1}}\nreport: r.md\n{}",
+            stage.replace("out/o", "out/o.png")
+        ));
+        project.write("r.md", &format!("# r\n\n{report}\n"));
+        let ran = in_time(&project, &["list"], what);
+        assert_eq!(ran.code, Some(code), "{what}: {}", ran.stderr);
+    }
+}

@@ -70,6 +70,38 @@ fn it_runs_again_after_every_change_and_ends_well_when_idle() {
 }
 
 #[test]
+fn it_sees_what_lies_behind_links_and_where_they_lead() {
+    let project = Project::new(
+        "version: 1\nstages:\n  copy:\n    run: cat data/a.txt data/deep/b.txt > ${outputs.text}\n    inputs: {data: data}\n    \
+         outputs: {text: out/text.txt}\n",
+    );
+    let disk = tempfile::tempdir().expect("a folder");
+    let point = |target: &std::path::Path, name: &str| {
+        let path = project.root().join(name);
+        let _ = std::fs::remove_file(&path);
+        std::os::unix::fs::symlink(target, path).expect("link");
+    };
+    for (path, text) in [("one/a.txt", "a"), ("two/a.txt", "A"), ("far/b.txt", "b")] {
+        let path = disk.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("create folder");
+        std::fs::write(path, text).expect("write");
+    }
+    std::os::unix::fs::symlink(disk.path().join("far"), disk.path().join("one/deep")).expect("link");
+    std::os::unix::fs::symlink(disk.path().join("far"), disk.path().join("two/deep")).expect("link");
+    point(&disk.path().join("one"), "data");
+    let mut kiln = Watching::start(&project);
+    kiln.until("; Ctrl-C ends it");
+    assert_eq!(project.read("out/text.txt"), "ab");
+    std::fs::write(disk.path().join("far/b.txt"), "B").expect("write");
+    assert!(kiln.until("; Ctrl-C ends it").contains("changed: b.txt"));
+    assert_eq!(project.read("out/text.txt"), "aB");
+    point(&disk.path().join("two"), "data");
+    kiln.until("; Ctrl-C ends it");
+    assert_eq!(project.read("out/text.txt"), "AB");
+    assert_eq!(kiln.stop(), Some(0));
+}
+
+#[test]
 fn it_ends_with_130_where_a_run_is_interrupted() {
     let project = Project::new(
         "version: 1\nstages:\n  slow:\n    run: echo begun; sleep 60; cp in.txt ${outputs.o}\n    inputs: {i: in.txt}\n    \

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
-use kiln::diagnostic::{Diagnostic, Label, Severity, Span};
+use kiln::diagnostic::{Diagnostic, Label, MOST, Severity, Span};
 
 /// How many are shown; the rest is counted.
 const SHOWN: usize = 50;
@@ -21,9 +21,9 @@ pub(crate) fn diagnostic(diags: &[Diagnostic], read: &dyn Fn(&Path) -> Option<St
     let mut shown: Vec<String> =
         diags.iter().take(SHOWN).map(|d| renderer.render(&[group(d, &texts)]).trim_end().to_owned()).collect();
     if let Some(more) = diags.len().checked_sub(SHOWN).filter(|n| *n > 0) {
-        shown.push(
-            renderer.render(&[Group::with_title(Level::ERROR.primary_title(format!("and {more} more mistakes")))]),
-        );
+        let all = if diags.len() < MOST { "" } else { "at least " };
+        let more = format!("and {all}{more} more mistakes");
+        shown.push(renderer.render(&[Group::with_title(Level::ERROR.primary_title(more))]));
     }
     let mut out = shown.join("\n\n");
     if !out.is_empty() {

@@ -1,8 +1,6 @@
 //! The values of an axis, each with its label.
 
-use std::collections::HashMap;
-
-use super::{Axis, Point};
+use super::Axis;
 use crate::pipeline::interpolate::{Found, Scope};
 use crate::pipeline::mistake::{Mistake, Mistakes};
 use crate::pipeline::name;
@@ -48,19 +46,17 @@ pub(super) fn read(entry: &Entry, scope: &Scope<'_>, mistakes: &mut Mistakes<'_>
         mistakes.add(Mistake::new(format!("axis `{}` has no values", entry.key)).at(entry.place, ""));
         return None;
     }
-    let mut axis = Axis { name: entry.key.clone(), points: vec![], index: HashMap::with_capacity(points.len()) };
+    let mut axis = Axis::new(entry.key.clone());
     for (label, node, place) in points {
         if let Some(fault) = name::label_fault(&label) {
             let text = format!("`{label}` cannot be the label of a matrix value");
             let hint = format!("give the value a label of its own: `{}: {{LABEL: value}}`", entry.key);
             mistakes.add(Mistake::new(text).at(place, fault).hint(hint));
             whole = false;
-        } else if axis.index.insert(label.clone(), axis.points.len() as u32).is_some() {
+        } else if axis.push(label.clone(), node).is_none() {
             let text = format!("axis `{}` has the value `{label}` twice", entry.key);
             mistakes.add(Mistake::new(text).at(place, ""));
             whole = false;
-        } else {
-            axis.points.push(Point { label, node });
         }
     }
     whole.then_some(axis)

@@ -1,6 +1,6 @@
 //! The product of axes, less what `exclude` drops, and what `include` adds.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::pipeline::interpolate::Scope;
@@ -10,7 +10,7 @@ use crate::pipeline::node::{Content, Node, Place};
 use crate::pipeline::spec::MatrixSpec;
 use crate::pipeline::suggest;
 
-use super::{Axis, Point, axis};
+use super::{Axis, axis};
 
 /// A matrix being put together.
 pub(super) struct Combined {
@@ -79,13 +79,37 @@ pub(super) fn exclude(
     }
     let width = combined.rows.width;
     if width > 0 && !patterns.is_empty() {
+        let shapes = by_shape(patterns);
+        if shapes.len().saturating_mul(combined.rows.len()) > LOOKS {
+            let place = matrix.exclude.first().map_or_else(Place::default, |node| node.place);
+            let text =
+                format!("`exclude` names {} different sets of axes, too many for so many variants", shapes.len());
+            mistakes.add(Mistake::new(text).at(place, ""));
+            return None;
+        }
         let hit = |row: &[u32]| {
-            patterns.iter().any(|p| p.iter().zip(row).all(|(want, have)| want.is_none_or(|want| want == *have)))
+            shapes.iter().any(|(axes, excluded)| {
+                let values: Vec<u32> = axes.iter().map(|axis| row[*axis]).collect();
+                excluded.contains(&values)
+            })
         };
         let rows = combined.rows.rows.chunks(width).filter(|row| !hit(row)).flatten().copied().collect();
         combined.rows.rows = rows;
     }
     whole.then_some(())
+}
+
+/// So often a variant may be looked for among what is excluded.
+const LOOKS: usize = 5_000_000;
+
+/// Patterns by the axes that they name: the values that each excludes there.
+fn by_shape(patterns: Vec<Vec<Option<u32>>>) -> HashMap<Vec<usize>, HashSet<Vec<u32>>> {
+    let mut shapes: HashMap<Vec<usize>, HashSet<Vec<u32>>> = HashMap::new();
+    for pattern in patterns {
+        let (axes, values) = pattern.into_iter().enumerate().filter_map(|(axis, value)| Some((axis, value?))).unzip();
+        shapes.entry(axes).or_default().insert(values);
+    }
+    shapes
 }
 
 /// Adds the rows that an `include` names; it has to name every axis, and may bring values of its own.
@@ -188,9 +212,5 @@ fn brought(axis: &mut Rc<Axis>, value: &(String, Node), place: Place, mistakes: 
         mistakes.add(Mistake::new(format!("`{label}` cannot be the label of a matrix value")).at(place, fault));
         return None;
     }
-    let axis = Rc::get_mut(axis)?;
-    let i = axis.points.len() as u32;
-    axis.index.insert(label.clone(), i);
-    axis.points.push(Point { label: label.clone(), node: node.clone() });
-    Some(i)
+    Rc::get_mut(axis)?.push(label.clone(), node.clone())
 }
