@@ -34,8 +34,7 @@ pub(crate) fn why(place: &Place, args: &Why) -> Result<u8, Stop> {
             let pipeline = project::load(place, &place.file, &args.select)?;
             let stages = project::named(&pipeline, &args.stages)?;
             let store = project::store(place, &pipeline.root)?;
-            let explanations = engine::explain(&pipeline, &store, &catalog(), &stages);
-            explanations
+            engine::explain(&pipeline, &store, &catalog(), &stages)
         }
     };
     if args.json {

@@ -166,10 +166,9 @@ impl Deciding<'_> {
             if self.memo.artifact_within(&self.pipeline.root.join(path), allowance).is_none() {
                 return Ok(false);
             }
-            match ownership.check(path) {
-                Err(error @ StoreError::InTheWay { .. }) => return Err(with_hint(&error)),
-                // Who puts something there will see.
-                _ => {}
+            // Of any other error he will hear who puts something there.
+            if let Err(error @ StoreError::InTheWay { .. }) = ownership.check(path) {
+                return Err(with_hint(&error));
             }
         }
         Ok(true)

@@ -267,7 +267,7 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
 fn size(path: &Path) -> Option<u64> {
     let metadata = fs::symlink_metadata(path).ok()?;
     if !metadata.is_dir() {
-        return metadata.is_file().then(|| metadata.len());
+        return metadata.is_file().then_some(metadata.len());
     }
     let mut sum = 0;
     for (relative, found) in walk(path, Extent::Everything).ok()? {

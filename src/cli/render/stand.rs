@@ -1,10 +1,10 @@
 //! Paths of the project as they are from where the user stands.
 
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{LazyLock, PoisonError, RwLock};
 
 /// The project's folder, from where the user stands. A command is about one project, and everything that it prints is printed here.
-static PROJECT: RwLock<PathBuf> = RwLock::new(PathBuf::new());
+static PROJECT: LazyLock<RwLock<PathBuf>> = LazyLock::new(RwLock::default);
 
 /// Takes it that the user stands where this leads to the pipeline file.
 pub(crate) fn at(file: &Path) {

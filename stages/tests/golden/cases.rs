@@ -172,7 +172,7 @@ fn images(path: &Path, shape: [usize; 4], purpose: &str) {
     let labels: Vec<u32> = original.iter().map(|label| label % 3).collect();
     let names = |n: usize| (0..n).map(|i| format!("name {i}")).collect::<Vec<_>>();
     let bytes = noise(shape.iter().product(), purpose);
-    dataset::write(path, shape, &Pixels::U8((&bytes[..]).into()), &labels, &original, &names(3), &names(5)).unwrap();
+    dataset::write(path, shape, &Pixels::U8(&bytes[..]), &labels, &original, &names(3), &names(5)).unwrap();
 }
 
 fn data() -> Vec<(&'static str, Case)> {
