@@ -343,7 +343,7 @@ fn a_model_that_no_memory_holds_is_refused_at_its_place() {
         ("{name: a, type: dense, units: 1e30}", "m.yaml:4:35", "invalid type"),
         (
             "{name: a, type: dense, units: 900000}\n  - {name: b, type: dense, units: 900000}",
-            "m.yaml:5:11",
+            "m.yaml:5:12",
             "layer `b` makes",
         ),
     ] {
