@@ -140,7 +140,7 @@ fn a_file_that_cannot_be_read_is_named_with_the_cause() {
         return;
     }
     let file = project.root().join("lib/helper.py");
-    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0)).expect("chmod");
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o000)).expect("chmod");
     let error = project.kiln(&["run", "--json"]).record().stage("list")["error"].as_str().expect("an error").to_owned();
     assert_eq!(error, "cannot read lib: cannot open lib/helper.py: Permission denied (os error 13)");
 }
