@@ -86,9 +86,10 @@ fn a_result_with_a_bad_file_is_a_result_and_says_so_each_time() {
     let project = Project::new(&TRAIN.replace("/dev/shm/NAME", count.to_str().expect("a path")));
     project.write("given", "accuracy: 0.5\n");
     let trained = || std::fs::read_to_string(&count).expect("count").lines().count();
-    let warned = |text: &str| {
-        assert!(text.contains("output `m` (out/m.yaml): not a JSON metrics file") && text.contains("warning"), "{text}")
+    let says = |text: &str, label: &str| {
+        assert!(text.contains("output `m` (out/m.yaml): not a JSON metrics file") && text.contains(label), "{text}")
     };
+    let warned = |text: &str| says(text, "warning: ");
     let ran = project.kiln(&["run"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     warned(&ran.stderr);
@@ -98,7 +99,7 @@ fn a_result_with_a_bad_file_is_a_result_and_says_so_each_time() {
     std::fs::remove_dir_all(project.root().join("out")).expect("remove outputs");
     warned(&project.kiln(&["run"]).stderr);
     warned(&project.kiln(&["status"]).stdout);
-    warned(&project.kiln(&["show", "train"]).stdout);
+    says(&project.kiln(&["show", "train"]).stdout, "warning  output `m`");
     assert!(project.kiln(&["status", "--json"]).stdout.contains("not a JSON metrics file"));
     assert_eq!(trained(), 1);
     // Another role is another way to read it: no training either, and all is filed.
