@@ -175,8 +175,13 @@ pub fn differences(old: &Manifest, new: &Manifest) -> Vec<Difference> {
             }
             out.extend(parameters(old_params, params));
         }
-        (Body::Run { run: old_run, env: old_env, shell: old_shell }, Body::Run { run, env, shell }) => {
+        (
+            Body::Run { run: old_run, env: old_env, params: old_params, shell: old_shell },
+            Body::Run { run, env, params, shell },
+        ) => {
             command(&mut out, old_run, run);
+            let none = Value::Object(serde_json::Map::new());
+            out.extend(parameters(old_params.as_ref().unwrap_or(&none), params.as_ref().unwrap_or(&none)));
             if old_shell != shell {
                 out.push(Difference::Shell(Change { old: old_shell.clone(), new: shell.clone() }));
             }
@@ -431,8 +436,8 @@ mod tests {
     #[test]
     fn a_command_is_explained_by_the_first_line_that_differs() {
         let env = |lang: &str| BTreeMap::from([("LANG".to_owned(), lang.to_owned())]);
-        let old = Manifest::run(Command::Shell("set -x\nsort in\n".into()), env("C"), None);
-        let mut new = Manifest::run(Command::Shell("set -x\nsort -u in\n".into()), env("C.UTF-8"), Some("bash".into()));
+        let old = Manifest::run(Command::Shell("set -x\nsort in\n".into()), env("C"), None, None);
+        let mut new = Manifest::run(Command::Shell("set -x\nsort -u in\n".into()), env("C.UTF-8"), None, Some("bash".into()));
         new.inputs.insert("script".into(), vec![Input { executable: true, ..input("run.sh", 1) }]);
         assert_eq!(
             lines(&old, &new),
@@ -446,7 +451,7 @@ mod tests {
         let mut plain = new.clone();
         plain.inputs.insert("script".into(), vec![input("run.sh", 1)]);
         assert_eq!(lines(&new, &plain), ["input script[run.sh]: executable => not executable"]);
-        let argv = Manifest::run(Command::Argv(vec!["sort".into(), "in".into()]), env("C"), None);
+        let argv = Manifest::run(Command::Argv(vec!["sort".into(), "in".into()]), env("C"), None, None);
         assert_eq!(lines(&old, &argv), ["command: \"set -x\\nsort in\\n\" => \"[\\\"sort\\\",\\\"in\\\"]\""]);
         assert_eq!(lines(&old, &Manifest::uses("train", "1", json!({}))), ["kind: command => train"]);
     }

@@ -52,6 +52,9 @@ pub enum Body {
         run: Command,
         /// The environment variables that are declared.
         env: BTreeMap<String, String>,
+        /// The values of its `with`; `None` without any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        params: Option<Value>,
         /// The shell whose language a script asks for; `None` for the system's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         shell: Option<String>,
@@ -88,8 +91,13 @@ impl Manifest {
     }
 
     /// The manifest of a command, without inputs and outputs yet.
-    pub fn run(command: Command, env: BTreeMap<String, String>, shell: Option<String>) -> Self {
-        Self::new(Body::Run { run: command, env, shell })
+    pub fn run(
+        command: Command,
+        env: BTreeMap<String, String>,
+        params: Option<Value>,
+        shell: Option<String>,
+    ) -> Self {
+        Self::new(Body::Run { run: command, env, params, shell })
     }
 
     fn new(body: Body) -> Self {
@@ -111,10 +119,14 @@ impl Manifest {
                 out.push_str(",\"uses\":");
                 write_string(&mut out, uses);
             }
-            Body::Run { run, env, shell } => {
+            Body::Run { run, env, params, shell } => {
                 out.push_str("{\"env\":");
                 write_map(&mut out, env, |out, value| write_string(out, value));
                 self.write_ports(&mut out);
+                if let Some(params) = params {
+                    out.push_str(",\"params\":");
+                    write_value(&mut out, params);
+                }
                 out.push_str(",\"run\":");
                 match run {
                     Command::Argv(argv) => {
@@ -218,15 +230,17 @@ pub(super) mod tests {
         ];
         let text = prop_oneof![Just(""), Just("a b"), Just("\u{1}\"\\ü")].prop_map(str::to_owned);
         let body = prop_oneof![
-            ("[ab]", "[12]", params).prop_map(|(uses, fingerprint, params)| Body::Uses { uses, fingerprint, params }),
+            ("[ab]", "[12]", params.clone()).prop_map(|(uses, fingerprint, params)| Body::Uses { uses, fingerprint, params }),
             (prop::collection::vec(text.clone(), 0..3), prop::collection::btree_map("[AB]", text.clone(), 0..3))
-                .prop_map(|(argv, env)| Body::Run { run: Command::Argv(argv), env, shell: None }),
+                .prop_map(|(argv, env)| Body::Run { run: Command::Argv(argv), env, params: None, shell: None }),
             (
                 "[ab]\n[cd]\n[ef]",
                 prop::collection::btree_map("[AB]", text.clone(), 0..3),
+                // A `with` without a value is none.
+                prop::option::of(params.prop_filter("some value", |params| *params != json!({}))),
                 prop::option::of(text.clone())
             )
-                .prop_map(|(script, env, shell)| Body::Run { run: Command::Shell(script), env, shell }),
+                .prop_map(|(script, env, params, shell)| Body::Run { run: Command::Shell(script), env, params, shell }),
         ];
         let input = ("[mn]?", 0..3u8, any::<bool>()).prop_map(|(label, n, executable)| Input {
             label,
@@ -272,13 +286,16 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_script_that_asks_for_no_shell_says_nothing_of_it() {
+    fn a_script_that_asks_for_no_shell_and_has_no_parameters_says_nothing_of_them() {
+        let run = || Command::Shell("true".into());
         let manifest = |shell: Option<&str>| {
-            Manifest::run(Command::Shell("true".into()), BTreeMap::new(), shell.map(str::to_owned)).text()
+            Manifest::run(run(), BTreeMap::new(), None, shell.map(str::to_owned)).text()
         };
+        let with = Manifest::run(run(), BTreeMap::new(), Some(json!({"rate": 0.5})), None).text();
         // As it was before there was a choice: results of that time count.
         let plain = r#"{"env":{},"inputs":{},"outputs":{},"run":{"shell":"true"},"version":1}"#;
         assert_eq!(manifest(None), plain);
         assert_eq!(manifest(Some("zsh")), plain.replace(r#","version""#, r#","shell":"zsh","version""#));
+        assert_eq!(with, plain.replace(r#","run""#, r#","params":{"rate":0.5},"run""#));
     }
 }

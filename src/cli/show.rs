@@ -138,8 +138,17 @@ fn nothing(what: &str, stage: Stop, run: &str) -> Stop {
 fn stage(pipeline: &Pipeline, stage: &Stage, records: &mut Records<'_>, traces: &[RunRecord]) -> Shown {
     let (uses, params) = match &stage.body {
         Body::Uses { kind, params } => (Some(kind.name().to_owned()), params.clone()),
-        Body::Run(Command::Shell(script)) => (None, json!({ "run": script, "env": stage.env, "pass": stage.pass })),
-        Body::Run(Command::Argv(argv)) => (None, json!({ "run": argv, "env": stage.env, "pass": stage.pass })),
+        Body::Run(command) => {
+            let run = match command {
+                Command::Shell(script) => json!(script),
+                Command::Argv(argv) => json!(argv),
+            };
+            let mut params = json!({ "run": run, "env": stage.env, "pass": stage.pass });
+            if let Some(with) = &stage.with {
+                params["with"] = with.clone();
+            }
+            (None, params)
+        }
     };
     let mut inputs = Vec::new();
     for (name, items) in &stage.inputs {

@@ -17,6 +17,7 @@ use rustix::process::Pid;
 use super::capture::Left;
 use super::decide::input_path;
 use super::execute::{Execution, Failure, cannot_start, on_full_disk};
+use super::handed;
 use super::hint::{self, Scene};
 use super::log;
 use super::process::{self, Ending, Waited};
@@ -113,6 +114,7 @@ impl Execution<'_> {
         let gpus = self.slots.gpus().lend(self.stage.resources.gpu);
         command.envs(gpus.variables());
         command.envs(surroundings::variables(self.stage, self.threads, guarded, &home));
+        command.envs(handed::variables(self.pipeline, self.stage, slot.path())?);
         let tools = self.open_tools(body, &work)?;
         let ending = self.wait_for(&command, slot, &tools);
         drop(gpus);
@@ -200,7 +202,7 @@ impl Execution<'_> {
             }
             true
         };
-        let ending = process::wait(&mut child, self.stage.timeout, self.interrupt, &tick)?;
+        let ending = process::wait(&mut child, self.stage.timeout, self.stage.grace, self.interrupt, &tick)?;
         if spoken() && !linked.get() && !self.link_log(log) {
             // An earlier attempt said something, the command took the log away, or the file system has no links.
             let mut log = log;

@@ -343,7 +343,10 @@ pub(super) fn input_path<'p>(pipeline: &'p Pipeline, item: &'p Input) -> &'p Pat
 
 fn manifest(stage: &Stage, inputs: BTreeMap<String, Vec<action::Input>>) -> Manifest {
     let mut manifest = match &stage.body {
-        Body::Run(command) => Manifest::run(command.clone(), stage.env.clone(), stage.language().map(str::to_owned)),
+        Body::Run(command) => {
+            let shell = stage.language().map(str::to_owned);
+            Manifest::run(command.clone(), stage.env.clone(), stage.with.clone(), shell)
+        }
         Body::Uses { kind, params } => match kind.fixed(params) {
             // What is pinned decides the outputs; where the bytes are looked for does not.
             Some(pinned) => Manifest::uses(kind.name(), "fixed-output", json!(pinned)),

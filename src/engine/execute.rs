@@ -272,7 +272,7 @@ impl Execution<'_> {
                 next.set(Instant::now() + LOOKS.max(begun.elapsed() * 50));
                 goes_on
             };
-            process::wait(&mut child, self.stage.timeout, self.interrupt, &tick)
+            process::wait(&mut child, self.stage.timeout, self.stage.grace, self.interrupt, &tick)
         })?;
         drop(stdin);
         drop(gpus);

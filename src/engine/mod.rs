@@ -21,6 +21,7 @@ mod explain;
 mod footprint;
 mod gpu;
 mod guard;
+mod handed;
 mod hint;
 mod history;
 mod inputs;

@@ -28,9 +28,6 @@ pub(super) enum Ending {
     Interrupted,
 }
 
-/// How long a child may take to leave after SIGTERM before it is killed.
-const GRACE: Duration = Duration::from_secs(5);
-
 /// How often the interrupt flag is looked at while a child runs.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
@@ -128,13 +125,15 @@ impl Waited for Child {
     }
 }
 
-/// Waits for a child, calling `tick` now and then. If its time runs out, the user interrupts or `tick` says no, the whole group is asked to leave, then killed.
+/// Waits for a child, calling `tick` now and then. If its time runs out, the user interrupts or `tick` says no, the whole group is asked to leave, and
+/// killed once the time of grace is over.
 ///
 /// # Errors
 /// If the operating system refuses to watch the child.
 pub(super) fn wait(
     child: &mut impl Waited,
     timeout: Option<Duration>,
+    grace: Duration,
     interrupt: &Interrupt,
     tick: &dyn Fn() -> bool,
 ) -> io::Result<Ending> {
@@ -151,7 +150,7 @@ pub(super) fn wait(
             Err(e) => return Err(e.into()),
         }
         if let Some((_, since)) = &stopping {
-            if since.elapsed() > GRACE {
+            if since.elapsed() > grace {
                 // A group that is already gone needs no killing.
                 let _ = rustix::process::kill_process_group(group, Signal::KILL);
             }

@@ -56,6 +56,9 @@ fn command_params(stage: &Stage, command: &Command) -> serde_json::Value {
     if let Some(shell) = stage.language() {
         params["shell"] = shell.into();
     }
+    if let Some(with) = &stage.with {
+        params["params"] = with.clone();
+    }
     if !stage.pass.is_empty() {
         params["pass"] = stage.pass.clone().into();
     }

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::command;
 use super::expand::World;
 use super::inputs::Inputs;
 use super::interpolate::{Files, Scope};
 use super::mistake::Mistakes;
+use super::node::Content;
 use super::settings::{self, Settings};
 use super::spec::{BodySpec, StageSpec};
 use super::stage::{Body, From};
@@ -22,6 +25,8 @@ pub(super) struct Running {
     pub(super) pass: Vec<String>,
     /// The shell that its script asks for.
     pub(super) shell: Option<String>,
+    /// The values that its command is handed.
+    pub(super) with: Option<Value>,
     /// Resources, timeout, retries.
     pub(super) settings: Settings,
 }
@@ -41,7 +46,11 @@ pub(super) fn running(world: &World<'_>, id: usize, inputs: &Inputs, mistakes: &
     let mut env = env.unwrap_or_default();
     let body = body(spec, plan.kind.as_ref(), &scope, &mut env, mistakes).filter(|_| good);
     let pass = spec.pass.iter().map(|name| (*name).to_owned()).collect();
-    Running { body, env, pass, shell: spec.shell.map(str::to_owned), settings }
+    let with = match spec.body {
+        Some(BodySpec::Uses { .. }) => None,
+        _ => with::values(spec, &scope, mistakes),
+    };
+    Running { body, env, pass, shell: spec.shell.map(str::to_owned), with, settings }
 }
 
 fn body(
@@ -69,7 +78,8 @@ fn uses_names(spec: &StageSpec<'_>) -> bool {
         Some(BodySpec::Argv(items)) => items.iter().any(|n| n.text().is_some_and(|t| t.contains("${"))),
         _ => false,
     };
-    in_body || spec.env.iter().any(|e| e.node.text().is_some_and(|t| t.contains("${")))
+    let in_with = spec.with.is_some_and(|with| !matches!(with.node.content, Content::Null));
+    in_body || in_with || spec.env.iter().any(|e| e.node.text().is_some_and(|t| t.contains("${")))
 }
 
 fn files<'w>(world: &'w World<'_>, id: usize, inputs: &'w Inputs) -> Files<'w> {

@@ -8,7 +8,7 @@ use super::environment;
 use super::mistake::{Mistake, Mistakes};
 use super::name;
 use super::node::{Content, Entry, Node, Place};
-use super::spec::{BodySpec, InputSpec, ItemSpec, MatrixSpec, OutputSpec, Profile, Spec, StageSpec};
+use super::spec::{BodySpec, InputSpec, ItemSpec, MatrixSpec, OutputSpec, Profile, Spec, StageSpec, TimeoutSpec};
 use super::suggest;
 
 /// The keys that are known, by where they stand; `schema.rs` is made from the same lists.
@@ -19,6 +19,7 @@ pub(super) const STAGE: &[&str] =
 pub(super) const INPUT: &[&str] = &["from"];
 pub(super) const OUTPUT: &[&str] = &["path", "role"];
 pub(super) const RESOURCES: &[&str] = &["cpus", "gpu", "device"];
+pub(super) const TIMEOUT: &[&str] = &["after", "grace"];
 /// The keys of a matrix that are no axes.
 pub(super) const MATRIX: &[&str] = &["from", "exclude", "include"];
 /// The roles of an output.
@@ -107,18 +108,11 @@ fn stage<'n>(entry: &'n Entry, shell: Option<&'n str>, mistakes: &mut Mistakes<'
             Some(e) => fields(&e.node, "`resources`", RESOURCES, mistakes).iter().collect(),
             None => vec![],
         },
-        timeout: get(entries, "timeout").map(|e| &e.node),
+        timeout: get(entries, "timeout").map(|e| timeout(&e.node, mistakes)).unwrap_or_default(),
         retries: get(entries, "retries").map(|e| &e.node),
     };
     match (get(entries, "run"), get(entries, "uses")) {
         (Some(run), None) => {
-            if let Some(with) = stage.with {
-                mistakes.add(
-                    Mistake::new(format!("{what} runs a command, which takes no `with`"))
-                        .at(with.place, "")
-                        .hint("write the values into `run` or `env`, for example as `${params.name}`"),
-                );
-            }
             if stage.outputs.is_empty() && !matches!(get(entries, "outputs"), Some(e) if !is_empty(&e.node)) {
                 mistakes.add(
                     Mistake::new(format!("{what} declares no outputs"))
@@ -139,6 +133,13 @@ fn stage<'n>(entry: &'n Entry, shell: Option<&'n str>, mistakes: &mut Mistakes<'
         _ => {}
     }
     stage
+}
+
+fn timeout<'n>(node: &'n Node, mistakes: &mut Mistakes<'_>) -> TimeoutSpec<'n> {
+    let Content::Map(_) = &node.content else { return TimeoutSpec { after: Some(node), grace: None } };
+    let entries = fields(node, "`timeout`", TIMEOUT, mistakes);
+    let field = |key: &str| get(entries, key).map(|entry| &entry.node);
+    TimeoutSpec { after: field("after"), grace: field("grace") }
 }
 
 fn is_empty(node: &Node) -> bool {

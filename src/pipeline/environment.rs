@@ -17,6 +17,12 @@ const PASS: &str = "pass";
 /// Variables that Kiln sets itself, and by which it knows what a command started.
 const OWN: &[&str] = &["HOME", "TMPDIR"];
 
+/// Variables by which Kiln hands a command its values, and the paths of its inputs and outputs.
+pub(crate) const HANDED: [&str; 3] = ["KILN_PARAMS", "KILN_INPUTS", "KILN_OUTPUTS"];
+
+/// How the variables begin that hold a value of `with` each.
+pub(crate) const PARAM: &str = "KILN_PARAM_";
+
 /// Reads `shell:`.
 pub(super) fn shell<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> Option<&'n str> {
     let Some(name) = entry.node.text() else {
@@ -103,12 +109,13 @@ fn valid(name: &str, place: Place, mistakes: &mut Mistakes<'_>) -> bool {
         );
         return false;
     }
-    if name.starts_with(super::command::PREFIX) {
-        mistakes.add(
-            Mistake::new(format!("`{name}` is reserved"))
-                .at(place, "Kiln hands the values of `${...}` to the script under such names"),
-        );
-        return false;
-    }
-    true
+    let reserved = if name.starts_with(super::command::PREFIX) {
+        "Kiln hands the values of `${...}` to the script under such names"
+    } else if name.starts_with(PARAM) || HANDED.contains(&name) {
+        "Kiln sets it for the command itself"
+    } else {
+        return true;
+    };
+    mistakes.add(Mistake::new(format!("`{name}` is reserved")).at(place, reserved));
+    false
 }

@@ -245,10 +245,12 @@ fn assemble(
             env: running.env,
             pass: running.pass,
             shell: running.shell,
+            with: running.with,
             inputs,
             outputs: frame.outputs,
             resources: running.settings.resources,
             timeout: running.settings.timeout,
+            grace: running.settings.grace,
             retries: running.settings.retries,
             span: frame.span,
         });

@@ -13,7 +13,7 @@ mod decode;
 mod disk;
 mod documents;
 mod duration;
-mod environment;
+pub(crate) mod environment;
 mod expand;
 mod graph;
 mod inputs;

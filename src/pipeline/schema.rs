@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::decode::{INPUT, MATRIX, OUTPUT, PIPELINE, PROFILE, RESOURCES, ROLES, STAGE};
+use super::decode::{INPUT, MATRIX, OUTPUT, PIPELINE, PROFILE, RESOURCES, ROLES, STAGE, TIMEOUT};
 use super::environment::SHELLS;
 use super::name::{WITH_DOTS, WITHOUT_DOTS};
 use crate::kind::{Arity, Catalog, Kind};
@@ -54,7 +54,7 @@ fn stage(catalog: &Catalog) -> Value {
         "inputs" => ports("What it reads, by name: a path, or `{from: stage.output}`.", input()),
         "outputs" => ports("What it writes, by name: a path, or `{path: ..., role: ...}`.", output()),
         "with" => json!({
-            "description": "Parameters of the kind.",
+            "description": "Parameters of the kind, or values for the command: it finds them in the JSON file that KILN_PARAMS names.",
             "anyOf": [{ "type": ["object", "null"] }, { "type": "string", "pattern": COMPUTED }],
         }),
         "matrix" => matrix(),
@@ -69,14 +69,14 @@ fn stage(catalog: &Catalog) -> Value {
             env
         }
         "resources" => resources(),
-        "timeout" => text("When to give up: `90s`, `2h`, `1h30m`."),
+        "timeout" => timeout(),
         _ => whole("How often to try again after a failure.", 0, 100),
     });
-    // A command says what it writes, and its values stand in the command; a kind reads no environment.
+    // A command says what it writes; a kind reads no environment.
     stage["oneOf"] = json!([
         {
             "required": ["run", "outputs"],
-            "properties": { "uses": false, "with": false, "outputs": { "type": "object", "minProperties": 1 } },
+            "properties": { "uses": false, "outputs": { "type": "object", "minProperties": 1 } },
         },
         { "required": ["uses"], "properties": { "run": false, "env": false, "shell": false } },
     ]);
@@ -88,6 +88,16 @@ fn stage(catalog: &Catalog) -> Value {
         stage["allOf"] = json!(kinds);
     }
     stage
+}
+
+fn timeout() -> Value {
+    let limit = "When to give up: `90s`, `2h`, `1h30m`.";
+    let mut both = object(TIMEOUT, |key| match key {
+        "after" => text(limit),
+        _ => text("How long the stage may take to leave once it was asked to; then it is killed. 5 seconds unless said."),
+    });
+    both["minProperties"] = json!(1);
+    json!({ "description": limit, "anyOf": [text(limit), both] })
 }
 
 /// The ports of a kind, and its parameters.

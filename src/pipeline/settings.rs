@@ -8,25 +8,30 @@ use super::duration;
 use super::interpolate::Scope;
 use super::mistake::{Mistake, Mistakes};
 use super::node::{Content, Entry, Node};
+use super::spec::TimeoutSpec;
 use super::stage::Resources;
 
+/// How long a stage may take to leave unless it says otherwise.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// How a stage is run; nothing of it decides an output.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Settings {
     pub(super) resources: Resources,
     pub(super) timeout: Option<Duration>,
+    pub(super) grace: Duration,
     pub(super) retries: u32,
 }
 
 /// Reads the settings of one variant; what is wrong falls back to the default beside its mistake.
 pub(super) fn read(
     resources: &[&Entry],
-    timeout: Option<&Node>,
+    timeout: TimeoutSpec<'_>,
     retries: Option<&Node>,
     scope: &Scope<'_>,
     mistakes: &mut Mistakes<'_>,
 ) -> Settings {
-    let mut settings = Settings::default();
+    let mut settings = Settings { resources: Resources::default(), timeout: None, grace: GRACE, retries: 0 };
     for entry in resources {
         let node = &entry.node;
         match entry.key.as_str() {
@@ -36,21 +41,26 @@ pub(super) fn read(
             _ => {}
         }
     }
-    settings.timeout = timeout.and_then(|node| {
-        let text = scope.text(node, "`timeout`", mistakes)?;
-        let read = duration::parse(&text);
-        if read.is_none() {
-            let mistake = Mistake::new(format!("`{text}` is not a duration")).at(node.place, "");
-            let hint = match text.parse::<u64>() {
-                Ok(seconds) if seconds > 0 => format!("for seconds write `{seconds}s`"),
-                _ => "write for example `90s`, `2h` or `1h30m`; a year is the most".into(),
-            };
-            mistakes.add(scope.blame(mistake.hint(hint)));
-        }
-        read
-    });
+    settings.timeout = timeout.after.and_then(|node| time(node, "`timeout`", scope, mistakes));
+    if let Some(grace) = timeout.grace.and_then(|node| time(node, "`grace`", scope, mistakes)) {
+        settings.grace = grace;
+    }
     settings.retries = retries.and_then(|n| count(n, "`retries`", 0, 100, scope, mistakes)).unwrap_or(0) as u32;
     settings
+}
+
+fn time(node: &Node, what: &str, scope: &Scope<'_>, mistakes: &mut Mistakes<'_>) -> Option<Duration> {
+    let text = scope.text(node, what, mistakes)?;
+    let read = duration::parse(&text);
+    if read.is_none() {
+        let mistake = Mistake::new(format!("`{text}` is not a duration")).at(node.place, "");
+        let hint = match text.parse::<u64>() {
+            Ok(seconds) if seconds > 0 => format!("for seconds write `{seconds}s`"),
+            _ => "write for example `90s`, `2h` or `1h30m`; a year is the most".into(),
+        };
+        mistakes.add(scope.blame(mistake.hint(hint)));
+    }
+    read
 }
 
 fn count(

@@ -49,9 +49,18 @@ pub(super) struct StageSpec<'n> {
     /// `resources:`.
     pub(super) resources: Vec<&'n Entry>,
     /// `timeout:`.
-    pub(super) timeout: Option<&'n Node>,
+    pub(super) timeout: TimeoutSpec<'n>,
     /// `retries:`.
     pub(super) retries: Option<&'n Node>,
+}
+
+/// `timeout:`, a duration or `{after: ..., grace: ...}`.
+#[derive(Clone, Copy, Default)]
+pub(super) struct TimeoutSpec<'n> {
+    /// When the stage is asked to leave.
+    pub(super) after: Option<&'n Node>,
+    /// How long it may take to.
+    pub(super) grace: Option<&'n Node>,
 }
 
 /// What a stage runs.

@@ -87,6 +87,8 @@ pub struct Stage {
     pub pass: Vec<String>,
     /// The shell that its script asks for.
     pub shell: Option<String>,
+    /// The values that its command is handed; `None` without any, and for a kind.
+    pub with: Option<Value>,
     /// Its inputs by name.
     pub inputs: Ports<Vec<Input>>,
     /// Its outputs by name.
@@ -95,6 +97,8 @@ pub struct Stage {
     pub resources: Resources,
     /// When to give up.
     pub timeout: Option<Duration>,
+    /// How long it may take to leave once it was asked to.
+    pub grace: Duration,
     /// How often to try again after a failure.
     pub retries: u32,
     /// Where its name stands in the pipeline file.

@@ -133,6 +133,7 @@ fn put_stage(out: &mut Vec<u8>, stage: &Stage) -> Option<()> {
     put_count(out, stage.pass.len());
     stage.pass.iter().for_each(|name| put_text(out, name));
     put_text(out, stage.shell.as_deref().unwrap_or_default());
+    put_text(out, &stage.with.as_ref().map_or_else(String::new, Value::to_string));
     put_count(out, stage.inputs.len());
     for (name, items) in &stage.inputs {
         put_text(out, name);
@@ -166,6 +167,7 @@ fn put_stage(out: &mut Vec<u8>, stage: &Stage) -> Option<()> {
     let timeout = stage.timeout.unwrap_or_default();
     put_u64(out, timeout.as_secs());
     put_count(out, timeout.subsec_nanos() as usize);
+    put_u64(out, stage.grace.as_secs());
     put_count(out, stage.retries as usize);
     put_span(out, stage.span);
     Some(())
@@ -187,6 +189,10 @@ pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, k
     let env = pairs(from)?;
     let pass = (0..from.count()?).map(|_| from.text()).collect::<Option<_>>()?;
     let shell = Some(from.text()?).filter(|shell: &String| !shell.is_empty());
+    let with = match from.str()? {
+        "" => None,
+        text => Some(serde_json::from_str(text).ok()?),
+    };
     let count = from.count()?;
     let mut inputs = Ports::with_capacity(count.min(16));
     for _ in 0..count {
@@ -212,8 +218,11 @@ pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, k
     let limited = from.byte()? != 0;
     let (secs, nanos) = (from.u64()?, from.number()? as u32);
     let timeout = limited.then(|| Duration::from_secs(secs).saturating_add(Duration::from_nanos(nanos.into())));
+    let grace = Duration::from_secs(from.u64()?);
     let retries = from.number()? as u32;
-    let stage = Stage { name, body, env, pass, shell, inputs, outputs, resources, timeout, retries, span: span(from)? };
+    let span = span(from)?;
+    let stage =
+        Stage { name, body, env, pass, shell, with, inputs, outputs, resources, timeout, grace, retries, span };
     from.0.is_empty().then_some(stage)
 }
 

@@ -1,4 +1,5 @@
-//! `with:` against a kind's typed parameters; a mistake found there is shown where its value is written.
+//! `with:` of a kind, against its typed parameters, and of a command, which is handed any values. A mistake in a parameter is
+//! shown where its value is written.
 
 use serde_json::{Map, Value};
 
@@ -26,6 +27,21 @@ pub(super) fn check(
         Ok(params) => Some(params),
         Err(error) => {
             mistakes.add(scope.blame(explain(&error, kind.name(), spec, scope, mistakes)));
+            None
+        }
+    }
+}
+
+/// The values that the command of one variant is handed; `None` if it is handed none, or they were a mistake.
+pub(super) fn values(spec: &StageSpec<'_>, scope: &Scope<'_>, mistakes: &mut Mistakes<'_>) -> Option<Value> {
+    let entry = spec.with?;
+    match scope.value(&entry.node, mistakes)? {
+        Value::Null => None,
+        Value::Object(values) if values.is_empty() => None,
+        values @ Value::Object(_) => Some(values),
+        _ => {
+            let mistake = Mistake::new("`with` has to be a mapping").at(entry.node.place, "");
+            mistakes.add(scope.blame(mistake.hint("write `with: {name: value}`")));
             None
         }
     }

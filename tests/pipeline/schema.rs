@@ -125,7 +125,7 @@ fn bad_pipelines_are_not() {
         "version: 1\nstages: {s: {run: ls, outputs: {}}}",
         "version: 1\nstages: {s: {run: ls, uses: learn, outputs: {o: o}}}",
         "version: 1\nstages: {s: {run: \" \", outputs: {o: o}}}",
-        "version: 1\nstages: {s: {run: ls, with: {a: 1}, outputs: {o: o}}}",
+        "version: 1\nstages: {s: {run: ls, with: [1], outputs: {o: o}}}",
         "version: 1\nstages: {\"a b\": {run: ls, outputs: {o: o}}}",
         "version: 1\nstages: {s: {run: ls, outputs: {o: {path: o, role: metric}}}}",
         "version: 1\nstages: {s: {run: ls, outputs: {o: o}, inputs: {i: {form: t.o}}}}",

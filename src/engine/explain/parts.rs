@@ -35,14 +35,9 @@ pub(super) fn of(
     match &manifest.body {
         Body::Uses { uses, fingerprint, params } => {
             parts.push(part("code", uses, json!(fingerprint)));
-            match params {
-                Value::Object(params) => {
-                    parts.extend(params.iter().map(|(name, value)| part("parameter", name, value.clone())));
-                }
-                other => parts.push(part("parameter", "", other.clone())),
-            }
+            parts.extend(parameters(params).map(|(name, value)| part("parameter", name, value.clone())));
         }
-        Body::Run { run, env, shell } => {
+        Body::Run { run, env, params, shell } => {
             parts.push(part(
                 "command",
                 "",
@@ -51,6 +46,8 @@ pub(super) fn of(
                     Command::Shell(script) => json!(script),
                 },
             ));
+            let params = params.iter().flat_map(parameters);
+            parts.extend(params.map(|(name, value)| part("parameter", name, value.clone())));
             parts.extend(shell.iter().map(|shell| part("shell", "", json!(shell))));
             parts.extend(env.iter().map(|(name, value)| part("environment", name, json!(value))));
         }
@@ -71,4 +68,13 @@ pub(super) fn of(
         parts.push(Part { place, bytes, ..part("output", name, json!(artifact.map(|a| a.digest))) });
     }
     parts
+}
+
+/// Parameters by name; what is no mapping has none.
+fn parameters(params: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let (named, other) = match params {
+        Value::Object(named) => (Some(named.iter().map(|(name, value)| (name.as_str(), value))), None),
+        other => (None, Some(("", other))),
+    };
+    named.into_iter().flatten().chain(other)
 }
