@@ -437,7 +437,8 @@ mod tests {
     fn a_command_is_explained_by_the_first_line_that_differs() {
         let env = |lang: &str| BTreeMap::from([("LANG".to_owned(), lang.to_owned())]);
         let old = Manifest::run(Command::Shell("set -x\nsort in\n".into()), env("C"), None, None);
-        let mut new = Manifest::run(Command::Shell("set -x\nsort -u in\n".into()), env("C.UTF-8"), None, Some("bash".into()));
+        let mut new =
+            Manifest::run(Command::Shell("set -x\nsort -u in\n".into()), env("C.UTF-8"), None, Some("bash".into()));
         new.inputs.insert("script".into(), vec![Input { executable: true, ..input("run.sh", 1) }]);
         assert_eq!(
             lines(&old, &new),

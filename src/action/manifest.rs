@@ -91,12 +91,7 @@ impl Manifest {
     }
 
     /// The manifest of a command, without inputs and outputs yet.
-    pub fn run(
-        command: Command,
-        env: BTreeMap<String, String>,
-        params: Option<Value>,
-        shell: Option<String>,
-    ) -> Self {
+    pub fn run(command: Command, env: BTreeMap<String, String>, params: Option<Value>, shell: Option<String>) -> Self {
         Self::new(Body::Run { run: command, env, params, shell })
     }
 
@@ -230,7 +225,11 @@ pub(super) mod tests {
         ];
         let text = prop_oneof![Just(""), Just("a b"), Just("\u{1}\"\\ü")].prop_map(str::to_owned);
         let body = prop_oneof![
-            ("[ab]", "[12]", params.clone()).prop_map(|(uses, fingerprint, params)| Body::Uses { uses, fingerprint, params }),
+            ("[ab]", "[12]", params.clone()).prop_map(|(uses, fingerprint, params)| Body::Uses {
+                uses,
+                fingerprint,
+                params
+            }),
             (prop::collection::vec(text.clone(), 0..3), prop::collection::btree_map("[AB]", text.clone(), 0..3))
                 .prop_map(|(argv, env)| Body::Run { run: Command::Argv(argv), env, params: None, shell: None }),
             (
@@ -240,7 +239,12 @@ pub(super) mod tests {
                 prop::option::of(params.prop_filter("some value", |params| *params != json!({}))),
                 prop::option::of(text.clone())
             )
-                .prop_map(|(script, env, params, shell)| Body::Run { run: Command::Shell(script), env, params, shell }),
+                .prop_map(|(script, env, params, shell)| Body::Run {
+                    run: Command::Shell(script),
+                    env,
+                    params,
+                    shell
+                }),
         ];
         let input = ("[mn]?", 0..3u8, any::<bool>()).prop_map(|(label, n, executable)| Input {
             label,
@@ -288,9 +292,8 @@ pub(super) mod tests {
     #[test]
     fn a_script_that_asks_for_no_shell_and_has_no_parameters_says_nothing_of_them() {
         let run = || Command::Shell("true".into());
-        let manifest = |shell: Option<&str>| {
-            Manifest::run(run(), BTreeMap::new(), None, shell.map(str::to_owned)).text()
-        };
+        let manifest =
+            |shell: Option<&str>| Manifest::run(run(), BTreeMap::new(), None, shell.map(str::to_owned)).text();
         let with = Manifest::run(run(), BTreeMap::new(), Some(json!({"rate": 0.5})), None).text();
         // As it was before there was a choice: results of that time count.
         let plain = r#"{"env":{},"inputs":{},"outputs":{},"run":{"shell":"true"},"version":1}"#;

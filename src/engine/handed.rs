@@ -48,7 +48,8 @@ fn one(name: &str, value: &Value) -> Option<(String, String)> {
         Value::Null => String::new(),
         other => other.to_string(),
     };
-    let good = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !text.contains('\0') && text.len() <= MOST;
+    let good =
+        name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !text.contains('\0') && text.len() <= MOST;
     good.then(|| (format!("{PARAM}{name}"), text))
 }
 

@@ -94,7 +94,9 @@ fn timeout() -> Value {
     let limit = "When to give up: `90s`, `2h`, `1h30m`.";
     let mut both = object(TIMEOUT, |key| match key {
         "after" => text(limit),
-        _ => text("How long the stage may take to leave once it was asked to; then it is killed. 5 seconds unless said."),
+        _ => {
+            text("How long the stage may take to leave once it was asked to; then it is killed. 5 seconds unless said.")
+        }
     });
     both["minProperties"] = json!(1);
     json!({ "description": limit, "anyOf": [text(limit), both] })

@@ -221,8 +221,7 @@ pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, k
     let grace = Duration::from_secs(from.u64()?);
     let retries = from.number()? as u32;
     let span = span(from)?;
-    let stage =
-        Stage { name, body, env, pass, shell, with, inputs, outputs, resources, timeout, grace, retries, span };
+    let stage = Stage { name, body, env, pass, shell, with, inputs, outputs, resources, timeout, grace, retries, span };
     from.0.is_empty().then_some(stage)
 }
 
