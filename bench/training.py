@@ -21,7 +21,7 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-# What the engine sets for its workers (src/engine/execute.rs): candle's own pool idle, glibc's allocator keeping what is
+# What the engine sets for its workers (src/engine/execute/execution.rs): candle's own pool idle, glibc's allocator keeping what is
 # freed.
 WORKER = {
     "CANDLE_NUM_THREADS": "1",

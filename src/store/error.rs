@@ -78,6 +78,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the store lacks what it should have, so that the stage that makes it has to be executed again.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Missing { .. })
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -1,0 +1,206 @@
+//! What a stage that ended well left: taken into the store, and read where it holds numbers.
+//!
+//! Whatever is wrong with it, nothing that the stage made is thrown away. Numbers that cannot be read are a warning. Where an output is
+//! missing or is nothing that can be kept there is no result, and the others lie where they can be fetched from.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+
+use super::execution::{Execution, Failure};
+use crate::diagnostic::with_causes;
+use crate::engine::decide::decision::input_path;
+use crate::engine::decide::metrics::Numbers;
+use crate::hash::{Artifact, ContentError};
+use crate::pipeline::Body;
+use crate::record::Resumed;
+use crate::store::{ActionResult, StoreError, remove_all};
+
+/// So many files are named of what a stage left.
+const NAMED: usize = 5;
+
+/// Where a worker wrote.
+pub(crate) struct Left {
+    /// Its outputs, by name.
+    pub(crate) outputs: BTreeMap<String, PathBuf>,
+    /// The folder of its scratch directory that they are in.
+    pub(crate) folder: PathBuf,
+}
+
+impl Execution<'_> {
+    /// Takes what a worker that ended well has written into the store.
+    pub(crate) fn capture(
+        &self,
+        left: &Left,
+        took: Duration,
+        resumed: Option<Resumed>,
+    ) -> Result<ActionResult, Failure> {
+        let (mut outputs, mut missing, mut faults) = (BTreeMap::new(), Vec::new(), Vec::new());
+        for (name, path) in &left.outputs {
+            let place = self.stage.outputs[name].path.display().to_string();
+            match self.take(path) {
+                Ok(Some(artifact)) => drop(outputs.insert(name.clone(), artifact)),
+                Ok(None) => missing.push(format!("`{name}` ({place})")),
+                Err(why) => faults.push(format!("output `{name}`: {why}")),
+            }
+        }
+        let mut result = ActionResult { seconds: took.as_secs_f64(), resumed, ..ActionResult::of(outputs) };
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            faults.insert(0, format!("the stage ended well but did not write its output {missing}{}", self.tail()));
+        }
+        if self.interrupt.is_set() && !faults.is_empty() {
+            if let Some(kept) = self.salvage(&left.folder, &result.outputs) {
+                self.say(format!("interrupted while its outputs were taken into the cache; {kept}"));
+            }
+            return Err(Failure::Interrupted);
+        }
+        if !faults.is_empty() {
+            faults.extend(self.salvage(&left.folder, &result.outputs));
+            faults.extend(self.keep_part(result));
+            return Err(Failure::Failed(faults.join("\n")));
+        }
+        self.is_as_pinned(&result.outputs)?;
+        let mut numbers = Numbers::of(self.stage, &result.outputs, self.store);
+        std::mem::take(&mut numbers.remarks).into_iter().for_each(|remark| self.say(remark));
+        numbers.enter(&mut result);
+        Ok(result)
+    }
+
+    /// Takes an output into the store; `None` if there is none.
+    fn take(&self, path: &Path) -> Result<Option<Artifact>, String> {
+        match fs::symlink_metadata(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // A file in the place of a folder above it, say.
+            Err(e) => return Err(format!("cannot look at {}: {e}", path.display())),
+            Ok(_) => stays(path)?,
+        }
+        let captured = match self.store.capture(path) {
+            Err(StoreError::Content(ContentError::LinkLeaves { .. })) if shorten_links(path, path).is_ok() => {
+                self.store.capture(path)
+            }
+            captured => captured,
+        };
+        captured.map(Some).map_err(|e| with_causes(&e))
+    }
+
+    /// Files the outputs that there are as the result of a stage that has no others: the same command on the same inputs. So whoever
+    /// takes the missing ones out of the pipeline has the rest.
+    fn keep_part(&self, mut result: ActionResult) -> Option<String> {
+        if !self.keeps || result.outputs.is_empty() || !matches!(self.stage.body, Body::Run(_)) {
+            return None;
+        }
+        let mut manifest = self.decision.manifest.clone();
+        manifest.outputs.retain(|name, _| result.outputs.contains_key(name));
+        // Its numbers are read by that stage.
+        result.unread = true;
+        let published = self.store.publish(&manifest.key(), &manifest, &result);
+        if let Err(error) = published {
+            tracing::warn!("cannot keep a part of the result: {}", with_causes(&error));
+            return None;
+        }
+        let lacking = self.stage.outputs.keys().filter(|name| !result.outputs.contains_key(*name));
+        let lacking = lacking.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        Some(format!(
+            "hint: take {lacking} out of its `outputs`, and the others come from the cache without an execution"
+        ))
+    }
+
+    /// Keeps what a stage left that ended well and gives no result, and says where.
+    pub(crate) fn salvage(&self, folder: &Path, outputs: &BTreeMap<String, Artifact>) -> Option<String> {
+        if !self.keeps {
+            return None;
+        }
+        // The inputs are copies.
+        for item in self.stage.inputs.values().flatten() {
+            let _ = remove_all(&folder.join(input_path(self.pipeline, item)));
+        }
+        for (name, artifact) in outputs {
+            let place = folder.join(&self.stage.outputs[name].path);
+            if let Err(error) = self.store.hand_back(artifact, &place) {
+                tracing::warn!("{} is in the cache only: {}", place.display(), with_causes(&error));
+            }
+        }
+        let mut files = Vec::new();
+        let _ = list(folder, Path::new(""), &mut files);
+        if files.is_empty() {
+            return None;
+        }
+        files.sort();
+        let named: Vec<String> = files.iter().take(NAMED).map(|file| file.display().to_string()).collect();
+        let more = if files.len() > NAMED { format!(" and {} more", files.len() - NAMED) } else { String::new() };
+        let named = format!("{}{more}", named.join(", "));
+        match self.store.salvage(folder, &self.stage.name.to_string()) {
+            Ok(place) => Some(format!("what it wrote is kept in {} for a week: {named}", place.display())),
+            Err(error) => Some(format!("what it wrote is lost ({named}): {}", with_causes(&error))),
+        }
+    }
+
+    /// Holds outputs against the digests that a kind pins.
+    fn is_as_pinned(&self, outputs: &BTreeMap<String, Artifact>) -> Result<(), Failure> {
+        let Body::Uses { kind, params } = &self.stage.body else { return Ok(()) };
+        for (name, pinned) in kind.fixed(params).unwrap_or_default() {
+            let found = outputs.get(&name).map(|a: &Artifact| a.digest);
+            if found != Some(pinned) {
+                let found = found.map_or_else(|| "nothing".into(), |d| d.to_string());
+                let text = format!("output `{name}` has the wrong contents\nexpected {pinned}\nfound    {found}");
+                return Err(Failure::Failed(text));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses an output that a link leads away from: what is captured is moved, and must not be somebody else's. (A link at
+/// the path itself is refused when it is captured.)
+fn stays(path: &Path) -> Result<(), String> {
+    let folder = path.parent().unwrap_or(path);
+    // In one step where the kernel can (Linux 5.6).
+    if openat2(CWD, folder, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::NO_SYMLINKS).is_ok() {
+        return Ok(());
+    }
+    match folder.canonicalize() {
+        Ok(found) if found == folder => Ok(()),
+        Ok(found) => Err(format!("it lies in {}, where a symbolic link leads", found.display())),
+        Err(e) => Err(format!("cannot find {}: {e}", folder.display())),
+    }
+}
+
+/// Makes the absolute links in a folder that lead into it relative: a program that writes `last.ckpt` beside its checkpoints does
+/// not know that the folder is to be moved.
+fn shorten_links(root: &Path, folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (kind, path) = (entry.file_type()?, entry.path());
+        if kind.is_dir() {
+            shorten_links(root, &path)?;
+        } else if kind.is_symlink()
+            && let Ok(inner) = fs::read_link(&path)?.strip_prefix(root)
+        {
+            let depth = folder.strip_prefix(root).map_or(0, |below| below.components().count());
+            let target: PathBuf = std::iter::repeat_n(Path::new(".."), depth).chain([inner]).collect();
+            fs::remove_file(&path)?;
+            symlink(target, &path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The files below a folder, by their paths in it; what a program compiled for itself is none that anybody wrote.
+fn list(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(root.join(folder))? {
+        let entry = entry?;
+        let path = folder.join(entry.file_name());
+        if !entry.file_type()?.is_dir() {
+            files.push(path);
+        } else if entry.file_name() != "__pycache__" {
+            list(root, &path, files)?;
+        }
+    }
+    Ok(())
+}

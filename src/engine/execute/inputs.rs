@@ -1,0 +1,145 @@
+//! Putting a stage's inputs where it reads them, and holding that they are what it was decided by: a result must not be filed
+//! under a content that the stage did not read.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::execution::{Execution, Failure};
+use crate::diagnostic::with_causes;
+use crate::engine::decide::decision::input_path;
+use crate::engine::decide::sources::Sources;
+use crate::hash::tree::Extent;
+use crate::hash::{Artifact, ContentError, Sighting};
+use crate::kind::Event;
+use crate::pipeline::{From, Input};
+use crate::store::{self, Place};
+
+/// The sources that a stage reads where they lie in the project, as they were before it began.
+pub(crate) struct Linked {
+    sources: Vec<(PathBuf, Option<Sighting>)>,
+}
+
+impl Execution<'_> {
+    /// Gives a command an input of its own. A source may change from then on: the command reads what it was decided by.
+    pub(crate) fn copy(&self, name: &str, position: usize, item: &Input, path: &Path) -> Result<(), Failure> {
+        let From::Source(source) = &item.from else {
+            return self.place(name, position, item, path, Place::Scratch);
+        };
+        let absolute = self.pipeline.root.join(source);
+        let before = self.decided(source)?;
+        let copied = store::copy(&absolute, path, Extent::Source, self.interrupt);
+        copied.map_err(|error| self.not_copied(source, &error))?;
+        let proven = before.is_some_and(|before| before.holds(&absolute));
+        // What changed meanwhile may have been read before or after, or half and half.
+        if proven || self.memo.artifact(path)? == self.sources.get(source).ok() { Ok(()) } else { Err(changed(source)) }
+    }
+
+    /// What is to be said of a source that could not be copied.
+    fn not_copied(&self, source: &Path, error: &ContentError) -> Failure {
+        let why = with_causes(error).replace(&format!("{}/", self.pipeline.root.display()), "");
+        match error {
+            ContentError::Io { source: cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
+                Failure::Failed(format!("{why}\n{}", changed_text(source)))
+            }
+            _ => Failure::Failed(why),
+        }
+    }
+
+    /// Looks at the sources that a built-in kind is to read where they lie: all but documents.
+    pub(crate) fn linked(&self) -> Result<Linked, Failure> {
+        let mut sources = Vec::new();
+        for (name, items) in &self.stage.inputs {
+            for (position, item) in items.iter().enumerate() {
+                if let From::Source(source) = &item.from
+                    && !self.decision.documents.contains_key(&(name.clone(), position))
+                {
+                    sources.push((source.clone(), self.decided(source)?));
+                }
+            }
+        }
+        Ok(Linked { sources })
+    }
+
+    /// Shows a built-in kind, which is trusted not to write, an input where it lies.
+    pub(crate) fn link(&self, name: &str, position: usize, item: &Input, path: &Path) -> Result<(), Failure> {
+        match &item.from {
+            From::Source(source) => Ok(std::os::unix::fs::symlink(self.pipeline.root.join(source), path)?),
+            From::Output { .. } => self.place(name, position, item, path, Place::Link),
+        }
+    }
+
+    /// Makes sure that linked sources are still what they were before the stage read them.
+    pub(crate) fn unchanged(&self, linked: &Linked) -> Result<(), Failure> {
+        for (source, before) in &linked.sources {
+            match before {
+                Some(before) if before.holds(&self.pipeline.root.join(source)) => {}
+                // What was written may have been read, even if by now it is what it was.
+                Some(before) if !before.is_unwritten(&self.pipeline.root.join(source)) => return Err(changed(source)),
+                // After a change of rights, and where a sighting would tell nothing, that the content is the same has to do.
+                _ => drop(self.decided(source)?),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the user of sources that were changed since a command was given its copies.
+    pub(crate) fn tell_of_changes(&self) {
+        let sources = self.stage.inputs.values().flatten().filter_map(|item| match &item.from {
+            From::Source(source) => Some(source),
+            From::Output { .. } => None,
+        });
+        // Several inputs may name the same.
+        for source in sources.collect::<BTreeSet<_>>() {
+            if Sources::look(self.pipeline, source, self.memo) != self.sources.get(source) {
+                let source = source.display();
+                let text = format!("{source} was changed while the stage was running; run again to take it up");
+                (self.events)(Event::Message { text });
+            }
+        }
+    }
+
+    /// A sighting of a source that is what the stage was decided by.
+    fn decided(&self, source: &Path) -> Result<Option<Sighting>, Failure> {
+        let absolute = self.pipeline.root.join(source);
+        let sighting = Sighting::of(&absolute, self.memo);
+        let found = match &sighting {
+            Some(sighting) => Some(sighting.artifact.clone()),
+            None => self.memo.source(&absolute)?,
+        };
+        if found == self.sources.get(source).ok() { Ok(sighting) } else { Err(changed(source)) }
+    }
+
+    /// Puts what another stage produced at a path.
+    fn place(&self, name: &str, position: usize, item: &Input, path: &Path, how: Place) -> Result<(), Failure> {
+        let artifact = self.inputs.get(name).and_then(|items| items.get(position)).and_then(Option::as_ref);
+        let artifact = artifact.ok_or_else(|| Failure::Failed(format!("input `{name}` was never produced")))?;
+        match self.store.materialise(artifact, path, how) {
+            // Lost or damaged in the store; what it was decided by lies in place in the project.
+            Err(error) if error.is_damage() => {
+                self.adopt(artifact, input_path(self.pipeline, item))?;
+                Ok(self.store.materialise(artifact, path, how)?)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// Brings an artifact that is in place in the project, but no longer in the store, back into the store.
+    fn adopt(&self, artifact: &Artifact, path: &Path) -> Result<(), Failure> {
+        let scratch = self.store.scratch("adopt")?;
+        let copy = scratch.path().join("artifact");
+        let place = self.pipeline.root.join(path);
+        // As it was made, or without what programs have left in it since.
+        let whole = self.memo.artifact(&place)?.as_ref() == Some(artifact);
+        store::copy(&place, &copy, if whole { Extent::Everything } else { Extent::Source }, self.interrupt)?;
+        if self.store.capture(&copy)? == *artifact { Ok(()) } else { Err(changed(path)) }
+    }
+}
+
+fn changed(path: &Path) -> Failure {
+    Failure::Failed(changed_text(path))
+}
+
+fn changed_text(path: &Path) -> String {
+    format!("{} was changed while the run was under way; run again", path.display())
+}

@@ -1,0 +1,131 @@
+//! The log of an execution: kept within bounds, however much a stage says.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+/// A log may grow to this size in bytes before its middle is dropped.
+const MOST: u64 = 64 << 20;
+
+/// So much of the beginning stays, in bytes.
+const BEGINNING: u64 = 1 << 20;
+
+/// What stands where something was dropped, around the number of bytes. What a stage says is not cut at the ends of lines.
+const NOTE: [&str; 2] = [
+    "kiln: the log grew too long; about ",
+    " bytes of it were dropped here, perhaps with the beginning of the next line\n",
+];
+
+/// So much of a log is looked through at its beginning, and at its end.
+const LOOKED_THROUGH: u64 = 1 << 20;
+
+/// The log from a place on, of a long one the beginning and the end; `None` if there is nothing.
+pub(crate) fn excerpt(path: &Path, from: u64) -> Option<String> {
+    let log = File::open(path).ok()?;
+    let length = log.metadata().ok()?.len();
+    let read = |from: u64, to: u64| {
+        let mut bytes = vec![0; usize::try_from(to.saturating_sub(from)).ok()?];
+        log.read_exact_at(&mut bytes, from).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let end = length.min(from + LOOKED_THROUGH);
+    let mut text = read(from, end)?;
+    if end < length {
+        text.push('\n');
+        text.push_str(&read(end.max(length - LOOKED_THROUGH), length)?);
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// Drops the middle of a log that has grown too long: its beginning stays, and what is said from now on. The stage may go on
+/// writing meanwhile, for it appends.
+pub(crate) fn keep_short(path: &Path) {
+    if let Err(error) = shorten(path, MOST, BEGINNING) {
+        tracing::debug!("cannot shorten {}: {error}", path.display());
+    }
+}
+
+fn shorten(path: &Path, most: u64, beginning: u64) -> io::Result<()> {
+    let length = std::fs::metadata(path)?.len();
+    if length <= most {
+        return Ok(());
+    }
+    let log = File::options().read(true).write(true).open(path)?;
+    let size = |bytes: u64| usize::try_from(bytes).map_err(io::Error::other);
+    // With an earlier note, which may begin where the beginning ends.
+    let mut head = vec![0; size(length.min(beginning + 256))?];
+    log.read_exact_at(&mut head, 0)?;
+    let kept = &head[..head.len().min(size(beginning)?)];
+    let (hole, before, line) = match (earlier(&head), kept.iter().rposition(|byte| *byte == b'\n')) {
+        (Some((hole, before)), _) => (hole, before, ""),
+        (None, Some(end)) => (end + 1, 0, ""),
+        (None, None) => (kept.len(), 0, "\n"),
+    };
+    let hole = hole as u64;
+    let note = format!("{line}{}{}{}", NOTE[0], before + (length - hole), NOTE[1]);
+    // In this order, and in place: what the stage appends meanwhile is either dropped, or comes after the note.
+    log.write_all_at(note.as_bytes(), hole)?;
+    log.set_len(hole + note.len() as u64)
+}
+
+/// The place of an earlier note in the head of a log, and the number in it.
+fn earlier(head: &[u8]) -> Option<(usize, u64)> {
+    let begin = NOTE[0].as_bytes();
+    let at = head.windows(begin.len()).position(|window| window == begin)?;
+    let rest = &head[at + begin.len()..];
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let number = str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
+    (at == 0 || head[at - 1] == b'\n').then_some((at, number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn lines(path: &Path) -> Vec<String> {
+        std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_long_log_keeps_its_beginning_and_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut log = File::options().create(true).append(true).open(&path).unwrap();
+        for number in 0..100 {
+            writeln!(log, "{number}").unwrap();
+        }
+        let length = std::fs::metadata(&path).unwrap().len();
+        shorten(&path, length, 160).unwrap();
+        assert_eq!(lines(&path).len(), 100, "not too long yet");
+        shorten(&path, length - 1, 160).unwrap();
+        for number in 100..200 {
+            writeln!(log, "{number}").unwrap();
+        }
+        let found = lines(&path);
+        let hole = found.iter().position(|line| line.starts_with("kiln:")).unwrap();
+        assert_eq!(hole, 56, "whole lines of the first 160 bytes: {found:?}");
+        assert_eq!((found[hole - 1].as_str(), found[hole + 1].as_str()), ("55", "100"));
+        assert!(found[hole].contains("about 132 bytes"), "{}", found[hole]);
+
+        // A second time the hole is where it was, and the number is that of both.
+        shorten(&path, 10, 160 + 40).unwrap();
+        writeln!(log, "the end").unwrap();
+        let found = lines(&path);
+        assert_eq!(found.iter().filter(|line| line.starts_with("kiln:")).count(), 1);
+        assert_eq!((found[hole - 1].as_str(), found[hole + 1].as_str()), ("55", "the end"));
+        assert!(!found[hole].contains("about 132 bytes"), "{}", found[hole]);
+    }
+
+    #[test]
+    fn a_log_of_one_line_can_be_shortened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        std::fs::write(&path, [b'a'; 300]).unwrap();
+        shorten(&path, 200, 100).unwrap();
+        let found = lines(&path);
+        assert_eq!(found[0].len(), 100);
+        assert!(found[1].contains("about 200 bytes"), "{found:?}");
+    }
+}

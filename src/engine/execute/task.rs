@@ -1,0 +1,220 @@
+//! One stage on its own thread: under the lock of its action, restored or executed, published, put in place.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::execution::{Execution, Failure};
+use crate::engine::decide::decision::{Deciding, Decision, Verdict, with_hint};
+use crate::engine::decide::documents;
+use crate::engine::local::slot::Slots;
+use crate::hash::Artifact;
+use crate::interrupt::Interrupt;
+use crate::kind::Event;
+use crate::pipeline::{Stage, StageId};
+use crate::reason::{Differing, Reason};
+use crate::record::{Outcome, RunId};
+use crate::show;
+use crate::store::{ActionLock, ActionResult, Published};
+
+/// A stage to restore or execute.
+pub(crate) struct Task<'a> {
+    pub(crate) deciding: &'a Deciding<'a>,
+    pub(crate) slots: &'a Slots<'a>,
+    pub(crate) id: StageId,
+    pub(crate) decision: Decision,
+    pub(crate) inputs: BTreeMap<String, Vec<Option<Artifact>>>,
+    pub(crate) threads: usize,
+    pub(crate) worker: &'a Path,
+    pub(crate) run: &'a RunId,
+    pub(crate) interrupt: &'a Interrupt,
+}
+
+/// What a task says while it goes on.
+pub(crate) enum Said {
+    /// Progress or a line of the log.
+    Event(Event),
+    /// Something for the user.
+    Note(String),
+}
+
+/// Who is told.
+type Tell<'t> = &'t (dyn Fn(Said) + Sync);
+
+/// How a task ended.
+pub(crate) struct Finished {
+    /// The outcome and the result; or why it failed; or nothing if it was interrupted.
+    pub(crate) end: Result<(Outcome, ActionResult), Option<String>>,
+    /// Reasons that came up on the way.
+    pub(crate) reasons: Vec<Reason>,
+    /// The log, if the stage was executed.
+    pub(crate) log: Option<PathBuf>,
+}
+
+impl Task<'_> {
+    /// Carries out the task.
+    pub(crate) fn run(self, tell: Tell<'_>) -> Finished {
+        let mut reasons = Vec::new();
+        let mut log = None;
+        let end = self.settle(&mut reasons, &mut log, tell).map_err(|failure| match failure {
+            // What was given up because the user asked to stop did not fail.
+            Failure::Failed(why) if !self.interrupt.is_set() => Some(why),
+            Failure::Failed(_) | Failure::Interrupted => None,
+        });
+        // A stage that says nothing leaves no log.
+        let log = log.filter(|log: &PathBuf| log.exists());
+        if let Some(log) = &log {
+            self.deciding.store.share(log);
+        }
+        Finished { end, reasons, log }
+    }
+
+    fn settle(
+        &self,
+        reasons: &mut Vec<Reason>,
+        log: &mut Option<PathBuf>,
+        tell: Tell<'_>,
+    ) -> Result<(Outcome, ActionResult), Failure> {
+        let stage = &self.deciding.pipeline.stages[self.id.0];
+        if let Verdict::Restore(result, astray) = &self.decision.verdict {
+            match self.put_in_place(stage, result, astray) {
+                Ok(()) => return Ok((Outcome::Restored, result.clone())),
+                Err(Damage::Other(failure)) => return Err(failure),
+                Err(Damage::Blob(finding)) => reasons.push(Reason::ResultDamaged { finding }),
+            }
+        }
+        let lock = self.lock(stage, tell)?;
+        // Another Kiln may have published the result while this one waited for the lock.
+        let forced =
+            matches!(self.decision.verdict, Verdict::Execute(crate::engine::decide::decision::Missing::Forced));
+        if !forced {
+            let outputs = || stage.outputs.values().map(|o| o.path.clone()).collect::<Vec<_>>();
+            let found = match self.deciding.verdict(stage, &self.decision.key) {
+                Verdict::UpToDate(result) => Some((result, Vec::new())),
+                Verdict::Restore(result, _) => Some((result, outputs())),
+                Verdict::Execute(_) => None,
+            };
+            if let Some((result, astray)) = found {
+                match self.put_in_place(stage, &result, &astray) {
+                    Ok(()) => return Ok((Outcome::Restored, result)),
+                    Err(Damage::Other(failure)) => return Err(failure),
+                    Err(Damage::Blob(finding)) => reasons.push(Reason::ResultDamaged { finding }),
+                }
+            }
+        }
+        let log = log.insert(self.deciding.store.log_path(self.run, &stage.name.to_string()));
+        let result = self.execute(stage, log, reasons, tell)?;
+        drop(lock);
+        let everything: Vec<PathBuf> = stage.outputs.values().map(|o| o.path.clone()).collect();
+        match self.put_in_place(stage, &result, &everything) {
+            Ok(()) => Ok((Outcome::Executed, result)),
+            Err(Damage::Blob(why)) => Err(Failure::Failed(why)),
+            Err(Damage::Other(failure)) => Err(failure),
+        }
+    }
+
+    /// Waits until no other process executes the same action.
+    fn lock(&self, stage: &Stage, tell: Tell<'_>) -> Result<ActionLock, Failure> {
+        let mut told = false;
+        loop {
+            if let Some(lock) = self.deciding.store.try_lock_action(&self.decision.key)? {
+                return Ok(lock);
+            }
+            if self.interrupt.is_set() {
+                return Err(Failure::Interrupted);
+            }
+            if !told {
+                let text = format!("{}: waiting for another Kiln that executes it now", stage.name);
+                tell(Said::Note(text));
+                told = true;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn execute(
+        &self,
+        stage: &Stage,
+        log: &Path,
+        reasons: &mut Vec<Reason>,
+        tell: Tell<'_>,
+    ) -> Result<ActionResult, Failure> {
+        if let Some(why) = self.slots.guard().prepare() {
+            tell(Said::Note(why.to_owned()));
+        }
+        if let Some(why) = self.slots.lacks_pipefail(stage) {
+            tell(Said::Note(why.to_owned()));
+        }
+        if let Some(why) = self.slots.lacks_gpus(stage) {
+            tell(Said::Note(why));
+        }
+        let events = |event: Event| tell(Said::Event(event));
+        let execution = Execution {
+            pipeline: self.deciding.pipeline,
+            store: self.deciding.store,
+            memo: self.deciding.memo,
+            sources: self.deciding.sources,
+            slots: self.slots,
+            stage,
+            decision: &self.decision,
+            inputs: self.inputs.clone(),
+            threads: self.threads,
+            worker: self.worker,
+            log,
+            interrupt: self.interrupt,
+            events: &events,
+            keeps: true,
+        };
+        let result = execution.execute()?;
+        documents::keep(self.deciding, stage, &self.decision)?;
+        match self.deciding.store.publish(&self.decision.key, &self.decision.manifest, &result)? {
+            Published::Conflict(existing) => {
+                // The same key with other outputs: the stage is not deterministic. The first result stands.
+                let reason = conflict(&existing, &result);
+                tell(Said::Note(format!("{} is {}", stage.name, show::reason::words(&reason))));
+                reasons.push(reason);
+                let existing = self.deciding.with_numbers(stage, *existing);
+                let whole = existing.outputs.values().all(|artifact| self.deciding.store.has(artifact));
+                if whole {
+                    return Ok(existing);
+                }
+                self.deciding.store.replace(&self.decision.key, &self.decision.manifest, &result)?;
+                Ok(result)
+            }
+            _ => Ok(result),
+        }
+    }
+
+    fn put_in_place(&self, stage: &Stage, result: &ActionResult, paths: &[PathBuf]) -> Result<(), Damage> {
+        for (name, output) in stage.outputs.iter().filter(|(_, output)| paths.contains(&output.path)) {
+            let Some(artifact) = result.outputs.get(name) else {
+                return Err(Damage::Blob(format!("its recorded result lacks output `{name}`")));
+            };
+            let Some(ownership) = self.deciding.ownership else { continue };
+            ownership.put(artifact, &output.path).map_err(|e| {
+                let path = output.path.display();
+                let text = format!("cannot put output `{name}` ({path}) in place: {}", with_hint(&e));
+                if e.is_damage() { Damage::Blob(text) } else { Damage::Other(Failure::Failed(text)) }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Why outputs could not be put in place.
+enum Damage {
+    /// The store's copy is damaged: the stage must be executed.
+    Blob(String),
+    /// Anything else.
+    Other(Failure),
+}
+
+fn conflict(kept: &ActionResult, found: &ActionResult) -> Reason {
+    let differing = found.outputs.iter().filter(|(name, artifact)| kept.outputs.get(*name) != Some(artifact));
+    let outputs = differing.map(|(name, artifact)| Differing {
+        output: name.clone(),
+        kept: kept.outputs.get(name).map(|a| a.digest),
+        found: artifact.digest,
+    });
+    Reason::NotDeterministic { outputs: outputs.collect() }
+}

@@ -1,0 +1,176 @@
+//! Child processes: started in a group of their own, waited for without spinning, stopped with everything they started.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, waitpid};
+
+use super::guard::Confinement;
+use crate::interrupt::Interrupt;
+
+/// How a child ended.
+#[derive(Clone, Copy)]
+pub(crate) enum Ending {
+    /// By itself.
+    Exited(ExitStatus),
+    /// Stopped because its time was up.
+    TimedOut,
+    /// Stopped because who waited for it said so.
+    Stopped,
+    /// Stopped because the user asked to stop.
+    Interrupted,
+}
+
+/// How often the interrupt flag is looked at while a child runs.
+const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+/// Starts a child in a process group of its own, so that a Ctrl-C on the terminal reaches Kiln alone.
+///
+/// # Errors
+/// If it cannot be started.
+pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
+    command.process_group(0).spawn()
+}
+
+/// Makes the kernel kill this process when the one that started it dies, however it dies, and puts it under limits. For a
+/// child that knows nothing of Kiln; it makes system calls and allocates nothing.
+///
+/// # Errors
+/// If the system does not know of this, or Kiln is gone already.
+pub(crate) fn bind(kiln: Pid, limits: Option<&Confinement>) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // Kiln may have died before that.
+    if rustix::process::getppid() != Some(kiln) {
+        return Err(io::Error::from_raw_os_error(libc::ECHILD));
+    }
+    limits.map_or(Ok(()), Confinement::enter)
+}
+
+/// Makes what a child leaves behind when it ends this process's own children, so that [`left_behind`] finds them.
+///
+/// # Errors
+/// If the system knows nothing of this.
+pub(crate) fn adopt() -> io::Result<()> {
+    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// Kills what a command left behind, which is known by its home (see [`environment`]), and tells whether anything else that a child left
+/// behind still runs, or may; what has ended is reaped. `known` is a child that is to run.
+///
+/// The kernel hands orphans to the first thread, in which no command is started.
+pub(crate) fn left_behind(home: &Path, known: Option<Pid>) -> bool {
+    let main = rustix::process::getpid().as_raw_nonzero();
+    let list = format!("/proc/self/task/{main}/children");
+    for _ in 0..GENERATIONS {
+        let Ok(children) = fs::read_to_string(&list) else { return true };
+        let pids = children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok().and_then(Pid::from_raw));
+        // One that another thread has reaped by now is gone as well.
+        let running = |pid: &Pid| Some(*pid) != known && matches!(waitpid(Some(*pid), WaitOptions::NOHANG), Ok(None));
+        let (ours, others): (Vec<Pid>, Vec<Pid>) =
+            pids.filter(running).partition(|pid| lives_in(*pid, |it| it == home));
+        if ours.is_empty() {
+            return !others.is_empty();
+        }
+        for pid in ours {
+            // Its number is its own until it is reaped. What it started itself comes to be a child of this process then.
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+            let _ = waitpid(Some(pid), WaitOptions::empty());
+        }
+    }
+    true
+}
+
+/// How often it is looked whether a process that was killed has left others.
+const GENERATIONS: usize = 100;
+
+/// The variables by which a command, and what it starts, is known: its home is in its scratch directory.
+pub(crate) fn environment(home: &Path) -> [(&'static str, &Path); 2] {
+    [("HOME", home), (MARK, home)]
+}
+
+/// Of the two, the one that programs do not change.
+const MARK: &str = "TMPDIR";
+
+/// Whether a process was started with a home of which something holds.
+pub(crate) fn lives_in(pid: Pid, is: impl Fn(&Path) -> bool) -> bool {
+    let Ok(variables) = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())) else { return false };
+    let mut homes = variables.split(|byte| *byte == 0).filter_map(|variable| {
+        variable.strip_prefix(MARK.as_bytes())?.strip_prefix(b"=").map(|home| Path::new(OsStr::from_bytes(home)))
+    });
+    homes.any(is)
+}
+
+/// A child that is waited for.
+pub(crate) trait Waited {
+    /// Its process, which leads a group.
+    fn pid(&self) -> Pid;
+    /// Waits for its end; afterwards its number may be another's.
+    fn reap(&mut self) -> io::Result<ExitStatus>;
+}
+
+impl Waited for Child {
+    fn pid(&self) -> Pid {
+        Pid::from_child(self)
+    }
+
+    fn reap(&mut self) -> io::Result<ExitStatus> {
+        self.wait()
+    }
+}
+
+/// Waits for a child, calling `tick` now and then. If its time runs out, the user interrupts or `tick` says no, the whole group is asked to leave, and
+/// killed once the time of grace is over.
+///
+/// # Errors
+/// If the operating system refuses to watch the child.
+pub(crate) fn wait(
+    child: &mut impl Waited,
+    timeout: Option<Duration>,
+    grace: Duration,
+    interrupt: &Interrupt,
+    tick: &dyn Fn() -> bool,
+) -> io::Result<Ending> {
+    let group = child.pid();
+    let watch = rustix::process::pidfd_open(group, PidfdFlags::empty())?;
+    let deadline = timeout.map(|t| Instant::now() + t);
+    let mut stopping: Option<(Ending, Instant)> = None;
+    let mut goes_on = true;
+    loop {
+        let mut fds = [PollFd::new(&watch, PollFlags::IN)];
+        match rustix::event::poll(&mut fds, Some(&TICK)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => goes_on &= tick(),
+            Ok(_) => break,
+            Err(e) => return Err(e.into()),
+        }
+        if let Some((_, since)) = &stopping {
+            if since.elapsed() > grace {
+                // A group that is already gone needs no killing.
+                let _ = rustix::process::kill_process_group(group, Signal::KILL);
+            }
+            continue;
+        }
+        let ending = if interrupt.is_set() {
+            Ending::Interrupted
+        } else if deadline.is_some_and(|d| Instant::now() >= d) {
+            Ending::TimedOut
+        } else if !goes_on {
+            Ending::Stopped
+        } else {
+            continue;
+        };
+        let _ = rustix::process::kill_process_group(group, Signal::TERM);
+        stopping = Some((ending, Instant::now()));
+    }
+    // What the child left running in its group would write into a scratch directory that is no longer its own. The
+    // child has not been reaped yet, so its number cannot have been given to another group.
+    let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    let status = child.reap()?;
+    Ok(stopping.map_or(Ending::Exited(status), |(ending, _)| ending))
+}

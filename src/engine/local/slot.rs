@@ -1,0 +1,222 @@
+//! Slots: a scratch directory and the limits of who works in it, used by one command of a run after another.
+//!
+//! A directory is used again only when nothing that an earlier command started still runs.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use super::gpu::Gpus;
+use super::guard::{Confinement, Guard, Limits};
+use super::memory::Memory;
+use super::process;
+use super::script;
+use super::watchdog::{Entry, Watchdog};
+use crate::pipeline::Stage;
+use crate::store::{self, Scratch, Store};
+
+/// The slots of a run, and what keeps its commands in bounds.
+pub(crate) struct Slots<'a> {
+    store: &'a Store,
+    guard: &'a Guard,
+    /// The program that serves as watchdog: Kiln itself.
+    program: &'a Path,
+    watchdog: OnceLock<Option<Watchdog>>,
+    /// Whether this process learns of what commands leave behind.
+    adopts: OnceLock<bool>,
+    idle: Mutex<Vec<Slot>>,
+    /// Those of commands that are done, to be cleaned.
+    used: Mutex<Vec<Slot>>,
+    made: AtomicU64,
+    /// How often the kernel has killed for want of memory; looked at before the first stage is executed.
+    memory: OnceLock<Mutex<Memory>>,
+    gpus: Gpus,
+    /// Whether the user was told that a stage asks for GPUs that there are not.
+    told_of_gpus: AtomicBool,
+    /// Whether the user was told that a pipe can fail unnoticed.
+    told: AtomicBool,
+}
+
+/// A scratch directory and the limits of who works in it.
+pub(crate) struct Slot {
+    scratch: Scratch,
+    number: u64,
+    limits: OnceLock<Option<Confinement>>,
+    /// What a command says, under a name that its limits cover, as they must for `> /dev/stderr`.
+    log: OnceLock<File>,
+}
+
+/// The folder of a slot's scratch directory that a command takes for its home.
+pub(crate) const HOME: &str = "home";
+
+/// The name of a slot's log in its scratch directory.
+const LOG: &str = "log";
+
+impl<'a> Slots<'a> {
+    pub(crate) fn new(store: &'a Store, guard: &'a Guard, program: &'a Path) -> Self {
+        Self {
+            store,
+            guard,
+            program,
+            watchdog: OnceLock::new(),
+            adopts: OnceLock::new(),
+            idle: Mutex::default(),
+            used: Mutex::default(),
+            made: AtomicU64::new(0),
+            memory: OnceLock::new(),
+            gpus: Gpus::find(),
+            told_of_gpus: AtomicBool::new(false),
+            told: AtomicBool::new(false),
+        }
+    }
+
+    /// The GPUs of this machine.
+    pub(crate) fn gpus(&self) -> &Gpus {
+        &self.gpus
+    }
+
+    /// What is to be said of a stage that asks for GPUs that there are not; told once.
+    pub(crate) fn lacks_gpus(&self, stage: &Stage) -> Option<String> {
+        self.gpus.lacking(stage).filter(|_| !self.told_of_gpus.swap(true, Ordering::Relaxed))
+    }
+
+    /// Begins to watch whether memory runs out.
+    pub(crate) fn watch_memory(&self) {
+        self.memory.get_or_init(|| Mutex::new(Memory::look()));
+    }
+
+    /// Whether the kernel has killed for want of memory since this was last asked.
+    pub(crate) fn memory_has_run_out(&self) -> bool {
+        let memory = self.memory.get();
+        memory.is_some_and(|memory| memory.lock().unwrap_or_else(PoisonError::into_inner).has_run_out())
+    }
+
+    /// What keeps stages in bounds.
+    pub(crate) fn guard(&self) -> &'a Guard {
+        self.guard
+    }
+
+    /// Why a pipe of a stage can fail unnoticed; told once.
+    pub(crate) fn lacks_pipefail(&self, stage: &Stage) -> Option<&'static str> {
+        script::lacking(stage).filter(|_| !self.told.swap(true, Ordering::Relaxed))
+    }
+
+    /// A slot whose scratch directory holds these folders and nothing else.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub(crate) fn take<'p>(&self, folders: impl IntoIterator<Item = &'p Path>) -> store::Result<Slot> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut slot = match idle {
+            Some(slot) => slot,
+            None => {
+                let number = self.made.fetch_add(1, Ordering::Relaxed);
+                Slot { scratch: self.store.scratch("command")?, number, limits: OnceLock::new(), log: OnceLock::new() }
+            }
+        };
+        slot.scratch.fit(folders)?;
+        Ok(slot)
+    }
+
+    /// Keeps a slot whose command is done, to be cleaned when there is time.
+    pub(crate) fn give_back(&self, slot: Slot) {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
+    }
+
+    /// Cleans the slots that were given back, for other commands.
+    pub(crate) fn clean(&self) {
+        let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
+        used.into_iter().for_each(|slot| self.clean_one(slot));
+    }
+
+    fn clean_one(&self, mut slot: Slot) {
+        let alone = self.adopts() && !process::left_behind(&slot.home(), self.watchdog().map(Watchdog::pid));
+        let silent = slot.log.get().is_some_and(|log| is_unused(log, &slot.log_path()));
+        if !silent {
+            slot.log.take();
+        }
+        if alone && matches!(slot.scratch.clear(silent.then_some(LOG)), Ok(true)) {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
+        }
+    }
+
+    /// The watchdog of this process; started when first asked for. Without one, what commands start outlives a Kiln that is killed.
+    fn watchdog(&self) -> Option<&Watchdog> {
+        let start = || {
+            let watchdog = Watchdog::start(self.program, self.store);
+            watchdog.inspect_err(|error| tracing::warn!("cannot start the watchdog: {error}")).ok()
+        };
+        self.watchdog.get_or_init(start).as_ref()
+    }
+
+    /// Whether what commands leave behind becomes this process's own; asked of the system once.
+    fn adopts(&self) -> bool {
+        *self.adopts.get_or_init(|| process::adopt().is_ok())
+    }
+
+    /// Where the watchdog is told of the command in a slot.
+    pub(crate) fn entry(&self, slot: &Slot) -> Option<Entry<'_>> {
+        // Before the command starts: what it leaves behind is to be this process's from the first on.
+        self.adopts();
+        self.watchdog().map(|watchdog| watchdog.entry(slot.number))
+    }
+
+    /// The limits of who works in a slot; `None` where there is no guard.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub(crate) fn limits<'s>(&self, slot: &'s Slot) -> std::io::Result<Option<&'s Confinement>> {
+        if slot.limits.get().is_none() {
+            let _ = slot.limits.set(self.limits_reading(slot, vec![])?);
+        }
+        Ok(slot.limits.get().and_then(Option::as_ref))
+    }
+
+    /// Limits of who works in a slot and may read these besides; `None` where there is no guard.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub(crate) fn limits_reading(&self, slot: &Slot, read: Vec<PathBuf>) -> std::io::Result<Option<Confinement>> {
+        match self.guard.limits() {
+            Some(limits) => self.guard.confine(&Limits { read, write: vec![slot.scratch.path().to_owned()], ..limits }),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Whether a log is as it was made: empty, and under its name and no other.
+fn is_unused(log: &File, path: &Path) -> bool {
+    let (Ok(log), Ok(there)) = (log.metadata(), std::fs::symlink_metadata(path)) else { return false };
+    log.len() == 0 && log.nlink() == 1 && (log.dev(), log.ino()) == (there.dev(), there.ino())
+}
+
+impl Slot {
+    /// The log: empty, for the next command.
+    ///
+    /// # Errors
+    /// If it cannot be created.
+    pub(crate) fn log(&self) -> std::io::Result<&File> {
+        if let Some(log) = self.log.get() {
+            return Ok(log);
+        }
+        let log = File::options().create(true).read(true).append(true).open(self.log_path())?;
+        Ok(self.log.get_or_init(|| log))
+    }
+
+    /// What a command takes for its home.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.scratch.path().join(HOME)
+    }
+
+    /// Where the log is.
+    pub(crate) fn log_path(&self) -> PathBuf {
+        self.scratch.path().join(LOG)
+    }
+
+    /// The scratch directory.
+    pub(crate) fn path(&self) -> &Path {
+        self.scratch.path()
+    }
+}

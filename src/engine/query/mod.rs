@@ -1,0 +1,9 @@
+//! Asking: what a run would do and why, and what past runs left. Only `checkout` writes, and only in the project.
+//!
+//! In reading order: `plan` says what a run would do; `explain` why, now or in the past; `checkout` puts outputs of a past run back, and
+//! `stale` are those that no pipeline makes any more.
+
+pub(super) mod checkout;
+pub(super) mod explain;
+pub(super) mod plan;
+pub(super) mod stale;

@@ -1,0 +1,60 @@
+//! The budget of processors and GPUs that a run may keep busy.
+
+/// What is free.
+pub(crate) struct Budget {
+    all: Share,
+    free: Share,
+}
+
+/// Processors and GPUs that a stage asks for, or is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Share {
+    pub(crate) cpus: usize,
+    pub(crate) gpus: usize,
+}
+
+impl Budget {
+    /// A budget of `cpus` processors and `gpus` GPUs. Without any, those who ask for one come one after another, as if there were one: what they
+    /// do instead is likely to be much.
+    pub(crate) fn new(cpus: usize, gpus: usize) -> Self {
+        Self::of(Share { cpus: cpus.max(1), gpus: gpus.max(1) })
+    }
+
+    /// A budget of this much.
+    pub(crate) fn of(all: Share) -> Self {
+        Self { all, free: all }
+    }
+
+    /// How many processors there are.
+    pub(crate) fn cpus(&self) -> usize {
+        self.all.cpus
+    }
+
+    /// What a stage is given that asks for so much: at least a processor, and no more than there is at all, so that a stage that wants
+    /// eight processors runs alone on a machine of two.
+    pub(crate) fn share(&self, cpus: usize, gpus: usize) -> Share {
+        Share { cpus: cpus.clamp(1, self.all.cpus), gpus: gpus.min(self.all.gpus) }
+    }
+
+    /// Whether a share is free.
+    pub(crate) fn fits(&self, share: Share) -> bool {
+        share.cpus <= self.free.cpus && self.has_gpus(share)
+    }
+
+    /// Whether its GPUs are free.
+    pub(crate) fn has_gpus(&self, share: Share) -> bool {
+        share.gpus <= self.free.gpus
+    }
+
+    /// Takes a share that fits.
+    pub(crate) fn take(&mut self, share: Share) {
+        self.free.cpus -= share.cpus;
+        self.free.gpus -= share.gpus;
+    }
+
+    /// Gives back what was taken.
+    pub(crate) fn give_back(&mut self, share: Share) {
+        self.free.cpus += share.cpus;
+        self.free.gpus += share.gpus;
+    }
+}

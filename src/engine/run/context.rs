@@ -1,0 +1,125 @@
+//! What is asked of a run, and what is known of it from its beginning.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::engine::record::host::host;
+use crate::events::{self, RunEvent};
+use crate::interrupt::Interrupt;
+use crate::pipeline::{Identity, Pipeline, StageId};
+use crate::record::{Outcome, RunId, RunRecord, RunStatus, StageRecord};
+use crate::store::{Project, Store, StoreError, Trace};
+
+/// What is asked of a run.
+#[derive(Clone)]
+pub struct Options {
+    /// The stages to bring up to date, with everything they need.
+    pub stages: BTreeSet<StageId>,
+    /// Stages to execute whatever the store has.
+    pub force: BTreeSet<StageId>,
+    /// How many processors the run may keep busy.
+    pub jobs: usize,
+    /// Whether to go on with what does not depend on a failed stage.
+    pub keep_going: bool,
+    /// Whether outputs replace what Kiln did not make.
+    pub overwrite: bool,
+    /// The program that serves as worker: Kiln itself.
+    pub worker: PathBuf,
+    /// `--set` arguments, for the record.
+    pub set: Vec<String>,
+    /// What the pipeline is known by, if the next run may be told what has changed.
+    pub identity: Option<Identity>,
+}
+
+/// Hears the user's wish to stop from now on, and lets the store hear it.
+pub(crate) fn heed(store: &Store, interrupt: &Interrupt) -> Result<(), StoreError> {
+    interrupt.listen().map_err(StoreError::io("listen for signals in", store.root()))?;
+    store.heed(interrupt);
+    Ok(())
+}
+
+/// When a run began, and what it is called.
+pub(crate) struct Began {
+    pub(crate) id: RunId,
+    pub(crate) at: Instant,
+    /// Whose run it is.
+    pub(crate) project: Project,
+    pub(crate) started: Timestamp,
+    /// Where in the project the cache lies, if it does.
+    cache: Option<PathBuf>,
+}
+
+impl Began {
+    pub(crate) fn now(store: &Store, project: Project) -> Self {
+        let (at, started) = (Instant::now(), Timestamp::now());
+        let project = project.named(store.root());
+        Self { id: store.new_run_id(), at, started, cache: project.cache(store.root()), project }
+    }
+
+    /// What is known of the run when it begins.
+    pub(crate) fn event(&self, pipeline: &Pipeline, options: &Options, stages: usize) -> RunEvent {
+        RunEvent::Run(Box::new(events::Began {
+            version: events::VERSION,
+            id: self.id.clone(),
+            started: self.started,
+            project: pipeline.root.clone(),
+            pipeline: pipeline.file.clone(),
+            cache: self.cache.clone(),
+            lineage: self.project.lineage.clone(),
+            profile: pipeline.profile.clone(),
+            set: options.set.clone(),
+            host: host(),
+            process: std::process::id(),
+            stages,
+        }))
+    }
+
+    /// Begins to leave traces of the run, and tells how it begins. A run that cannot do that is as good as any other until it is killed.
+    pub(crate) fn trace(
+        &self,
+        pipeline: &Pipeline,
+        store: &Store,
+        options: &Options,
+        stages: usize,
+    ) -> (Option<Trace>, RunEvent) {
+        let event = self.event(pipeline, options, stages);
+        let trace = store.trace(&self.id, self.started, &event);
+        (trace.inspect_err(|error| tracing::warn!("the run leaves no traces: {error}")).ok(), event)
+    }
+
+    /// The record of the run.
+    pub(crate) fn record(
+        self,
+        pipeline: &Pipeline,
+        options: &Options,
+        interrupt: &Interrupt,
+        stages: Vec<StageRecord>,
+    ) -> RunRecord {
+        let status = if interrupt.is_set() {
+            RunStatus::Interrupted
+        } else if stages.iter().any(|s| s.outcome == Outcome::Failed) {
+            RunStatus::Failed
+        } else {
+            RunStatus::Ok
+        };
+        RunRecord {
+            version: 1,
+            id: self.id,
+            status,
+            started: self.started,
+            seconds: self.at.elapsed().as_secs_f64(),
+            project: self.project.root,
+            pipeline: self.project.pipeline,
+            lineage: self.project.lineage.filter(|_| self.cache.is_none()),
+            cache: self.cache,
+            profile: pipeline.profile.clone(),
+            set: options.set.clone(),
+            params: pipeline.params.clone(),
+            host: host(),
+            stages,
+        }
+    }
+}

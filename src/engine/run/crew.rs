@@ -1,0 +1,422 @@
+//! The threads of a run: who owns what, and who waits for whom.
+//!
+//! # Owners
+//!
+//! - The *owner* is the thread that calls [`bring_up_to_date`]. It alone has the reporter, the run's trace and the records of stages,
+//!   and starts no command. It waits for messages and for nothing else.
+//! - The [`Schedule`] is shared by the *workers* under one lock. All that is done under it is pure and short: taking a job, filing a
+//!   decision, settling a stage. What is slow is done by a worker that holds no lock: hashing outputs, resolving documents, looking for
+//!   checkpoints, saying why, carrying out a stage, capturing what it wrote.
+//! - Outputs of settled stages are written once, by who settles the stage, and read without a lock ([`OnceLock`]).
+//! - The [`History`] has a lock of its own. Who has to read old records to say why holds up others that ask the same.
+//!
+//! Workers share the schedule instead of sending messages to the thread that owns it, as cargo has it, for one reason: who finishes a
+//! command decides what that makes ready and starts it, without waking another thread. Of ten thousand commands that take a millisecond
+//! each, the wakes would be felt.
+//!
+//! # Messages
+//!
+//! Workers tell the owner what happens over a channel without a bound, so they never wait for it. The owner reads what there is,
+//! then rests a moment before it reads again ([`REST`]): ten thousand stages wake it some dozens of times. How much can lie in the channel
+//! is bounded by what the owner does in that moment, which writes to no terminal (the reporter has to see to that).
+//!
+//! # Why nobody sleeps for ever
+//!
+//! A worker rests only if it found, under the lock, no job to take and some that are not done. Whoever changes the schedule holds the
+//! lock, and before it lets go calls one thread if there is a job to take ([`Crew::share`]); a thread that took a job does the same
+//! before it lets go. So as long as there are jobs, each call leads to the next, and the last worker that finds none, and none that
+//! is not done, ends the run: it wakes all that rest, and the owner with the message [`Message::Over`].
+//!
+//! A worker waits for: the two locks above, processes that it started, another Kiln that executes the same action (it looks at the
+//! interrupt meanwhile). It never waits for another worker's job. The owner, and nobody else, waits for the workers to end.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{Scope, Thread};
+use std::time::{Duration, Instant};
+
+use super::budget::{Budget, Share};
+use super::context::{Began, Options};
+use super::event::Reporter;
+use super::owner::Owner;
+use super::ready::Pending;
+use super::schedule::{Job, Schedule};
+use crate::engine::decide::decision::Deciding;
+use crate::engine::decide::sources::Sources;
+use crate::engine::execute::task::{Finished, Said, Task};
+use crate::engine::local::guard::Guard;
+use crate::engine::local::slot::Slots;
+use crate::engine::record::history::History;
+use crate::engine::record::stage_record::{complete, record};
+use crate::events::{Progress, RunEvent};
+use crate::hash::{Allowance, Artifact};
+use crate::interrupt::Interrupt;
+use crate::kind::Event;
+use crate::pipeline::{From, Pipeline, StageId};
+use crate::reason::Reason;
+use crate::record::{Outcome, RunId, StageRecord};
+use crate::store::{Ownership, Store, Trace};
+
+/// What stages are brought up to date from.
+pub(crate) struct Given<'a> {
+    pub(crate) pipeline: &'a Pipeline,
+    pub(crate) store: &'a Store,
+    pub(crate) sources: &'a Sources,
+    /// The outputs of stages that are not looked at because they are known to be up to date.
+    pub(crate) edge: BTreeMap<StageId, Outputs>,
+}
+
+/// The outputs of a stage, by name.
+pub(crate) type Outputs = BTreeMap<String, Artifact>;
+
+/// What workers tell the owner.
+pub(crate) enum Message {
+    /// Something happened.
+    Event(RunEvent),
+    /// Stages are settled.
+    Settled(Vec<(StageId, StageRecord)>),
+    /// No worker will do anything any more.
+    Over,
+}
+
+/// Of so many stages it is told beforehand that they will fail.
+const TOLD: usize = 3;
+
+/// So many bytes are read to tell that.
+const LOOK: u64 = 16 << 20;
+
+/// How long the owner rests before it reads messages again.
+const REST: Duration = Duration::from_millis(30);
+
+/// How often the owner looks up where there are no messages.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// Decides stages and does what is to be done; returns their records in topological order.
+pub(crate) fn bring_up_to_date(
+    given: &Given<'_>,
+    options: &Options,
+    interrupt: &Interrupt,
+    began: &Began,
+    history: &History<'_>,
+    trace: &mut Option<Trace>,
+    reporter: &mut dyn Reporter,
+) -> Vec<StageRecord> {
+    let Given { pipeline, store, sources, ref edge } = *given;
+    let ownership = Ownership::new(store, &pipeline.root, options.overwrite);
+    let deciding = Deciding { pipeline, store, memo: store.memo(), sources, ownership: Some(&ownership) };
+    let guard = Guard::new(&pipeline.root, store.root());
+    let slots = Slots::new(store, &guard, &options.worker);
+    let wanted = wanted(pipeline, options);
+    let (messages, inbox) = mpsc::channel();
+    let mut owner = Owner::new(pipeline, &wanted, began.at, trace, reporter);
+    let schedule = Schedule::new(pipeline, wanted, Budget::new(options.jobs, slots.gpus().count()), options.keep_going);
+    let crew = Crew {
+        deciding: &deciding,
+        slots: &slots,
+        edge,
+        options,
+        interrupt,
+        run: &began.id,
+        began: began.at,
+        history,
+        outputs: std::iter::repeat_with(OnceLock::new).take(pipeline.stages.len()).collect(),
+        idle: AtomicBool::new(true),
+        pool: OnceLock::new(),
+        state: Mutex::new(State { schedule, resting: 0 }),
+        changed: Condvar::new(),
+        messages,
+        owner: std::thread::current(),
+    };
+    std::thread::scope(|scope| {
+        // Where there can be no thread now, there may be one in a moment. (This one starts no commands: it is handed orphans.)
+        while !crew.call(scope, &crew.lock()) {
+            if interrupt.is_set() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        listen(&inbox, &mut owner, interrupt);
+    });
+    owner.end(&if interrupt.is_set() { Reason::Interrupted } else { Reason::AnotherFailed })
+}
+
+/// What the owner does until the run is over.
+fn listen(inbox: &Receiver<Message>, owner: &mut Owner<'_>, interrupt: &Interrupt) {
+    let mut told = false;
+    loop {
+        if interrupt.is_set() && !std::mem::replace(&mut told, true) {
+            owner.note("stopping: stages are asked to end; a second Ctrl-C kills them");
+        }
+        match inbox.recv_timeout(IDLE) {
+            Ok(message) => {
+                for message in std::iter::once(message).chain(inbox.try_iter()) {
+                    if !owner.take(message) {
+                        return;
+                    }
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        owner.flush();
+        // The last worker ends this rest.
+        std::thread::park_timeout(REST);
+    }
+}
+
+/// What the workers share.
+pub(crate) struct Crew<'a, 'h> {
+    pub(crate) deciding: &'a Deciding<'a>,
+    slots: &'a Slots<'a>,
+    edge: &'a BTreeMap<StageId, Outputs>,
+    pub(crate) options: &'a Options,
+    pub(crate) interrupt: &'a Interrupt,
+    run: &'a RunId,
+    began: Instant,
+    pub(crate) history: &'a History<'h>,
+    /// By stage: its outputs, once it is settled and has them.
+    outputs: Vec<OnceLock<Outputs>>,
+    /// Whether nothing has been started yet.
+    idle: AtomicBool,
+    /// Threads that decide many stages side by side; made when first needed. Not those that hash: a large file would keep them.
+    pub(crate) pool: OnceLock<Option<rayon::ThreadPool>>,
+    state: Mutex<State<'a>>,
+    changed: Condvar,
+    messages: Sender<Message>,
+    owner: Thread,
+}
+
+/// What is under the lock.
+pub(crate) struct State<'a> {
+    pub(crate) schedule: Schedule<'a>,
+    /// How many threads have nothing to do.
+    resting: usize,
+}
+
+impl<'a> Crew<'a, '_> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State<'a>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls a thread, one that rests or a new one; tells whether there is one.
+    fn call<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, state: &State<'a>) -> bool {
+        if state.resting > 0 {
+            self.changed.notify_one();
+            return true;
+        }
+        let made = std::thread::Builder::new().spawn_scoped(scope, move || self.work(scope));
+        made.inspect_err(|error| tracing::warn!("cannot start a thread: {error}")).is_ok()
+    }
+
+    /// Calls another thread if there is something for it to do. Without one it is left to those there are.
+    fn share<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, state: &State<'a>) {
+        if !self.interrupt.is_set() && state.schedule.has_next() {
+            self.call(scope, state);
+        }
+    }
+
+    /// What a worker does: take a job and do it, until there are none.
+    fn work<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
+        let mut state = self.lock();
+        let mut used_a_slot = false;
+        loop {
+            // What a command left is cleaned up once all that it made ready is decided, and others have been called for that.
+            if used_a_slot && !state.schedule.has_undecided() {
+                self.share(scope, &state);
+                drop(state);
+                self.slots.clean();
+                used_a_slot = false;
+                state = self.lock();
+            }
+            let job = if self.interrupt.is_set() { None } else { state.schedule.next() };
+            match job {
+                Some(job) => {
+                    self.share(scope, &state);
+                    drop(state);
+                    match job {
+                        Job::Decide(stages) => self.decide(&stages),
+                        Job::DecideLarge(id) => self.decide_large(id),
+                        Job::CarryOut(pending, share) => {
+                            self.carry_out(*pending, share);
+                            used_a_slot = true;
+                        }
+                    }
+                    state = self.lock();
+                    state.schedule.done();
+                }
+                None if state.schedule.is_idle() => {
+                    self.changed.notify_all();
+                    self.send(Message::Over);
+                    self.owner.unpark();
+                    return;
+                }
+                None => {
+                    state.resting += 1;
+                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state.resting -= 1;
+                }
+            }
+        }
+    }
+
+    fn send(&self, message: Message) {
+        // An owner that no longer listens has seen the end.
+        let _ = self.messages.send(message);
+    }
+
+    /// Tells the owner of stages that are settled.
+    pub(crate) fn tell_settled(&self, settled: Vec<(StageId, StageRecord)>) {
+        if !settled.is_empty() {
+            self.send(Message::Settled(settled));
+        }
+    }
+
+    /// Seconds since the run began.
+    pub(crate) fn since(&self, moment: Instant) -> f64 {
+        moment.saturating_duration_since(self.began).as_secs_f64()
+    }
+
+    /// When the inputs of stages were final that are decided from a moment on: before anything was started they all were from the
+    /// beginning.
+    pub(crate) fn final_at(&self, moment: Instant) -> f64 {
+        if self.idle.load(Ordering::Relaxed) { 0.0 } else { self.since(moment) }
+    }
+
+    /// An output of a stage that is settled, or known to be up to date.
+    pub(crate) fn output(&self, stage: StageId, output: &str) -> Option<Artifact> {
+        let settled = self.outputs.get(stage.0)?.get();
+        settled.or_else(|| self.edge.get(&stage))?.get(output).cloned()
+    }
+
+    /// Keeps the outputs of a stage for those that need it. Before it is settled: then they may look.
+    pub(crate) fn keep_outputs(&self, id: StageId, outputs: Outputs) {
+        if let Some(place) = self.outputs.get(id.0) {
+            let _ = place.set(outputs);
+        }
+    }
+
+    /// Restores or executes a stage, and settles it.
+    fn carry_out(&self, pending: Pending, share: Share) {
+        if self.idle.swap(false, Ordering::Relaxed) {
+            self.look_ahead();
+        }
+        let began = Instant::now();
+        let restores = pending.restores();
+        let Pending { id, mut record, decision, starts_over, .. } = pending;
+        record.start = Some(self.since(began));
+        let name = record.name.clone();
+        if !restores {
+            let log = self.deciding.store.log_path(self.run, &name);
+            self.send(Message::Event(RunEvent::Started(Box::new(StageRecord { log: Some(log), ..record.clone() }))));
+            if let Some(text) = starts_over {
+                self.send(Message::Event(RunEvent::Message { stage: name.clone(), text }));
+            }
+        }
+        let task = Task {
+            deciding: self.deciding,
+            slots: self.slots,
+            id,
+            decision,
+            inputs: self.artifacts(id),
+            threads: share.cpus,
+            worker: &self.options.worker,
+            run: self.run,
+            interrupt: self.interrupt,
+        };
+        let Finished { end, reasons, log } = task.run(&|said| self.pass_on(&name, said));
+        record.log = log;
+        let (mut usable, mut failed) = (false, false);
+        match end {
+            Ok((outcome, result)) => {
+                record.because(reasons);
+                complete(&mut record, self.deciding.pipeline, id, outcome, &result);
+                self.keep_outputs(id, result.outputs);
+                usable = true;
+            }
+            Err(Some(why)) => {
+                record.outcome = Outcome::Failed;
+                record.error = Some(why);
+                failed = true;
+            }
+            Err(None) => {
+                (record.reasons, record.causes) = (vec![], vec![]);
+                record.because([Reason::Interrupted]);
+            }
+        }
+        record.seconds = began.elapsed().as_secs_f64();
+        self.tell_settled(vec![(id, record)]);
+        let mut state = self.lock();
+        state.schedule.give_back(share);
+        if usable {
+            state.schedule.settle(id);
+        } else {
+            drop(state);
+            self.give_up(id, failed);
+        }
+    }
+
+    /// Tells which stages will find something in the way when their turn comes: there may be hours to move it aside.
+    fn look_ahead(&self) {
+        let waiting = self.lock().schedule.waiting();
+        let deciding = self.deciding;
+        let stage = |id: StageId| &deciding.pipeline.stages[id.0];
+        let allowance = Allowance::of(LOOK);
+        let found = waiting.into_iter().filter_map(|id| Some((id, deciding.in_the_way(stage(id), &allowance)?)));
+        let told = found.take(TOLD);
+        for (id, why) in told {
+            let text = format!("{} will fail when its turn comes: {why}", stage(id).name);
+            self.send(Message::Event(RunEvent::Note { text }));
+        }
+    }
+
+    /// Settles a stage that has no outputs, with all that need it.
+    pub(crate) fn give_up(&self, id: StageId, failed: bool) {
+        let skipped = self.lock().schedule.give_up(id, failed);
+        let pipeline = self.deciding.pipeline;
+        let told = skipped.into_iter().map(|skipped| {
+            let mut record = record(pipeline, skipped.id);
+            record.because([Reason::Needs { stage: pipeline.stages[skipped.because.0].name.to_string() }]);
+            (skipped.id, record)
+        });
+        self.tell_settled(told.collect());
+    }
+
+    /// The artifacts of a stage's inputs that other stages produce.
+    fn artifacts(&self, id: StageId) -> BTreeMap<String, Vec<Option<Artifact>>> {
+        let stage = &self.deciding.pipeline.stages[id.0];
+        let artifact = |from: &From| match from {
+            From::Source(_) => None,
+            From::Output { stage, output } => self.output(*stage, output),
+        };
+        let items = stage.inputs.iter();
+        items.map(|(name, items)| (name.clone(), items.iter().map(|i| artifact(&i.from)).collect())).collect()
+    }
+
+    /// Passes on what a task has to say.
+    fn pass_on(&self, stage: &str, said: Said) {
+        let stage = stage.to_owned();
+        let event = match said {
+            Said::Note(text) => RunEvent::Note { text },
+            Said::Event(Event::Progress { done, total, unit, detail }) => {
+                RunEvent::Progress { stage, progress: Progress { done, total, unit, detail } }
+            }
+            Said::Event(Event::Message { text }) => RunEvent::Message { stage, text },
+            // It was kept in the store by who heard it.
+            Said::Event(Event::Checkpoint { .. }) => return,
+        };
+        self.send(Message::Event(event));
+    }
+}
+
+/// By stage: whether the run is to bring it up to date.
+fn wanted(pipeline: &Pipeline, options: &Options) -> Vec<bool> {
+    let mut wanted = vec![false; pipeline.stages.len()];
+    for id in &options.stages {
+        if let Some(wanted) = wanted.get_mut(id.0) {
+            *wanted = true;
+        }
+    }
+    wanted
+}

@@ -1,0 +1,239 @@
+//! The footprint of a run: what the files of a pipeline looked like once all of it was up to date, and which stages a change of
+//! each would touch.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::Path;
+
+use rayon::prelude::*;
+use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, openat, statx};
+
+use crate::engine::decide::sources::Sources;
+use crate::hash::{Artifact, Digest, Memo, Stamp};
+use crate::journal::wire::{Reader, put_count, put_text};
+use crate::pipeline::{From, Pipeline};
+use crate::store::Store;
+
+/// So many files are looked at by a thread at a time.
+const AT_ONCE: usize = 512;
+
+/// Bytes of a stamp.
+const STAMP: usize = 5 * 8;
+
+/// What a file's flags say: that its stamp and digest follow, and that it is executable.
+const KNOWN: u8 = 1;
+const EXECUTABLE: u8 = 2;
+
+/// A footprint, as it stands in its bytes.
+pub(crate) struct Footprint<'a> {
+    /// [`Store::state`] when it was made.
+    state: &'a str,
+    /// The parameters of the pipeline, as JSON.
+    pub(crate) params: &'a str,
+    /// How many stages there are.
+    pub(crate) stages: usize,
+    /// The blobs that describe them in a run record.
+    pub(crate) pages: Vec<Digest>,
+    /// Every folder on the way to a file.
+    folders: Vec<&'a str>,
+    files: Vec<Print<'a>>,
+}
+
+/// What is known of a file.
+struct Print<'a> {
+    path: &'a str,
+    /// The positions of the stages that a change of it touches first: the one whose output it is, or those that take it.
+    stages: &'a [u8],
+    /// Its stamp and digest. `None` if `stat` cannot tell that it has not changed: a folder, a link, perhaps a file that was written a
+    /// moment before.
+    known: Option<&'a [u8; STAMP + 32]>,
+    executable: bool,
+    /// All of this as it was read.
+    whole: &'a [u8],
+}
+
+/// What is to be the digest of a file, and whether it is executable, by its path.
+pub(crate) type Digests<'p> = HashMap<&'p Path, (Digest, bool)>;
+
+impl<'a> Footprint<'a> {
+    /// Reads what [`of`] or [`Self::patched`] wrote.
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let from = &mut Reader(bytes);
+        let (state, params, stages) = (from.str()?, from.str()?, from.number()?);
+        let pages = (0..from.count()?).map(|_| from.array().map(Digest)).collect::<Option<Vec<_>>>()?;
+        let folders = (0..from.count()?).map(|_| from.str()).collect::<Option<Vec<_>>>()?;
+        let files = (0..from.count()?).map(|_| Print::read(from)).collect::<Option<Vec<_>>>()?;
+        from.0.is_empty().then_some(Self { state, params, stages, pages, folders, files })
+    }
+
+    /// Whether it still says something: nothing else happened to the store's results, its pages are there, and the project's
+    /// folders are folders. (A link on the way would make it another project.)
+    pub(crate) fn holds(&self, store: &Store, root: &Path) -> bool {
+        let folder = |path: &&str| fs::symlink_metadata(root.join(path)).is_ok_and(|found| found.is_dir());
+        Some(self.state) == store.state().as_deref()
+            && self.pages.iter().all(|page| store.blob_path(page).is_file())
+            && self.folders.iter().all(folder)
+    }
+
+    /// The positions of the stages that are touched first by what is no longer as it was. `None` if the project is not there.
+    pub(crate) fn touched(&self, root: &Path) -> Option<Vec<usize>> {
+        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+        let folder = openat(rustix::fs::CWD, root, flags, Mode::empty()).ok()?;
+        let changed = |print: &&Print<'_>| {
+            let Some((stamp, _)) = print.known() else { return true };
+            let found = statx(&folder, print.path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS);
+            !found.is_ok_and(|found| Stamp::of_statx(&found) == stamp)
+        };
+        let changed: Vec<&Print<'_>> = self.files.par_iter().with_min_len(AT_ONCE).filter(changed).collect();
+        let stages: BTreeSet<usize> = changed.into_iter().flat_map(Print::stages).collect();
+        Some(stages.into_iter().collect())
+    }
+
+    /// What is known of the files that some stages take or give, by path.
+    pub(crate) fn files_of(&self, stages: &[usize]) -> HashMap<&'a Path, (Stamp, Artifact)> {
+        let mut wanted = vec![false; self.stages];
+        for &stage in stages {
+            wanted[stage] = true;
+        }
+        let theirs = self.files.iter().filter(|print| print.stages().any(|stage| wanted.get(stage) == Some(&true)));
+        theirs.filter_map(|print| Some((Path::new(print.path), print.known()?))).collect()
+    }
+
+    /// Whether some stages take or give what `stat` cannot tell to be unchanged.
+    pub(crate) fn has_unknown(&self, stages: &[usize]) -> bool {
+        let wanted: BTreeSet<usize> = stages.iter().copied().collect();
+        let mut unknown = self.files.iter().filter(|print| print.known.is_none());
+        unknown.any(|print| print.stages().any(|stage| wanted.contains(&stage)))
+    }
+
+    /// Whether the sources that a run of some stages has looked at are what this says, as far as others take them too. One may have
+    /// changed since [`Self::touched`].
+    pub(crate) fn agrees(&self, sources: &Sources, reached: &[usize]) -> bool {
+        let (looked_at, reached) = (digests_of(sources), reached.iter().copied().collect::<BTreeSet<usize>>());
+        self.files.iter().all(|print| {
+            let Some(found) = looked_at.get(Path::new(print.path)) else { return true };
+            let same = print.known().is_some_and(|(_, artifact)| *found == (artifact.digest, artifact.executable));
+            same || print.stages().all(|stage| reached.contains(&stage))
+        })
+    }
+
+    /// The footprint after a run that looked at these files only, and whose record has these pages.
+    pub(crate) fn patched(
+        &self,
+        store: &Store,
+        root: &Path,
+        pages: &[Digest],
+        digests: &Digests<'_>,
+    ) -> Option<Vec<u8>> {
+        let mut out = Vec::with_capacity(self.files.len() * 128);
+        put_head(&mut out, &store.state()?, self.params, self.stages, pages);
+        put_count(&mut out, self.folders.len());
+        self.folders.iter().for_each(|folder| put_text(&mut out, folder));
+        put_count(&mut out, self.files.len());
+        for print in &self.files {
+            match digests.get(Path::new(print.path)) {
+                Some(expected) => {
+                    put_print(&mut out, print.path, print.stages(), known(store.memo(), root, print.path, expected))
+                }
+                None => out.extend_from_slice(print.whole),
+            }
+        }
+        Some(out)
+    }
+}
+
+impl<'a> Print<'a> {
+    fn read(from: &mut Reader<'a>) -> Option<Self> {
+        let before = from.0;
+        let (path, stages, flags) = (from.str()?, from.bytes()?, from.byte()?);
+        let known = if flags & KNOWN == 0 { None } else { Some(from.chunk()?) };
+        let whole = before.get(..before.len() - from.0.len())?;
+        Some(Self { path, stages, known, executable: flags & EXECUTABLE != 0, whole })
+    }
+
+    fn known(&self) -> Option<(Stamp, Artifact)> {
+        let from = &mut Reader(self.known?);
+        let id = (from.u64()?, from.u64()?);
+        let stamp = Stamp { id, size: from.u64()?, mtime: from.i64()?, ctime: from.i64()? };
+        let digest = Digest(from.array()?);
+        Some((stamp, Artifact { digest, tree: false, bytes: stamp.size, executable: self.executable }))
+    }
+
+    fn stages(&self) -> impl ExactSizeIterator<Item = usize> + use<'a> {
+        self.stages.chunks_exact(4).map(|bytes| bytes.try_into().map_or(0, u32::from_le_bytes) as usize)
+    }
+}
+
+/// The footprint of a run that brought a whole pipeline up to date: the digest of every file, and the pages of its record.
+pub(crate) fn of(pipeline: &Pipeline, store: &Store, pages: &[Digest], digests: &Digests<'_>) -> Option<Vec<u8>> {
+    let mut places: HashMap<&Path, usize> = HashMap::with_capacity(digests.len());
+    let mut files: Vec<(&Path, Vec<usize>)> = Vec::with_capacity(digests.len());
+    for (id, stage) in pipeline.stages.iter().enumerate() {
+        let sources = stage.inputs.values().flatten().filter_map(|input| match &input.from {
+            From::Source(path) => Some(path),
+            From::Output { .. } => None,
+        });
+        for path in sources.chain(stage.outputs.values().map(|output| &output.path)) {
+            let place = *places.entry(path).or_insert_with(|| {
+                files.push((path, vec![]));
+                files.len() - 1
+            });
+            files[place].1.push(id);
+        }
+    }
+    let known: Vec<Option<(Stamp, Artifact)>> = files
+        .par_iter()
+        .with_min_len(AT_ONCE)
+        .map(|(path, _)| known(store.memo(), &pipeline.root, path.to_str()?, digests.get(path)?))
+        .collect();
+    let folders: BTreeSet<&Path> =
+        files.iter().filter_map(|(path, _)| path.parent()).flat_map(Path::ancestors).collect();
+    let folders: Vec<&Path> = folders.into_iter().filter(|folder| !folder.as_os_str().is_empty()).collect();
+    let mut out = Vec::with_capacity(files.len() * 128);
+    put_head(&mut out, &store.state()?, &pipeline.params.to_string(), pipeline.stages.len(), pages);
+    put_count(&mut out, folders.len());
+    for folder in folders {
+        put_text(&mut out, folder.to_str()?);
+    }
+    put_count(&mut out, files.len());
+    for ((path, stages), known) in files.into_iter().zip(known) {
+        put_print(&mut out, path.to_str()?, stages.into_iter(), known);
+    }
+    Some(out)
+}
+
+/// What is to be the digest of each source that was looked at.
+pub(crate) fn digests_of(sources: &Sources) -> Digests<'_> {
+    let artifacts = sources.all().filter_map(|(path, artifact)| Some((path, artifact.ok()?)));
+    artifacts.map(|(path, artifact)| (path, (artifact.digest, artifact.executable))).collect()
+}
+
+/// What `stat` says of a file, if that is enough to tell that it is what it is to be.
+fn known(memo: &Memo, root: &Path, path: &str, expected: &(Digest, bool)) -> Option<(Stamp, Artifact)> {
+    memo.stamped(&root.join(path)).filter(|(_, artifact)| (artifact.digest, artifact.executable) == *expected)
+}
+
+fn put_head(out: &mut Vec<u8>, state: &str, params: &str, stages: usize, pages: &[Digest]) {
+    put_text(out, state);
+    put_text(out, params);
+    put_count(out, stages);
+    put_count(out, pages.len());
+    pages.iter().for_each(|page| out.extend_from_slice(&page.0));
+}
+
+fn put_print(
+    out: &mut Vec<u8>,
+    path: &str,
+    stages: impl ExactSizeIterator<Item = usize>,
+    known: Option<(Stamp, Artifact)>,
+) {
+    put_text(out, path);
+    put_count(out, stages.len() * 4);
+    stages.for_each(|stage| put_count(out, stage));
+    let Some((Stamp { id, size, mtime, ctime }, artifact)) = known else { return out.push(0) };
+    out.push(KNOWN | if artifact.executable { EXECUTABLE } else { 0 });
+    for number in [id.0, id.1, size, mtime.cast_unsigned(), ctime.cast_unsigned()] {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+    out.extend_from_slice(&artifact.digest.0);
+}

@@ -1,0 +1,181 @@
+//! A run after a run: where the files tell what has changed since everything was up to date, only the stages that this can reach are
+//! looked at.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::context::{Began, Options, heed};
+use super::crew::{Given, bring_up_to_date};
+use super::event::Reporter;
+use super::footprint::{self, Digests, Footprint};
+use crate::engine::decide::sources::Sources;
+use crate::engine::record::history::History;
+use crate::engine::record::records::is_good;
+use crate::events::RunEvent;
+use crate::hash::{Artifact, Digest};
+use crate::interrupt::Interrupt;
+use crate::kind::{Catalog, Role};
+use crate::pipeline::{Body, Identity, Part, Pipeline, Stage, StageId};
+use crate::record::{RunRecord, RunStatus};
+use crate::store::{PAGE, Project, Store, StoreError};
+
+/// If changes can reach more of the stages than one in so many, an ordinary run is as quick.
+const FEW: usize = 4;
+
+/// If files of so many bytes may have to be hashed, it is worth reading what is known of them.
+const MUCH: u64 = 16 << 20;
+
+/// Keeps the footprint of a run that brought everything up to date, for [`rerun`]. Not where there are built-in kinds, whose
+/// documents may lead to other files, or metrics, which are shown even when nothing was done.
+pub(crate) fn keep(
+    pipeline: &Pipeline,
+    store: &Store,
+    sources: &Sources,
+    record: &RunRecord,
+    pages: &[Digest],
+    identity: &Identity,
+) {
+    let all = record.stages.len() == pipeline.stages.len() && record.stages.len() > PAGE;
+    let good = record.stages.iter().all(is_good);
+    let commands = pipeline.stages.iter().all(|stage| matches!(stage.body, Body::Run(_)));
+    let plain = pipeline.stages.iter().flat_map(|stage| stage.outputs.values()).all(|output| output.role == Role::Data);
+    if !all || !good || !commands || !plain || pipeline.report.is_some() {
+        return;
+    }
+    write(identity, footprint::of(pipeline, store, pages, &digests(store, record, sources)));
+}
+
+/// The digest of every file that a run looked at.
+fn digests<'p>(store: &Store, record: &'p RunRecord, sources: &'p Sources) -> Digests<'p> {
+    let mut digests = footprint::digests_of(sources);
+    for stage in &record.stages {
+        let Some(result) = stage.key.and_then(|key| store.result(&key)) else { continue };
+        for (name, output) in &stage.outputs {
+            if let Some(artifact) = result.outputs.get(name) {
+                digests.insert(&output.path, (artifact.digest, artifact.executable));
+            }
+        }
+    }
+    digests
+}
+
+fn write(identity: &Identity, footprint: Option<Vec<u8>>) {
+    if let Some(Err(error)) = footprint.map(|bytes| identity.keep_beside(&bytes)) {
+        tracing::debug!("cannot keep the footprint: {error}");
+    }
+}
+
+/// Brings a whole pipeline up to date, if it is known what has changed since it was, and records it. `options` says which way; which
+/// stages follows. `None` if it takes an ordinary run to tell.
+///
+/// # Errors
+/// If the record cannot be written.
+pub fn rerun(
+    identity: &Identity,
+    cache: &Path,
+    catalog: &Catalog,
+    options: &Options,
+    interrupt: &Interrupt,
+    reporter: &mut dyn Reporter,
+) -> Result<Option<RunRecord>, StoreError> {
+    let Some(kept) = identity.kept_beside() else { return Ok(None) };
+    let store = Store::unread(cache)?;
+    // One that has to wait goes the ordinary way.
+    let Ok(_claim) = store.try_claim(&identity.root)? else { return Ok(None) };
+    let began = Began::now(&store, Project::at(&identity.root, &identity.file));
+    let Some(_hold) = store.try_hold_unread()? else { return Ok(None) };
+    let Some(footprint) = Footprint::read(kept.bytes()).filter(|f| f.holds(&store, &identity.root)) else {
+        return Ok(None);
+    };
+    let Some(touched) = footprint.touched(&identity.root) else { return Ok(None) };
+    if touched.is_empty() {
+        return idle(identity, &store, &footprint, options, interrupt, began, reporter).map(Some);
+    }
+    let (part, ()) = rayon::join(|| identity.find_part(catalog, &touched, footprint.stages / FEW), || store.follow());
+    let Some(part) = part else { return Ok(None) };
+    let order: Vec<StageId> = part.reached.iter().copied().collect();
+    let positions: Vec<usize> = order.iter().map(|id| part.positions[id.0]).collect();
+    // Only an ordinary run makes pages again that are damaged.
+    let Ok(opened) = store.open_pages(&footprint.pages, &positions) else { return Ok(None) };
+    tracing::debug!(reached = part.reached.len(), stages = footprint.stages, "only these can have changed");
+
+    let edge = edge(&part, &footprint, &store);
+    let sources = Sources::scan(&part.pipeline, &order, store.memo());
+    if !footprint.agrees(&sources, &positions) {
+        return Ok(None);
+    }
+    heed(&store, interrupt)?;
+    let (mut trace, event) = began.trace(&part.pipeline, &store, options, footprint.stages);
+    reporter.tell(&event);
+    reporter.tell(&RunEvent::UpToDate { count: footprint.stages - part.reached.len() });
+    // What was recorded since, if anything, may say otherwise.
+    let history = match store.last_pages(&began.project) {
+        Some(pages) if pages == footprint.pages => History::beginning_with(&opened, &store, &began.project),
+        _ => History::new(&store, &began.project),
+    };
+    let given = Given { pipeline: &part.pipeline, store: &store, sources: &sources, edge };
+    let options = Options { stages: part.reached.clone(), ..options.clone() };
+    let stages = bring_up_to_date(&given, &options, interrupt, &began, &history, &mut trace, reporter);
+    let record = began.record(&part.pipeline, &options, interrupt, stages);
+    let pages = store.patch_pages(&footprint.pages, opened, &positions, &record.stages)?;
+    let keep = || {
+        if record.status == RunStatus::Ok {
+            write(identity, footprint.patched(&store, &identity.root, &pages, &digests(&store, &record, &sources)));
+        }
+    };
+    let write = || {
+        // Only the next run's time is lost.
+        store.memo().save().unwrap_or_else(|error| tracing::warn!("cannot save the hash memo: {error}"));
+        store.write_partial_run(record.clone(), &positions, footprint.stages, pages.clone())
+    };
+    let (written, ()) = rayon::join(write, keep);
+    let record = written?;
+    if let Some(trace) = trace {
+        trace.remove();
+    }
+    reporter.run_finished(&record);
+    Ok(Some(record))
+}
+
+/// Records a run that has nothing to do.
+fn idle(
+    identity: &Identity,
+    store: &Store,
+    footprint: &Footprint<'_>,
+    options: &Options,
+    interrupt: &Interrupt,
+    began: Began,
+    reporter: &mut dyn Reporter,
+) -> Result<RunRecord, StoreError> {
+    let pipeline = &identity.empty(serde_json::from_str(footprint.params).unwrap_or(Value::Null));
+    // Nothing goes on that could leave a trace.
+    reporter.tell(&began.event(pipeline, options, footprint.stages));
+    reporter.tell(&RunEvent::UpToDate { count: footprint.stages });
+    let record = began.record(pipeline, options, interrupt, vec![]);
+    let record = store.write_partial_run(record, &[], footprint.stages, footprint.pages.clone())?;
+    reporter.run_finished(&record);
+    Ok(record)
+}
+
+/// The outputs of the stages at the edge of a part, of which the store's memo learns what is known of the files that those in it take.
+fn edge(part: &Part, footprint: &Footprint<'_>, store: &Store) -> BTreeMap<StageId, BTreeMap<String, Artifact>> {
+    let known = footprint.files_of(&part.positions);
+    let much = known.values().map(|(stamp, _)| stamp.size).sum::<u64>() > MUCH;
+    if much || footprint.has_unknown(&part.positions) {
+        store.memo().load();
+    }
+    for (stamp, artifact) in known.values() {
+        store.memo().believe(stamp, artifact);
+    }
+    let outputs = |stage: &Stage| {
+        let outputs = stage.outputs.iter();
+        let known = outputs.filter_map(|(name, output)| {
+            known.get(output.path.as_path()).map(|(_, artifact)| (name.clone(), artifact.clone()))
+        });
+        known.collect()
+    };
+    let stages = part.pipeline.stages.iter().enumerate().map(|(id, stage)| (StageId(id), stage));
+    stages.filter(|(id, _)| !part.reached.contains(id)).map(|(id, stage)| (id, outputs(stage))).collect()
+}
