@@ -102,6 +102,7 @@ fn changed(roots: &BTreeSet<PathBuf>, before: &Stamps, interrupt: &Interrupt) ->
 fn watched(pipeline: &Pipeline, file: &Path) -> BTreeSet<PathBuf> {
     let mut roots = BTreeSet::from([pipeline.root.join(file.file_name().unwrap_or_default())]);
     roots.extend(pipeline.report.iter().map(|report| pipeline.root.join(&report.file)));
+    roots.extend(pipeline.param_files.iter().map(|(file, _)| pipeline.root.join(file)));
     for stage in &pipeline.stages {
         if let Body::Uses { kind, params } = &stage.body {
             roots.extend(kind.beside(params).into_iter().map(|path| pipeline.root.join(path)));

@@ -73,6 +73,18 @@ pub(super) fn outputs<'w>(world: &'w World<'_>, mistakes: &mut Mistakes<'_>) -> 
     written
 }
 
+/// A file of parameters decides what the stages are, so none of them can write it.
+pub(super) fn params(world: &World<'_>, written: &Written<'_>, mistakes: &mut Mistakes<'_>) {
+    for (file, _) in &world.params.files {
+        let Some(path) = file.to_str() else { continue };
+        let Some((draft, output)) = written.at(path).or_else(|| Some(written.around(path)?.1)) else { continue };
+        let message = format!("`{path}` holds parameters of the pipeline, and a stage writes it");
+        let mistake =
+            Mistake::new(message).at(world.output_place(draft, output), format!("written by `{}`", world.name(draft)));
+        mistakes.add(mistake.hint("parameters are read before anything runs; give the output another path"));
+    }
+}
+
 fn twice(world: &World<'_>, path: &str, first: (usize, &str), second: (usize, &str)) -> Mistake {
     let (a, b) = (world.name(first.0), world.name(second.0));
     let (there, here) = (world.output_place(first.0, first.1), world.output_place(second.0, second.1));

@@ -8,7 +8,9 @@ use super::environment;
 use super::mistake::{Mistake, Mistakes};
 use super::name;
 use super::node::{Content, Entry, Node, Place};
-use super::spec::{BodySpec, InputSpec, ItemSpec, MatrixSpec, OutputSpec, Profile, Spec, StageSpec, TimeoutSpec};
+use super::spec::{
+    BodySpec, InputSpec, ItemSpec, MatrixSpec, OutputSpec, ParamsSpec, Profile, Spec, StageSpec, TimeoutSpec,
+};
 use super::suggest;
 
 /// The keys that are known, by where they stand; `schema.rs` is made from the same lists.
@@ -28,7 +30,7 @@ pub(super) const ROLES: &[(&str, Role)] =
 
 /// Reads a pipeline.
 pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<'n> {
-    let mut spec = Spec { params: None, profiles: vec![], report: None, stages: vec![] };
+    let mut spec = Spec { params: vec![], profiles: vec![], report: None, stages: vec![] };
     if matches!(root.content, Content::Null) {
         mistakes.add(
             Mistake::new("the pipeline file is empty")
@@ -42,11 +44,11 @@ pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<
         return spec;
     }
     version(get(entries, "version"), mistakes);
-    spec.params = get(entries, "params").and_then(|e| mapping_node(e, mistakes));
+    spec.params = get(entries, "params").map_or(vec![], |e| params(e, mistakes));
     for entry in get(entries, "profiles").map_or(&[][..], |e| mapping(e, mistakes)) {
         let what = format!("profile `{}`", entry.key);
         let inner = fields(&entry.node, &what, PROFILE, mistakes);
-        let params = get(inner, "params").and_then(|e| mapping_node(e, mistakes));
+        let params = get(inner, "params").map_or(vec![], |e| params(e, mistakes));
         spec.profiles.push(Profile { name: &entry.key, params });
     }
     spec.report = get(entries, "report").map(|e| &e.node);
@@ -316,9 +318,20 @@ fn mapping<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> &'n [Entry] {
     }
 }
 
-fn mapping_node<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> Option<&'n Node> {
-    mapping(entry, mistakes);
-    matches!(entry.node.content, Content::Map(_)).then_some(&entry.node)
+/// Reads `params:`: a mapping, the path of a file, or a list of these.
+fn params<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> Vec<ParamsSpec<'n>> {
+    let mut one = |node: &'n Node| match &node.content {
+        Content::Map(_) => Some(ParamsSpec::Inline(node)),
+        Content::Text(_) => Some(ParamsSpec::File(node)),
+        _ => {
+            wrong(node, "`params`", "a mapping, the path of a file such as `params.yaml`, or a list of these", mistakes)
+        }
+    };
+    match &entry.node.content {
+        Content::Null => vec![],
+        Content::List(items) => items.iter().filter_map(one).collect(),
+        _ => one(&entry.node).into_iter().collect(),
+    }
 }
 
 fn get<'n>(entries: &'n [Entry], key: &str) -> Option<&'n Entry> {

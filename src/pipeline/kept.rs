@@ -12,22 +12,26 @@ use petgraph::graph::DiGraph;
 use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;
-use crate::hash::Stamp;
+use crate::hash::{Digest, Stamp};
+use crate::journal::wire::{Reader, put_count, put_text};
 use crate::kind::Catalog;
 use crate::store;
 
 use super::load::{self, Overrides};
 use super::part::Part;
 use super::stage::{Body, From, Pipeline};
-use super::{check, disk::Disk, report, wire};
+use super::{check, disk::Disk, param_file, report, wire};
 
 /// The folder of the cache that they are kept in.
 pub(crate) const FOLDER: &str = "pipelines";
 
-const MARK: &[u8; 8] = b"kilnpl\x02\n";
+const MARK: &[u8; 8] = b"kilnpl\x03\n";
 
 /// What is added to a pipeline's name for what is kept beside it.
 const BESIDE: &str = "footprint";
+
+/// What is added to it for the list of the files that its parameters come from.
+const PARAMS: &str = "params";
 
 /// Bytes of the mark, the key and the digest of what follows.
 const HEAD: usize = 8 + 32 + 32;
@@ -55,7 +59,9 @@ pub struct Identity {
     store: PathBuf,
     folder: PathBuf,
     place: PathBuf,
-    /// The digest of all that decides the pipeline beside the disk.
+    /// The digest of all that decides the pipeline beside the disk and the files of parameters.
+    base: [u8; 32],
+    /// That, and what the files of parameters hold that the text is known to name.
     key: [u8; 32],
 }
 
@@ -107,20 +113,60 @@ impl Identity {
             // Nothing that is kept is like this.
             hasher.update(format!("{:?}", std::time::SystemTime::now()).as_bytes());
         }
-        let key = hasher.finalize().into();
+        let base = hasher.finalize().into();
         let file = PathBuf::from(file.file_name().unwrap_or_default());
-        Ok(Self { root, file, profile: overrides.profile.clone(), text, store, folder, place, key })
+        let profile = overrides.profile.clone();
+        let mut identity = Self { root, file, profile, text, store, folder, place, base, key: base };
+        if let Some(files) = identity.param_files() {
+            identity.key = identity.key_with(&files);
+        }
+        Ok(identity)
+    }
+
+    /// The files that the parameters of this text come from, as they are now, if it is known which they are.
+    fn param_files(&self) -> Option<Vec<(PathBuf, Digest)>> {
+        let bytes = read(&self.place.with_extension(PARAMS), &self.base)?;
+        let from = &mut Reader(&bytes[HEAD..]);
+        let names = (0..from.count()?).map(|_| from.text()).collect::<Option<Vec<_>>>()?;
+        let now = |name: String| {
+            let bytes = param_file::bytes(&self.root.join(&name)).ok()?;
+            Some((PathBuf::from(name), Digest(blake3::hash(&bytes).into())))
+        };
+        names.into_iter().map(now).collect()
+    }
+
+    fn key_with(&self, files: &[(PathBuf, Digest)]) -> [u8; 32] {
+        if files.is_empty() {
+            return self.base;
+        }
+        let mut hasher = blake3::Hasher::new_keyed(&self.base);
+        for (file, digest) in files {
+            hasher.update(format!("{file:?}").as_bytes());
+            hasher.update(&digest.0);
+        }
+        hasher.finalize().into()
     }
 
     fn find(&self, catalog: &Catalog) -> Option<Pipeline> {
-        let bytes = self.read(&self.place)?;
+        let bytes = read(&self.place, &self.key)?;
         wire::decode(&bytes[HEAD..], self.root.clone(), &self.file, self.profile.clone(), catalog)
     }
 
     /// Keeps the pipeline. What goes wrong costs the next command time and nothing else.
     pub fn keep(&self, pipeline: &Pipeline) {
         let Some(bytes) = wire::encode(pipeline) else { return };
-        if let Err(error) = self.write(&self.place, &bytes).and_then(|()| self.make_room()) {
+        let write = || {
+            if !pipeline.param_files.is_empty() {
+                let names: Vec<_> = pipeline.param_files.iter().filter_map(|(file, _)| file.to_str()).collect();
+                let mut list = Vec::new();
+                put_count(&mut list, names.len());
+                names.into_iter().for_each(|name| put_text(&mut list, name));
+                self.write(&self.place.with_extension(PARAMS), &self.base, &list)?;
+            }
+            self.write(&self.place, &self.key_with(&pipeline.param_files), &bytes)?;
+            self.make_room()
+        };
+        if let Err(error) = write() {
             tracing::debug!("cannot keep the pipeline in {}: {error}", self.folder.display());
         }
     }
@@ -128,7 +174,7 @@ impl Identity {
     /// The part of the kept pipeline that a change of these stages can reach, given by their positions. `None` if none is
     /// kept, if it is more than `most` stages, or if what was found on the disk is no longer so.
     pub(crate) fn find_part(&self, catalog: &Catalog, changed: &[usize], most: usize) -> Option<Part> {
-        let bytes = self.read(&self.place)?;
+        let bytes = read(&self.place, &self.key)?;
         let kept = wire::Kept::read(&bytes[HEAD..])?;
         let part = Part::of(&kept, self.empty(kept.params.clone()), changed, most, catalog)?;
         stands(&part.pipeline, &self.store).then_some(part)
@@ -141,6 +187,7 @@ impl Identity {
             file: self.file.clone(),
             profile: self.profile.clone(),
             params,
+            param_files: vec![],
             report: None,
             stages: vec![],
             graph: DiGraph::default(),
@@ -149,27 +196,19 @@ impl Identity {
 
     /// Keeps something that holds for this pipeline only.
     pub(crate) fn keep_beside(&self, bytes: &[u8]) -> io::Result<()> {
-        self.write(&self.place.with_extension(BESIDE), bytes)
+        self.write(&self.place.with_extension(BESIDE), &self.key, bytes)
     }
 
     /// What was kept with [`Self::keep_beside`].
     pub(crate) fn kept_beside(&self) -> Option<Beside> {
-        Some(Beside(self.read(&self.place.with_extension(BESIDE))?))
+        Some(Beside(read(&self.place.with_extension(BESIDE), &self.key)?))
     }
 
-    /// A file that was kept under this identity, and is what was written.
-    fn read(&self, path: &Path) -> Option<Vec<u8>> {
-        let bytes = fs::read(path).ok()?;
-        let rest = bytes.strip_prefix(MARK)?.strip_prefix(&self.key)?;
-        let (sum, rest) = rest.split_first_chunk::<32>()?;
-        (blake3::hash(rest).as_bytes() == sum).then_some(bytes)
-    }
-
-    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn write(&self, path: &Path, key: &[u8; 32], bytes: &[u8]) -> io::Result<()> {
         store::make_folder(&self.store, &self.folder).map_err(io::Error::other)?;
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
         let mut new = tempfile::Builder::new().prefix(UNFINISHED).permissions(permissions).tempfile_in(&self.folder)?;
-        for part in [MARK.as_slice(), &self.key, blake3::hash(bytes).as_bytes(), bytes] {
+        for part in [MARK.as_slice(), key, blake3::hash(bytes).as_bytes(), bytes] {
             new.write_all(part)?;
         }
         new.persist(path).map_err(|e| e.error)?;
@@ -191,9 +230,18 @@ impl Identity {
     }
 }
 
+/// A file that was kept under a key, and is what was written.
+fn read(path: &Path, key: &[u8; 32]) -> Option<Vec<u8>> {
+    let bytes = fs::read(path).ok()?;
+    let rest = bytes.strip_prefix(MARK)?.strip_prefix(key)?;
+    let (sum, rest) = rest.split_first_chunk::<32>()?;
+    (blake3::hash(rest).as_bytes() == sum).then_some(bytes)
+}
+
 /// Whether a file has a name that is given here, or that of one which was not finished. Any other is not Kiln's to delete.
 fn is_kept(name: &str) -> bool {
-    let name = name.strip_suffix(BESIDE).and_then(|name| name.strip_suffix('.')).unwrap_or(name);
+    let beside = |end: &str| name.strip_suffix(end).and_then(|name| name.strip_suffix('.'));
+    let name = beside(BESIDE).or_else(|| beside(PARAMS)).unwrap_or(name);
     let random = name.strip_prefix(UNFINISHED).is_some_and(|rest| rest.len() == 6);
     random || (name.len() == DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

@@ -67,7 +67,7 @@ pub(super) fn check(
     overrides: &Overrides,
 ) -> Result<Pipeline, Vec<Diagnostic>> {
     let name = PathBuf::from(file.file_name().unwrap_or_default());
-    let mut mistakes = Mistakes::new(Texts { file: &name, text, set: &overrides.set });
+    let mut mistakes = Mistakes::new(Texts { file: &name, text, set: &overrides.set, files: vec![] });
     let pipeline = expand(root, &name, text, catalog, overrides, &mut mistakes);
     match pipeline {
         Some(pipeline) if mistakes.is_empty() => Ok(pipeline),
@@ -109,10 +109,11 @@ fn expand(
 ) -> Option<Pipeline> {
     let tree = source::tree(text, 0, 0, mistakes)?;
     let spec = decode::pipeline(&tree, mistakes);
-    let params = params::resolve(&spec, overrides, mistakes);
+    let params = params::resolve(&spec, &root, overrides, mistakes);
     let report = spec.report;
     let world = World::new(spec, params, catalog, &name.to_string_lossy(), mistakes);
     let written = checks::outputs(&world, mistakes);
+    checks::params(&world, &written, mistakes);
     let (inputs, sources) = inputs::resolve(&world, &written, mistakes)?;
     let running: Vec<Running> =
         inputs.iter().enumerate().map(|(id, inputs)| bodies::running(&world, id, inputs, mistakes)).collect();
@@ -142,11 +143,21 @@ fn expand(
         return None;
     }
     let params = world.params.tree.json();
+    let param_files = world.params.files.clone();
     let frames = frames(world);
     // Of a large pipeline the tree is most of what is in memory, and nobody needs it any more.
     let ((), assembled) = rayon::join(move || drop(tree), || assemble(frames, order, inputs, running, &edges));
     let (stages, graph) = assembled?;
-    Some(Pipeline { root, file: name.to_owned(), profile: overrides.profile.clone(), params, report, stages, graph })
+    Some(Pipeline {
+        root,
+        file: name.to_owned(),
+        profile: overrides.profile.clone(),
+        params,
+        param_files,
+        report,
+        stages,
+        graph,
+    })
 }
 
 /// What is left to know of a draft.

@@ -88,12 +88,31 @@ pub(super) struct Texts<'a> {
     pub(super) text: &'a str,
     /// The `--set` arguments.
     pub(super) set: &'a [String],
+    /// Other files that were read, relative to the project, and what they hold.
+    pub(super) files: Vec<(PathBuf, String)>,
+}
+
+/// The places of the first of the other files have this for an origin.
+const FILES: u16 = 1 << 15;
+
+/// The origin of places in the `--set` argument at a position.
+pub(super) fn argument(position: usize) -> u16 {
+    (position + 1).min(usize::from(FILES) - 1) as u16
+}
+
+/// Whether places of an origin lie in another file than the pipeline's.
+pub(super) fn is_other_file(origin: u16) -> bool {
+    origin >= FILES
 }
 
 impl Texts<'_> {
     fn get(&self, origin: u16) -> (PathBuf, &str) {
         match origin {
             0 => (self.file.to_owned(), self.text),
+            FILES.. => {
+                let (file, text) = &self.files[usize::from(origin - FILES)];
+                (file.clone(), text)
+            }
             n => {
                 let argument = self.set.get(usize::from(n) - 1).map_or("", String::as_str);
                 (Label::argument(argument), argument)
@@ -150,6 +169,13 @@ impl<'a> Mistakes<'a> {
         Self { texts, list: vec![], seen: HashSet::new(), foreign: HashSet::new(), effort: Cell::new(0) }
     }
 
+    /// Takes in the text of another file, relative to the project, and gives the origin of its places.
+    pub(super) fn enter(&mut self, file: PathBuf, text: String) -> Option<u16> {
+        let origin = u16::try_from(self.texts.files.len()).ok()?.checked_add(FILES)?;
+        self.texts.files.push((file, text));
+        Some(origin)
+    }
+
     /// Takes a mistake in.
     pub(super) fn add(&mut self, mistake: Mistake) {
         if self.list.len() >= MOST {
@@ -200,6 +226,11 @@ impl<'a> Mistakes<'a> {
     /// Whether no more names are looked for.
     pub(super) fn tired(&self) -> bool {
         self.effort.get() >= EFFORT
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.list.len()
     }
 
     /// Whether there are none.

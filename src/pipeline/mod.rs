@@ -1,7 +1,8 @@
 //! From `pipeline.yaml` to a DAG of checked stages.
 //!
 //! [`load`] goes through these steps, one file each: the text becomes a tree of placed values (`source`, by way of
-//! `parse` and `positions`), the tree a typed spec (`decode`, `spec`); parameters are settled (`params`), matrices
+//! `parse` and `positions`), the tree a typed spec (`decode`, `spec`); parameters are settled (`params`,
+//! from files too: `param_file`), matrices
 //! expanded (`matrix`) and with them stages (`expand`); inputs are followed to their producers (`inputs`,
 //! `reference`), bodies filled in (`bodies`, `with`, `command`, `environment`, `shell`), paths checked (`check`, `reach`, `documents`), the report's references too (`report`), and
 //! the whole is put in order (`graph`). What came out is kept (`kept`, `wire`), and taken again while it still holds. Mistakes are collected along the way (`mistake`) and told together.
@@ -26,6 +27,7 @@ mod mistake;
 mod name;
 mod near;
 mod node;
+mod param_file;
 mod params;
 mod parse;
 mod part;

@@ -5,7 +5,7 @@ use serde_json::{Map, Number, Value};
 /// Bytes of one of the texts that make up a pipeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Place {
-    /// 0 is the pipeline file, n the n-th `--set` argument.
+    /// 0 is the pipeline file, n the n-th `--set` argument; the larger ones are other files (`mistake.rs`).
     pub(super) origin: u16,
     /// First byte.
     pub(super) start: u32,

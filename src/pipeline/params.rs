@@ -2,13 +2,15 @@
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use super::Overrides;
 use super::interpolate;
-use super::mistake::{Mistake, Mistakes, Spot};
+use super::mistake::{self, Mistake, Mistakes, Spot, is_other_file};
 use super::node::{Content, Entry, Node, Place};
+use super::param_file;
 use super::source;
-use super::spec::Spec;
+use super::spec::{ParamsSpec, Spec};
 use super::template::{self, Part, Use};
 
 /// How many values `${...}` may copy in one pipeline, all variants together.
@@ -24,6 +26,10 @@ pub(super) struct Params {
     index: HashMap<String, usize>,
     /// Top-level keys that were refused, and are not in the tree.
     broken: Vec<String>,
+    /// Whether all of `params:` could be read. If not, nobody knows which parameters there are.
+    all_read: bool,
+    /// The files that they come from.
+    pub(super) files: Vec<param_file::Read>,
     budget: Cell<usize>,
 }
 
@@ -32,7 +38,8 @@ impl Params {
     pub(super) fn is_broken(&self, name: Use<'_>) -> bool {
         let mut segments = name.segments();
         segments.next() == Some("params")
-            && segments.next().map_or(!self.broken.is_empty(), |key| self.broken.iter().any(|b| b == key))
+            && (!self.all_read
+                || segments.next().map_or(!self.broken.is_empty(), |key| self.broken.iter().any(|b| b == key)))
     }
 
     /// The parameter of a name without dots.
@@ -62,14 +69,27 @@ fn spend(budget: &Cell<usize>, weight: usize) -> Result<(), Mistake> {
 }
 
 /// Works the parameters out.
-pub(super) fn resolve(spec: &Spec<'_>, overrides: &Overrides, mistakes: &mut Mistakes<'_>) -> Params {
-    let empty = Node::new(Content::Map(vec![]));
-    let mut tree = spec.params.cloned().unwrap_or(empty);
+pub(super) fn resolve(spec: &Spec<'_>, root: &Path, overrides: &Overrides, mistakes: &mut Mistakes<'_>) -> Params {
+    let mut files = Vec::new();
+    let mut tree = Node::new(Content::Map(vec![]));
+    let before = mistakes.count();
+    for part in param_file::trees(&spec.params, root, &mut files, mistakes) {
+        merge(&mut tree, &part);
+    }
+    let all_read = mistakes.count() == before;
     for profile in &spec.profiles {
-        let Some(params) = profile.params else { continue };
-        unknown(&tree, params, profile.name, mistakes);
-        if overrides.profile.as_deref() == Some(profile.name) {
-            merge(&mut tree, params);
+        // Of a profile that nobody asked for only what stands here is looked at.
+        let asked = overrides.profile.as_deref() == Some(profile.name);
+        let here = |part: &&ParamsSpec<'_>| asked || matches!(part, ParamsSpec::Inline(_));
+        let parts: Vec<_> = profile.params.iter().filter(here).copied().collect();
+        for part in param_file::trees(&parts, root, &mut files, mistakes) {
+            // Of what could not be read nobody knows what it declares.
+            if all_read {
+                unknown(&tree, &part, profile.name, mistakes);
+            }
+            if asked {
+                merge(&mut tree, &part);
+            }
         }
     }
     if let Some(wanted) = &overrides.profile
@@ -81,14 +101,20 @@ pub(super) fn resolve(spec: &Spec<'_>, overrides: &Overrides, mistakes: &mut Mis
         mistakes.add(Mistake::new(format!("unknown profile `{wanted}`")).hint(hint));
     }
     for (i, argument) in overrides.set.iter().enumerate() {
-        set(&mut tree, argument, (i + 1).min(usize::from(u16::MAX)) as u16, mistakes);
+        set(&mut tree, argument, mistake::argument(i), all_read, mistakes);
     }
     let budget = Cell::new(BUDGET);
     let top = entries_of(&tree).iter().map(|entry| (entry.key.as_str(), &entry.node)).collect();
     let mut resolver =
         Resolver { root: &tree, top, budget: &budget, done: HashMap::new(), stack: vec![], depth: 0, mistakes };
-    let mut params =
-        Params { tree: Node::new(Content::Null), index: HashMap::new(), broken: vec![], budget: Cell::new(0) };
+    let mut params = Params {
+        tree: Node::new(Content::Null),
+        index: HashMap::new(),
+        broken: vec![],
+        all_read,
+        files,
+        budget: Cell::new(0),
+    };
     let mut entries = Vec::new();
     for entry in entries_of(&tree) {
         match resolver.node(&entry.node) {
@@ -138,7 +164,7 @@ fn merge(base: &mut Node, over: &Node) {
 }
 
 /// Applies `params.a.b=VALUE`, or `a.b=VALUE`; the value is YAML.
-fn set(tree: &mut Node, argument: &str, origin: u16, mistakes: &mut Mistakes<'_>) {
+fn set(tree: &mut Node, argument: &str, origin: u16, all_read: bool, mistakes: &mut Mistakes<'_>) {
     let Some((path, value)) = argument.split_once('=') else {
         mistakes.add(
             Mistake::new(format!("`--set {argument}` sets nothing"))
@@ -152,6 +178,9 @@ fn set(tree: &mut Node, argument: &str, origin: u16, mistakes: &mut Mistakes<'_>
     let mut target = &mut *tree;
     for name in names.split('.') {
         if target.step(name).is_none() {
+            if !all_read {
+                return;
+            }
             let hint = interpolate::known(target, name, mistakes);
             let mistake = Mistake::new(format!("`--set` names no parameter of this pipeline: `{names}`"));
             mistakes.add(mistake.at(place, format!("there is no `{name}`")).hint(hint));
@@ -180,7 +209,10 @@ struct Resolver<'a, 'm, 't> {
 impl<'a> Resolver<'a, '_, '_> {
     fn node(&mut self, node: &'a Node) -> Option<Node> {
         let content = match &node.content {
-            Content::Text(text) if text.contains("${") => return self.text(node.place, text),
+            // In a file that other programs read such a text is theirs.
+            Content::Text(text) if text.contains("${") && !is_other_file(node.place.origin) => {
+                return self.text(node.place, text);
+            }
             Content::List(items) => {
                 let items: Vec<_> = items.iter().map(|n| self.node(n)).collect();
                 Content::List(items.into_iter().collect::<Option<_>>()?)
@@ -267,7 +299,7 @@ impl<'a> Resolver<'a, '_, '_> {
         }
         let mut node = self.root;
         while let Some(segment) = segments.next() {
-            if let Some(inner) = node.text().and_then(template::whole) {
+            if let Some(inner) = node.text().and_then(template::whole).filter(|_| !is_other_file(node.place.origin)) {
                 // The way leads through another reference: `${params.a.b}` where `a: ${params.c}`.
                 let mut value = &self.named(inner, node.place)?;
                 for segment in std::iter::once(segment).chain(segments) {

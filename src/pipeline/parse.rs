@@ -49,6 +49,18 @@ pub(super) fn tree(text: &str, aliased: usize) -> Result<Node, Fault> {
     seed.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|e| fault(&e))
 }
 
+/// Has a reader of another format make the tree of a text of so many bytes.
+pub(super) fn seeded<T, E>(length: usize, read: impl FnOnce(Tree<'_>) -> Result<T, E>) -> Result<T, E> {
+    read(Tree { budget: &Cell::new(length) })
+}
+
+/// A message of a reader's, and the hint if it is ours.
+pub(super) fn own_words(message: &str) -> (&str, Option<String>) {
+    let Some((_, own)) = message.rsplit_once(PREFIX) else { return (message, None) };
+    let (own, hint) = own.split_once(PREFIX_OF_HINT).unwrap_or((own, ""));
+    (own, Some(hint.split(" at line ").next().unwrap_or_default().to_owned()))
+}
+
 /// Takes serde_yaml's sentence apart: `WHAT at line 1 column 2, while parsing THIS at line 3 column 4`.
 fn fault(error: &serde_yaml::Error) -> Fault {
     let text = error.to_string();
@@ -93,7 +105,7 @@ fn shown(value: f64) -> &'static str {
 
 /// Builds a [`Node`] and counts what it builds.
 #[derive(Clone, Copy)]
-struct Tree<'b> {
+pub(super) struct Tree<'b> {
     budget: &'b Cell<usize>,
 }
 

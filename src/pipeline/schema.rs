@@ -18,7 +18,7 @@ const VARIABLE: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
 pub fn schema(catalog: &Catalog) -> Value {
     let mut schema = object(PIPELINE, |key| match key {
         "version" => json!({ "const": 1, "description": "The version of the format: 1." }),
-        "params" => mapping("Parameters: `${params.NAME}`.", true.into()),
+        "params" => params("Parameters: `${params.NAME}`."),
         "profiles" => mapping("What `--profile NAME` lays over the parameters.", profile()),
         "report" => text("A Markdown file that becomes the report's page after a run."),
         "shell" => shell("The shell that runs the scripts."),
@@ -36,7 +36,17 @@ pub fn schema(catalog: &Catalog) -> Value {
 }
 
 fn profile() -> Value {
-    object(PROFILE, |_| mapping("Laid over the pipeline's parameters.", true.into()))
+    object(PROFILE, |_| params("Laid over the pipeline's parameters."))
+}
+
+fn params(doc: &str) -> Value {
+    let here = mapping("By name.", true.into());
+    let file = json!({ "type": "string", "pattern": r"\.(ya?ml|json|toml)$" });
+    let list = json!({ "type": "array", "items": { "anyOf": [here, file] } });
+    json!({
+        "description": format!("{doc} A mapping, a file (YAML, JSON or TOML), or a list of these, each laid over those before it."),
+        "anyOf": [here, file, list],
+    })
 }
 
 fn stage(catalog: &Catalog) -> Value {

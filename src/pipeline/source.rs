@@ -1,12 +1,21 @@
 //! Text to a placed tree: the YAML is read for its values and for its positions, and what is no YAML is explained.
 
 use super::mistake::{Mistake, Mistakes};
-use super::node::{Node, Place};
+use super::node::{Entry, Node, Place};
 use super::positions::FaultKind;
 use super::{parse, pieces, positions};
 
 /// Reads a YAML text that begins `base` bytes into the text with number `origin`.
 pub(super) fn tree(text: &str, origin: u16, base: u32, mistakes: &mut Mistakes<'_>) -> Option<Node> {
+    read(text, origin, base, false, mistakes)
+}
+
+/// Reads a YAML text that other programs read, too: what it merges with `<<` is left to the caller.
+pub(super) fn foreign(text: &str, origin: u16, mistakes: &mut Mistakes<'_>) -> Option<Node> {
+    read(text, origin, 0, true, mistakes)
+}
+
+fn read(text: &str, origin: u16, base: u32, merges: bool, mistakes: &mut Mistakes<'_>) -> Option<Node> {
     if origin == 0
         && base == 0
         && let Some(node) = pieces::tree(text)
@@ -44,15 +53,19 @@ pub(super) fn tree(text: &str, origin: u16, base: u32, mistakes: &mut Mistakes<'
         }
     };
     marks.place(&mut node, origin, &mut |first, entry| {
-        mistakes.add(if entry.key == "<<" {
-            Mistake::new("`<<` merges nothing here")
-                .at(entry.place, "")
-                .hint("share values through `params`, a `matrix` or a profile")
-        } else {
-            Mistake::new(format!("`{}` stands here twice", entry.key)).at(entry.place, "").at(first, "first here")
-        });
+        if entry.key != "<<" {
+            mistakes.add(twice(first, entry));
+        } else if !merges {
+            let mistake = Mistake::new("`<<` merges nothing here").at(entry.place, "");
+            mistakes.add(mistake.hint("share values through `params`, a `matrix` or a profile"));
+        }
     });
     Some(node)
+}
+
+/// A key that stands twice in its mapping.
+pub(super) fn twice(first: Place, entry: &Entry) -> Mistake {
+    Mistake::new(format!("`{}` stands here twice", entry.key)).at(entry.place, "").at(first, "first here")
 }
 
 /// Why the first look did not take a text.
@@ -73,8 +86,7 @@ fn explain(fault: parse::Fault, text: &str, origin: u16, base: u32) -> Mistake {
         "recursion limit exceeded" => Mistake::new(TOO_DEEP),
         "repetition limit exceeded" => Mistake::new("the aliases in this YAML repeat too many values"),
         message if message.contains("more than one document") => {
-            Mistake::new("the pipeline file holds more than one YAML document")
-                .hint("remove the line `---` and what follows it")
+            Mistake::new("the file holds more than one YAML document").hint("remove the line `---` and what follows it")
         }
         message if fault.refused.is_some() => Mistake::new(message),
         message => Mistake::new(format!("this is not YAML: {message}")),

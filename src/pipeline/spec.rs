@@ -6,8 +6,8 @@ use super::node::{Entry, Node, Place};
 
 /// A pipeline file.
 pub(super) struct Spec<'n> {
-    /// `params:`; a mapping.
-    pub(super) params: Option<&'n Node>,
+    /// `params:`, in the order in which they are laid over each other.
+    pub(super) params: Vec<ParamsSpec<'n>>,
     /// `profiles:`.
     pub(super) profiles: Vec<Profile<'n>>,
     /// `report:`.
@@ -20,8 +20,17 @@ pub(super) struct Spec<'n> {
 pub(super) struct Profile<'n> {
     /// Its name.
     pub(super) name: &'n str,
-    /// What it lays over `params:`; a mapping.
-    pub(super) params: Option<&'n Node>,
+    /// What it lays over `params:`.
+    pub(super) params: Vec<ParamsSpec<'n>>,
+}
+
+/// Some parameters.
+#[derive(Clone, Copy)]
+pub(super) enum ParamsSpec<'n> {
+    /// A mapping of the pipeline file.
+    Inline(&'n Node),
+    /// The path of a file of parameters.
+    File(&'n Node),
 }
 
 /// A stage as declared.

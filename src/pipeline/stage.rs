@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::diagnostic::Span;
+use crate::hash::Digest;
 use crate::kind::{Kind, Role};
 
 /// A stage's index in [`Pipeline::stages`].
@@ -28,6 +29,8 @@ pub struct Pipeline {
     pub profile: Option<String>,
     /// The parameters in force: `params`, then the profile's, then `--set`.
     pub params: Value,
+    /// The files that parameters come from, relative to the root, with the digests of their bytes.
+    pub param_files: Vec<(PathBuf, Digest)>,
     /// The report, if the pipeline names one.
     pub report: Option<Report>,
     /// Every variant, in topological order; declaration order among equals.

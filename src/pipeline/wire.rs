@@ -7,6 +7,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use serde_json::Value;
 
 use crate::diagnostic::Span;
+use crate::hash::Digest;
 use crate::journal::wire::{Reader, put_count, put_text};
 use crate::kind::{Catalog, Role};
 
@@ -23,6 +24,11 @@ const OUTPUT: u8 = 1;
 pub(super) fn encode(pipeline: &Pipeline) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(pipeline.stages.len() * 256);
     put_text(&mut out, &pipeline.params.to_string());
+    put_count(&mut out, pipeline.param_files.len());
+    for (file, digest) in &pipeline.param_files {
+        put_path(&mut out, file)?;
+        out.extend_from_slice(&digest.0);
+    }
     out.push(u8::from(pipeline.report.is_some()));
     if let Some(report) = &pipeline.report {
         put_path(&mut out, &report.file)?;
@@ -59,13 +65,14 @@ pub(super) fn decode(
     let same = |id: usize| (id < count).then_some(StageId(id));
     let stages = kept.stages.iter().map(|bytes| stage(bytes, &same, kinds)).collect::<Option<Vec<_>>>()?;
     let graph = graph(count, kept.edges.iter().copied());
-    let (params, report) = (kept.params, kept.report);
-    Some(Pipeline { root, file: file.to_owned(), profile, params, report, stages, graph })
+    let (params, param_files, report) = (kept.params, kept.param_files, kept.report);
+    Some(Pipeline { root, file: file.to_owned(), profile, params, param_files, report, stages, graph })
 }
 
 /// What [`encode`] wrote, its stages as they stand there.
 pub(super) struct Kept<'a> {
     pub(super) params: Value,
+    pub(super) param_files: Vec<(PathBuf, Digest)>,
     pub(super) report: Option<Report>,
     pub(super) stages: Vec<&'a [u8]>,
     /// Producer and consumer, as positions.
@@ -76,6 +83,8 @@ impl<'a> Kept<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let from = &mut Reader(bytes);
         let params = serde_json::from_str(from.str()?).ok()?;
+        let file = |from: &mut Reader<'_>| Some((PathBuf::from(from.text()?), Digest(from.array()?)));
+        let param_files = (0..from.count()?).map(|_| file(from)).collect::<Option<Vec<_>>>()?;
         let report = match from.byte()? {
             0 => None,
             _ => Some(Report { file: from.text()?.into(), text: from.text()?, page: from.text()?.into() }),
@@ -89,7 +98,7 @@ impl<'a> Kept<'a> {
             }
             edges.push((producer, consumer));
         }
-        from.0.is_empty().then_some(Self { params, report, stages, edges })
+        from.0.is_empty().then_some(Self { params, param_files, report, stages, edges })
     }
 }
 

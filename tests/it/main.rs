@@ -30,6 +30,7 @@ mod links;
 mod numbers;
 mod owners;
 mod ownership;
+mod param_files;
 mod params;
 mod place;
 mod project;
