@@ -1,4 +1,4 @@
-//! Parameters from files: what counts, what lies over what, and that a change is noticed.
+//! `params:` from files: what counts, what lies over what, and that a change is noticed.
 
 use crate::project::Project;
 
