@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use clap::Args;
 use kiln::engine::Records;
+use kiln::reason::Reason;
 use kiln::record::{Outcome, RunRecord, StageRecord};
 use kiln::store::Traced;
 
@@ -49,8 +50,15 @@ pub(crate) fn log(place: &Place, args: &Log) -> Result<u8, Stop> {
     if args.follow && follow::follow(&past, &run.id, stage)? {
         return Ok(0);
     }
+    if args.run.is_none()
+        && let Some(newer) = goes_on_without(&past, &run, &name)
+        && !args.path
+    {
+        let text = format!("run {newer} goes on and has not executed `{name}`; this is of run {}", run.id);
+        render::talk(&format!("{text}\n"));
+    }
     let Some(log) = &stage.log else {
-        let text = format!("`{}` said nothing in run {}", stage.name, run.id);
+        let text = saying_nothing(&run.id, stage);
         if args.path {
             return Err(Stop::Usage(format!("{text}, so there is no log")));
         }
@@ -63,6 +71,9 @@ pub(crate) fn log(place: &Place, args: &Log) -> Result<u8, Stop> {
     if args.path {
         render::data(&format!("{}\n", path.display()))?;
         return Ok(0);
+    }
+    if let Some(text) = unfinished(&run.id, stage) {
+        render::talk(&format!("{text}\n"));
     }
     render::file(&path).map_err(|error| gone(&stage.name, &path, &error))?;
     Ok(0)
@@ -88,6 +99,36 @@ fn newest(past: &Past, stage: &str) -> Result<Rc<RunRecord>, Stop> {
         (Some(traced), Ok(recorded)) if recorded.started > traced.started => Ok(recorded),
         (Some(traced), _) => Ok(Rc::new(traced)),
         (None, recorded) => recorded,
+    }
+}
+
+/// A run that goes on, is newer than one, and has not executed a stage.
+fn goes_on_without(past: &Past, run: &RunRecord, stage: &str) -> Option<String> {
+    let newest = past.store.traces(Some(&past.project)).into_iter().find(|traced| traced.alive)?;
+    let knows = newest.record().stages.iter().any(|of| of.name == stage && was_executed(of));
+    (newest.began.started > run.started && !knows).then_some(newest.began.id)
+}
+
+/// What is to be said before the log of an execution that has not ended by itself.
+fn unfinished(run: &str, stage: &StageRecord) -> Option<String> {
+    let name = &stage.name;
+    match stage.why().first() {
+        Some(Reason::UnderWay) => Some(format!("run {run} goes on: `{name}` has said so far")),
+        Some(Reason::Killed) => Some(format!("run {run} was killed: `{name}` had said until then")),
+        Some(Reason::Interrupted) if stage.start.is_some() => {
+            Some(format!("run {run} was interrupted: `{name}` had said until then"))
+        }
+        _ => None,
+    }
+}
+
+fn saying_nothing(run: &str, stage: &StageRecord) -> String {
+    let name = &stage.name;
+    match stage.why().first() {
+        Some(Reason::UnderWay) => format!("run {run} goes on: `{name}` has said nothing so far"),
+        Some(Reason::Killed) => format!("run {run} was killed: `{name}` had said nothing until then"),
+        Some(Reason::Interrupted) => format!("run {run} was interrupted: `{name}` had said nothing until then"),
+        _ => format!("`{name}` said nothing in run {run}"),
     }
 }
 

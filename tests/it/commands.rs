@@ -189,6 +189,25 @@ fn a_retry_gives_a_second_chance() {
 }
 
 #[test]
+fn attempts_are_apart_in_the_log_and_the_last_one_is_told() {
+    let project = Project::new(
+        "version: 1\nstages:\n  bad: {run: printf 'cannot do it in '; pwd; printf cut; exit 3, retries: 2, outputs: {x: out/x}}\n",
+    );
+    let ran = project.kiln(&["run", "--json"]);
+    assert_eq!(ran.code, Some(1));
+    let log = project.kiln(&["log", "bad"]).stdout;
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines.len(), 8, "{log}");
+    for (attempt, lines) in lines.chunks(3).enumerate() {
+        assert!(lines[0].starts_with("cannot do it in") && lines[1] == "cut", "{log}");
+        assert!(attempt == 2 || lines[2] == format!("kiln: attempt {} of 3", attempt + 2), "{log}");
+    }
+    let record = ran.record();
+    let error = record.stage("bad")["error"].as_str().expect("an error");
+    assert!(error.matches("cannot do it").count() == 1 && !error.contains("attempt"), "{error}");
+}
+
+#[test]
 fn a_failure_skips_what_needs_it_and_keep_going_does_the_rest() {
     let pipeline = "\
 version: 1

@@ -50,11 +50,14 @@ fn a_run_that_goes_on_is_seen_from_another_terminal() {
     let status = project.kiln(&["status"]).stdout;
     assert!(status.contains(&format!("run {id} goes on for")) && status.contains("  train[seed=1]  "), "{status}");
     let shown = project.kiln(&["show", &id]).stdout;
-    assert!(shown.contains("running") && shown.contains("not finished"), "{shown}");
+    assert!(shown.contains("running") && shown.contains("under way"), "{shown}");
+    assert!(!shown.contains("skipped") && !shown.contains("not finished"), "{shown}");
     let shown = project.kiln(&["show", "train[seed=1]"]).stdout;
-    assert!(shown.contains("not finished in run") && shown.contains("under way"), "{shown}");
+    assert!(shown.contains("under way in run") && shown.matches("under way").count() == 1, "{shown}");
 
-    assert_eq!(project.kiln(&["log", "train[seed=1]"]).stdout, "seed 1\n");
+    let ran = project.kiln(&["log", "train[seed=1]"]);
+    assert_eq!(ran.stdout, "seed 1\n");
+    assert!(ran.stderr.contains(&format!("run {id} goes on: `train[seed=1]` has said so far")), "{}", ran.stderr);
     let follow = |stage: &str| {
         let mut command = project.command(&["log", "-f", stage]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start kiln")
@@ -93,7 +96,9 @@ fn a_run_that_was_killed_is_listed_with_what_it_had_done() {
     assert!(record.stage("quick")["outputs"]["o"]["digest"].is_string());
     let shown = project.kiln(&["show", &id]).stdout;
     assert!(shown.contains("killed") && shown.contains("not finished"), "{shown}");
-    assert_eq!(project.kiln(&["log", "train[seed=1]"]).stdout, "seed 1\n");
+    let ran = project.kiln(&["log", "train[seed=1]"]);
+    assert_eq!(ran.stdout, "seed 1\n");
+    assert!(ran.stderr.contains(&format!("run {id} was killed: `train[seed=1]` had said")), "{}", ran.stderr);
     assert_eq!(project.kiln(&["log", "train[seed=1]", "-f"]).stdout, "seed 1\n", "it does not go on");
     assert!(!project.kiln(&["status"]).stdout.contains("goes on"));
 
@@ -108,13 +113,49 @@ fn a_run_that_was_killed_is_listed_with_what_it_had_done() {
     assert_eq!(project.run(&[]).outcome("last"), "executed");
     let runs = project.kiln(&["runs", "--json"]).json();
     assert_eq!(runs["runs"].as_array().expect("runs").len(), 2);
-    assert_eq!(project.kiln(&["log", "train[seed=1]"]).stdout, "seed 1\nthe end\n");
+    let ran = project.kiln(&["log", "train[seed=1]"]);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("seed 1\nthe end\n", ""), "that one ended");
     // It is kept as long as results that no record names.
     assert_eq!(project.kiln(&["gc", "--delete"]).code, Some(0));
     assert_eq!(traces(&project).len(), 1);
     assert_eq!(project.kiln(&["gc", "--delete", "--unrecorded", "0"]).code, Some(0));
     assert!(traces(&project).is_empty());
     assert_eq!(project.kiln(&["verify"]).code, Some(0));
+}
+
+#[test]
+fn an_old_log_is_not_taken_for_that_of_a_run_that_goes_on() {
+    let mail = mailbox();
+    let project = Project::new(&format!(
+        "version: 1\nparams: {{x: old}}\nstages:\n  \
+         first:\n    run: |\n      touch {0}/${{params.x}}\n      test ${{params.x}} = old || while ! test -e {0}/go; do sleep 0.01; done\n      \
+         echo ${{params.x}} > out/a\n    outputs: {{o: out/a}}\n  \
+         second: {{run: cat out/a; cp out/a out/b, inputs: {{i: {{from: first.o}}}}, outputs: {{o: out/b}}}}\n",
+        mail.path().display()
+    ));
+    let old = project.run(&[]).0["id"].as_str().expect("an id").to_owned();
+    let mut command = project.command(&["run", "--set", "x=new"]);
+    let mut child = command.stderr(Stdio::null()).spawn().expect("start kiln");
+    wait_for(&mail.path().join("new"));
+    let ran = project.kiln(&["log", "second"]);
+    assert_eq!(ran.stdout, "old\n");
+    let told = format!("goes on and has not executed `second`; this is of run {old}");
+    assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+    // What says nothing is no reason to show what was said before.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let ran = project.kiln(&["log", "first"]);
+        assert_eq!(ran.stdout, "");
+        if ran.stderr.contains("goes on: `first` has said nothing so far") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{}", ran.stderr);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::fs::write(mail.path().join("go"), "").expect("write");
+    assert!(child.wait().expect("wait").success());
+    let ran = project.kiln(&["log", "second"]);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("new\n", ""));
 }
 
 /// The files of traces.

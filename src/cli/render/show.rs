@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use kiln::kind::Role;
+use kiln::reason::Reason;
 use kiln::record::{Outcome, RunRecord, RunStatus, StageRecord};
 use kiln::show::reason::past;
 use kiln::show::script::{as_written, written};
@@ -107,7 +108,7 @@ fn last_result(last: &LastRun, all: bool, look: &Look) -> String {
                 .map(|(i, line)| [if i == 0 { what.to_owned() } else { String::new() }, one_line(line)]),
         );
     };
-    told("why", record.why().iter().map(past).collect());
+    told("why", reasons(record).iter().map(past).collect());
     told("warning", record.warnings.clone());
     told("error", record.error.iter().flat_map(|error| error.lines()).map(str::to_owned).collect());
     let mut text = section("last run", &rows, look);
@@ -144,10 +145,18 @@ fn value(value: &Value) -> String {
 fn words(record: &StageRecord) -> String {
     match record.outcome {
         Outcome::UpToDate => "up to date".into(),
+        _ if record.causes.contains(&Reason::UnderWay) => "under way".into(),
         // It was begun.
         Outcome::Skipped if record.start.is_some() => "not finished".into(),
         outcome => outcome.to_string(),
     }
+}
+
+/// Why, unless the outcome says it already.
+fn reasons(record: &StageRecord) -> Vec<Reason> {
+    let mut reasons = record.why();
+    reasons.retain(|reason| *reason != Reason::UnderWay);
+    reasons
 }
 
 /// A run: what it was asked, on what, and what became of its stages.
@@ -209,7 +218,7 @@ fn stages_of(run: &RunRecord, all: bool) -> Grid {
 
 fn why(record: &StageRecord) -> String {
     let error = record.error.as_ref().and_then(|error| error.lines().next()).map(str::to_owned);
-    let reasons = record.why();
+    let reasons = reasons(record);
     let more = if reasons.len() > 1 { format!(" and {} more", reasons.len() - 1) } else { String::new() };
     let text = error.or_else(|| reasons.first().map(|reason| past(reason) + &more)).unwrap_or_default();
     console::truncate_str(&one_line(&text), VALUE, "...").into_owned()

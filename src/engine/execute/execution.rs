@@ -79,6 +79,8 @@ impl Execution<'_> {
                     let summary = why.lines().next().unwrap_or_default().to_owned();
                     let text = format!("{summary}; attempt {} of {}", attempt + 1, self.stage.retries + 1);
                     (self.events)(Event::Message { text });
+                    // The log has all of them, one below the other.
+                    let _ = self.open_log().map(|file| log::begin_attempt(file, attempt + 1, self.stage.retries + 1));
                 }
                 other => return other,
             }
@@ -331,7 +333,7 @@ impl Execution<'_> {
 
     /// The log.
     pub(crate) fn open_log(&self) -> Result<File, Failure> {
-        let open = || File::options().create(true).append(true).open(self.log);
+        let open = || File::options().create(true).read(true).append(true).open(self.log);
         match open() {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 self.store.make_folder(self.log.parent().unwrap_or(self.log))?;

@@ -1,7 +1,7 @@
 //! The log of an execution: kept within bounds, however much a stage says.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -16,6 +16,9 @@ const NOTE: [&str; 2] = [
     "kiln: the log grew too long; about ",
     " bytes of it were dropped here, perhaps with the beginning of the next line\n",
 ];
+
+/// How the line begins that stands before what a later attempt says.
+const ATTEMPT: &str = "kiln: attempt ";
 
 /// So much of a log is looked through at its beginning, and at its end.
 const LOOKED_THROUGH: u64 = 1 << 20;
@@ -36,6 +39,27 @@ pub(crate) fn excerpt(path: &Path, from: u64) -> Option<String> {
         text.push_str(&read(end.max(length - LOOKED_THROUGH), length)?);
     }
     (!text.is_empty()).then_some(text)
+}
+
+/// Writes which attempt the log goes on with.
+pub(super) fn begin_attempt(mut log: File, number: u32, of: u32) -> io::Result<()> {
+    let length = log.metadata()?.len();
+    let mut last = [b'\n'];
+    if length > 0 {
+        log.read_exact_at(&mut last, length - 1)?;
+    }
+    let line = if last[0] == b'\n' { "" } else { "\n" };
+    // At once: nobody is to read half of it.
+    log.write_all(format!("{line}{ATTEMPT}{number} of {of}\n").as_bytes())
+}
+
+/// What the last attempt said, of the lines of a log.
+pub(super) fn last_attempt<'l, 'a>(lines: &'l [&'a str]) -> &'l [&'a str] {
+    let begins = |line: &&str| {
+        let numbers = line.strip_prefix(ATTEMPT).and_then(|rest| rest.split_once(" of "));
+        numbers.is_some_and(|(number, of)| number.parse::<u32>().is_ok() && of.parse::<u32>().is_ok())
+    };
+    lines.iter().rposition(begins).map_or(lines, |at| &lines[at + 1..])
 }
 
 /// Drops the middle of a log that has grown too long: its beginning stays, and what is said from now on. The stage may go on
@@ -82,7 +106,6 @@ fn earlier(head: &[u8]) -> Option<(usize, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
 
     fn lines(path: &Path) -> Vec<String> {
         std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use super::log::last_attempt;
+
 /// So many bytes at the end are looked at.
 const WINDOW: u64 = 64 * 1024;
 
@@ -12,11 +14,12 @@ const LONG: usize = 400;
 const BEGINNING: usize = 240;
 const END: usize = 120;
 
-/// The last `count` lines that tell something; nothing if the file cannot be read. Blank lines do not count, nor do the calls that a program of
+/// The last `count` lines of the last attempt that tell something; nothing if the file cannot be read. Blank lines do not count, nor do the calls that a program of
 /// Rust lists after what went wrong.
 pub fn last_lines(path: &Path, count: usize) -> Vec<String> {
     let text = end(path).unwrap_or_default();
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty() && !is_call(line)).collect();
+    let lines = last_attempt(&lines);
     lines[lines.len().saturating_sub(count)..].iter().map(|line| shortened(line)).collect()
 }
 
