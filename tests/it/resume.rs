@@ -321,5 +321,23 @@ fn a_checkpoint_that_cannot_be_kept_is_no_failure() {
     std::os::unix::fs::symlink("nowhere", project.root().join("cache/trees")).expect("link");
     let trained = train(&project, 2, &[]);
     assert!(trained.log.contains("epoch 1 is not kept: cannot create"), "{}", trained.log);
+    assert_eq!(trained.log.matches("is not kept").count(), 1, "that of all epochs is told once: {}", trained.log);
     assert_eq!(trained.digests(), straight(MOMENTUM, 2));
+}
+
+#[test]
+fn epochs_that_end_after_a_change_of_a_source_are_told_of_once() {
+    let project = project(BUSY);
+    project.run(&["split"]);
+    std::fs::copy(project.root().join("out/split/split.safetensors"), project.root().join("own-split")).expect("copy");
+    project.edit("pipeline.yaml", "split: {from: split.split}", "split: own-split");
+    let child = start(&project, 10 * MANY);
+    // By content the same: it was written to.
+    let bytes = std::fs::read(project.root().join("own-split")).expect("read");
+    std::fs::write(project.root().join("own-split"), bytes).expect("write");
+    let ran = Ran::from(child.wait_with_output().expect("wait for kiln"));
+    assert_eq!(ran.code, Some(1), "{}", project.read("stderr"));
+    let told = project.read("stderr");
+    let not_kept = told.lines().filter(|line| line.starts_with("train: ") && line.contains("is not kept: own-split was changed")).count();
+    assert!(not_kept <= 1, "{told}");
 }

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -145,15 +146,21 @@ impl Execution<'_> {
         let resumed = if forced { None } else { checkpoints.resume(&from, &|text| self.say(text))? };
         let resume = resumed.as_ref().map(|resumed| (resumed.step, from));
         job.checkpoints = kind::Checkpoints { resume, folder: Some(folder) };
+        let told = AtomicBool::new(false);
         let keep = |announced: Announced| {
             let seconds = announced.at.duration_since(began).as_secs_f64();
-            self.keep(&checkpoints, &announced, seconds, resumed.clone(), linked);
+            match self.keep(&checkpoints, &announced, seconds, resumed.clone(), linked) {
+                Ok(()) => told.store(false, Ordering::Relaxed),
+                // What is wrong with one step is mostly wrong with those after it.
+                Err(_) if told.swap(true, Ordering::Relaxed) => {}
+                Err(why) => self.say(format!("{} is not kept: {why}", checkpoints.name(announced.step))),
+            }
         };
         self.run_kind(&job, scratch, linked, &keep)?;
         Ok((job.outputs, resumed))
     }
 
-    /// Keeps the state after a step. What goes wrong costs a later execution time and is no failure of this one.
+    /// Keeps the state after a step, or says why it cannot. That costs a later execution time and is no failure of this one.
     fn keep(
         &self,
         checkpoints: &Checkpoints,
@@ -161,20 +168,27 @@ impl Execution<'_> {
         seconds: f64,
         resumed: Option<Resumed>,
         linked: &Linked,
-    ) {
+    ) -> Result<(), String> {
         let name = checkpoints.name(announced.step);
         let kept = self
             .unchanged(linked)
             .and_then(|()| Ok(checkpoints.keep(announced.step, &announced.folder, seconds, resumed)?));
-        match kept {
+        let result = match kept {
             // Not in the stage's log: that is the same whenever the stage does the same.
-            Ok(true) => tracing::debug!(stage = %self.stage.name, "{name} is in the cache"),
-            Ok(false) => self.say(format!("not deterministic: {name} differs from the one in the cache, which stays")),
-            Err(Failure::Failed(why)) => self.say(format!("{name} is not kept: {why}")),
-            Err(Failure::Interrupted) => {}
-        }
+            Ok(true) => {
+                tracing::debug!(stage = %self.stage.name, "{name} is in the cache");
+                Ok(())
+            }
+            Ok(false) => {
+                self.say(format!("not deterministic: {name} differs from the one in the cache, which stays"));
+                Ok(())
+            }
+            Err(Failure::Failed(why)) => Err(why),
+            Err(Failure::Interrupted) => Ok(()),
+        };
         // Its files were moved into the store; what is left goes with the scratch directory at the latest.
         let _ = fs::remove_dir_all(&announced.folder);
+        result
     }
 
     /// Tells the user, and the log.
