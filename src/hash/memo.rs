@@ -215,6 +215,21 @@ impl Memo {
         self.recall(&stamp).map(|digest| (stamp, file_artifact(digest, &metadata)))
     }
 
+    /// Forgets what is known of a source: it is read when it is next looked at.
+    pub(crate) fn forget(&self, source: &Path) {
+        let mut files = vec![source.to_owned()];
+        // What cannot be walked through is told when it is looked at.
+        if let Ok(walked) = tree::walk(source, Extent::Source) {
+            files.extend(walked.into_iter().map(|(path, _)| source.join(path)));
+        }
+        let found = files.iter().filter_map(|path| fs::metadata(path).ok());
+        let ids: Vec<_> = found.map(|metadata| Stamp::of(&metadata).id).collect();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        for id in ids {
+            known.remove(&id);
+        }
+    }
+
     /// Takes it that a file with this stamp, which is settled, has this content.
     pub(crate) fn believe(&self, stamp: &Stamp, artifact: &Artifact) {
         let entry = Known { stamp: *stamp, moment: stamp::now(), digest: artifact.digest };

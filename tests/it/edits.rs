@@ -192,3 +192,58 @@ fn a_source_of_several_inputs_is_told_once() {
     let ran = end(kiln);
     assert_eq!(ran.stderr.matches("in was changed while the stage was running").count(), 1, "{}", ran.stderr);
 }
+
+/// A file of a page, mapped so that what is written to it changes no stamp after the first time.
+struct Mapped(*mut u8);
+
+impl Mapped {
+    const SIZE: usize = 4096;
+
+    fn new(path: &Path) -> Self {
+        use std::os::fd::AsRawFd as _;
+        std::fs::write(path, vec![b'0'; Self::SIZE]).expect("write file");
+        let file = std::fs::File::options().read(true).write(true).open(path).expect("open file");
+        let rights = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: a new mapping of an open file, at a place that the system chooses.
+        let at = unsafe { libc::mmap(std::ptr::null_mut(), Self::SIZE, rights, libc::MAP_SHARED, file.as_raw_fd(), 0) };
+        assert_ne!(at, libc::MAP_FAILED, "{}", std::io::Error::last_os_error());
+        Self(at.cast())
+    }
+
+    fn set(&self, byte: u8) {
+        // SAFETY: the first byte of a mapping that is there as long as `self` is.
+        unsafe { self.0.write_volatile(byte) };
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        // SAFETY: what `new` has mapped.
+        unsafe { libc::munmap(self.0.cast(), Self::SIZE) };
+    }
+}
+
+#[test]
+fn forcing_a_stage_reads_its_sources_whatever_their_stamps_say() {
+    for (source, read) in [("data", "data/in"), ("data/in", "data/in"), ("link", "link")] {
+        let project = Project::new(&format!(
+            "version: 1\nstages:\n  first: {{run: head -c 1 {read} > out/x, inputs: {{d: {source}}}, outputs: {{x: out/x}}}}\n"
+        ));
+        std::fs::create_dir(project.root().join("data")).expect("create folder");
+        std::os::unix::fs::symlink("data/in", project.root().join("link")).expect("link");
+        let mapped = Mapped::new(&project.root().join("data/in"));
+        mapped.set(b'1');
+        project.run_plainly(&[]);
+        assert_eq!(project.read("out/x"), "1", "{source}");
+        // The page was written to before: of this the kernel tells nothing, or not at once.
+        mapped.set(b'2');
+        let record = project.run_plainly(&["--force", "first"]);
+        assert_eq!((record.outcome("first"), project.read("out/x").as_str()), ("executed", "2"), "{source}");
+        assert!(!record.reasons("first").contains("deterministic"), "{source}: {}", record.reasons("first"));
+        assert_eq!(project.run_plainly(&[]).outcome("first"), "up-to-date", "{source}");
+        // What it gives is found again: nothing was filed under a wrong name.
+        mapped.set(b'1');
+        project.run_plainly(&["--force", "first"]);
+        assert_eq!(project.read("out/x"), "1", "{source}");
+    }
+}

@@ -20,16 +20,19 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Looks at every source of the given stages, in parallel.
-    pub(crate) fn scan(pipeline: &Pipeline, stages: &[StageId], memo: &Memo) -> Self {
-        let paths: BTreeSet<&Path> = stages
-            .iter()
-            .flat_map(|id| pipeline.stages[id.0].inputs.values().flatten())
-            .filter_map(|input| match &input.from {
+    /// Looks at every source of the given stages, in parallel. Those of stages that are forced are read, whatever the memo says: there
+    /// are changes that no stamp shows.
+    pub(crate) fn scan(pipeline: &Pipeline, stages: &[StageId], force: &BTreeSet<StageId>, memo: &Memo) -> Self {
+        let of = |id: &StageId| {
+            let inputs = pipeline.stages.get(id.0).into_iter().flat_map(|stage| stage.inputs.values().flatten());
+            inputs.filter_map(|input| match &input.from {
                 From::Source(path) => Some(path.as_path()),
                 From::Output { .. } => None,
             })
-            .collect();
+        };
+        let anew: BTreeSet<&Path> = stages.iter().filter(|id| force.contains(id)).flat_map(of).collect();
+        anew.into_iter().for_each(|path| memo.forget(&pipeline.root.join(path)));
+        let paths: BTreeSet<&Path> = stages.iter().flat_map(of).collect();
         let digests = paths.into_par_iter().map(|path| (path.to_owned(), Self::look(pipeline, path, memo))).collect();
         Self { digests }
     }

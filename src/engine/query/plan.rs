@@ -50,7 +50,7 @@ pub fn plan(
     ownership: &Ownership<'_>,
 ) -> Vec<Planned> {
     let order: Vec<StageId> = stages.iter().copied().filter(|s| s.0 < pipeline.stages.len()).collect();
-    let sources = Sources::scan(pipeline, &order, store.memo());
+    let sources = Sources::scan(pipeline, &order, force, store.memo());
     let deciding = Deciding { pipeline, store, memo: store.memo(), sources: &sources, ownership: Some(ownership) };
     let history = History::new(store, &Project::at(&pipeline.root, &pipeline.file));
     let mut planned = Vec::with_capacity(order.len());

@@ -1,6 +1,6 @@
 //! Checking that a stage is deterministic: it is executed twice from the same inputs, and nothing is published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -76,7 +76,7 @@ pub fn check_determinism(
     heed(store, interrupt).map_err(|e| told(e.to_string()))?;
     let memo = store.memo();
     let order: Vec<StageId> = (0..=id.0).map(StageId).collect();
-    let sources = Sources::scan(pipeline, &order, memo);
+    let sources = Sources::scan(pipeline, &order, &BTreeSet::from([id]), memo);
     let deciding = Deciding { pipeline, store, memo, sources: &sources, ownership: None };
 
     let known = producers(pipeline, &deciding, id).map_err(told)?;

@@ -40,7 +40,7 @@ pub fn run(
     let order: Vec<StageId> = (0..pipeline.stages.len()).map(StageId).filter(|s| options.stages.contains(s)).collect();
     let (mut trace, event) = began.trace(pipeline, store, options, order.len());
     reporter.tell(&event);
-    let sources = Sources::scan(pipeline, &order, store.memo());
+    let sources = Sources::scan(pipeline, &order, &options.force, store.memo());
     let history = History::new(store, &began.project);
     let given = Given { pipeline, store, sources: &sources, edge: BTreeMap::new() };
     let stages = bring_up_to_date(&given, options, interrupt, &began, &history, &mut trace, reporter);

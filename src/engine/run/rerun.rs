@@ -102,7 +102,7 @@ pub fn rerun(
     tracing::debug!(reached = part.reached.len(), stages = footprint.stages, "only these can have changed");
 
     let edge = edge(&part, &footprint, &store);
-    let sources = Sources::scan(&part.pipeline, &order, store.memo());
+    let sources = Sources::scan(&part.pipeline, &order, &options.force, store.memo());
     if !footprint.agrees(&sources, &positions) {
         return Ok(None);
     }

@@ -26,7 +26,7 @@ use crate::store::{ActionResult, Ownership, Project, Store};
 /// Explains stages as they are now, in topological order.
 pub fn explain(pipeline: &Pipeline, store: &Store, catalog: &Catalog, stages: &BTreeSet<StageId>) -> Vec<Explanation> {
     let order: Vec<StageId> = with_ancestors(pipeline, stages).into_iter().collect();
-    let sources = Sources::scan(pipeline, &order, store.memo());
+    let sources = Sources::scan(pipeline, &order, &BTreeSet::new(), store.memo());
     let ownership = Ownership::new(store, &pipeline.root, false);
     let deciding = Deciding { pipeline, store, memo: store.memo(), sources: &sources, ownership: Some(&ownership) };
     let mut found = BTreeMap::new();
