@@ -22,7 +22,7 @@ mod adapter {
     use serde_json::Value;
 
     use crate::hash::Digest;
-    use crate::kind::{Arity, Chain, Document, DocumentError, Event, Job, Kind, OutputPort, ParamError, Port, Role};
+    use crate::kind::{Arity, Chain, Document, DocumentError, Event, Job, Kind, Maker, OutputPort, ParamError, Port, Role};
 
     /// A kind of the `stages` crate behind the engine's port.
     pub(super) struct BuiltIn(pub(super) &'static stages::kind::Kind);
@@ -82,6 +82,17 @@ mod adapter {
                 Ok(d) => Ok(Document { bytes: d.bytes, sources: d.sources }),
                 Err(e) => Err(DocumentError { file: e.file, at: e.at, message: e.message, hint: e.hint }),
             })
+        }
+
+        fn fits(&self, params: &Value, maker: &Maker<'_>) -> Result<(), ParamError> {
+            if (self.0.name, maker.input) != (stages::embed::EMBED.name, "model")
+                || (maker.kind, maker.output) != (stages::train::TRAIN.name, "model")
+            {
+                return Ok(());
+            }
+            let Some(model) = (maker.document)("model") else { return Ok(()) };
+            stages::fit::embeds(params, model)
+                .map_err(|e| ParamError { path: e.path, message: e.message, hint: e.hint })
         }
 
         fn fixed(&self, params: &Value) -> Option<BTreeMap<String, Digest>> {

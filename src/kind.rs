@@ -32,6 +32,13 @@ pub trait Kind: Send + Sync {
     fn fingerprint(&self) -> &str;
     /// Resolves a document input to its canonical bytes; `None` where the input is read as plain bytes.
     fn document(&self, input: &str, path: &Path) -> Option<Result<Document, DocumentError>>;
+    /// Holds parameters against what is known, before anything runs, of the stage that makes one of its inputs.
+    ///
+    /// # Errors
+    /// The first mistake, with the path to it.
+    fn fits(&self, _params: &Value, _maker: &Maker<'_>) -> Result<(), ParamError> {
+        Ok(())
+    }
     /// Output digests pinned by the parameters; `None` if the kind is not a fixed-output one.
     fn fixed(&self, params: &Value) -> Option<BTreeMap<String, Digest>>;
     /// The files beside its inputs that an execution may look for, absolute or relative to the project. They decide no output.
@@ -139,6 +146,18 @@ pub struct Document {
     pub bytes: Vec<u8>,
     /// Every file that was read.
     pub sources: Vec<PathBuf>,
+}
+
+/// A stage that makes an input of another.
+pub struct Maker<'a> {
+    /// The input that it makes.
+    pub input: &'a str,
+    /// Its kind.
+    pub kind: &'a str,
+    /// Which of its outputs that is.
+    pub output: &'a str,
+    /// The canonical bytes of a document that it is handed, by input name.
+    pub document: &'a dyn Fn(&str) -> Option<&'a [u8]>,
 }
 
 /// A mistake in a document.

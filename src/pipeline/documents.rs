@@ -1,39 +1,106 @@
 //! Inputs that are documents are resolved before anything runs; a mistake in one is shown in its own file.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::diagnostic::{Diagnostic, Label, Span};
-use crate::kind::DocumentError;
+use crate::kind::{Document, DocumentError, Kind, Maker, ParamError};
 use crate::text;
 
+use super::bodies::Running;
 use super::expand::World;
-use super::inputs::Source;
+use super::inputs::{Inputs, Source};
 use super::mistake::Mistakes;
 use super::node::Place;
 use super::source::offset;
+use super::stage::{Body, From, Input};
+use super::with;
 
-/// Resolves every document among the sources that exist, each once.
+/// Documents that were resolved.
+#[derive(Default)]
+pub(super) struct Resolved<'a> {
+    /// By path: for an input of a kind, what came out.
+    found: HashMap<&'a Path, Vec<(&'a str, &'a str, Option<Vec<u8>>)>>,
+}
+
+impl<'a> Resolved<'a> {
+    /// Resolves a document, unless that was done.
+    ///
+    /// # Errors
+    /// The mistake in it, once.
+    pub(super) fn add(
+        &mut self,
+        kind: &'a dyn Kind,
+        input: &'a str,
+        path: &'a Path,
+        root: &Path,
+    ) -> Result<(), DocumentError> {
+        let found = self.found.entry(path).or_default();
+        if found.iter().any(|(of, name, _)| (*of, *name) == (kind.name(), input)) {
+            return Ok(());
+        }
+        let (bytes, result) = match kind.document(input, &root.join(path)) {
+            Some(Ok(Document { bytes, .. })) => (Some(bytes), Ok(())),
+            Some(Err(error)) => (None, Err(error)),
+            None => (None, Ok(())),
+        };
+        found.push((kind.name(), input, bytes));
+        result
+    }
+
+    /// Holds the parameters of a stage against the documents that the maker of an input is handed.
+    ///
+    /// # Errors
+    /// The mistake in the parameters.
+    pub(super) fn fit(
+        &self,
+        (kind, params): (&dyn Kind, &Value),
+        (input, output): (&str, &str),
+        (maker, handed): (&dyn Kind, &Inputs),
+    ) -> Result<(), ParamError> {
+        let document = |name: &str| match handed.get(name).map(Vec::as_slice) {
+            Some([Input { from: From::Source(path), .. }]) => {
+                let found = self.found.get(path.as_path())?;
+                found.iter().find(|(of, input, _)| (*of, *input) == (maker.name(), name))?.2.as_deref()
+            }
+            _ => None,
+        };
+        kind.fits(params, &Maker { input, kind: maker.name(), output, document: &document })
+    }
+}
+
+/// Resolves every document among the sources that exist, each once, and holds the stages that take what is made of them against them.
 pub(super) fn check<'s>(
-    world: &World<'_>,
+    world: &'s World<'_>,
     sources: impl Iterator<Item = &'s Source>,
+    (inputs, running): (&[Inputs], &[Running]),
     root: &Path,
     mistakes: &mut Mistakes<'_>,
 ) {
-    let mut seen: HashSet<(&str, &str, &str)> = HashSet::new();
+    let mut resolved = Resolved::default();
     for source in sources {
         let plan = &world.plans[world.drafts[source.draft].plan];
         let Some(kind) = &plan.kind else { continue };
         if !plan.ports.iter().any(|p| p.name == source.input) {
             continue;
         }
-        if !seen.insert((kind.name(), &source.input, &source.path)) {
-            continue;
-        }
-        if let Some(Err(error)) = kind.document(&source.input, &root.join(&source.path)) {
+        if let Err(error) = resolved.add(kind.as_ref(), &source.input, Path::new(&source.path), root) {
             let diagnostic = explain(error, source.place, root, mistakes);
             mistakes.add_foreign(diagnostic);
+        }
+    }
+    for (id, own) in inputs.iter().enumerate() {
+        let Some(Body::Uses { kind, params }) = &running[id].body else { continue };
+        for (input, item) in own.iter().flat_map(|(name, items)| items.iter().map(move |item| (name, item))) {
+            let From::Output { stage, output } = &item.from else { continue };
+            let Some(maker) = &world.plan(world.drafts[stage.0]).0.kind else { continue };
+            let handed = (maker.as_ref(), &inputs[stage.0]);
+            if let Err(error) = resolved.fit((kind.as_ref(), params), (input, output), handed) {
+                with::blame(&error, kind.name(), world, id, mistakes);
+            }
         }
     }
 }

@@ -19,8 +19,8 @@ use crate::store;
 
 use super::load::{self, Overrides};
 use super::part::Part;
-use super::stage::{Body, From, Pipeline};
-use super::{check, disk::Disk, param_file, report, wire};
+use super::stage::{Body, From, Pipeline, Stage};
+use super::{check, disk::Disk, documents::Resolved, param_file, report, wire};
 
 /// The folder of the cache that they are kept in.
 pub(crate) const FOLDER: &str = "pipelines";
@@ -259,7 +259,7 @@ fn stands(pipeline: &Pipeline, store: &Path) -> bool {
     {
         return false;
     }
-    let (mut seen, mut documents) = (HashSet::new(), HashSet::new());
+    let (mut seen, mut documents) = (HashSet::new(), Resolved::default());
     for stage in &pipeline.stages {
         if !stage.outputs.values().all(|output| check::leads(&output.path, &mut disk)) {
             return false;
@@ -271,13 +271,24 @@ fn stands(pipeline: &Pipeline, store: &Path) -> bool {
                     return false;
                 }
                 if let Body::Uses { kind, .. } = &stage.body
-                    && documents.insert((kind.name(), name, path))
-                    && matches!(kind.document(name, &pipeline.root.join(path)), Some(Err(_)))
+                    && documents.add(kind.as_ref(), name, path, &pipeline.root).is_err()
                 {
                     return false;
                 }
             }
         }
     }
-    true
+    pipeline.stages.iter().all(|stage| fits(stage, pipeline, &documents))
+}
+
+/// Whether a stage fits the documents that those before it are handed.
+fn fits(stage: &Stage, pipeline: &Pipeline, documents: &Resolved<'_>) -> bool {
+    let Body::Uses { kind, params } = &stage.body else { return true };
+    let mut items = stage.inputs.iter().flat_map(|(name, items)| items.iter().map(move |item| (name, item)));
+    items.all(|(input, item)| {
+        let From::Output { stage, output } = &item.from else { return true };
+        let maker = &pipeline.stages[stage.0];
+        let Body::Uses { kind: of, .. } = &maker.body else { return true };
+        documents.fit((kind.as_ref(), params), (input, output), (of.as_ref(), &maker.inputs)).is_ok()
+    })
 }

@@ -122,7 +122,7 @@ fn expand(
     let good = checks::sources(&world, &sources, &written, &mut disk, mistakes);
     let present = || sources.iter().zip(&good).filter(|(_, good)| **good).map(|(source, _)| source);
     meet::check(&world, present(), name, &mut disk, mistakes);
-    documents::check(&world, present(), &root, mistakes);
+    documents::check(&world, present(), (&inputs, &running), &root, mistakes);
     let report = report.and_then(|node| report::load(&world, &written, node, &mut disk, mistakes));
     let edges = edges(&inputs);
     let order = match graph::order(&edges) {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::kind::{Kind, ParamError};
 
+use super::expand::World;
 use super::interpolate::{Found, Scope};
 use super::mistake::{Mistake, Mistakes, Spot};
 use super::node::{Content, Entry, Place};
@@ -45,6 +46,13 @@ pub(super) fn values(spec: &StageSpec<'_>, scope: &Scope<'_>, mistakes: &mut Mis
             None
         }
     }
+}
+
+/// Tells of parameters that do not fit what is known of other stages.
+pub(super) fn blame(error: &ParamError, kind: &str, world: &World<'_>, draft: usize, mistakes: &mut Mistakes<'_>) {
+    let scope = world.scope(world.drafts[draft]);
+    let (plan, _) = world.plan(world.drafts[draft]);
+    mistakes.add(scope.blame(explain(error, kind, &plan.spec, &scope, mistakes)));
 }
 
 fn explain(

@@ -3,7 +3,8 @@
 //! Nothing here knows the engine, reads a clock or the environment, or draws unseeded randomness. `kind.rs` says what
 //! a stage kind is; `artifact/` the files that pass between them; the rest is one module a concern, in the order of a
 //! study: `data/` (fetch, import, describe, normalise, split), `ops/`, `model/`, `train/`, `evaluate` and `embed`
-//! (networks), `analysis/` (clusters, projections), `visualise/` (figures).
+//! (networks), `analysis/` (clusters, projections), `visualise/` (figures). `fit` knows
+//! before anything runs which parameters of a stage do not fit the stages before it.
 
 pub mod analysis;
 pub mod artifact;
@@ -11,6 +12,7 @@ pub mod data;
 pub mod embed;
 pub mod evaluate;
 pub mod fingerprint;
+pub mod fit;
 pub mod kind;
 pub mod model;
 pub mod ops;
