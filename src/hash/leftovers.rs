@@ -21,6 +21,29 @@ pub fn is_leftover(path: &Path, is_folder: bool) -> bool {
     path.file_name().is_some_and(|name| is_called_so(name, is_folder, beside))
 }
 
+/// Whether what lies at a path relative to a folder is left over there, or lies in a folder that is. Unlike [`is_leftover`] this goes by the
+/// files: in a folder of compiled modules somebody may have put something else.
+pub fn is_left_in(folder: &Path, relative: &Path) -> bool {
+    let above = relative.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
+    let mut left = above.filter_map(Path::file_name).filter(|name| is_called_so(name, true, |_| false)).peekable();
+    if left.peek().is_none() {
+        return is_leftover(&folder.join(relative), false);
+    }
+    let name = relative.file_name().unwrap_or_default().as_bytes();
+    left.any(|folder| is_made_for(name, folder.as_bytes()))
+}
+
+/// Whether a file is one that programs keep in such a folder.
+fn is_made_for(name: &[u8], folder: &[u8]) -> bool {
+    let has = |part: &[u8]| name.windows(part.len()).any(|window| window == part);
+    match folder {
+        // With what Python writes before it renames it, and Numba's.
+        b"__pycache__" => [&b".pyc"[..], b".pyo", b".nbi", b".nbc"].iter().any(|part| has(part)),
+        b".ipynb_checkpoints" => has(b"-checkpoint"),
+        _ => true,
+    }
+}
+
 /// `beside` tells whether there is a file with a name in the same folder.
 fn is_called_so(name: &OsStr, is_folder: bool, beside: impl Fn(&OsStr) -> bool) -> bool {
     let name = name.as_bytes();

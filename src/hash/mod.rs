@@ -19,7 +19,7 @@ pub(crate) use canonical::{write_string, write_value};
 pub use content::ContentError;
 pub(crate) use content::{hash_file, open_regular};
 pub use digest::{ActionKey, Digest};
-pub use leftovers::is_leftover;
+pub use leftovers::{is_left_in, is_leftover};
 pub(crate) use memo::Allowance;
 pub use memo::Memo;
 pub use parts::parts;

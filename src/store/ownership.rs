@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use super::scratch::remove;
 use super::{Place, Result, Store, StoreError};
 use crate::hash::tree::{Extent, Found, Listing, Node, walk};
-use crate::hash::{ActionKey, Allowance, Artifact, Digest};
+use crate::hash::{ActionKey, Allowance, Artifact, Digest, is_left_in};
 
 /// What is said of a link in the place of an output.
 const LINK: &str = "it is a symbolic link, which Kiln did not make";
@@ -133,7 +133,8 @@ impl<'s> Ownership<'s> {
         remove(&at).map_err(StoreError::io("remove", &at))
     }
 
-    /// What is not Kiln's in a folder: files and links, by their paths in it. Empty folders, and what programs leave behind, are nobody's.
+    /// What is not Kiln's in a folder: files and links, by their paths in it. Empty folders, and what programs leave behind, are nobody's:
+    /// compiled modules of a script that was run there by hand are no reason to refuse.
     fn others(&self, path: &Path, listing: &Listing) -> Vec<PathBuf> {
         let trees = self.trees_around(path);
         let is_kilns = |relative: &Path, node: &Node| {
@@ -143,7 +144,7 @@ impl<'s> Ownership<'s> {
                 Node::File { digest, .. } => self.is_known(&place, digest),
                 Node::Link { .. } => false,
             };
-            whole || is_part(&place, node, &trees)
+            whole || is_part(&place, node, &trees) || is_left_in(&self.root.join(path), relative)
         };
         let entries = listing.entries.iter().filter(|(relative, node)| !is_kilns(relative, node));
         entries.map(|(relative, _)| relative.clone()).collect()
@@ -256,14 +257,14 @@ fn not_kilns(path: &Path, files: &[PathBuf]) -> String {
 
 /// The files in a folder, in order.
 fn files_in(folder: &Path) -> Vec<PathBuf> {
-    let found = walk(folder, Extent::Source).unwrap_or_default().into_iter();
-    let mut files: Vec<PathBuf> =
-        found.filter(|(_, found)| !matches!(found, Found::Folder)).map(|(relative, _)| relative).collect();
+    let found = walk(folder, Extent::Everything).unwrap_or_default().into_iter();
+    let found = found.filter(|(relative, found)| !matches!(found, Found::Folder) && !is_left_in(folder, relative));
+    let mut files: Vec<PathBuf> = found.map(|(relative, _)| relative).collect();
     files.sort();
     files
 }
 
-/// The bytes of a file, or of all in a folder.
+/// The bytes of a file, or of all in a folder but what programs leave behind.
 fn size(path: &Path) -> Option<u64> {
     let metadata = fs::symlink_metadata(path).ok()?;
     if !metadata.is_dir() {
@@ -271,7 +272,7 @@ fn size(path: &Path) -> Option<u64> {
     }
     let mut sum = 0;
     for (relative, found) in walk(path, Extent::Everything).ok()? {
-        if matches!(found, Found::File) {
+        if matches!(found, Found::File) && !is_left_in(path, &relative) {
             sum += fs::symlink_metadata(path.join(relative)).ok()?.len();
         }
     }

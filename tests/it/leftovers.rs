@@ -152,3 +152,33 @@ impl Project {
         ran.record().outcome("make").to_owned()
     }
 }
+
+#[test]
+fn what_is_left_over_in_an_output_is_in_nobodys_way() {
+    let project = Project::new(
+        "version: 1\nparams: {x: 1}\nstages:\n  make:\n    run: mkdir -p out/lib/sub; echo ${params.x} | tee out/lib/helper.py > out/lib/sub/deep.py\n    \
+         outputs: {lib: out/lib}\n",
+    );
+    // Where nothing of Kiln's was yet, and later beside what it made.
+    for (x, left) in (1..).zip(LEFT) {
+        let left = format!("out/{left}");
+        project.write(&left, "left over\n");
+        for args in [&["run", "-n"][..], &["run"]] {
+            let ran = project.kiln(&[args, &["--set", &format!("x={x}")]].concat());
+            assert_eq!(ran.code, Some(0), "{left}: {}{}", ran.stdout, ran.stderr);
+        }
+        assert_eq!(project.read("out/lib/helper.py"), format!("{x}\n"), "{left}");
+    }
+    // What is not left over stays, wherever it lies.
+    for own in ["notes.txt", "__pycache__/notes.txt", ".ipynb_checkpoints/plan.ipynb", "sub/data.pyc", "swp/x~/a"] {
+        let own = format!("out/lib/{own}");
+        project.write(&own, "my own\n").write("out/lib/__pycache__/helper.cpython-311.pyc", "left over\n");
+        let ran = project.kiln(&["run", "--set", "x=other"]);
+        assert_eq!(ran.code, Some(1), "{own}: {}", ran.stderr);
+        assert!(ran.stderr.contains(&own) && !ran.stderr.contains("helper.cpython"), "{own}: {}", ran.stderr);
+        assert_eq!(project.read(&own), "my own\n");
+        std::fs::remove_file(project.root().join(&own)).expect("remove");
+    }
+    assert_eq!(project.kiln(&["run", "--set", "x=other"]).code, Some(0));
+    assert!(!project.root().join("out/lib/__pycache__").exists(), "the folder is the new one");
+}
