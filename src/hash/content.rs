@@ -72,6 +72,14 @@ pub enum ContentError {
         /// How many may be.
         most: usize,
     },
+    /// A link in a folder leads to what is Kiln's own.
+    #[error("{path} leads into Kiln's store, {store}")]
+    Store {
+        /// What leads there.
+        path: PathBuf,
+        /// The store.
+        store: PathBuf,
+    },
     /// Somebody writes to it.
     #[error("{path} keeps changing while it is read")]
     Changing {

@@ -85,6 +85,8 @@ pub struct Memo {
     interrupt: OnceLock<Interrupt>,
     /// Whether what is learnt is kept for later processes.
     kept: bool,
+    /// Tells whether a folder is a store. No link of an input folder may lead there.
+    is_store: Option<fn(&Path) -> bool>,
 }
 
 impl Memo {
@@ -104,7 +106,13 @@ impl Memo {
             fine: OnceLock::new(),
             interrupt: OnceLock::new(),
             kept: true,
+            is_store: None,
         }
+    }
+
+    /// The same, with how stores are known.
+    pub(crate) fn knowing(self, is_store: fn(&Path) -> bool) -> Self {
+        Self { is_store: Some(is_store), ..self }
     }
 
     /// The same for a process that may write nothing: nothing is kept, and nothing is tried out to learn how fine stamps are.
@@ -360,7 +368,9 @@ impl Memo {
             Extent::Everything => fs::symlink_metadata(path),
             Extent::Source => fs::metadata(path),
         };
-        let entries: Result<Vec<_>, ContentError> = tree::walk(root, extent)?
+        let own = self.path.parent();
+        let is_store = |folder: &Path| own == Some(folder) || self.is_store.is_some_and(|is_store| is_store(folder));
+        let entries: Result<Vec<_>, ContentError> = tree::walk_outside(root, extent, &is_store)?
             .into_par_iter()
             .map(|(path, found)| {
                 allowance.take(A_LOOK)?;

@@ -155,12 +155,27 @@ const MOST_FOLLOWED: usize = 10_000;
 /// A FIFO, socket or device, a link that leaves the folder where it may not, or leads nowhere or round in a circle, or what the system
 /// refuses.
 pub(crate) fn walk(root: &Path, extent: Extent) -> Result<Vec<(PathBuf, Found)>, ContentError> {
-    Walk::through(root, extent).map(|walk| walk.found)
+    Walk::through(root, extent, None).map(|walk| walk.found)
 }
+
+/// The same of a folder whose links are not to lead into a store, nor around one.
+///
+/// # Errors
+/// As [`walk`], and a link that does.
+pub(crate) fn walk_outside(
+    root: &Path,
+    extent: Extent,
+    is_store: IsStore<'_>,
+) -> Result<Vec<(PathBuf, Found)>, ContentError> {
+    Walk::through(root, extent, Some(is_store)).map(|walk| walk.found)
+}
+
+/// Tells whether a folder is a store.
+pub(crate) type IsStore<'a> = &'a dyn Fn(&Path) -> bool;
 
 /// Where the links of a folder lead that are followed.
 pub(crate) fn followed(root: &Path) -> Result<Vec<PathBuf>, ContentError> {
-    let walk = Walk::through(root, Extent::Source)?;
+    let walk = Walk::through(root, Extent::Source, None)?;
     Ok(walk.followed.iter().filter_map(|link| root.join(link).canonicalize().ok()).collect())
 }
 
@@ -172,6 +187,7 @@ struct Walk<'r> {
     followed: Vec<PathBuf>,
     /// The folders that are left.
     folders: Vec<Folder>,
+    is_store: Option<IsStore<'r>>,
 }
 
 /// A folder to walk through.
@@ -191,8 +207,8 @@ struct Above {
 }
 
 impl<'r> Walk<'r> {
-    fn through(root: &'r Path, extent: Extent) -> Result<Self, ContentError> {
-        let mut walk = Self { root, extent, found: vec![], followed: vec![], folders: vec![Folder::default()] };
+    fn through(root: &'r Path, extent: Extent, is_store: Option<IsStore<'r>>) -> Result<Self, ContentError> {
+        let mut walk = Self { root, extent, found: vec![], followed: vec![], folders: vec![Folder::default()], is_store };
         while let Some(folder) = walk.folders.pop() {
             walk.enter(&folder)?;
         }
@@ -201,6 +217,10 @@ impl<'r> Walk<'r> {
 
     fn enter(&mut self, folder: &Folder) -> Result<(), ContentError> {
         let absolute = self.root.join(&folder.path);
+        // Only a link can lead there: what is in the folder itself is seen to where its path is.
+        if folder.above.is_some() && self.is_store.is_some_and(|is_store| is_store(&absolute)) {
+            return Err(ContentError::Store { path: absolute.clone(), store: absolute });
+        }
         let mut empty = true;
         for entry in fs::read_dir(&absolute).map_err(ContentError::io("list", &absolute))? {
             let entry = entry.map_err(ContentError::io("list", &absolute))?;
@@ -247,6 +267,11 @@ impl<'r> Walk<'r> {
             }
             Err(e) => return Err(ContentError::io("follow the link", &absolute)(e)),
         };
+        if let (Some(is_store), Ok(end)) = (self.is_store, absolute.canonicalize())
+            && let Some(store) = end.ancestors().find(|folder| is_store(folder))
+        {
+            return Err(ContentError::Store { path: absolute, store: store.to_owned() });
+        }
         self.followed.push(path.clone());
         if !metadata.is_dir() {
             ContentError::unless_regular(&metadata, &absolute)?;

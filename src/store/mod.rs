@@ -119,7 +119,7 @@ impl Store {
     /// As [`Store::open`].
     pub fn look(root: &Path) -> Result<Self> {
         let root = layout::find(root)?;
-        let memo = Memo::unkept(&root.join(layout::MEMO));
+        let memo = Memo::unkept(&root.join(layout::MEMO)).knowing(is_marked);
         let store = Self::with(root, Access::Look, memo);
         store.learn()?;
         Ok(store)
@@ -132,7 +132,7 @@ impl Store {
     pub(crate) fn unread(root: &Path) -> Result<Self> {
         let root = layout::prepare(root)?;
         aside::straighten(&root)?;
-        let memo = Memo::empty(&root.join(layout::MEMO));
+        let memo = Memo::empty(&root.join(layout::MEMO)).knowing(is_marked);
         let store = Self::with(root, Access::Write, memo);
         if store.shared {
             store.share_files()?;

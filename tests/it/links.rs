@@ -314,3 +314,36 @@ fn a_kind_reads_through_links() {
     link(&other, "hidden/labels", "labels");
     assert_eq!(other.run(&[]).with("executed"), ["import"]);
 }
+
+#[test]
+fn a_link_in_a_folder_that_leads_to_a_store_is_refused() {
+    const READS: &str =
+        "version: 1\nstages: {s: {run: 'ls data/x > out/o || true', inputs: {d: data}, outputs: {o: out/o}}}\n";
+    let disk = tempfile::tempdir().expect("a folder");
+    // Another project's store is a store as well.
+    let other = Project::new("version: 1\nstages: {s: {run: 'echo > out/o', outputs: {o: out/o}}}\n");
+    other.run(&[]);
+    let elsewhere = disk.path().join("kiln");
+    for (cache, target) in [
+        (None, "../cache"),
+        (None, "../cache/objects"),
+        (None, "../cache/actions.log"),
+        (Some(elsewhere.as_path()), elsewhere.to_str().expect("UTF-8")),
+        (Some(&elsewhere), disk.path().to_str().expect("UTF-8")),
+        (None, other.root().join("cache").to_str().expect("UTF-8")),
+        (None, other.root().to_str().expect("UTF-8")),
+    ] {
+        let project = cache.map_or_else(|| Project::new(READS), |cache| Project::with_cache(READS, cache));
+        project.write("data/file", "x");
+        project.run(&[]);
+        link(&project, target, "data/x");
+        for args in [&["run", "-n"][..], &["run"]] {
+            let ran = project.kiln(args);
+            let said = ran.stdout + &ran.stderr;
+            assert_eq!(ran.code, Some(1), "{target}: {said}");
+            assert!(said.contains("data/x") && said.contains("leads into Kiln's store"), "{target}: {said}");
+        }
+        fs::remove_file(project.root().join("data/x")).expect("remove");
+        assert_eq!(project.run(&[]).outcome("s"), "up-to-date");
+    }
+}
