@@ -91,3 +91,30 @@ fn nothing_is_written_beside_the_project() {
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     assert_eq!(both.read("teams/a/out/x"), "kept");
 }
+
+#[test]
+fn what_lies_beside_and_is_not_declared_is_named() {
+    for (read, hint) in [
+        ("../a/out/y", "`../a/out/y` is a file beside the project that the stage does not declare"),
+        ("../a/../a/out/y", "`../a/out/y` is a file beside the project that the stage does not declare"),
+        ("../../far/other.txt", "`../../far/other.txt` is a file beside the project that the stage does not declare"),
+    ] {
+        let both = two();
+        both.write("teams/a/out/x", "x").write("teams/a/out/y", "y").write("far/other.txt", "other");
+        both.edit("teams/b/pipeline.yaml", "own.txt > out/y", &format!("{read} > out/y"));
+        // Also where nothing beside the project is declared.
+        for alone in [false, true] {
+            if alone {
+                both.edit("teams/b/pipeline.yaml", "cat ../a/out/x ${inputs.far} ", "cat ");
+                both.edit("teams/b/pipeline.yaml", "x: ../a/out/x, far: ../../far/data.txt, ", "");
+            }
+            let ran = both.kiln(&["-f", "teams/b/pipeline.yaml", "run"]);
+            assert_eq!(ran.code, Some(1), "{read}: {}", ran.stderr);
+            assert!(ran.stderr.contains(hint), "{read}: {}", ran.stderr);
+        }
+    }
+    let both = two();
+    both.write("teams/a/out/x", "x").edit("teams/b/pipeline.yaml", "own.txt > out/y", "../a/none > out/y");
+    let ran = both.kiln(&["-f", "teams/b/pipeline.yaml", "run"]);
+    assert!(ran.code == Some(1) && !ran.stderr.contains("hint:"), "nothing lies there: {}", ran.stderr);
+}

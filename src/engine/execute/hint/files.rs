@@ -45,7 +45,8 @@ fn of(name: &str, complaint: &Complaint<'_>, scene: &Scene<'_>) -> Option<String
         ));
     }
     let what = if found.is_dir() { "folder" } else { "file" };
-    Some(format!("`{shown}` is a {what} of the project that the stage does not declare; name it under `inputs`"))
+    let whose = if path.starts_with("..") { "beside" } else { "of" };
+    Some(format!("`{shown}` is a {what} {whose} the project that the stage does not declare; name it under `inputs`"))
 }
 
 /// What lines say was refused, where it is certain why.

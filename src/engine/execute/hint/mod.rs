@@ -56,7 +56,7 @@ enum Named {
     Input(PathBuf),
     /// The same of an output.
     Output(PathBuf),
-    /// Another project path.
+    /// Another project path; one that begins with `..` leads beside the project.
     Project(PathBuf),
     /// A path outside the project.
     Outside(PathBuf),
@@ -72,20 +72,20 @@ impl Scene<'_> {
         let full = self.work.join(name);
         let full = full.canonicalize().unwrap_or_else(|_| plain(&full));
         let (path, own) = match full.strip_prefix(self.work) {
-            Ok(path) => (path, true),
-            Err(_) if full.starts_with(self.scratch) || full.starts_with(self.cache) => return None,
+            Ok(path) => (path.to_owned(), true),
+            Err(_) if full.starts_with(self.scratch) || full.starts_with(self.cache) => (beside(name)?, true),
             Err(_) => match full.strip_prefix(self.project()) {
-                Ok(path) => (path, false),
+                Ok(path) => (path.to_owned(), false),
                 Err(_) if !Path::new(name).is_absolute() || name == "/" => return None,
                 Err(_) => return Some((Named::Outside(full), false)),
             },
         };
-        if path.as_os_str().is_empty() || self.project().join(path).starts_with(self.cache) {
+        if path.as_os_str().is_empty() || self.project().join(&path).starts_with(self.cache) {
             return None;
         }
         let inputs = self.stage.inputs.values().flatten().map(|item| input_path(self.pipeline, item));
         let outputs = self.stage.outputs.values().map(|output| output.path.as_path());
-        let (mut above, path) = (false, path.to_owned());
+        let mut above = false;
         for (declared, is_input) in inputs.map(|path| (path, true)).chain(outputs.map(|path| (path, false))) {
             if path.starts_with(declared) {
                 return Some((if is_input { Named::Input(path) } else { Named::Output(path) }, own));
@@ -110,6 +110,19 @@ impl Scene<'_> {
         let mut above = path.ancestors().filter(|above| !above.as_os_str().is_empty());
         above.find(|above| guard::is_toolchain(&self.project().join(above))).map(Path::to_owned)
     }
+}
+
+/// A relative path, without what is undone in it, if it leads out of the folder that it is relative to: `../a/y`.
+fn beside(name: &str) -> Option<PathBuf> {
+    let mut out = PathBuf::new();
+    for component in Path::new(name).components() {
+        match component {
+            Component::ParentDir if out.file_name().is_some() => drop(out.pop()),
+            Component::CurDir => {}
+            other => out.push(other),
+        }
+    }
+    out.starts_with("..").then_some(out)
 }
 
 /// The path without `.` and `..`, for what does not exist.
