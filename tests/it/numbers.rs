@@ -218,3 +218,19 @@ fn names_with_line_breaks_and_escape_sequences_stay_names() {
     said(&project, &["compare", "--html"]);
     assert!(!project.read("out/compare.html").contains('\u{1b}'));
 }
+
+#[test]
+fn metrics_that_are_nested_without_end_are_a_warning() {
+    for (open, close) in [("{\"a\":", "}"), ("[", "]"), ("[", "")] {
+        let deep = |levels: usize| format!("{{\"a\": {}1{}}}", open.repeat(levels), close.repeat(levels));
+        let project = two("m.json", &deep(if close.is_empty() { 0 } else { 100 }), &deep(100_000));
+        let text = said(&project, &["status"]);
+        let told = "not a JSON metrics file: it is nested more than 127 levels deep at line 1";
+        assert!(text.contains(told), "{text}");
+        assert!(said(&project, &["show", "t"]).contains(told));
+        // What it made is there, and is not made again.
+        assert_eq!(project.read("out/m.json"), deep(100_000));
+        assert_eq!(project.run(&[]).outcome("t"), "up-to-date");
+        said(&project, &["compare"]);
+    }
+}

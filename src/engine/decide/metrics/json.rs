@@ -8,6 +8,12 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use super::{Found, is_meant_as_number, quoted};
 use crate::json_number;
 
+/// So deep may objects and lists be nested, as serde_json has it.
+const DEEPEST: usize = 127;
+
+/// How serde_json says that they are deeper, before the place.
+const TOO_DEEP: &str = "recursion limit exceeded";
+
 /// Reads the numbers of an object. Booleans count as 0 and 1, labels are left out, items of lists go by position.
 pub(super) fn read(text: &str, found: &mut Found) -> Result<(), String> {
     if text.trim().is_empty() {
@@ -16,9 +22,10 @@ pub(super) fn read(text: &str, found: &mut Found) -> Result<(), String> {
     let text = spelled_out(text);
     let mut json = serde_json::Deserializer::from_str(&text);
     let read = Object { prefix: "", found }.deserialize(&mut json).and_then(|()| json.end());
-    read.map_err(|error| match error.is_data() {
-        true => "a metrics file must hold a JSON object".to_owned(),
-        false => format!("not a JSON metrics file: {error}"),
+    read.map_err(|error| match error.to_string().strip_prefix(TOO_DEEP) {
+        Some(place) => format!("not a JSON metrics file: it is nested more than {DEEPEST} levels deep{place}"),
+        None if error.is_data() => "a metrics file must hold a JSON object".to_owned(),
+        None => format!("not a JSON metrics file: {error}"),
     })
 }
 
