@@ -62,16 +62,26 @@ pub(super) fn prepare(root: &Path) -> Result<PathBuf> {
             write_version(&root, &path)?;
         }
         Standing::Absent | Standing::Vacant => {
-            let ignore = root.join(IGNORE);
-            if ignore.symlink_metadata().is_err() {
-                write_atomically(&root, &ignore, IGNORED.as_bytes(), false)?;
-                sharing::share(&root, &ignore);
-            }
+            ignore(&root)?;
             // Last: what a process leaves that is killed before this is no reason to refuse the folder.
             write_version(&root, &path)?;
         }
     }
+    // Stores of older Kilns have none. That nothing can be written is for whoever writes to say.
+    if let Err(error) = ignore(&root) {
+        tracing::debug!("{error}");
+    }
     Ok(root)
+}
+
+/// Keeps a store out of a repository, unless its folder says already what is to be kept out.
+fn ignore(root: &Path) -> Result<()> {
+    let path = root.join(IGNORE);
+    if path.symlink_metadata().is_err() {
+        write_atomically(root, &path, IGNORED.as_bytes(), false)?;
+        sharing::share(root, &path);
+    }
+    Ok(())
 }
 
 /// The absolute path of a store that is only looked at; there need not be one.

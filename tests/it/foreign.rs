@@ -105,6 +105,13 @@ fn a_folder_with_nothing_of_anybodys_is_taken() {
     project.write("cache/.new-a1b2c3", "kiln sto");
     assert_eq!(project.run(&[]).with("executed"), ["a"]);
     assert_eq!(project.read("cache/.gitignore"), "objects\n", "theirs stays");
+    // Stores of older Kilns have none: it comes when they are next written to, and not before.
+    std::fs::remove_file(project.root().join("cache/.gitignore")).expect("remove");
+    assert_eq!(project.kiln(&["status"]).code, Some(0));
+    assert!(!project.root().join("cache/.gitignore").exists());
+    project.write("pipeline.yaml", &ONE.replace("out/a", "out/b"));
+    project.run(&[]);
+    assert!(project.read("cache/.gitignore").contains("\n*\n"));
     let empty = Project::new(ONE);
     std::fs::create_dir_all(empty.root().join("cache/tmp")).expect("create folder");
     assert_eq!(empty.run(&[]).with("executed"), ["a"]);
