@@ -56,6 +56,10 @@ bench-engine *ARGS:
 test-faults ROUNDS="300":
     KILN_TEST_KILLS={{ROUNDS}} KILN_TEST_LOG_BYTES=10000000000 cargo test --workspace --test it -- kills:: disk:: damage:: faults:: limits:: guard:: --nocapture
 
+# A stage that the kernel kills for want of memory, in a control group: as root.
+test-memory:
+    cargo test --workspace --test it -- --ignored the_kernel_kills_for_memory
+
 # Random files for everything that reads one, at length.
 test-fuzz FILES="100000":
     KILN_TEST_FUZZ={{FILES}} cargo test --workspace --test fuzz -- --nocapture

@@ -175,3 +175,57 @@ fn a_read_only_cache_is_an_error_that_loses_nothing() {
     assert_eq!(project.run(&[]).with("up-to-date"), ["a"]);
     assert_eq!(project.run(&["--set", "params.w=b"]).with("executed"), ["a"]);
 }
+
+/// A control group with little memory, removed when it is dropped.
+struct Group(std::path::PathBuf);
+
+impl Group {
+    fn new() -> Self {
+        let name = format!("kiln-test-{}", std::process::id());
+        let (two, one) = (std::path::Path::new("/sys/fs/cgroup"), std::path::Path::new("/sys/fs/cgroup/memory"));
+        let (place, limit) = if one.is_dir() { (one, "memory.limit_in_bytes") } else { (two, "memory.max") };
+        let group = Self(place.join(name));
+        std::fs::create_dir(&group.0).expect("a control group: this needs rights");
+        std::fs::write(group.0.join(limit), "300000000").expect("limit the memory");
+        group
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Who was in it may not be gone yet.
+        for _ in 0..100 {
+            if std::fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+#[ignore = "it makes a control group, which takes rights"]
+fn a_stage_that_the_kernel_kills_for_memory_says_memory() {
+    let group = Group::new();
+    let hungry = "python3 -c 'b = bytearray(2000000000)'";
+    let project = Project::new(&format!(
+        "version: 1\nstages:\n  it: {{run: \"{hungry} > out/a\", outputs: {{o: out/a}}}}\n  \
+         part: {{run: \"{hungry} || exit 3\", outputs: {{o: out/b}}}}\n  \
+         killed: {{run: [\"python3\", \"-c\", \"import os, signal; os.kill(os.getpid(), signal.SIGKILL)\"], outputs: {{o: out/c}}}}\n"
+    ));
+    for (stage, says) in [
+        ("it", "the kernel killed it because memory ran out"),
+        ("part", "exit status: 3: memory ran out meanwhile, and the kernel killed a process"),
+        ("killed", "it was killed by SIGKILL, and not by Kiln"),
+    ] {
+        let mut command = std::process::Command::new("sh");
+        let entering = format!("echo $$ > {}; exec \"$@\"", group.0.join("cgroup.procs").display());
+        let kiln = project.command(&["run", "--json", stage]);
+        command.args(["-c", &entering, "sh"]).arg(kiln.get_program()).args(kiln.get_args());
+        let ran = Ran::from(command.current_dir(project.root()).output().expect("start kiln"));
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        let record = ran.record();
+        let error = record.stage(stage)["error"].as_str().expect("an error");
+        assert!(error.contains(says), "{stage}: {error}");
+    }
+}

@@ -53,18 +53,17 @@ fn count(source: &Path) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
 }
 
-/// What is to be said of a process that was killed, though not by Kiln. `ran_out` asks whether memory has run out.
-pub(crate) fn killed(status: ExitStatus, ran_out: impl FnOnce() -> bool) -> Option<String> {
+/// What is to be said of a process that failed because it was killed, though not by Kiln, or something that it had started.
+/// `ran_out` asks whether memory has run out.
+pub(crate) fn killed(status: ExitStatus, ran_out: impl FnOnce() -> bool) -> Option<&'static str> {
     let kill = libc::SIGKILL;
-    if status.signal() != Some(kill) && status.code() != Some(BY_SIGNAL + kill) {
-        return None;
+    match (status.signal() == Some(kill) || status.code() == Some(BY_SIGNAL + kill), ran_out()) {
+        (true, true) => Some("the kernel killed it because memory ran out"),
+        (true, false) => Some("it was killed by SIGKILL, and not by Kiln"),
+        // A pool of workers that lost one, `make`, or a shell that went on.
+        (false, true) => Some("memory ran out meanwhile, and the kernel killed a process"),
+        (false, false) => None,
     }
-    let text = if ran_out() {
-        "the kernel killed it because memory ran out"
-    } else {
-        "it was killed by SIGKILL, and not by Kiln"
-    };
-    Some(text.into())
 }
 
 #[cfg(test)]
@@ -86,8 +85,10 @@ mod tests {
             assert!(killed_by(status, true).is_some_and(|text| text.contains("memory ran out")));
             assert!(killed_by(status, false).is_some_and(|text| text.contains("not by Kiln")));
         }
-        assert_eq!(killed_by(1 << 8, true), None);
-        assert_eq!(killed_by(15, true), None);
+        for status in [1 << 8, 15] {
+            assert!(killed_by(status, true).is_some_and(|text| text.contains("killed a process")));
+            assert_eq!(killed_by(status, false), None);
+        }
     }
 
     #[test]
