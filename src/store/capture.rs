@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::blob::{copy_hashing, seal};
-use super::{Result, Store, StoreError};
+use super::{Result, Store, StoreError, writers};
 use crate::hash::tree::{self, Extent, Found, Listing, Node};
 use crate::hash::{Artifact, ContentError, Digest, Stamp, hash_file, open_regular};
 use crate::interrupt::Interrupt;
@@ -94,13 +94,16 @@ impl Store {
     }
 
     /// Moves a file into the staging directory, seals and hashes it. `None` if it has to be copied: from `temporary` if it
-    /// is there by now, or else from where it was.
+    /// is there by now, or else from where it was. So it is if somebody has it open to write to, and could go on when it is in the store.
     fn move_in(&self, path: &Path, temporary: &Path) -> Option<(Digest, u64)> {
         fs::rename(path, temporary).ok()?;
         // By now it could be something else than what was looked at; a link must not be followed.
         fs::symlink_metadata(temporary).ok().filter(Metadata::is_file)?;
         seal(temporary).ok()?;
         let (file, before) = open_regular(temporary).ok()?;
+        if writers::has_some(&file) {
+            return None;
+        }
         let digest = hash_file(&file, before.len(), self.interrupt()).ok()?;
         let after = file.metadata().ok()?;
         (Stamp::of(&before) == Stamp::of(&after) && after.nlink() == 1).then_some((digest, before.len()))

@@ -35,6 +35,7 @@ mod skim;
 mod steps;
 mod trace;
 mod verify;
+mod writers;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, OnceLock, PoisonError};

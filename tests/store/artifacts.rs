@@ -94,6 +94,27 @@ fn what_is_captured_from_under_a_writer_is_what_its_digest_says() {
     assert_eq!(content.len() as u64, artifact.bytes);
 }
 
+#[test]
+fn who_has_a_captured_file_open_cannot_change_the_store() {
+    let place = Place::new();
+    for folder in [false, true] {
+        let scratch = place.store.scratch("x").unwrap();
+        let path = scratch.path().join("out");
+        if folder {
+            fs::create_dir(&path).unwrap();
+        }
+        let file = if folder { path.join("file") } else { path.clone() };
+        let mut writer = File::create(&file).unwrap();
+        writer.write_all(b"as it was").unwrap();
+        let artifact = place.store.capture(&path).unwrap();
+        writer.write_all(b", and more").unwrap();
+        assert!(place.store.has(&artifact));
+        let back = scratch.path().join("back");
+        place.store.materialise(&artifact, &back, kiln::store::Place::Copy).unwrap();
+        assert_eq!(fs::read_to_string(if folder { back.join("file") } else { back }).unwrap(), "as it was");
+    }
+}
+
 /// A folder with all that a tree may hold.
 fn plant(root: &Path) {
     fs::create_dir_all(root.join("sub/empty")).unwrap();

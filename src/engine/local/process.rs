@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -66,17 +67,34 @@ pub(crate) fn adopt() -> io::Result<()> {
 ///
 /// The kernel hands orphans to the first thread, in which no command is started.
 pub(crate) fn left_behind(home: &Path, known: Option<Pid>) -> bool {
+    // The kernel passes over some children if others are reaped while it lists them.
+    static LISTING: Mutex<()> = Mutex::new(());
+    let _alone = LISTING.lock().unwrap_or_else(PoisonError::into_inner);
     let main = rustix::process::getpid().as_raw_nonzero();
     let list = format!("/proc/self/task/{main}/children");
+    let patience = Instant::now() + PATIENCE;
     for _ in 0..GENERATIONS {
-        let Ok(children) = fs::read_to_string(&list) else { return true };
-        let pids = children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok().and_then(Pid::from_raw));
-        // One that another thread has reaped by now is gone as well.
-        let running = |pid: &Pid| Some(*pid) != known && matches!(waitpid(Some(*pid), WaitOptions::NOHANG), Ok(None));
-        let (ours, others): (Vec<Pid>, Vec<Pid>) =
-            pids.filter(running).partition(|pid| lives_in(*pid, |it| it == home));
+        let (ours, others, changing) = loop {
+            let Ok(children) = fs::read_to_string(&list) else { return true };
+            let pids = children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok().and_then(Pid::from_raw));
+            let (mut ours, mut others, mut changing) = (vec![], 0, 0);
+            // One that has ended meanwhile is reaped by this look.
+            let running =
+                |pid: &Pid| Some(*pid) != known && matches!(waitpid(Some(*pid), WaitOptions::NOHANG), Ok(None));
+            for pid in pids.filter(running) {
+                match lives_in(pid, |it| it == home) {
+                    Some(true) => ours.push(pid),
+                    Some(false) => others += 1,
+                    None => changing += 1,
+                }
+            }
+            if !ours.is_empty() || changing == 0 || Instant::now() > patience {
+                break (ours, others, changing);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
         if ours.is_empty() {
-            return !others.is_empty();
+            return others + changing > 0;
         }
         for pid in ours {
             // Its number is its own until it is reaped. What it started itself comes to be a child of this process then.
@@ -86,6 +104,9 @@ pub(crate) fn left_behind(home: &Path, known: Option<Pid>) -> bool {
     }
     true
 }
+
+/// How long it is waited for a process to have become another program.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether a process that was killed has left others.
 const GENERATIONS: usize = 100;
@@ -98,13 +119,25 @@ pub(crate) fn environment(home: &Path) -> [(&'static str, &Path); 2] {
 /// Of the two, the one that programs do not change.
 const MARK: &str = "TMPDIR";
 
-/// Whether a process was started with a home of which something holds.
-pub(crate) fn lives_in(pid: Pid, is: impl Fn(&Path) -> bool) -> bool {
-    let Ok(variables) = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())) else { return false };
+/// Whether a process was started with a home of which something holds. `None` while it is about to become another program: its
+/// environment cannot be told then, and looks empty.
+pub(crate) fn lives_in(pid: Pid, is: impl Fn(&Path) -> bool) -> Option<bool> {
+    let Ok(variables) = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())) else { return Some(false) };
+    if variables.is_empty() && !has_environment(pid) {
+        return None;
+    }
     let mut homes = variables.split(|byte| *byte == 0).filter_map(|variable| {
         variable.strip_prefix(MARK.as_bytes())?.strip_prefix(b"=").map(|home| Path::new(OsStr::from_bytes(home)))
     });
-    homes.any(is)
+    Some(homes.any(is))
+}
+
+/// Whether a process has an environment, be it an empty one; not so when it is about to become another program, or to end.
+fn has_environment(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    // `pid (name) state ...`; a name may hold anything. Where the environment ends is the 51st field.
+    let end = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().nth(48));
+    end.is_none_or(|end| end != "0")
 }
 
 /// A child that is waited for.

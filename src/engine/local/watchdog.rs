@@ -116,11 +116,7 @@ pub fn watch(scratch: &Path, kiln: u32) -> io::Result<()> {
     // Those that were being started while it was looked, or whose directory another Kiln was just looking at, are met the next time.
     let mut quiet = 0;
     for _ in 0..ROUNDS {
-        if kill_abandoned(scratch)? > 0 {
-            quiet = 0;
-            continue;
-        }
-        quiet += 1;
+        quiet = if kill_abandoned(scratch)? { 0 } else { quiet + 1 };
         if quiet == QUIET {
             break;
         }
@@ -135,7 +131,7 @@ const ROUNDS: usize = 100;
 /// How often in a row nothing is to be found before there is nothing.
 const QUIET: usize = 3;
 
-/// Between two looks that find nothing: longer than a process takes to become another program.
+/// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Waits until the process that started this one is gone, with all that it held.
@@ -158,18 +154,20 @@ fn wait_for_the_end_of(kiln: Pid) -> io::Result<()> {
     }
 }
 
-/// Kills the processes whose home was in an abandoned scratch directory, and tells how many there were.
-fn kill_abandoned(scratch: &Path) -> io::Result<usize> {
-    let mut count = 0;
+/// Kills the processes whose home was in an abandoned scratch directory, and tells whether there were any, or may have been.
+fn kill_abandoned(scratch: &Path) -> io::Result<bool> {
+    let mut found = false;
     for entry in fs::read_dir("/proc")?.flatten() {
         let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
         // Held, so that the process that is killed is the one that was looked at.
         let Some(Ok(process)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) else { continue };
         let is_abandoned =
             |home: &Path| home.parent().is_some_and(|it| it.parent() == Some(scratch) && store::is_abandoned(it));
-        if pid.is_some_and(|pid| process::lives_in(pid, is_abandoned)) {
-            count += usize::from(pidfd_send_signal(&process, Signal::KILL).is_ok());
+        match pid.map_or(Some(false), |pid| process::lives_in(pid, is_abandoned)) {
+            Some(true) => found |= pidfd_send_signal(&process, Signal::KILL).is_ok(),
+            Some(false) => {}
+            None => found = true,
         }
     }
-    Ok(count)
+    Ok(found)
 }
