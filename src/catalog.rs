@@ -22,7 +22,9 @@ mod adapter {
     use serde_json::Value;
 
     use crate::hash::Digest;
-    use crate::kind::{Arity, Chain, Document, DocumentError, Event, Job, Kind, Maker, OutputPort, ParamError, Port, Role};
+    use crate::kind::{
+        Arity, Chain, Document, DocumentError, Event, Job, Kind, Maker, OutputPort, ParamError, Port, Role,
+    };
 
     /// A kind of the `stages` crate behind the engine's port.
     pub(super) struct BuiltIn(pub(super) &'static stages::kind::Kind);
@@ -91,8 +93,11 @@ mod adapter {
                 return Ok(());
             }
             let Some(model) = (maker.document)("model") else { return Ok(()) };
-            stages::fit::embeds(params, model)
-                .map_err(|e| ParamError { path: e.path, message: e.message, hint: e.hint })
+            stages::fit::embeds(params, model).map_err(|e| ParamError {
+                path: e.path,
+                message: e.message,
+                hint: e.hint,
+            })
         }
 
         fn fixed(&self, params: &Value) -> Option<BTreeMap<String, Digest>> {

@@ -68,7 +68,8 @@ fn a_layer_that_the_model_has_not_is_told_before_anything_runs() {
     for args in [&["run"][..], &["run", "embed[model=a]"], &["status"]] {
         let ran = project.kiln(args);
         assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
-        let told = ["model `the a` has no layer `encodng`", "did you mean `encoding_a`?", &format!("pipeline.yaml:{line}:19")];
+        let told =
+            ["model `the a` has no layer `encodng`", "did you mean `encoding_a`?", &format!("pipeline.yaml:{line}:19")];
         assert!(told.iter().all(|needed| ran.stderr.contains(needed)), "{}", ran.stderr);
     }
     assert!(!project.root().join("out").exists(), "nothing was run");

@@ -338,6 +338,9 @@ fn epochs_that_end_after_a_change_of_a_source_are_told_of_once() {
     let ran = Ran::from(child.wait_with_output().expect("wait for kiln"));
     assert_eq!(ran.code, Some(1), "{}", project.read("stderr"));
     let told = project.read("stderr");
-    let not_kept = told.lines().filter(|line| line.starts_with("train: ") && line.contains("is not kept: own-split was changed")).count();
+    let not_kept = told
+        .lines()
+        .filter(|line| line.starts_with("train: ") && line.contains("is not kept: own-split was changed"))
+        .count();
     assert!(not_kept <= 1, "{told}");
 }
