@@ -7,6 +7,7 @@ pub mod diagnostic;
 pub mod differ;
 pub mod engine;
 pub mod events;
+pub mod failure;
 pub mod hash;
 pub mod interrupt;
 mod journal;

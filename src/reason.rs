@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Difference;
+use crate::failure::Failure;
 use crate::hash::Digest;
 
 /// A reason. In JSON `kind` says which, and the fields lie beside it.
@@ -87,6 +88,9 @@ pub enum Reason {
     Failed {
         /// How.
         error: String,
+        /// The same as data, if it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<Box<Failure>>,
     },
     /// A sentence, from a record that has nothing else.
     Told {

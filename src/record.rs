@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::failure::Failure;
 use crate::hash::{ActionKey, Digest};
 use crate::json_number;
 use crate::kind::Role;
@@ -180,6 +181,9 @@ pub struct StageRecord {
     pub log: Option<PathBuf>,
     /// Why it failed.
     pub error: Option<String>,
+    /// The same as data; records of before have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
 }
 
 impl StageRecord {

@@ -1,19 +1,21 @@
 //! The engine: decides what is to be done, does it in worker processes, and records it.
 //!
-//! Its rooms, each of which may use those before it: `decide` says what is to be done with a stage; `record` keeps what is known of past runs;
-//! `local` is this machine and its processes; `execute` runs a stage and captures its outputs; `run` does all of that for many stages; `query`
-//! answers questions. Each opens with a reading order.
+//! Its rooms, each of which may use those before it: `executor` is the seam between a stage and whoever runs it; `decide` says what is to be
+//! done with a stage; `record` keeps what is known of past runs; `local` is the executor of this machine, and uses `executor` alone;
+//! `execute` lays a stage out, has it run and captures its outputs, whoever runs it; `run` does all of that for many stages; `query` answers
+//! questions. Each opens with a reading order.
 
 mod decide;
 mod execute;
+mod executor;
 mod local;
 mod query;
 mod record;
 mod run;
 
 pub use crate::interrupt::Interrupt;
-pub use execute::tail::last_lines;
-pub use local::script::shell_of;
+pub use executor::script::shell_of;
+pub use executor::tail::last_lines;
 pub use local::watchdog::watch;
 pub use local::worker::serve;
 pub use query::checkout::{Checkout, CheckoutStep};

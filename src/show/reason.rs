@@ -30,7 +30,7 @@ pub fn words(reason: &Reason) -> String {
         Reason::UnderWay => "under way".into(),
         Reason::Killed => "under way when the run was killed".into(),
         Reason::Unreadable { why } => why.clone(),
-        Reason::Failed { error } => error.clone(),
+        Reason::Failed { error, .. } => error.clone(),
         Reason::Told { text } => text.clone(),
     }
 }

@@ -231,5 +231,6 @@ pub(super) fn nothing_known() -> StageRecord {
         resumed: None,
         log: None,
         error: None,
+        failure: None,
     }
 }

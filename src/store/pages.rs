@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::page::{self, nothing_known};
 use super::{Result, Store, StoreError};
+use crate::failure::Failure;
 use crate::hash::Digest;
 use crate::reason::Reason;
 use crate::record::{Outcome, RunRecord, StageRecord};
@@ -41,6 +42,8 @@ pub(super) struct Passing {
     seconds: f64,
     pub(super) log: Option<std::path::PathBuf>,
     error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
 }
@@ -54,7 +57,7 @@ impl Pages {
 
 impl Passing {
     fn of(stage: &StageRecord) -> Self {
-        let StageRecord { outcome, reasons, causes, ready, start, seconds, log, error, warnings, .. } = stage;
+        let StageRecord { outcome, reasons, causes, ready, start, seconds, log, error, failure, warnings, .. } = stage;
         Self {
             outcome: *outcome,
             reasons: reasons.clone(),
@@ -64,14 +67,16 @@ impl Passing {
             seconds: *seconds,
             log: log.clone(),
             error: error.clone(),
+            failure: failure.clone(),
             warnings: warnings.clone(),
         }
     }
 
     pub(super) fn apply(self, stage: &mut StageRecord) {
-        let Self { outcome, reasons, causes, ready, start, seconds, log, error, warnings } = self;
+        let Self { outcome, reasons, causes, ready, start, seconds, log, error, failure, warnings } = self;
         (stage.outcome, stage.reasons, stage.causes) = (outcome, reasons, causes);
         (stage.log, stage.error, stage.warnings) = (log, error, warnings);
+        stage.failure = failure;
         (stage.ready, stage.start, stage.seconds) = (ready, start, seconds);
     }
 
@@ -80,7 +85,7 @@ impl Passing {
             && (self.ready, self.start) == (stage.ready, stage.start)
             && self.seconds.to_bits() == stage.seconds.to_bits()
             && (&self.reasons, &self.log, &self.error) == (&stage.reasons, &stage.log, &stage.error)
-            && (&self.causes, &self.warnings) == (&stage.causes, &stage.warnings)
+            && (&self.causes, &self.failure, &self.warnings) == (&stage.causes, &stage.failure, &stage.warnings)
     }
 }
 
@@ -251,6 +256,7 @@ fn usual() -> Passing {
         seconds: 0.0,
         log: None,
         error: None,
+        failure: None,
         warnings: vec![],
     }
 }

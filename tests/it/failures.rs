@@ -1,5 +1,7 @@
 //! How a failure is told: once, with its cause, in the paths that the user knows.
 
+use serde_json::json;
+
 use crate::project::{Project, Ran};
 
 /// A project with one stage that runs a script and writes `out/x`.
@@ -86,4 +88,44 @@ fn what_was_dropped_of_a_log_is_noted_where_it_was() {
     let numbers: Vec<usize> = lines[hole + 2..].iter().map(|line| line.parse().expect("a number")).collect();
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "after the hole");
     assert_eq!(numbers.last(), Some(&12_000_000));
+}
+
+#[test]
+fn the_kind_of_a_failure_is_data() {
+    let failed = |project: &Project| failure(project).0.record().stage("s")["failure"].clone();
+    assert_eq!(failed(&project("exit 3", "")), json!({"kind": "exited", "code": 3}));
+    let killed = failed(&project("kill -TERM $$", ""));
+    assert_eq!(killed, json!({"kind": "killed", "signal": 15}));
+    let timed_out = failed(&project("sleep 60", "    timeout: 1s\n"));
+    assert_eq!(timed_out, json!({"kind": "timed-out", "limit": 1.0}));
+    let missing = failed(&project("true", ""));
+    assert_eq!(missing, json!({"kind": "output-missing", "outputs": [{"output": "x", "path": "out/x"}]}));
+    let fifo = failed(&project("mkfifo out/x", ""));
+    assert_eq!((&fifo["kind"], &fifo["output"]), (&json!("output-not-kept"), &json!("x")));
+    let unknown = "version: 1\nstages:\n  s:\n    run: [no-such-program]\n    outputs: {x: out/x}\n";
+    let not_started = failed(&Project::new(unknown));
+    assert_eq!((&not_started["kind"], &not_started["missing"]), (&json!("not-started"), &json!(true)));
+}
+
+#[test]
+fn why_tells_the_kind_of_a_failure() {
+    let project = project("exit 3", "");
+    failure(&project);
+    let told = project.kiln(&["why", "s", "--run", "latest", "--json"]);
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    let found = told.json().to_string();
+    assert!(found.contains(r#""failure":{"code":3,"kind":"exited"}"#), "{found}");
+}
+
+#[test]
+fn an_older_record_has_no_kinds_of_failures() {
+    let project = project("exit 3", "");
+    failure(&project);
+    crate::owners::rewrite(&project.root().join("cache"), |_, record| {
+        for stage in record["stages"].as_array_mut().expect("stages") {
+            stage.as_object_mut().expect("an object").remove("failure").expect("a failure");
+        }
+    });
+    let shown = project.kiln(&["show", "latest"]);
+    assert!(shown.code == Some(0) && shown.stdout.contains("exit status: 3"), "{}{}", shown.stdout, shown.stderr);
 }

@@ -97,6 +97,7 @@ pub fn stage(name: &str) -> Builder {
         resumed: None,
         log: None,
         error: None,
+        failure: None,
     })
 }
 

@@ -9,7 +9,8 @@ use serde_json::json;
 use super::metrics::Numbers;
 use super::sources::Sources;
 use crate::action::{self, Manifest};
-use crate::diagnostic::with_causes;
+use crate::engine::executor::failure::Failed;
+use crate::failure::Failure;
 use crate::hash::{ActionKey, Allowance, Artifact, Digest, Memo};
 use crate::kind::{Arity, Role};
 use crate::pipeline::{Body, From, Input, Pipeline, Stage, StageId};
@@ -85,9 +86,9 @@ impl Deciding<'_> {
         id: StageId,
         force: bool,
         outputs: &dyn Fn(StageId, &str) -> Option<Artifact>,
-    ) -> Result<Decision, String> {
+    ) -> Result<Decision, Failed> {
         let decision = self.decide_within(id, force, outputs, &Allowance::boundless())?;
-        decision.ok_or_else(|| "more would have to be read than there is".into())
+        decision.ok_or_else(|| unreadable("more would have to be read than there is"))
     }
 
     /// The same if no more has to be read of what lies in place than is allowed; `None` if it would be more.
@@ -100,7 +101,7 @@ impl Deciding<'_> {
         force: bool,
         outputs: &dyn Fn(StageId, &str) -> Option<Artifact>,
         allowance: &Allowance,
-    ) -> Result<Option<Decision>, String> {
+    ) -> Result<Option<Decision>, Failed> {
         let stage = &self.pipeline.stages[id.0];
         let mut documents = BTreeMap::new();
         let mut inputs = BTreeMap::new();
@@ -160,7 +161,7 @@ impl Deciding<'_> {
         &self,
         paths: impl Iterator<Item = &'p PathBuf>,
         allowance: &Allowance,
-    ) -> Result<bool, String> {
+    ) -> Result<bool, Failed> {
         let Some(ownership) = self.ownership else { return Ok(true) };
         for path in paths {
             if self.memo.artifact_within(&self.pipeline.root.join(path), allowance).is_none() {
@@ -168,7 +169,7 @@ impl Deciding<'_> {
             }
             // Of any other error he will hear who puts something there.
             if let Err(error @ StoreError::InTheWay { .. }) = ownership.check(path) {
-                return Err(with_hint(&error));
+                return Err((&error).into());
             }
         }
         Ok(true)
@@ -274,7 +275,7 @@ impl Deciding<'_> {
         Some(ActionResult { created, host, ..ActionResult::of(outputs) })
     }
 
-    fn document(&self, stage: &Stage, name: &str, item: &Input) -> Result<Option<Vec<u8>>, String> {
+    fn document(&self, stage: &Stage, name: &str, item: &Input) -> Result<Option<Vec<u8>>, Failed> {
         let Body::Uses { kind, .. } = &stage.body else { return Ok(None) };
         let From::Source(path) = &item.from else { return Ok(None) };
         match kind.document(name, &self.pipeline.root.join(path)) {
@@ -283,16 +284,16 @@ impl Deciding<'_> {
             Some(Err(e)) => {
                 let file = e.file.strip_prefix(&self.pipeline.root).unwrap_or(&e.file).display();
                 let at = e.at.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
-                Err(format!("{file}{at}: {}", e.message))
+                Err(unreadable(format!("{file}{at}: {}", e.message)))
             }
         }
     }
 
-    fn artifact(&self, item: &Input, outputs: &dyn Fn(StageId, &str) -> Option<Artifact>) -> Result<Artifact, String> {
+    fn artifact(&self, item: &Input, outputs: &dyn Fn(StageId, &str) -> Option<Artifact>) -> Result<Artifact, Failed> {
         match &item.from {
-            From::Source(path) => self.sources.get(path),
+            From::Source(path) => self.sources.get(path).map_err(unreadable),
             From::Output { stage, output } => outputs(*stage, output)
-                .ok_or_else(|| format!("{} has no output `{output}`", self.pipeline.stages[stage.0].name)),
+                .ok_or_else(|| unreadable(format!("{} has no output `{output}`", self.pipeline.stages[stage.0].name))),
         }
     }
 
@@ -327,10 +328,9 @@ fn under_other_roles(manifest: &Manifest) -> Vec<Manifest> {
     found.split_off(1)
 }
 
-/// What is wrong, and what to do about it.
-pub(crate) fn with_hint(error: &StoreError) -> String {
-    let hint = error.hint().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
-    format!("{}{hint}", with_causes(error))
+/// An input that cannot be read.
+fn unreadable(why: impl Into<String>) -> Failed {
+    Failure::Unreadable { why: why.into() }.into()
 }
 
 /// Where an input lies in the project.

@@ -12,13 +12,16 @@ use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 
-use super::execution::{Execution, Failure};
+use super::execution::Execution;
 use crate::diagnostic::with_causes;
 use crate::engine::decide::decision::input_path;
 use crate::engine::decide::metrics::Numbers;
+use crate::engine::executor::failure::{Failed, NoResult};
+use crate::failure::{Failure, MissingOutput};
 use crate::hash::{Artifact, ContentError};
 use crate::pipeline::Body;
 use crate::record::Resumed;
+use crate::show;
 use crate::store::{ActionResult, StoreError, remove_all};
 
 /// So many files are named of what a stage left.
@@ -39,37 +42,47 @@ impl Execution<'_> {
         left: &Left,
         took: Duration,
         resumed: Option<Resumed>,
-    ) -> Result<ActionResult, Failure> {
+    ) -> Result<ActionResult, NoResult> {
         let (mut outputs, mut missing, mut faults) = (BTreeMap::new(), Vec::new(), Vec::new());
         for (name, path) in &left.outputs {
-            let place = self.stage.outputs[name].path.display().to_string();
             match self.take(path) {
                 Ok(Some(artifact)) => drop(outputs.insert(name.clone(), artifact)),
-                Ok(None) => missing.push(format!("`{name}` ({place})")),
-                Err(why) => faults.push(format!("output `{name}`: {why}")),
+                Ok(None) => {
+                    let path = self.stage.outputs[name].path.clone();
+                    missing.push(MissingOutput { output: name.clone(), path });
+                }
+                Err(why) => faults.push(Failure::OutputNotKept { output: name.clone(), why }),
             }
         }
         let mut result = ActionResult { seconds: took.as_secs_f64(), resumed, ..ActionResult::of(outputs) };
-        if !missing.is_empty() {
-            let missing = missing.join(", ");
-            faults.insert(0, format!("the stage ended well but did not write its output {missing}{}", self.tail()));
-        }
-        if self.interrupt.is_set() && !faults.is_empty() {
-            if let Some(kept) = self.salvage(&left.folder, &result.outputs) {
-                self.say(format!("interrupted while its outputs were taken into the cache; {kept}"));
-            }
-            return Err(Failure::Interrupted);
-        }
-        if !faults.is_empty() {
-            faults.extend(self.salvage(&left.folder, &result.outputs));
-            faults.extend(self.keep_part(result));
-            return Err(Failure::Failed(faults.join("\n")));
+        let failed = if missing.is_empty() {
+            (!faults.is_empty()).then(|| faults.remove(0)).map(Failed::from)
+        } else {
+            Some(Failed { failure: Failure::OutputMissing { outputs: missing }, beside: self.tail() })
+        };
+        if let Some(failed) = failed {
+            let others = faults.iter().map(show::failure::words);
+            return Err(self.incomplete(others.fold(failed, Failed::and), result, left));
         }
         self.is_as_pinned(&result.outputs)?;
         let mut numbers = Numbers::of(self.stage, &result.outputs, self.store);
         std::mem::take(&mut numbers.remarks).into_iter().for_each(|remark| self.say(remark));
         numbers.enter(&mut result);
         Ok(result)
+    }
+
+    /// What becomes of a result that lacks outputs.
+    fn incomplete(&self, mut failed: Failed, result: ActionResult, left: &Left) -> NoResult {
+        let kept = self.salvage(&left.folder, &result.outputs);
+        if self.interrupt.is_set() {
+            if let Some(kept) = kept {
+                self.say(format!("interrupted while its outputs were taken into the cache; {kept}"));
+            }
+            return NoResult::Interrupted;
+        }
+        failed.beside.extend(kept);
+        failed.beside.extend(self.keep_part(result));
+        NoResult::Failed(failed)
     }
 
     /// Takes an output into the store; `None` if there is none.
@@ -142,14 +155,12 @@ impl Execution<'_> {
     }
 
     /// Holds outputs against the digests that a kind pins.
-    fn is_as_pinned(&self, outputs: &BTreeMap<String, Artifact>) -> Result<(), Failure> {
+    fn is_as_pinned(&self, outputs: &BTreeMap<String, Artifact>) -> Result<(), NoResult> {
         let Body::Uses { kind, params } = &self.stage.body else { return Ok(()) };
         for (name, pinned) in kind.fixed(params).unwrap_or_default() {
             let found = outputs.get(&name).map(|a: &Artifact| a.digest);
             if found != Some(pinned) {
-                let found = found.map_or_else(|| "nothing".into(), |d| d.to_string());
-                let text = format!("output `{name}` has the wrong contents\nexpected {pinned}\nfound    {found}");
-                return Err(Failure::Failed(text));
+                return Err(Failure::WrongContents { output: name, expected: pinned, found }.into());
             }
         }
         Ok(())

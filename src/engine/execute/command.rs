@@ -1,59 +1,51 @@
 //! Executing a user's command: in a folder where its declared inputs, and nothing else of the project, lie at their project paths.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::{self, File};
-use std::io::{self, Seek as _};
-use std::os::fd::AsRawFd as _;
+use std::fs;
+use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
-use std::process::{Command, ExitStatus};
 use std::time::Instant;
 
-use rustix::fs::{AtFlags, CWD, linkat};
-use rustix::io::Errno;
-use rustix::process::Pid;
-
 use super::capture::Left;
-use super::execution::{Execution, Failure, cannot_start, on_full_disk};
+use super::execution::{Execution, on_full_disk};
 use super::handed;
 use super::hint::{self, Scene};
-use super::log;
+use super::sealed::Sealed;
 use crate::engine::decide::decision::input_path;
-use crate::engine::local::process::{self, Ending, Waited};
-use crate::engine::local::script;
-use crate::engine::local::sealed::Sealed;
-use crate::engine::local::slot::{HOME, Slot};
-use crate::engine::local::spawn::{self, Started};
-use crate::engine::local::surroundings;
-use crate::engine::local::toolchain;
-use crate::engine::local::watchdog::Entry;
+use crate::engine::executor::failure::{Failed, NoResult};
+use crate::engine::executor::tail::last_lines;
+use crate::engine::executor::{
+    Attempt, End, HOME, Listener, Program, Reach, Work, log, script, surroundings, toolchain,
+};
+use crate::failure::Failure;
 use crate::pipeline;
 use crate::store::ActionResult;
 
 /// So many lines at the end of a log are looked through for what a failure may come from.
 const EVIDENCE: usize = 200;
 
-/// The folder of a scratch directory where the command is started.
+/// The folder of an attempt where the command is started.
 pub(crate) const WORK: &str = "project";
 
 impl Execution<'_> {
-    pub(crate) fn attempt_command(&self, body: &pipeline::Command, began: Instant) -> Result<ActionResult, Failure> {
-        let slot = self.slots.take(self.folders().iter().map(PathBuf::as_path))?;
-        self.say_where(slot.path());
-        let names = self.names(slot.path());
+    pub(crate) fn attempt_command(&self, body: &pipeline::Command, began: Instant) -> Result<ActionResult, NoResult> {
+        let attempt = self.executor.attempt(self.stage, &self.folders())?;
+        let folder = attempt.folder();
+        self.say_where(folder);
+        let names = self.names(folder);
         // An earlier attempt may have said something.
-        let said = fs::metadata(self.log).map_or(0, |log| log.len());
-        let produced = self.run_command(body, &slot).map_err(|failure| on_full_disk(failure, slot.path()));
-        let folder = slot.path().join(WORK);
-        let result = produced.and_then(|outputs| self.capture(&Left { outputs, folder }, began.elapsed(), None));
-        let mut result = result.map_err(|failure| names.failure(failure));
+        let said = self.log.length();
+        let produced = self.run_command(body, attempt.as_ref()).map_err(|why| on_full_disk(why, folder));
+        let work = folder.join(WORK);
+        let result = produced.and_then(|outputs| self.capture(&Left { outputs, folder: work }, began.elapsed(), None));
+        let mut result = result.map_err(|why| names.no_result(why));
         if let Ok(result) = &mut result {
-            let complaint = self.complaint(said, &slot);
+            let complaint = self.complaint(said, attempt.as_ref());
             result.complaints.extend(complaint.map(|complaint| names.put_into(complaint)));
             self.tell_of_changes();
         }
-        self.slots.give_back(slot);
+        attempt.end();
         result
     }
 
@@ -79,9 +71,14 @@ impl Execution<'_> {
         std::iter::once(WORK).chain(std::iter::repeat_n(pipeline::PROJECT, depth)).collect()
     }
 
-    /// Runs a command in a slot and returns what it wrote.
-    fn run_command(&self, body: &pipeline::Command, slot: &Slot) -> Result<BTreeMap<String, PathBuf>, Failure> {
-        let (home, work) = (slot.home(), slot.path().join(self.work()));
+    /// Lays a command out, has it run, and returns what it wrote.
+    fn run_command(
+        &self,
+        body: &pipeline::Command,
+        attempt: &dyn Attempt,
+    ) -> Result<BTreeMap<String, PathBuf>, NoResult> {
+        let folder = attempt.folder();
+        let work = folder.join(self.work());
         let inputs = self.lay_out(&work)?;
         let mut outputs = BTreeMap::new();
         for (name, output) in &self.stage.outputs {
@@ -96,45 +93,47 @@ impl Execution<'_> {
         for path in &inputs {
             sealed.add(path)?;
         }
-        let mut command = match body {
-            pipeline::Command::Shell(script) => match script::shell(self.stage) {
-                Some(shell) => shell.command(script, slot.path())?,
-                None => return Err(Failure::Failed("the command is no script".into())),
-            },
-            pipeline::Command::Argv(argv) => {
-                let (program, arguments) =
-                    argv.split_first().ok_or_else(|| Failure::Failed("the command is empty".into()))?;
-                let mut command = Command::new(program);
-                command.args(arguments);
-                command
-            }
-        };
-        command.current_dir(&work);
-        let guarded = self.slots.guard().is_there();
-        let gpus = self.slots.gpus().lend(self.stage.resources.gpu);
-        command.envs(gpus.variables());
-        command.envs(surroundings::variables(self.stage, self.threads, guarded, &home));
-        command.envs(handed::variables(self.pipeline, self.stage, slot.path())?);
+        let mut command = self.program(body, folder)?;
+        command.folder.clone_from(&work);
+        let home = folder.join(HOME);
+        // Of two with the same name the later counts.
+        command.variables.extend(surroundings::variables(self.stage, self.threads, attempt.is_guarded(), &home));
+        let handed = handed::variables(self.pipeline, self.stage, folder)?;
+        command.variables.extend(handed.into_iter().map(|(name, value)| (name.into(), value.into())));
         let tools = self.open_tools(body, &work)?;
-        let ending = self.wait_for(&command, slot, &tools);
-        drop(gpus);
+        let read = tools.iter().filter_map(|tool| self.pipeline.root.join(tool).canonicalize().ok()).collect();
+        let prepared = self.prepared(Work::Command(command), Reach { read, ..Reach::default() });
+        let ran = attempt.run(&prepared, &Listener { events: self.events, goes_on: &|| true }, self.interrupt);
         for tool in &tools {
             // Nobody is to take it for something that the command left.
             let _ = fs::remove_file(work.join(tool));
         }
-        let status = match ending {
-            Ok(Ending::Exited(status)) => Some(status),
-            _ => None,
+        let (end, judged) = match ran {
+            Ok(exit) => (Some(exit.end), self.judge(&exit)),
+            Err(why) => (None, Err(why)),
         };
-        let ended = ending.and_then(|ending| self.judge(ending));
-        ended.map_err(|failure| self.explained(failure, status, slot, &work))?;
+        judged.map_err(|why| why.map(|failed| self.explained(failed, end, attempt, &work)))?;
         if let Some(path) = sealed.broken() {
-            let path = path.strip_prefix(&work).unwrap_or(path).display();
-            let text =
-                format!("the command changed its input {path}\nhint: inputs are read-only; write a copy elsewhere");
-            return Err(self.salvaged(Failure::Failed(text), &work));
+            let path = path.strip_prefix(&work).unwrap_or(path).to_owned();
+            return Err(self.salvaged(Failure::InputWritten { path }.into(), &work));
         }
         Ok(outputs)
+    }
+
+    /// The program of a command, with its arguments. What a shell has to read before a script is put into a folder.
+    fn program(&self, body: &pipeline::Command, folder: &Path) -> Result<Program, NoResult> {
+        let nonsense = |why: &str| NoResult::from(Failure::Other { why: why.into() });
+        match body {
+            pipeline::Command::Shell(script) => {
+                let shell = script::shell(self.stage).ok_or_else(|| nonsense("the command is no script"))?;
+                Ok(shell.command(script, folder)?)
+            }
+            pipeline::Command::Argv(argv) => {
+                let (program, arguments) = argv.split_first().ok_or_else(|| nonsense("the command is empty"))?;
+                let arguments = arguments.iter().map(Into::into).collect();
+                Ok(Program { program: program.into(), arguments, ..Program::default() })
+            }
+        }
     }
 
     /// Shows a command the environments of the project that it names by their paths.
@@ -151,7 +150,7 @@ impl Execution<'_> {
     }
 
     /// Puts every input at its project path in a folder, and returns the paths.
-    fn lay_out(&self, work: &Path) -> Result<Vec<PathBuf>, Failure> {
+    fn lay_out(&self, work: &Path) -> Result<Vec<PathBuf>, NoResult> {
         let mut inputs = Vec::new();
         for (name, items) in &self.stage.inputs {
             for (position, item) in items.iter().enumerate() {
@@ -171,90 +170,35 @@ impl Execution<'_> {
         Ok(inputs.into_iter().map(|(path, ..)| path).collect())
     }
 
-    /// Starts a command, which may read some environments of the project, and waits until it ends.
-    fn wait_for(&self, command: &Command, slot: &Slot, tools: &[PathBuf]) -> Result<Ending, Failure> {
-        let log = slot.log()?;
-        let own;
-        let limits = if tools.is_empty() {
-            self.slots.limits(slot).map_err(cannot_guard)?
-        } else {
-            let tools = tools.iter().filter_map(|tool| self.pipeline.root.join(tool).canonicalize().ok());
-            own = self.slots.limits_reading(slot, tools.collect()).map_err(cannot_guard)?;
-            own.as_ref()
-        };
-        let (kiln, entry) = (rustix::process::getpid(), self.slots.entry(slot));
-        let mut enter = || {
-            entry.map_or(Ok(()), |entry| entry.enter())?;
-            process::bind(kiln, limits)
-        };
-        let started = spawn::spawn(command, log, &mut enter);
-        let started = started.map_err(|e| cannot_start(command.get_program(), &e))?;
-        let mut child = Watched { started, entry };
-        let linked = Cell::new(false);
-        let spoken = || log.metadata().is_ok_and(|log| log.len() > 0);
-        let tick = || {
-            // What goes on for longer can be read meanwhile.
-            linked.set(linked.get() || (spoken() && self.link_log(log)));
-            if linked.get() {
-                log::keep_short(self.log);
-            } else {
-                log::keep_short(&slot.log_path());
-            }
-            true
-        };
-        let ending = process::wait(&mut child, self.stage.timeout, self.stage.grace, self.interrupt, &tick)?;
-        if spoken() && !linked.get() && !self.link_log(log) {
-            // An earlier attempt said something, the command took the log away, or the file system has no links.
-            let mut log = log;
-            log.rewind()?;
-            io::copy(&mut log, &mut self.open_log()?)?;
-        }
-        Ok(ending)
-    }
-
-    /// Gives the log of a slot, and nothing that the command may have put in its place, its other name; tells whether it has it now.
-    fn link_log(&self, log: &File) -> bool {
-        let log = format!("/proc/self/fd/{}", log.as_raw_fd());
-        let link = || linkat(CWD, log.as_str(), CWD, self.log, AtFlags::SYMLINK_FOLLOW);
-        match link() {
-            Err(Errno::NOENT) => {
-                self.log.parent().is_some_and(|folder| self.store.make_folder(folder).is_ok() && link().is_ok())
-            }
-            linked => linked.is_ok(),
-        }
-    }
-
     /// Adds to a failure what it may come from.
-    fn explained(&self, failure: Failure, status: Option<ExitStatus>, slot: &Slot, work: &Path) -> Failure {
-        let Failure::Failed(mut text) = failure else { return failure };
-        let lines = super::tail::last_lines(self.log, EVIDENCE);
+    fn explained(&self, failed: Failed, end: Option<End>, attempt: &dyn Attempt, work: &Path) -> Failed {
+        let mut lines = last_lines(self.log.path, EVIDENCE);
         // What could not be started is told by Kiln itself.
-        let lines: Vec<&str> =
-            lines.iter().map(String::as_str).chain(status.is_none().then_some(text.as_str())).collect();
-        if let Some(hint) = hint::hint(&lines, &self.scene(status, slot, work)) {
-            text.push_str("\nhint: ");
-            text.push_str(&hint);
+        lines.extend(end.is_none().then(|| failed.text()));
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        match hint::hint(&lines, &self.scene(end, attempt, work)) {
+            Some(hint) => failed.and(format!("hint: {hint}")),
+            None => failed,
         }
-        Failure::Failed(text)
     }
 
     /// What the log of a command that ended well, from a place on, says of what it does not see: perhaps it went on without.
-    fn complaint(&self, from: u64, slot: &Slot) -> Option<String> {
-        let text = log::excerpt(self.log, from)?;
+    fn complaint(&self, from: u64, attempt: &dyn Attempt) -> Option<String> {
+        let text = log::excerpt(self.log.path, from)?;
         let lines: Vec<&str> = text.lines().collect();
-        let hint = hint::undeclared(&lines, &self.scene(None, slot, &slot.path().join(WORK)))?;
+        let hint = hint::undeclared(&lines, &self.scene(None, attempt, &attempt.folder().join(WORK)))?;
         Some(format!("it ended well, and its log complains: {hint}"))
     }
 
-    fn scene<'s>(&'s self, status: Option<ExitStatus>, slot: &'s Slot, work: &'s Path) -> Scene<'s> {
+    fn scene<'s>(&'s self, end: Option<End>, attempt: &'s dyn Attempt, work: &'s Path) -> Scene<'s> {
         Scene {
             pipeline: self.pipeline,
             stage: self.stage,
             cache: self.store.root(),
-            scratch: slot.path(),
+            scratch: attempt.folder(),
             work,
-            guarded: self.slots.guard().is_there(),
-            status,
+            guarded: attempt.is_guarded(),
+            code: end.and_then(End::code),
         }
     }
 }
@@ -270,27 +214,4 @@ fn laid(work: &Path, path: &Path) -> PathBuf {
         }
     }
     at
-}
-
-/// A command that the watchdog knows of.
-struct Watched<'a> {
-    started: Started,
-    entry: Option<Entry<'a>>,
-}
-
-impl Waited for Watched<'_> {
-    fn pid(&self) -> Pid {
-        self.started.pid()
-    }
-
-    fn reap(&mut self) -> io::Result<ExitStatus> {
-        if let Some(entry) = &self.entry {
-            entry.leave();
-        }
-        self.started.reap()
-    }
-}
-
-fn cannot_guard(error: io::Error) -> Failure {
-    Failure::Failed(format!("cannot guard the stage: {error}"))
 }

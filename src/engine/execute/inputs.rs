@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::execution::{Execution, Failure};
+use super::execution::Execution;
 use crate::diagnostic::with_causes;
 use crate::engine::decide::decision::input_path;
 use crate::engine::decide::sources::Sources;
+use crate::engine::executor::failure::NoResult;
+use crate::failure::Failure;
 use crate::hash::tree::Extent;
 use crate::hash::{Artifact, ContentError, Sighting};
 use crate::kind::Event;
@@ -22,7 +24,7 @@ pub(crate) struct Linked {
 
 impl Execution<'_> {
     /// Gives a command an input of its own. A source may change from then on: the command reads what it was decided by.
-    pub(crate) fn copy(&self, name: &str, position: usize, item: &Input, path: &Path) -> Result<(), Failure> {
+    pub(crate) fn copy(&self, name: &str, position: usize, item: &Input, path: &Path) -> Result<(), NoResult> {
         let From::Source(source) = &item.from else {
             return self.place(name, position, item, path, Place::Scratch);
         };
@@ -36,18 +38,18 @@ impl Execution<'_> {
     }
 
     /// What is to be said of a source that could not be copied.
-    fn not_copied(&self, source: &Path, error: &ContentError) -> Failure {
+    fn not_copied(&self, source: &Path, error: &ContentError) -> NoResult {
         let why = with_causes(error).replace(&format!("{}/", self.pipeline.root.display()), "");
         match error {
             ContentError::Io { source: cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
-                Failure::Failed(format!("{why}\n{}", changed_text(source)))
+                Failure::InputChanged { path: source.to_owned(), why: Some(why) }.into()
             }
-            _ => Failure::Failed(why),
+            _ => Failure::Unreadable { why }.into(),
         }
     }
 
     /// Looks at the sources that a built-in kind is to read where they lie: all but documents.
-    pub(crate) fn linked(&self) -> Result<Linked, Failure> {
+    pub(crate) fn linked(&self) -> Result<Linked, NoResult> {
         let mut sources = Vec::new();
         for (name, items) in &self.stage.inputs {
             for (position, item) in items.iter().enumerate() {
@@ -62,7 +64,7 @@ impl Execution<'_> {
     }
 
     /// Shows a built-in kind, which is trusted not to write, an input where it lies.
-    pub(crate) fn link(&self, name: &str, position: usize, item: &Input, path: &Path) -> Result<(), Failure> {
+    pub(crate) fn link(&self, name: &str, position: usize, item: &Input, path: &Path) -> Result<(), NoResult> {
         match &item.from {
             From::Source(source) => Ok(std::os::unix::fs::symlink(self.pipeline.root.join(source), path)?),
             From::Output { .. } => self.place(name, position, item, path, Place::Link),
@@ -70,7 +72,7 @@ impl Execution<'_> {
     }
 
     /// Makes sure that linked sources are still what they were before the stage read them.
-    pub(crate) fn unchanged(&self, linked: &Linked) -> Result<(), Failure> {
+    pub(crate) fn unchanged(&self, linked: &Linked) -> Result<(), NoResult> {
         for (source, before) in &linked.sources {
             match before {
                 Some(before) if before.holds(&self.pipeline.root.join(source)) => {}
@@ -100,7 +102,7 @@ impl Execution<'_> {
     }
 
     /// A sighting of a source that is what the stage was decided by.
-    fn decided(&self, source: &Path) -> Result<Option<Sighting>, Failure> {
+    fn decided(&self, source: &Path) -> Result<Option<Sighting>, NoResult> {
         let absolute = self.pipeline.root.join(source);
         let sighting = Sighting::of(&absolute, self.memo);
         let found = match &sighting {
@@ -111,9 +113,9 @@ impl Execution<'_> {
     }
 
     /// Puts what another stage produced at a path.
-    fn place(&self, name: &str, position: usize, item: &Input, path: &Path, how: Place) -> Result<(), Failure> {
+    fn place(&self, name: &str, position: usize, item: &Input, path: &Path, how: Place) -> Result<(), NoResult> {
         let artifact = self.inputs.get(name).and_then(|items| items.get(position)).and_then(Option::as_ref);
-        let artifact = artifact.ok_or_else(|| Failure::Failed(format!("input `{name}` was never produced")))?;
+        let artifact = artifact.ok_or_else(|| Failure::InputMissing { input: name.to_owned() })?;
         match self.store.materialise(artifact, path, how) {
             // Lost or damaged in the store; what it was decided by lies in place in the project.
             Err(error) if error.is_damage() => {
@@ -125,7 +127,7 @@ impl Execution<'_> {
     }
 
     /// Brings an artifact that is in place in the project, but no longer in the store, back into the store.
-    fn adopt(&self, artifact: &Artifact, path: &Path) -> Result<(), Failure> {
+    fn adopt(&self, artifact: &Artifact, path: &Path) -> Result<(), NoResult> {
         let scratch = self.store.scratch("adopt")?;
         let copy = scratch.path().join("artifact");
         let place = self.pipeline.root.join(path);
@@ -136,10 +138,6 @@ impl Execution<'_> {
     }
 }
 
-fn changed(path: &Path) -> Failure {
-    Failure::Failed(changed_text(path))
-}
-
-fn changed_text(path: &Path) -> String {
-    format!("{} was changed while the run was under way; run again", path.display())
+fn changed(path: &Path) -> NoResult {
+    Failure::InputChanged { path: path.to_owned(), why: None }.into()
 }

@@ -1,8 +1,9 @@
-//! Executing: a stage is given its inputs, is run, and its outputs are captured into the store.
+//! Executing: a stage is given its inputs, is run by an executor, and its outputs are captured into the store.
 //!
-//! In reading order: `task` carries a decision out; `execution` is one execution of a stage, `command` of one that is a command; `inputs`
-//! lays out what it reads, `handed` what a command finds beside files, and `capture` takes what it left; `log` and `tail` are its log, `names` the user's words for scratch paths, and
-//! `hint` what a failure may come from.
+//! In reading order: `task` carries a decision out; `execution` is one execution of a stage, `kind` of one that is a built-in kind, `command` of
+//! one that is a command. `inputs` lays out what it reads, `sealed` holds it to be left alone, `handed` is what a command finds beside
+//! files, `capture` takes what the stage left; `names` are the user's words for paths of the folder, and `hint` what a failure may come
+//! from.
 
 pub(super) mod capture;
 pub(super) mod command;
@@ -10,7 +11,7 @@ pub(super) mod execution;
 pub(super) mod handed;
 pub(super) mod hint;
 pub(super) mod inputs;
-pub(super) mod log;
+pub(super) mod kind;
 pub(super) mod names;
-pub(super) mod tail;
+pub(super) mod sealed;
 pub(super) mod task;

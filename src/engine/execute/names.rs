@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use super::command::WORK;
-use super::execution::{Execution, Failure};
+use super::execution::Execution;
 use crate::engine::decide::decision::input_path;
-use crate::engine::local::slot::HOME;
+use crate::engine::executor::HOME;
+use crate::engine::executor::failure::{Failed, NoResult};
 
 /// The value of a variable that was passed may be a secret if it has so many bytes; one that is shorter stands everywhere.
 const SECRET: usize = 8;
@@ -57,10 +58,10 @@ impl Names {
     }
 
     /// A failure in the user's names.
-    pub(crate) fn failure(&self, failure: Failure) -> Failure {
-        match failure {
-            Failure::Failed(text) => Failure::Failed(self.put_into(text)),
-            Failure::Interrupted => Failure::Interrupted,
-        }
+    pub(crate) fn no_result(&self, why: NoResult) -> NoResult {
+        why.map(|Failed { failure, beside }| Failed {
+            failure: failure.renamed(&|text| self.put_into(text)),
+            beside: beside.into_iter().map(|line| self.put_into(line)).collect(),
+        })
     }
 }

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::execution::{Execution, Failure};
-use crate::engine::decide::decision::{Deciding, Decision, Verdict, with_hint};
+use super::execution::Execution;
+use crate::diagnostic::with_causes;
+use crate::engine::decide::decision::{Deciding, Decision, Missing, Verdict};
 use crate::engine::decide::documents;
-use crate::engine::local::slot::Slots;
+use crate::engine::executor::Executor;
+use crate::engine::executor::failure::{Failed, NoResult};
+use crate::engine::executor::log::Log;
+use crate::failure::Failure;
 use crate::hash::Artifact;
 use crate::interrupt::Interrupt;
 use crate::kind::Event;
@@ -20,12 +24,11 @@ use crate::store::{ActionLock, ActionResult, Published};
 /// A stage to restore or execute.
 pub(crate) struct Task<'a> {
     pub(crate) deciding: &'a Deciding<'a>,
-    pub(crate) slots: &'a Slots<'a>,
+    pub(crate) executor: &'a dyn Executor,
     pub(crate) id: StageId,
     pub(crate) decision: Decision,
     pub(crate) inputs: BTreeMap<String, Vec<Option<Artifact>>>,
     pub(crate) threads: usize,
-    pub(crate) worker: &'a Path,
     pub(crate) run: &'a RunId,
     pub(crate) interrupt: &'a Interrupt,
 }
@@ -44,7 +47,7 @@ type Tell<'t> = &'t (dyn Fn(Said) + Sync);
 /// How a task ended.
 pub(crate) struct Finished {
     /// The outcome and the result; or why it failed; or nothing if it was interrupted.
-    pub(crate) end: Result<(Outcome, ActionResult), Option<String>>,
+    pub(crate) end: Result<(Outcome, ActionResult), Option<Failed>>,
     /// Reasons that came up on the way.
     pub(crate) reasons: Vec<Reason>,
     /// The log, if the stage was executed.
@@ -58,8 +61,8 @@ impl Task<'_> {
         let mut log = None;
         let end = self.settle(&mut reasons, &mut log, tell).map_err(|failure| match failure {
             // What was given up because the user asked to stop did not fail.
-            Failure::Failed(why) if !self.interrupt.is_set() => Some(why),
-            Failure::Failed(_) | Failure::Interrupted => None,
+            NoResult::Failed(failed) if !self.interrupt.is_set() => Some(failed),
+            NoResult::Failed(_) | NoResult::Interrupted => None,
         });
         // A stage that says nothing leaves no log.
         let log = log.filter(|log: &PathBuf| log.exists());
@@ -74,19 +77,18 @@ impl Task<'_> {
         reasons: &mut Vec<Reason>,
         log: &mut Option<PathBuf>,
         tell: Tell<'_>,
-    ) -> Result<(Outcome, ActionResult), Failure> {
+    ) -> Result<(Outcome, ActionResult), NoResult> {
         let stage = &self.deciding.pipeline.stages[self.id.0];
         if let Verdict::Restore(result, astray) = &self.decision.verdict {
             match self.put_in_place(stage, result, astray) {
                 Ok(()) => return Ok((Outcome::Restored, result.clone())),
-                Err(Damage::Other(failure)) => return Err(failure),
-                Err(Damage::Blob(finding)) => reasons.push(Reason::ResultDamaged { finding }),
+                Err(Damage::Other(failed)) => return Err(NoResult::Failed(failed)),
+                Err(Damage::Blob(finding)) => reasons.push(Reason::ResultDamaged { finding: finding.text() }),
             }
         }
         let lock = self.lock(stage, tell)?;
         // Another Kiln may have published the result while this one waited for the lock.
-        let forced =
-            matches!(self.decision.verdict, Verdict::Execute(crate::engine::decide::decision::Missing::Forced));
+        let forced = matches!(self.decision.verdict, Verdict::Execute(Missing::Forced));
         if !forced {
             let outputs = || stage.outputs.values().map(|o| o.path.clone()).collect::<Vec<_>>();
             let found = match self.deciding.verdict(stage, &self.decision.key) {
@@ -97,8 +99,8 @@ impl Task<'_> {
             if let Some((result, astray)) = found {
                 match self.put_in_place(stage, &result, &astray) {
                     Ok(()) => return Ok((Outcome::Restored, result)),
-                    Err(Damage::Other(failure)) => return Err(failure),
-                    Err(Damage::Blob(finding)) => reasons.push(Reason::ResultDamaged { finding }),
+                    Err(Damage::Other(failed)) => return Err(NoResult::Failed(failed)),
+                    Err(Damage::Blob(finding)) => reasons.push(Reason::ResultDamaged { finding: finding.text() }),
                 }
             }
         }
@@ -108,20 +110,19 @@ impl Task<'_> {
         let everything: Vec<PathBuf> = stage.outputs.values().map(|o| o.path.clone()).collect();
         match self.put_in_place(stage, &result, &everything) {
             Ok(()) => Ok((Outcome::Executed, result)),
-            Err(Damage::Blob(why)) => Err(Failure::Failed(why)),
-            Err(Damage::Other(failure)) => Err(failure),
+            Err(Damage::Blob(failed) | Damage::Other(failed)) => Err(NoResult::Failed(failed)),
         }
     }
 
     /// Waits until no other process executes the same action.
-    fn lock(&self, stage: &Stage, tell: Tell<'_>) -> Result<ActionLock, Failure> {
+    fn lock(&self, stage: &Stage, tell: Tell<'_>) -> Result<ActionLock, NoResult> {
         let mut told = false;
         loop {
             if let Some(lock) = self.deciding.store.try_lock_action(&self.decision.key)? {
                 return Ok(lock);
             }
             if self.interrupt.is_set() {
-                return Err(Failure::Interrupted);
+                return Err(NoResult::Interrupted);
             }
             if !told {
                 let text = format!("{}: waiting for another Kiln that executes it now", stage.name);
@@ -138,29 +139,20 @@ impl Task<'_> {
         log: &Path,
         reasons: &mut Vec<Reason>,
         tell: Tell<'_>,
-    ) -> Result<ActionResult, Failure> {
-        if let Some(why) = self.slots.guard().prepare() {
-            tell(Said::Note(why.to_owned()));
-        }
-        if let Some(why) = self.slots.lacks_pipefail(stage) {
-            tell(Said::Note(why.to_owned()));
-        }
-        if let Some(why) = self.slots.lacks_gpus(stage) {
-            tell(Said::Note(why));
-        }
+    ) -> Result<ActionResult, NoResult> {
+        self.executor.remarks(stage).into_iter().for_each(|remark| tell(Said::Note(remark)));
         let events = |event: Event| tell(Said::Event(event));
         let execution = Execution {
             pipeline: self.deciding.pipeline,
             store: self.deciding.store,
             memo: self.deciding.memo,
             sources: self.deciding.sources,
-            slots: self.slots,
+            executor: self.executor,
             stage,
             decision: &self.decision,
             inputs: self.inputs.clone(),
             threads: self.threads,
-            worker: self.worker,
-            log,
+            log: Log { path: log, store: self.deciding.store },
             interrupt: self.interrupt,
             events: &events,
             keeps: true,
@@ -188,13 +180,16 @@ impl Task<'_> {
     fn put_in_place(&self, stage: &Stage, result: &ActionResult, paths: &[PathBuf]) -> Result<(), Damage> {
         for (name, output) in stage.outputs.iter().filter(|(_, output)| paths.contains(&output.path)) {
             let Some(artifact) = result.outputs.get(name) else {
-                return Err(Damage::Blob(format!("its recorded result lacks output `{name}`")));
+                let why = format!("its recorded result lacks output `{name}`");
+                return Err(Damage::Blob(Failure::Other { why }.into()));
             };
             let Some(ownership) = self.deciding.ownership else { continue };
-            ownership.put(artifact, &output.path).map_err(|e| {
-                let path = output.path.display();
-                let text = format!("cannot put output `{name}` ({path}) in place: {}", with_hint(&e));
-                if e.is_damage() { Damage::Blob(text) } else { Damage::Other(Failure::Failed(text)) }
+            ownership.put(artifact, &output.path).map_err(|error| {
+                let why = with_causes(&error);
+                let failure = Failure::NotPutInPlace { output: name.clone(), path: output.path.clone(), why };
+                let hint = error.hint().map(|hint| format!("hint: {hint}"));
+                let failed = Failed { failure, beside: hint.into_iter().collect() };
+                if error.is_damage() { Damage::Blob(failed) } else { Damage::Other(failed) }
             })?;
         }
         Ok(())
@@ -204,9 +199,9 @@ impl Task<'_> {
 /// Why outputs could not be put in place.
 enum Damage {
     /// The store's copy is damaged: the stage must be executed.
-    Blob(String),
+    Blob(Failed),
     /// Anything else.
-    Other(Failure),
+    Other(Failed),
 }
 
 fn conflict(kept: &ActionResult, found: &ActionResult) -> Reason {

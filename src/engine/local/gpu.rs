@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use crate::engine::executor::surroundings::NARROWING;
 use crate::pipeline::Stage;
 
 /// The variables that say which devices a program sees.
@@ -17,9 +18,6 @@ const ROCM: &str = "HIP_VISIBLE_DEVICES";
 
 /// Makes CUDA count devices as the driver does, and not the fastest first.
 const ORDER: (&str, &str) = ("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
-
-/// Variables that narrow what Kiln itself may use; a stage is not to see more.
-pub(crate) const NARROWING: [&str; 4] = [CUDA, ROCM, "ROCR_VISIBLE_DEVICES", ORDER.0];
 
 /// The GPUs of this machine.
 pub(crate) struct Gpus {

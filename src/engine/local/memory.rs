@@ -1,12 +1,9 @@
 //! Whether a process was killed because memory ran out.
 
 use std::fs;
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-
-/// What a shell adds to the number of the signal that ended its last command.
-const BY_SIGNAL: i32 = 128;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// How often the kernel has killed processes for want of memory: of this control group, or if that is not told of all.
 pub(crate) struct Memory {
@@ -53,21 +50,27 @@ fn count(source: &Path) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
 }
 
-/// What is to be said of a process that failed because it was killed, though not by Kiln, or something that it had started.
-/// `ran_out` asks whether memory has run out.
-pub(crate) fn killed(status: ExitStatus, ran_out: impl FnOnce() -> bool) -> Option<&'static str> {
-    let kill = libc::SIGKILL;
-    match (status.signal() == Some(kill) || status.code() == Some(BY_SIGNAL + kill), ran_out()) {
-        (true, true) => Some("the kernel killed it because memory ran out"),
-        (true, false) => Some("it was killed by SIGKILL, and not by Kiln"),
-        // A pool of workers that lost one, `make`, or a shell that went on.
-        (false, true) => Some("memory ran out meanwhile, and the kernel killed a process"),
-        (false, false) => None,
+/// The count of a run: begun before its first stage is executed.
+#[derive(Default)]
+pub(crate) struct Watched(OnceLock<Mutex<Memory>>);
+
+impl Watched {
+    /// Begins to count.
+    pub(crate) fn begin(&self) {
+        self.0.get_or_init(|| Mutex::new(Memory::look()));
+    }
+
+    /// Whether a process failed while memory ran out.
+    pub(crate) fn ran_out_for(&self, status: ExitStatus) -> bool {
+        !status.success()
+            && self.0.get().is_some_and(|m| m.lock().unwrap_or_else(PoisonError::into_inner).has_run_out())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
     use super::*;
 
     #[test]
@@ -79,16 +82,15 @@ mod tests {
     }
 
     #[test]
-    fn one_that_was_killed_says_memory_only_if_memory_it_was() {
-        let killed_by = |status: i32, ran_out: bool| killed(ExitStatus::from_raw(status), || ran_out);
-        for status in [9, (128 + 9) << 8] {
-            assert!(killed_by(status, true).is_some_and(|text| text.contains("memory ran out")));
-            assert!(killed_by(status, false).is_some_and(|text| text.contains("not by Kiln")));
-        }
-        for status in [1 << 8, 15] {
-            assert!(killed_by(status, true).is_some_and(|text| text.contains("killed a process")));
-            assert_eq!(killed_by(status, false), None);
-        }
+    fn what_ends_well_did_not_lack_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("memory.events");
+        fs::write(&source, "oom_kill 2\n").unwrap();
+        let watched = Watched::default();
+        watched.0.get_or_init(|| Mutex::new(Memory { source: Some(source), kills: 1 }));
+        assert!(!watched.ran_out_for(ExitStatus::from_raw(0)));
+        assert!(watched.ran_out_for(ExitStatus::from_raw(1 << 8)), "a pool of workers that lost one");
+        assert!(!watched.ran_out_for(ExitStatus::from_raw(9)), "what was counted counts once");
     }
 
     #[test]

@@ -1,18 +1,118 @@
-//! This machine: its processes, and what they may see and do.
+//! The executor of this machine: stages are processes here, and are kept in bounds.
 //!
-//! In reading order: `spawn` starts a process and `process` waits for it; `slot` is where commands work, one after another; `guard` keeps
-//! a process in bounds, `sealed` its inputs as they are, and `watchdog` kills what is left when Kiln dies; `script` and `toolchain` find
-//! programs, `surroundings` the environment, `gpu` the devices, `memory` whether it ran out; `worker` is the other side of a built-in kind.
+//! In reading order: `mod` is the executor; `kind` runs a built-in kind in a worker, whose side is `worker`; `command` runs a command in a `slot`,
+//! which serves one after another; `spawn` starts a process and `process` waits for it; `guard` keeps it in bounds, `watchdog` kills
+//! what is left when Kiln dies; `gpu` are the devices, `memory` whether it ran out.
 
-pub(super) mod gpu;
-pub(super) mod guard;
-pub(super) mod memory;
-pub(super) mod process;
-pub(super) mod script;
-pub(super) mod sealed;
-pub(super) mod slot;
-pub(super) mod spawn;
-pub(super) mod surroundings;
-pub(super) mod toolchain;
+mod command;
+mod gpu;
+mod guard;
+mod kind;
+mod memory;
+mod process;
+mod slot;
+mod spawn;
 pub(super) mod watchdog;
 pub(super) mod worker;
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::executor::{Attempt, Executor, Exit, Share, script};
+use crate::failure::Failure;
+use crate::pipeline::{Body, Stage};
+use crate::store::{self, Scratch, Store};
+use guard::Guard;
+use process::Ending;
+use slot::{Slot, Slots};
+
+/// This machine.
+pub(crate) struct Local<'a> {
+    store: &'a Store,
+    guard: Guard,
+    slots: Slots<'a>,
+    /// The program that runs built-in kinds: Kiln itself.
+    program: &'a Path,
+    cpus: usize,
+    gpus: gpu::Gpus,
+    memory: memory::Watched,
+    /// Whether the user was told that a stage asks for GPUs that there are not.
+    told_of_gpus: AtomicBool,
+    /// Whether the user was told that a pipe can fail unnoticed.
+    told_of_pipes: AtomicBool,
+}
+
+impl<'a> Local<'a> {
+    /// An executor of stages of a project, who may keep so many processors busy. `program` is Kiln itself.
+    pub(crate) fn new(store: &'a Store, project: &Path, program: &'a Path, cpus: usize) -> Self {
+        Self {
+            store,
+            guard: Guard::new(project, store.root()),
+            slots: Slots::new(store, program),
+            program,
+            cpus,
+            gpus: gpu::Gpus::find(),
+            memory: memory::Watched::default(),
+            told_of_gpus: AtomicBool::new(false),
+            told_of_pipes: AtomicBool::new(false),
+        }
+    }
+
+    /// How a process has ended, with what its status does not tell.
+    fn exit(&self, ending: Ending) -> Exit {
+        let out_of_memory = matches!(ending, Ending::Exited(status) if self.memory.ran_out_for(status));
+        Exit { end: ending.end(), out_of_memory }
+    }
+}
+
+impl Executor for Local<'_> {
+    fn capacity(&self) -> Share {
+        Share { cpus: self.cpus, gpus: self.gpus.count() }
+    }
+
+    fn remarks(&self, stage: &Stage) -> Vec<String> {
+        let once = |told: &AtomicBool| !told.swap(true, Ordering::Relaxed);
+        let guard = self.guard.prepare().map(str::to_owned);
+        let pipes = script::lacking(stage).filter(|_| once(&self.told_of_pipes)).map(str::to_owned);
+        let gpus = self.gpus.lacking(stage).filter(|_| once(&self.told_of_gpus));
+        [guard, pipes, gpus].into_iter().flatten().collect()
+    }
+
+    fn attempt<'e>(&'e self, stage: &Stage, folders: &BTreeSet<PathBuf>) -> store::Result<Box<dyn Attempt + 'e>> {
+        self.memory.begin();
+        Ok(match &stage.body {
+            Body::Uses { .. } => Box::new(KindAttempt { local: self, scratch: self.store.scratch(&stage.name.stage)? }),
+            Body::Run(_) => {
+                let slot = self.slots.take(folders.iter().map(PathBuf::as_path))?;
+                Box::new(CommandAttempt { local: self, slot })
+            }
+        })
+    }
+
+    fn tidy(&self) {
+        self.slots.clean();
+    }
+}
+
+/// An attempt at a built-in kind: a scratch directory of its own.
+struct KindAttempt<'a> {
+    local: &'a Local<'a>,
+    scratch: Scratch,
+}
+
+/// An attempt at a command: in a slot.
+struct CommandAttempt<'a> {
+    local: &'a Local<'a>,
+    slot: Slot,
+}
+
+fn cannot_start(program: &OsStr, error: &io::Error) -> Failure {
+    Failure::NotStarted {
+        program: program.to_string_lossy().into_owned(),
+        why: error.to_string(),
+        missing: error.kind() == io::ErrorKind::NotFound,
+    }
+}

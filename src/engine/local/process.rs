@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +14,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, waitpid};
 
 use super::guard::Confinement;
+use crate::engine::executor::End;
+use crate::engine::executor::surroundings::MARK;
 use crate::interrupt::Interrupt;
 
 /// How a child ended.
@@ -27,6 +29,21 @@ pub(crate) enum Ending {
     Stopped,
     /// Stopped because the user asked to stop.
     Interrupted,
+}
+
+impl Ending {
+    /// In the words of an executor.
+    pub(crate) fn end(self) -> End {
+        match self {
+            Self::Exited(status) => match (status.code(), status.signal()) {
+                (Some(code), _) => End::Code(code),
+                (None, number) => End::Signal { number: number.unwrap_or_default(), core_dumped: status.core_dumped() },
+            },
+            Self::TimedOut => End::TimedOut,
+            Self::Stopped => End::Stopped,
+            Self::Interrupted => End::Interrupted,
+        }
+    }
 }
 
 /// How often the interrupt flag is looked at while a child runs.
@@ -62,7 +79,7 @@ pub(crate) fn adopt() -> io::Result<()> {
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
 }
 
-/// Kills what a command left behind, which is known by its home (see [`environment`]), and tells whether anything else that a child left
+/// Kills what a command left behind, which is known by its home (see [`MARK`]), and tells whether anything else that a child left
 /// behind still runs, or may; what has ended is reaped. `known` is a child that is to run.
 ///
 /// The kernel hands orphans to the first thread, in which no command is started.
@@ -110,14 +127,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether a process that was killed has left others.
 const GENERATIONS: usize = 100;
-
-/// The variables by which a command, and what it starts, is known: its home is in its scratch directory.
-pub(crate) fn environment(home: &Path) -> [(&'static str, &Path); 2] {
-    [("HOME", home), (MARK, home)]
-}
-
-/// Of the two, the one that programs do not change.
-const MARK: &str = "TMPDIR";
 
 /// Whether a process was started with a home of which something holds. `None` while it is about to become another program: its
 /// environment cannot be told then, and looks empty.

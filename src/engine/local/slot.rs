@@ -5,22 +5,18 @@
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::gpu::Gpus;
 use super::guard::{Confinement, Guard, Limits};
-use super::memory::Memory;
 use super::process;
-use super::script;
 use super::watchdog::{Entry, Watchdog};
-use crate::pipeline::Stage;
+use crate::engine::executor::HOME;
 use crate::store::{self, Scratch, Store};
 
 /// The slots of a run, and what keeps its commands in bounds.
 pub(crate) struct Slots<'a> {
     store: &'a Store,
-    guard: &'a Guard,
     /// The program that serves as watchdog: Kiln itself.
     program: &'a Path,
     watchdog: OnceLock<Option<Watchdog>>,
@@ -30,13 +26,6 @@ pub(crate) struct Slots<'a> {
     /// Those of commands that are done, to be cleaned.
     used: Mutex<Vec<Slot>>,
     made: AtomicU64,
-    /// How often the kernel has killed for want of memory; looked at before the first stage is executed.
-    memory: OnceLock<Mutex<Memory>>,
-    gpus: Gpus,
-    /// Whether the user was told that a stage asks for GPUs that there are not.
-    told_of_gpus: AtomicBool,
-    /// Whether the user was told that a pipe can fail unnoticed.
-    told: AtomicBool,
 }
 
 /// A scratch directory and the limits of who works in it.
@@ -48,59 +37,20 @@ pub(crate) struct Slot {
     log: OnceLock<File>,
 }
 
-/// The folder of a slot's scratch directory that a command takes for its home.
-pub(crate) const HOME: &str = "home";
-
 /// The name of a slot's log in its scratch directory.
 const LOG: &str = "log";
 
 impl<'a> Slots<'a> {
-    pub(crate) fn new(store: &'a Store, guard: &'a Guard, program: &'a Path) -> Self {
+    pub(crate) fn new(store: &'a Store, program: &'a Path) -> Self {
         Self {
             store,
-            guard,
             program,
             watchdog: OnceLock::new(),
             adopts: OnceLock::new(),
             idle: Mutex::default(),
             used: Mutex::default(),
             made: AtomicU64::new(0),
-            memory: OnceLock::new(),
-            gpus: Gpus::find(),
-            told_of_gpus: AtomicBool::new(false),
-            told: AtomicBool::new(false),
         }
-    }
-
-    /// The GPUs of this machine.
-    pub(crate) fn gpus(&self) -> &Gpus {
-        &self.gpus
-    }
-
-    /// What is to be said of a stage that asks for GPUs that there are not; told once.
-    pub(crate) fn lacks_gpus(&self, stage: &Stage) -> Option<String> {
-        self.gpus.lacking(stage).filter(|_| !self.told_of_gpus.swap(true, Ordering::Relaxed))
-    }
-
-    /// Begins to watch whether memory runs out.
-    pub(crate) fn watch_memory(&self) {
-        self.memory.get_or_init(|| Mutex::new(Memory::look()));
-    }
-
-    /// Whether the kernel has killed for want of memory since this was last asked.
-    pub(crate) fn memory_has_run_out(&self) -> bool {
-        let memory = self.memory.get();
-        memory.is_some_and(|memory| memory.lock().unwrap_or_else(PoisonError::into_inner).has_run_out())
-    }
-
-    /// What keeps stages in bounds.
-    pub(crate) fn guard(&self) -> &'a Guard {
-        self.guard
-    }
-
-    /// Why a pipe of a stage can fail unnoticed; told once.
-    pub(crate) fn lacks_pipefail(&self, stage: &Stage) -> Option<&'static str> {
-        script::lacking(stage).filter(|_| !self.told.swap(true, Ordering::Relaxed))
     }
 
     /// A slot whose scratch directory holds these folders and nothing else.
@@ -162,28 +112,6 @@ impl<'a> Slots<'a> {
         self.adopts();
         self.watchdog().map(|watchdog| watchdog.entry(slot.number))
     }
-
-    /// The limits of who works in a slot; `None` where there is no guard.
-    ///
-    /// # Errors
-    /// If the kernel refuses.
-    pub(crate) fn limits<'s>(&self, slot: &'s Slot) -> std::io::Result<Option<&'s Confinement>> {
-        if slot.limits.get().is_none() {
-            let _ = slot.limits.set(self.limits_reading(slot, vec![])?);
-        }
-        Ok(slot.limits.get().and_then(Option::as_ref))
-    }
-
-    /// Limits of who works in a slot and may read these besides; `None` where there is no guard.
-    ///
-    /// # Errors
-    /// If the kernel refuses.
-    pub(crate) fn limits_reading(&self, slot: &Slot, read: Vec<PathBuf>) -> std::io::Result<Option<Confinement>> {
-        match self.guard.limits() {
-            Some(limits) => self.guard.confine(&Limits { read, write: vec![slot.scratch.path().to_owned()], ..limits }),
-            None => Ok(None),
-        }
-    }
 }
 
 /// Whether a log is as it was made: empty, and under its name and no other.
@@ -193,6 +121,28 @@ fn is_unused(log: &File, path: &Path) -> bool {
 }
 
 impl Slot {
+    /// The limits of who works in it; `None` where there is no guard.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub(crate) fn limits(&self, guard: &Guard) -> std::io::Result<Option<&Confinement>> {
+        if self.limits.get().is_none() {
+            let _ = self.limits.set(self.limits_reading(guard, vec![])?);
+        }
+        Ok(self.limits.get().and_then(Option::as_ref))
+    }
+
+    /// Limits of who works in it and may read these besides; `None` where there is no guard.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub(crate) fn limits_reading(&self, guard: &Guard, read: Vec<PathBuf>) -> std::io::Result<Option<Confinement>> {
+        match guard.limits() {
+            Some(limits) => guard.confine(&Limits { read, write: vec![self.path().to_owned()], ..limits }),
+            None => Ok(None),
+        }
+    }
+
     /// The log: empty, for the next command.
     ///
     /// # Errors

@@ -2,19 +2,20 @@
 //! takes longer than the command. The child borrows the memory until it is another program, as with `posix_spawn`, which
 //! cannot do what has to be done in between.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 use std::ptr;
 use std::sync::{LazyLock, OnceLock};
 
 use rustix::fs::Access;
 use rustix::process::{Pid, WaitOptions, waitpid};
+
+use crate::engine::executor::Program;
 
 /// Enough for what the child calls before it is another program.
 const STACK: usize = 256 * 1024;
@@ -62,33 +63,36 @@ struct Plan<'a> {
     failure: libc::c_int,
 }
 
-/// Starts a command in a process group of its own. Of the command its program, arguments, folder and variables are taken, and no
-/// others; it reads nothing, and what it says goes to the log. `enter` is called in the child before the program begins: it may make
+/// Starts a command in a process group of its own. It finds its variables, those beside them that have another name,
+/// and no others; it reads nothing, and what it says goes to the log. `enter` is called in the child before the program begins: it may make
 /// system calls and must not allocate, lock or panic.
 ///
 /// # Errors
 /// If it cannot be started.
-pub(crate) fn spawn(command: &Command, log: &File, enter: &mut dyn FnMut() -> io::Result<()>) -> io::Result<Started> {
+pub(crate) fn spawn(
+    command: &Program,
+    beside: &[(OsString, OsString)],
+    log: &File,
+    enter: &mut dyn FnMut() -> io::Result<()>,
+) -> io::Result<Started> {
     let nothing = nothing()?;
     let text = |text: &OsStr| CString::new(text.as_bytes()).map_err(io::Error::from);
-    let mut words = vec![text(command.get_program())?];
-    for word in command.get_args() {
+    let mut words = vec![text(&command.program)?];
+    for word in &command.arguments {
         words.push(text(word)?);
     }
-    let mut variables = Vec::new();
-    let mut path = None;
-    for (name, value) in command.get_envs() {
-        let Some(value) = value else { continue };
-        if name == "PATH" {
-            path = Some(value);
-        }
+    let mut variables = Vec::with_capacity(command.variables.len());
+    let beside =
+        beside.iter().filter(|(name, _)| !command.variables.contains_key(name)).map(|(name, value)| (name, value));
+    for (name, value) in beside.chain(&command.variables) {
         let mut pair = name.to_owned();
         pair.push("=");
         pair.push(value);
         variables.push(CString::new(pair.into_vec())?);
     }
-    let program = find(command.get_program(), path)?;
-    let folder = text(command.get_current_dir().unwrap_or(Path::new(".")).as_os_str())?;
+    let path = command.variables.get(OsStr::new("PATH"));
+    let program = find(&command.program, path.map(OsString::as_os_str))?;
+    let folder = text(command.folder.as_os_str())?;
     let pointers = |texts: &[CString]| -> Vec<*const libc::c_char> {
         texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
     };

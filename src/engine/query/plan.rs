@@ -134,10 +134,10 @@ pub(crate) fn walk(
                 // Whatever comes of them, what is in the way of this one stays there.
                 let outputs = deciding.pipeline.stages[id.0].outputs.values().map(|output| &output.path);
                 let clear = deciding.is_clear(outputs, &Allowance::boundless());
-                return clear.map_or_else(Found::Broken, |_| Found::Open(open));
+                return clear.map_or_else(|failed| Found::Broken(failed.text()), |_| Found::Open(open));
             }
             match deciding.decide(id, force.contains(&id), &outputs) {
-                Err(why) => Found::Broken(why),
+                Err(failed) => Found::Broken(failed.text()),
                 Ok(decision) => Found::Decided(Box::new(decision)),
             }
         });

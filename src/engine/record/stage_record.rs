@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use petgraph::Direction;
 
 use crate::engine::decide::decision::Decision;
+use crate::engine::executor::failure::Failed;
 use crate::pipeline::{Body, Command, Pipeline, Stage, StageId};
 use crate::record::{Outcome, OutputRecord, StageRecord};
 use crate::store::ActionResult;
@@ -47,6 +48,7 @@ pub(crate) fn record(pipeline: &Pipeline, id: StageId) -> StageRecord {
         resumed: None,
         log: None,
         error: None,
+        failure: None,
     }
 }
 
@@ -95,4 +97,11 @@ pub(crate) fn fill(record: &mut StageRecord, decision: &Decision) {
     record.key = Some(decision.key);
     let inputs = decision.manifest.inputs.iter();
     record.inputs = inputs.map(|(name, items)| (name.clone(), items.iter().map(|i| i.digest).collect())).collect();
+}
+
+/// Fills in that a stage failed.
+pub(crate) fn fail(record: &mut StageRecord, failed: Failed) {
+    record.outcome = Outcome::Failed;
+    record.error = Some(failed.text());
+    record.failure = Some(failed.failure);
 }

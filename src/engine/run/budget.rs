@@ -1,23 +1,18 @@
 //! The budget of processors and GPUs that a run may keep busy.
 
+use crate::engine::executor::Share;
+
 /// What is free.
 pub(crate) struct Budget {
     all: Share,
     free: Share,
 }
 
-/// Processors and GPUs that a stage asks for, or is given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Share {
-    pub(crate) cpus: usize,
-    pub(crate) gpus: usize,
-}
-
 impl Budget {
-    /// A budget of `cpus` processors and `gpus` GPUs. Without any, those who ask for one come one after another, as if there were one: what they
-    /// do instead is likely to be much.
-    pub(crate) fn new(cpus: usize, gpus: usize) -> Self {
-        Self::of(Share { cpus: cpus.max(1), gpus: gpus.max(1) })
+    /// A budget of what an executor can do at once. Without any GPU, those who ask for one come one after another, as if there were one:
+    /// what they do instead is likely to be much.
+    pub(crate) fn new(capacity: Share) -> Self {
+        Self::of(Share { cpus: capacity.cpus.max(1), gpus: capacity.gpus.max(1) })
     }
 
     /// A budget of this much.

@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use crate::engine::executor::Executor;
+use crate::engine::local::Local;
 use crate::engine::record::host::host;
 use crate::events::{self, RunEvent};
 use crate::interrupt::Interrupt;
@@ -32,6 +34,13 @@ pub struct Options {
     pub set: Vec<String>,
     /// What the pipeline is known by, if the next run may be told what has changed.
     pub identity: Option<Identity>,
+}
+
+impl Options {
+    /// Who runs the stages of a pipeline.
+    pub(crate) fn executor<'a>(&'a self, pipeline: &Pipeline, store: &'a Store) -> Box<dyn Executor + 'a> {
+        Box::new(Local::new(store, &pipeline.root, &self.worker, self.jobs))
+    }
 }
 
 /// Hears the user's wish to stop from now on, and lets the store hear it.

@@ -37,7 +37,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{Scope, Thread};
 use std::time::{Duration, Instant};
 
-use super::budget::{Budget, Share};
+use super::budget::Budget;
 use super::context::{Began, Options};
 use super::event::Reporter;
 use super::owner::Owner;
@@ -46,17 +46,16 @@ use super::schedule::{Job, Schedule};
 use crate::engine::decide::decision::Deciding;
 use crate::engine::decide::sources::Sources;
 use crate::engine::execute::task::{Finished, Said, Task};
-use crate::engine::local::guard::Guard;
-use crate::engine::local::slot::Slots;
+use crate::engine::executor::{Executor, Share};
 use crate::engine::record::history::History;
-use crate::engine::record::stage_record::{complete, record};
+use crate::engine::record::stage_record::{complete, fail, record};
 use crate::events::{Progress, RunEvent};
 use crate::hash::{Allowance, Artifact};
 use crate::interrupt::Interrupt;
 use crate::kind::Event;
 use crate::pipeline::{From, Pipeline, StageId};
 use crate::reason::Reason;
-use crate::record::{Outcome, RunId, StageRecord};
+use crate::record::{RunId, StageRecord};
 use crate::store::{Ownership, Store, Trace};
 
 /// What stages are brought up to date from.
@@ -106,15 +105,14 @@ pub(crate) fn bring_up_to_date(
     let Given { pipeline, store, sources, ref edge } = *given;
     let ownership = Ownership::new(store, &pipeline.root, options.overwrite);
     let deciding = Deciding { pipeline, store, memo: store.memo(), sources, ownership: Some(&ownership) };
-    let guard = Guard::new(&pipeline.root, store.root());
-    let slots = Slots::new(store, &guard, &options.worker);
+    let executor = options.executor(pipeline, store);
     let wanted = wanted(pipeline, options);
     let (messages, inbox) = mpsc::channel();
     let mut owner = Owner::new(pipeline, &wanted, began.at, trace, reporter);
-    let schedule = Schedule::new(pipeline, wanted, Budget::new(options.jobs, slots.gpus().count()), options.keep_going);
+    let schedule = Schedule::new(pipeline, wanted, Budget::new(executor.capacity()), options.keep_going);
     let crew = Crew {
         deciding: &deciding,
-        slots: &slots,
+        executor: executor.as_ref(),
         edge,
         options,
         interrupt,
@@ -169,7 +167,7 @@ fn listen(inbox: &Receiver<Message>, owner: &mut Owner<'_>, interrupt: &Interrup
 /// What the workers share.
 pub(crate) struct Crew<'a, 'h> {
     pub(crate) deciding: &'a Deciding<'a>,
-    slots: &'a Slots<'a>,
+    executor: &'a dyn Executor,
     edge: &'a BTreeMap<StageId, Outputs>,
     pub(crate) options: &'a Options,
     pub(crate) interrupt: &'a Interrupt,
@@ -220,14 +218,14 @@ impl<'a> Crew<'a, '_> {
     /// What a worker does: take a job and do it, until there are none.
     fn work<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
         let mut state = self.lock();
-        let mut used_a_slot = false;
+        let mut left_something = false;
         loop {
             // What a command left is cleaned up once all that it made ready is decided, and others have been called for that.
-            if used_a_slot && !state.schedule.has_undecided() {
+            if left_something && !state.schedule.has_undecided() {
                 self.share(scope, &state);
                 drop(state);
-                self.slots.clean();
-                used_a_slot = false;
+                self.executor.tidy();
+                left_something = false;
                 state = self.lock();
             }
             let job = if self.interrupt.is_set() { None } else { state.schedule.next() };
@@ -240,7 +238,7 @@ impl<'a> Crew<'a, '_> {
                         Job::DecideLarge(id) => self.decide_large(id),
                         Job::CarryOut(pending, share) => {
                             self.carry_out(*pending, share);
-                            used_a_slot = true;
+                            left_something = true;
                         }
                     }
                     state = self.lock();
@@ -316,12 +314,11 @@ impl<'a> Crew<'a, '_> {
         }
         let task = Task {
             deciding: self.deciding,
-            slots: self.slots,
+            executor: self.executor,
             id,
             decision,
             inputs: self.artifacts(id),
             threads: share.cpus,
-            worker: &self.options.worker,
             run: self.run,
             interrupt: self.interrupt,
         };
@@ -336,8 +333,7 @@ impl<'a> Crew<'a, '_> {
                 usable = true;
             }
             Err(Some(why)) => {
-                record.outcome = Outcome::Failed;
-                record.error = Some(why);
+                fail(&mut record, why);
                 failed = true;
             }
             Err(None) => {

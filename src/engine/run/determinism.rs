@@ -10,9 +10,11 @@ use serde::Serialize;
 use super::context::heed;
 use crate::engine::decide::decision::{Deciding, Verdict};
 use crate::engine::decide::sources::Sources;
-use crate::engine::execute::execution::{Execution, Failure};
-use crate::engine::local::guard::Guard;
-use crate::engine::local::slot::Slots;
+use crate::engine::execute::execution::Execution;
+use crate::engine::executor::Executor as _;
+use crate::engine::executor::failure::NoResult;
+use crate::engine::executor::log::Log;
+use crate::engine::local::Local;
 use crate::hash::{ActionKey, Artifact, Digest};
 use crate::interrupt::Interrupt;
 use crate::pipeline::{From, Pipeline, StageId};
@@ -81,7 +83,7 @@ pub fn check_determinism(
 
     let known = producers(pipeline, &deciding, id).map_err(told)?;
     let outputs = |stage: StageId, output: &str| known.get(&stage)?.outputs.get(output).cloned();
-    let decision = deciding.decide(id, true, &outputs).map_err(told)?;
+    let decision = deciding.decide(id, true, &outputs).map_err(|failed| told(failed.text()))?;
     let stage = &pipeline.stages[id.0];
     let artifact = |from: &From| match from {
         From::Source(_) => None,
@@ -93,11 +95,8 @@ pub fn check_determinism(
         .map(|(name, items)| (name.clone(), items.iter().map(|i| artifact(&i.from)).collect()))
         .collect();
 
-    let guard = Guard::new(&pipeline.root, store.root());
-    if let Some(why) = guard.prepare() {
-        note(why);
-    }
-    let slots = Slots::new(store, &guard, worker);
+    let executor = Local::new(store, &pipeline.root, worker, threads);
+    executor.remarks(stage).iter().for_each(|remark| note(remark));
     let run: RunId = store.new_run_id();
     let name = stage.name.to_string();
     let mut executed: Vec<(ActionResult, PathBuf)> = Vec::new();
@@ -113,23 +112,24 @@ pub fn check_determinism(
             store,
             memo,
             sources: &sources,
-            slots: &slots,
+            executor: &executor,
             stage,
             decision: &decision,
             inputs: inputs.clone(),
             threads: threads.clamp(1, stage.resources.cpus.max(1)),
-            worker,
-            log: &log,
+            log: Log { path: &log, store },
             interrupt,
             events: &|_| {},
             keeps: false,
         };
         let ended = execution.execute();
-        slots.clean();
+        executor.tidy();
         match ended {
             Ok(result) => executed.push((result, log)),
-            Err(Failure::Interrupted) => return Err(None),
-            Err(Failure::Failed(why)) => return Err(told(format!("{name}: the {which} execution failed: {why}"))),
+            Err(NoResult::Interrupted) => return Err(None),
+            Err(NoResult::Failed(failed)) => {
+                return Err(told(format!("{name}: the {which} execution failed: {}", failed.text())));
+            }
         }
     }
     let [(first, one), (second, two)] = <[_; 2]>::try_from(executed).map_err(|_| None)?;
@@ -179,7 +179,7 @@ fn producers(
     let mut known: BTreeMap<StageId, ActionResult> = BTreeMap::new();
     for producer in needed.into_iter().filter(|stage| *stage != id) {
         let outputs = |stage: StageId, output: &str| known.get(&stage)?.outputs.get(output).cloned();
-        match deciding.decide(producer, false, &outputs)?.verdict {
+        match deciding.decide(producer, false, &outputs).map_err(|failed| failed.text())?.verdict {
             Verdict::UpToDate(result) | Verdict::Restore(result, _) => known.insert(producer, result),
             Verdict::Execute(_) => {
                 return Err(format!("{name} needs {}, which is not up to date", pipeline.stages[producer.0].name));

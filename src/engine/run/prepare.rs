@@ -9,7 +9,7 @@ use super::crew::{Crew, Outputs};
 use super::ready::Pending;
 use crate::engine::decide::checkpoints::Checkpoints;
 use crate::engine::decide::decision::{Decision, Verdict};
-use crate::engine::record::stage_record::{complete, fill, record};
+use crate::engine::record::stage_record::{complete, fail, fill, record};
 use crate::hash::Allowance;
 use crate::pipeline::StageId;
 use crate::reason::Reason;
@@ -69,9 +69,8 @@ impl Crew<'_, '_> {
             return Decided::Stopped;
         }
         let decision = match decision {
-            Err(why) => {
-                record.outcome = Outcome::Failed;
-                record.error = Some(why);
+            Err(failed) => {
+                fail(&mut record, failed);
                 return Decided::Failed(record);
             }
             Ok(None) => return Decided::Large,

@@ -8,8 +8,9 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use super::budget::{Budget, Share};
+use super::budget::Budget;
 use crate::engine::decide::decision::{Decision, Verdict};
+use crate::engine::executor::Share;
 use crate::pipeline::StageId;
 use crate::record::StageRecord;
 

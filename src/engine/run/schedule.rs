@@ -17,8 +17,9 @@ use std::collections::VecDeque;
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 
-use super::budget::{Budget, Share};
+use super::budget::Budget;
 use super::ready::{Pending, Ready};
+use crate::engine::executor::Share;
 use crate::pipeline::{Pipeline, StageId};
 
 /// So many stages are decided by one job.

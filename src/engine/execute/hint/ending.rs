@@ -1,14 +1,14 @@
 //! What the way in which a command ended tells.
 
 use super::Scene;
-use crate::engine::local::script;
+use crate::engine::executor::script;
 
 /// A pipe that was ended by a part that did not read all.
 pub(super) fn pipe(lines: &[&str], scene: &Scene<'_>) -> Option<String> {
     if !script::shell(scene.stage).is_some_and(|shell| shell.pipefail()) {
         return None;
     }
-    let stopped = scene.status.and_then(|status| status.code()) == Some(script::SIGPIPE);
+    let stopped = scene.code == Some(script::SIGPIPE);
     // Who ignores the signal, as Python does, is told by an error.
     let told = lines.iter().any(|line| line.contains("BrokenPipeError") || line.to_lowercase().contains("broken pipe"));
     (stopped || told).then(|| {

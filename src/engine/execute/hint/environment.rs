@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use super::Scene;
-use crate::engine::local::surroundings;
+use crate::engine::executor::surroundings;
 use crate::pipeline::Stage;
 
 /// What programs say of a variable that is not set, in small letters.

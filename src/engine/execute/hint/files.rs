@@ -53,8 +53,7 @@ fn of(name: &str, complaint: &Complaint<'_>, scene: &Scene<'_>) -> Option<String
 pub(super) fn denied(lines: &[&str], scene: &Scene<'_>) -> Option<String> {
     let complaints = lines.iter().filter_map(|line| complaint(line));
     let complaints = complaints.filter(|found| found.fault == Fault::Denied || found.writes);
-    let starts = scene.status.and_then(|status| status.code()) == Some(NOT_EXECUTABLE)
-        || lines.iter().any(|line| line.contains("_execute_child"));
+    let starts = scene.code == Some(NOT_EXECUTABLE) || lines.iter().any(|line| line.contains("_execute_child"));
     complaints.into_iter().find_map(|found| {
         found.names.iter().find_map(|name| refused(name, found.fault == Fault::Denied, starts, scene))
     })

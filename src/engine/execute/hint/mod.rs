@@ -10,10 +10,9 @@ mod files;
 mod python;
 
 use std::path::{Component, Path, PathBuf};
-use std::process::ExitStatus;
 
 use crate::engine::decide::decision::input_path;
-use crate::engine::local::guard;
+use crate::engine::executor::toolchain::is_toolchain;
 use crate::pipeline::{Pipeline, Stage};
 
 /// Where a command ran, and how it ended.
@@ -30,8 +29,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) work: &'a Path,
     /// Whether the guard kept it in bounds.
     pub(crate) guarded: bool,
-    /// How it ended, if it was started and ended by itself.
-    pub(crate) status: Option<ExitStatus>,
+    /// The code that it ended with, if it was started and ended by itself.
+    pub(crate) code: Option<i32>,
 }
 
 /// A hint on a failure.
@@ -108,7 +107,7 @@ impl Scene<'_> {
     /// The toolchain of the project that a path lies in.
     fn toolchain(&self, path: &Path) -> Option<PathBuf> {
         let mut above = path.ancestors().filter(|above| !above.as_os_str().is_empty());
-        above.find(|above| guard::is_toolchain(&self.project().join(above))).map(Path::to_owned)
+        above.find(|above| is_toolchain(&self.project().join(above))).map(Path::to_owned)
     }
 }
 

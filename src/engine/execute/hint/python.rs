@@ -124,7 +124,7 @@ fn installed(module: &Path, scene: &Scene<'_>) -> Option<String> {
         packages.into_iter().any(|package| package.is_dir() || package.with_extension("py").is_file())
     };
     let environments = fs::read_dir(scene.project()).into_iter().flatten().flatten().map(|entry| entry.path());
-    for home in environments.filter(|path| crate::engine::local::guard::is_toolchain(path)) {
+    for home in environments.filter(|path| crate::engine::executor::toolchain::is_toolchain(path)) {
         if is_in(&home.join("lib")) {
             let home = home.file_name().unwrap_or_default().display();
             return Some(format!(

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
+use crate::engine::executor::toolchain::is_toolchain;
+
 /// Where devices are. The disk's own would show everything, so they are hidden but for those that stages need.
 const DEVICES: &str = "/dev";
 
@@ -117,10 +119,4 @@ fn toolchain(project: &Path, entry: &Path) -> Option<PathBuf> {
     }
     let home = entry.parent().filter(|home| *home != project)?;
     is_toolchain(home).then(|| home.to_owned())
-}
-
-/// Whether a folder is an environment of Python or conda, or the packages of Node.
-pub(crate) fn is_toolchain(home: &Path) -> bool {
-    let packages = || home.ends_with("node_modules") && home.join(".bin").is_dir();
-    home.join("pyvenv.cfg").is_file() || home.join("conda-meta").is_dir() || packages()
 }

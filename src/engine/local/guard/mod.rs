@@ -11,7 +11,6 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 
 use around::Around;
-pub(crate) use around::is_toolchain;
 pub(crate) use rules::Confinement;
 
 /// The guard of a run. Looking around costs something, so that waits until a stage is executed.

@@ -56,7 +56,8 @@ pub fn explain_past(
 }
 
 fn failed(record: &StageRecord) -> Option<Reason> {
-    record.error.as_ref().map(|error| Reason::Failed { error: error.clone() })
+    let failure = record.failure.clone().map(Box::new);
+    record.error.as_ref().map(|error| Reason::Failed { error: error.clone(), failure })
 }
 
 /// The stages as a run had them.

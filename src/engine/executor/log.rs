@@ -2,8 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, linkat};
+use rustix::io::Errno;
+
+use crate::store::{self, Store, StoreError};
 
 /// A log may grow to this size in bytes before its middle is dropped.
 const MOST: u64 = 64 << 20;
@@ -23,6 +29,71 @@ const ATTEMPT: &str = "kiln: attempt ";
 /// So much of a log is looked through at its beginning, and at its end.
 const LOOKED_THROUGH: u64 = 1 << 20;
 
+/// Where what a stage says goes. The file is made when there is something in it.
+#[derive(Clone, Copy)]
+pub(crate) struct Log<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) store: &'a Store,
+}
+
+impl Log<'_> {
+    /// The file, to write at its end.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub(crate) fn open(&self) -> store::Result<File> {
+        let open = || File::options().create(true).read(true).append(true).open(self.path);
+        let opened = match open() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.store.make_folder(self.path.parent().unwrap_or(self.path))?;
+                open()
+            }
+            other => other,
+        };
+        opened.map_err(StoreError::io("open", self.path))
+    }
+
+    /// Writes a line at its end. Whoever says something of a stage has done so, whether it can be written down or not.
+    pub(crate) fn say(&self, text: &str) {
+        let _ = self.open().map(|mut log| writeln!(log, "{text}"));
+    }
+
+    /// Writes which attempt it goes on with.
+    pub(crate) fn begin_attempt(&self, number: u32, of: u32) {
+        let begin = || -> io::Result<()> {
+            let mut log = self.open().map_err(io::Error::other)?;
+            let length = log.metadata()?.len();
+            let mut last = [b'\n'];
+            if length > 0 {
+                log.read_exact_at(&mut last, length - 1)?;
+            }
+            let line = if last[0] == b'\n' { "" } else { "\n" };
+            // At once: nobody is to read half of it.
+            log.write_all(format!("{line}{ATTEMPT}{number} of {of}\n").as_bytes())
+        };
+        if let Err(error) = begin() {
+            tracing::debug!("cannot write to {}: {error}", self.path.display());
+        }
+    }
+
+    /// Makes an open file the log; tells whether it is now.
+    pub(crate) fn become_of(&self, file: &File) -> bool {
+        let file = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let link = || linkat(CWD, file.as_str(), CWD, self.path, AtFlags::SYMLINK_FOLLOW);
+        match link() {
+            Err(Errno::NOENT) => {
+                self.path.parent().is_some_and(|folder| self.store.make_folder(folder).is_ok() && link().is_ok())
+            }
+            linked => linked.is_ok(),
+        }
+    }
+
+    /// How long it is by now, in bytes.
+    pub(crate) fn length(&self) -> u64 {
+        std::fs::metadata(self.path).map_or(0, |log| log.len())
+    }
+}
+
 /// The log from a place on, of a long one the beginning and the end; `None` if there is nothing.
 pub(crate) fn excerpt(path: &Path, from: u64) -> Option<String> {
     let log = File::open(path).ok()?;
@@ -41,20 +112,8 @@ pub(crate) fn excerpt(path: &Path, from: u64) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Writes which attempt the log goes on with.
-pub(super) fn begin_attempt(mut log: File, number: u32, of: u32) -> io::Result<()> {
-    let length = log.metadata()?.len();
-    let mut last = [b'\n'];
-    if length > 0 {
-        log.read_exact_at(&mut last, length - 1)?;
-    }
-    let line = if last[0] == b'\n' { "" } else { "\n" };
-    // At once: nobody is to read half of it.
-    log.write_all(format!("{line}{ATTEMPT}{number} of {of}\n").as_bytes())
-}
-
 /// What the last attempt said, of the lines of a log.
-pub(super) fn last_attempt<'l, 'a>(lines: &'l [&'a str]) -> &'l [&'a str] {
+pub(crate) fn last_attempt<'l, 'a>(lines: &'l [&'a str]) -> &'l [&'a str] {
     let begins = |line: &&str| {
         let numbers = line.strip_prefix(ATTEMPT).and_then(|rest| rest.split_once(" of "));
         numbers.is_some_and(|(number, of)| number.parse::<u32>().is_ok() && of.parse::<u32>().is_ok())

@@ -4,7 +4,6 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::guard;
 use crate::pipeline::Command;
 
 /// What follows the path of an environment where a program in it is named.
@@ -21,7 +20,7 @@ pub(crate) fn named(command: &Command, project: &Path) -> Vec<PathBuf> {
         for (at, _) in PROGRAMS.iter().flat_map(|programs| text.match_indices(programs)) {
             if let Some(path) = before(&text[..at])
                 && !found.contains(&path)
-                && guard::is_toolchain(&project.join(&path))
+                && is_toolchain(&project.join(&path))
             {
                 found.push(path);
             }
@@ -39,6 +38,12 @@ fn before(text: &str) -> Option<PathBuf> {
     let plain = Path::new(word).components().filter(|part| matches!(part, Component::Normal(_)));
     let path: PathBuf = plain.collect();
     (!absolute && !path.as_os_str().is_empty()).then_some(path)
+}
+
+/// Whether a folder is an environment of Python or conda, or the packages of Node.
+pub(crate) fn is_toolchain(home: &Path) -> bool {
+    let packages = || home.ends_with("node_modules") && home.join(".bin").is_dir();
+    home.join("pyvenv.cfg").is_file() || home.join("conda-meta").is_dir() || packages()
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! The environment variables of a command. docs/commands.md lists them.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::gpu::NARROWING;
-use super::process;
 use crate::pipeline::Stage;
 
 /// Variables by which libraries that start threads are told how many. They follow the processors that a stage is given.
@@ -22,16 +21,24 @@ pub(crate) const THREADS: [&str; 11] = [
     "JULIA_NUM_THREADS",
 ];
 
+/// Variables that narrow what of the GPUs Kiln itself may use; a stage is not to see more.
+pub(crate) const NARROWING: [&str; 4] =
+    ["CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"];
+
+/// The variable by which a command, and what it starts, is known: its home is in the folder of its attempt. Programs do not change it.
+pub(crate) const MARK: &str = "TMPDIR";
+
 /// Tells `tar` of the superuser to leave files to who unpacks them: under the guard nobody can give them away.
 const UNPACKING: (&str, &str) = ("TAR_OPTIONS", "--no-same-owner");
 
-/// All that the command of a stage finds in its environment, the later of two with the same name. `threads` is how many it may start.
-pub(crate) fn variables(stage: &Stage, threads: usize, guarded: bool, home: &Path) -> Vec<(OsString, OsString)> {
-    let mut all: Vec<(OsString, OsString)> = Vec::new();
+/// All that the command of a stage finds in its environment. `threads` is how many it may start.
+pub(crate) fn variables(stage: &Stage, threads: usize, guarded: bool, home: &Path) -> BTreeMap<OsString, OsString> {
+    // Of two with the same name the later counts.
+    let mut all: BTreeMap<OsString, OsString> = BTreeMap::new();
     if guarded && rustix::process::geteuid().is_root() {
-        all.push((UNPACKING.0.into(), UNPACKING.1.into()));
+        all.insert(UNPACKING.0.into(), UNPACKING.1.into());
     }
-    all.extend(process::environment(home).map(|(name, value)| (name.into(), value.into())));
+    all.extend(["HOME", MARK].map(|name| (name.into(), home.into())));
     all.extend(THREADS.map(|name| (name.into(), threads.to_string().into())));
     let outside = |name: &str| Some((name.into(), std::env::var_os(name)?));
     all.extend(outside("PATH"));
@@ -42,5 +49,5 @@ pub(crate) fn variables(stage: &Stage, threads: usize, guarded: bool, home: &Pat
 
 /// Whether every command finds a variable, whatever its stage says.
 pub(crate) fn is_given(name: &str) -> bool {
-    ["PATH", "HOME", "TMPDIR", UNPACKING.0].contains(&name) || THREADS.contains(&name) || NARROWING.contains(&name)
+    ["PATH", "HOME", MARK, UNPACKING.0].contains(&name) || THREADS.contains(&name) || NARROWING.contains(&name)
 }

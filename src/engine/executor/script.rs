@@ -7,7 +7,7 @@
 //! A part of a pipe that wrote more than the next one wanted to read is stopped by SIGPIPE. That is no fault (`zcat log.gz | head`),
 //! but `pipefail` takes it for one; in bash, [`FORGIVING`] sees to it.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
+use super::Program;
 use crate::pipeline::{self, Body, Stage};
 
 /// The system's shell.
@@ -137,13 +138,14 @@ impl Shell {
     ///
     /// # Errors
     /// If that cannot be written.
-    pub(crate) fn command(&self, script: &str, folder: &Path) -> io::Result<Command> {
-        let mut command = Command::new(&self.program);
-        command.args(&self.options).args(["-c", script]);
+    pub(crate) fn command(&self, script: &str, folder: &Path) -> io::Result<Program> {
+        let mut command = Program { program: self.program.clone().into(), ..Program::default() };
+        command.arguments.extend(self.options.iter().map(OsString::from));
+        command.arguments.extend(["-c".into(), script.into()]);
         if !self.before.is_empty() {
             let path = folder.join(BEFORE);
             fs::write(&path, format!("unset {BASH_ENV}\n{}", self.before))?;
-            command.env(BASH_ENV, path);
+            command.variables.insert(BASH_ENV.into(), path.into());
         }
         Ok(command)
     }
