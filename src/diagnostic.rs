@@ -40,20 +40,9 @@ impl Label {
     }
 }
 
-/// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// Nothing runs.
-    Error,
-    /// Said, and gone on.
-    Warning,
-}
-
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// How bad it is.
-    pub severity: Severity,
     /// What is wrong, in one line without a full stop.
     pub message: String,
     /// Where; the first is the primary place. Empty where there is no place.
@@ -67,21 +56,7 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error without a place yet.
     pub fn error(message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, message: message.into(), labels: vec![], notes: vec![], hint: None }
-    }
-
-    /// Adds a place.
-    #[must_use]
-    pub fn at(mut self, file: impl Into<PathBuf>, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label { file: file.into(), span, text: text.into() });
-        self
-    }
-
-    /// Adds a reason.
-    #[must_use]
-    pub fn note(mut self, note: impl Into<String>) -> Self {
-        self.notes.push(note.into());
-        self
+        Self { message: message.into(), labels: vec![], notes: vec![], hint: None }
     }
 
     /// Adds what to do about it.

@@ -1,7 +1,5 @@
 //! The `kiln` command.
 
-mod cli;
-
 fn main() -> std::process::ExitCode {
-    cli::main()
+    kiln::main()
 }

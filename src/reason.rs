@@ -115,12 +115,4 @@ impl Reason {
     pub fn changed(difference: Difference) -> Self {
         Self::Changed(Box::new(difference))
     }
-
-    /// The change, if it is one.
-    pub fn difference(&self) -> Option<&Difference> {
-        match self {
-            Self::Changed(difference) => Some(difference),
-            _ => None,
-        }
-    }
 }

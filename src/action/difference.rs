@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::{Body, Input, Manifest, Output};
+use super::{Body, Command, Input, Manifest, Output};
 use crate::differ;
 use crate::hash::{Digest, canonical_json};
-use crate::pipeline::Command;
 
 /// What something was and what it is; `None` where it did not or does not exist.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

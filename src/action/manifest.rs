@@ -8,9 +8,9 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Command;
 use crate::hash::{ActionKey, Digest, write_string, write_value};
 use crate::kind::Role;
-use crate::pipeline::Command;
 
 /// The version of the encoding. Part of the key, so that a change of meaning cannot pass for an old result.
 const VERSION: u32 = 1;

@@ -1,8 +1,10 @@
 //! Actions: the manifest of everything that decides an execution's outputs, and how two manifests differ.
 
+mod command;
 mod difference;
 mod manifest;
 
+pub use command::Command;
 pub use difference::{Change, Contents, Difference, Field, Files, Names, differences};
 pub(crate) use manifest::key_of;
 pub use manifest::{Body, Input, Manifest, Output};

@@ -65,7 +65,7 @@ const EXIT_FAULT: i32 = 101;
 pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 
 /// Runs the command that the arguments name.
-pub(crate) fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     end_at_a_fault();
     let cli = Cli::parse_from(follow::written_out(std::env::args_os()));
     tracing_subscriber::fmt()

@@ -12,7 +12,7 @@ use super::{Change, CompareError, RunSummary, VERSION, changes, columns};
 use crate::action::Difference;
 use crate::hash::{ActionKey, Digest};
 use crate::json_number;
-use crate::pipeline::{self, StageName};
+use crate::stage_name::{StageName, is_named};
 use crate::record::{Outcome, RunId, RunRecord, StageRecord};
 use crate::show::names::base;
 use crate::show::number::is_same;
@@ -163,7 +163,7 @@ impl MetricRow {
         let pairs = inner.split(',').filter_map(|pair| pair.split_once('='));
         let variant = pairs.map(|(axis, label)| (axis.to_owned(), label.to_owned())).collect();
         let name = StageName { stage: base(&self.stage).to_owned(), variant };
-        columns::matches(metric, &self.metric) && pipeline::is_named(target, &name)
+        columns::matches(metric, &self.metric) && is_named(target, &name)
     }
 }
 

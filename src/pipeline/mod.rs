@@ -44,10 +44,11 @@ mod shell;
 mod source;
 mod spec;
 mod stage;
-pub(crate) mod suggest;
 mod template;
 mod wire;
 mod with;
+
+use crate::suggest;
 
 pub use duration::parse as duration;
 pub use kept::{Identity, load_kept};
@@ -55,7 +56,8 @@ pub use load::{Overrides, load};
 pub(crate) use part::Part;
 pub(crate) use paths::PROJECT;
 pub use schema::schema;
-pub use select::{is_named, matching, matching_names, select};
+pub use crate::stage_name::is_named;
+pub use select::{matching, matching_names, select};
 pub use stage::{
     Body, Command, From, Input, Output, Pipeline, Ports, Report, Resources, Stage, StageId, StageName, coordinates,
 };

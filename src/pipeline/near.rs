@@ -4,7 +4,8 @@ use super::check::Written;
 use super::disk::Disk;
 use super::expand::World;
 use super::mistake::Mistakes;
-use super::{reference, select, suggest};
+use super::{reference, suggest};
+use crate::stage_name::matches;
 
 /// So many files that a pattern means are named.
 const NAMED: usize = 3;
@@ -51,7 +52,7 @@ fn pattern(path: &str, disk: &Disk) -> Option<String> {
     }
     let last = path.rsplit_once('/').map_or(path, |(_, name)| name);
     let meant: Vec<String> = match first + 1 == path.split('/').count() {
-        true => disk.siblings(path).into_iter().filter(|name| select::matches(last, name)).take(NAMED + 1).collect(),
+        true => disk.siblings(path).into_iter().filter(|name| matches(last, name)).take(NAMED + 1).collect(),
         false => vec![],
     };
     let prefix = if folder.is_empty() { String::new() } else { format!("{}/", folder.join("/")) };

@@ -1,7 +1,6 @@
 //! A pipeline ready to run: stages expanded to variants, every reference resolved, every parameter checked.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +10,11 @@ use petgraph::graph::DiGraph;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::action::Command;
 use crate::diagnostic::Span;
 use crate::hash::Digest;
 use crate::kind::{Kind, Role};
+pub use crate::stage_name::{StageName, coordinates};
 
 /// A stage's index in [`Pipeline::stages`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,30 +49,6 @@ pub struct Report {
     pub text: String,
     /// The page that it is rendered to, relative to the root.
     pub page: PathBuf,
-}
-
-/// A stage's name: `train`, or `train[model=5]` for a variant.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct StageName {
-    /// The key under `stages:`.
-    pub stage: String,
-    /// Matrix coordinates in the order of the axes: `[("model", "5")]`; empty without a matrix.
-    pub variant: Vec<(String, String)>,
-}
-
-impl fmt::Display for StageName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.stage)?;
-        if !self.variant.is_empty() {
-            write!(f, "[{}]", coordinates(&self.variant))?;
-        }
-        Ok(())
-    }
-}
-
-/// `model=5,seed=1`.
-pub fn coordinates(variant: &[(String, String)]) -> String {
-    variant.iter().map(|(axis, value)| format!("{axis}={value}")).collect::<Vec<_>>().join(",")
 }
 
 /// What a stage has by the names of its inputs or outputs, in their order. Most have one or two, and there may be a hundred thousand
@@ -127,17 +104,6 @@ pub enum Body {
     },
     /// A user's command.
     Run(Command),
-}
-
-/// A user's command.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Command {
-    /// Program and arguments, started without a shell.
-    Argv(Vec<String>),
-    /// A script for a shell. Interpolated values are not spliced in: each became an environment variable in
-    /// `Stage::env`, and the script holds `"$NAME"` in its place, so that a value cannot become code.
-    Shell(String),
 }
 
 /// One artifact of an input.

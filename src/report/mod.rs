@@ -35,7 +35,7 @@ pub(crate) use picture::{PICTURES, is_picture};
 pub(crate) use reference::{Fault, RUN_FACTS, Reference, STAGE_FACTS, Sort, Table, Target, fact, parse, suits, target};
 pub use shows::{is_quiet, shows};
 pub use side_by_side::side_by_side;
-pub use subject::{Artifacts, Subject};
+pub use subject::Subject;
 
 use crate::show::number::duration;
 

@@ -14,7 +14,7 @@
 //! caption a table.
 
 use super::format::{FORMATS, Format};
-use crate::pipeline::suggest;
+use crate::suggest;
 
 /// What a `${...}` refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::format::{self, Format};
 use super::reference::{Fault, Reference, nearest, target};
 use crate::compare::Evidence;
 use crate::hash::Digest;
-use crate::pipeline::suggest;
+use crate::suggest;
 use crate::record::{Outcome, OutputRecord, RunRecord, StageRecord};
 
 /// The bytes of an output, or why they cannot be had.

@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::with_causes;
 use crate::hash::{ContentError, Digest};
 use crate::record::RunId;
 
@@ -82,12 +81,6 @@ impl StoreError {
     /// Whether the store lacks what it should have, so that the stage that makes it has to be executed again.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged { .. } | Self::Missing { .. })
-    }
-
-    /// What is wrong with its causes, and what to do about it.
-    pub fn with_hint(&self) -> String {
-        let hint = self.hint().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
-        format!("{}{hint}", with_causes(self))
     }
 
     /// What to do about it.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
-use kiln::diagnostic::{Diagnostic, Label, MOST, Severity, Span};
+use kiln::diagnostic::{Diagnostic, Label, MOST, Span};
 
 /// How many are shown; the rest is counted.
 const SHOWN: usize = 50;
@@ -33,10 +33,6 @@ pub(crate) fn diagnostic(diags: &[Diagnostic], read: &dyn Fn(&Path) -> Option<St
 }
 
 fn group<'a>(diagnostic: &'a Diagnostic, texts: &'a HashMap<&Path, Option<String>>) -> Group<'a> {
-    let level = match diagnostic.severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-    };
     let mut elements: Vec<Element<'a>> = Vec::new();
     let mut files: Vec<&PathBuf> = Vec::new();
     for label in &diagnostic.labels {
@@ -52,7 +48,7 @@ fn group<'a>(diagnostic: &'a Diagnostic, texts: &'a HashMap<&Path, Option<String
     }
     elements.extend(diagnostic.notes.iter().map(|note| Level::NOTE.message(note).into()));
     elements.extend(diagnostic.hint.iter().map(|hint| Level::HELP.with_name("hint").message(hint).into()));
-    level.primary_title(&diagnostic.message).elements(elements)
+    Level::ERROR.primary_title(&diagnostic.message).elements(elements)
 }
 
 fn snippet<'a>(
