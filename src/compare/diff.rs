@@ -12,10 +12,10 @@ use super::{Change, CompareError, RunSummary, VERSION, changes, columns};
 use crate::action::Difference;
 use crate::hash::{ActionKey, Digest};
 use crate::json_number;
-use crate::stage_name::{StageName, is_named};
 use crate::record::{Outcome, RunId, RunRecord, StageRecord};
 use crate::show::names::base;
 use crate::show::number::is_same;
+use crate::stage_name::{StageName, is_named};
 
 /// Two or more runs side by side. Every list of values has one entry a run, in the order of [`runs`](Self::runs).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

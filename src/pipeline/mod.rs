@@ -50,13 +50,13 @@ mod with;
 
 use crate::suggest;
 
+pub use crate::stage_name::is_named;
 pub use duration::parse as duration;
 pub use kept::{Identity, load_kept};
 pub use load::{Overrides, load};
 pub(crate) use part::Part;
 pub(crate) use paths::PROJECT;
 pub use schema::schema;
-pub use crate::stage_name::is_named;
 pub use select::{matching, matching_names, select};
 pub use stage::{
     Body, Command, From, Input, Output, Pipeline, Ports, Report, Resources, Stage, StageId, StageName, coordinates,

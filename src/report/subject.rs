@@ -6,8 +6,8 @@ use super::format::{self, Format};
 use super::reference::{Fault, Reference, nearest, target};
 use crate::compare::Evidence;
 use crate::hash::Digest;
-use crate::suggest;
 use crate::record::{Outcome, OutputRecord, RunRecord, StageRecord};
+use crate::suggest;
 
 /// The bytes of an output, or why they cannot be had.
 pub type Artifacts<'a> = dyn Fn(&RunRecord, &OutputRecord) -> Result<Vec<u8>, String> + 'a;

@@ -18,7 +18,8 @@ struct Order {
 impl Order {
     fn read(text: &str) -> Self {
         let (_, rest) = text.split_once(ORDER).expect("the order");
-        let block = rest.lines().skip_while(|line| !line.starts_with("    ")).take_while(|line| line.starts_with("    "));
+        let block =
+            rest.lines().skip_while(|line| !line.starts_with("    ")).take_while(|line| line.starts_with("    "));
         let (mut lines, mut not) = (BTreeMap::new(), BTreeMap::new());
         for (number, line) in block.enumerate() {
             let (rooms, without) = line.split_once(" not ").unwrap_or((line, ""));
@@ -105,7 +106,11 @@ fn no_room_uses_one_above_it() {
             }
         }
     }
-    assert!(wrong.is_empty(), "ARCHITECTURE.md does not allow this:\n{}", wrong.into_iter().collect::<Vec<_>>().join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "ARCHITECTURE.md does not allow this:\n{}",
+        wrong.into_iter().collect::<Vec<_>>().join("\n")
+    );
     assert!(met.len() > 50, "it has looked: {met:?}");
 }
 
