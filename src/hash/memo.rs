@@ -163,15 +163,20 @@ impl Memo {
     /// # Errors
     /// As [`Self::artifact`], and a link that leads nowhere or round in a circle.
     pub fn source(&self, path: &Path) -> io::Result<Option<Artifact>> {
-        Ok(self.look(path, Extent::Source, &Allowance::boundless())?)
+        self.source_in(path, Extent::Source)
+    }
+
+    /// The same of as much of it as an extent says.
+    pub(crate) fn source_in(&self, path: &Path, extent: Extent<'_>) -> io::Result<Option<Artifact>> {
+        Ok(self.look(path, extent, &Allowance::boundless())?)
     }
 
     /// What an input folder holds.
     ///
     /// # Errors
     /// As [`Self::artifact`].
-    pub(crate) fn source_listing(&self, folder: &Path) -> io::Result<Listing> {
-        Ok(self.listing_within(folder, Extent::Source, &Allowance::boundless())?)
+    pub(crate) fn source_listing(&self, folder: &Path, extent: Extent<'_>) -> io::Result<Listing> {
+        Ok(self.listing_within(folder, extent, &Allowance::boundless())?)
     }
 
     /// Whether an output is in place, unchanged. What programs have left in a folder since does not count.
@@ -200,7 +205,7 @@ impl Memo {
         Ok(is(Extent::Everything)? || (output.tree && is(Extent::Source)?))
     }
 
-    fn look(&self, path: &Path, extent: Extent, allowance: &Allowance) -> Result<Option<Artifact>, ContentError> {
+    fn look(&self, path: &Path, extent: Extent<'_>, allowance: &Allowance) -> Result<Option<Artifact>, ContentError> {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
@@ -353,7 +358,7 @@ impl Memo {
         Err(ContentError::Changing { path: path.to_owned() })
     }
 
-    fn tree(&self, root: &Path, extent: Extent, allowance: &Allowance) -> Result<Artifact, ContentError> {
+    fn tree(&self, root: &Path, extent: Extent<'_>, allowance: &Allowance) -> Result<Artifact, ContentError> {
         let listing = self.listing_within(root, extent, allowance)?;
         Ok(listing.artifact(&listing.encode()))
     }
@@ -363,10 +368,10 @@ impl Memo {
         self.listing_within(root, Extent::Everything, &Allowance::boundless())
     }
 
-    fn listing_within(&self, root: &Path, extent: Extent, allowance: &Allowance) -> Result<Listing, ContentError> {
+    fn listing_within(&self, root: &Path, extent: Extent<'_>, allowance: &Allowance) -> Result<Listing, ContentError> {
         let examine = |path: &Path| match extent {
             Extent::Everything => fs::symlink_metadata(path),
-            Extent::Source => fs::metadata(path),
+            Extent::Source | Extent::Picked(_) => fs::metadata(path),
         };
         let own = self.path.parent();
         let is_store = |folder: &Path| own == Some(folder) || self.is_store.is_some_and(|is_store| is_store(folder));

@@ -8,6 +8,7 @@ mod grain;
 mod leftovers;
 mod memo;
 mod parts;
+pub mod picks;
 mod quick;
 mod sighting;
 mod stamp;

@@ -18,30 +18,30 @@ pub(crate) struct Sighting {
 impl Sighting {
     /// Looks at a source, where links count for what they point to. `None` if no artifact lies there, or one that was changed so
     /// lately that another change might not show.
-    pub(crate) fn of(path: &Path, memo: &Memo) -> Option<Self> {
-        let stamps = stamps(path).filter(|stamps| stamps.iter().all(|stamp| memo.is_telling(stamp)))?;
-        let artifact = memo.source(path).ok()??;
+    pub(crate) fn of(path: &Path, extent: Extent<'_>, memo: &Memo) -> Option<Self> {
+        let stamps = stamps(path, extent).filter(|stamps| stamps.iter().all(|stamp| memo.is_telling(stamp)))?;
+        let artifact = memo.source_in(path, extent).ok()??;
         Some(Self { artifact, stamps })
     }
 
     /// Whether nothing was changed at the path since, nor changed and changed back.
-    pub(crate) fn holds(&self, path: &Path) -> bool {
-        stamps(path).is_some_and(|stamps| stamps == self.stamps)
+    pub(crate) fn holds(&self, path: &Path, extent: Extent<'_>) -> bool {
+        stamps(path, extent).is_some_and(|stamps| stamps == self.stamps)
     }
 
     /// Whether nothing was written at the path since, as its times of modification tell: only rights or names were changed.
     pub(crate) fn is_unwritten(&self, path: &Path) -> bool {
         let told = |stamp: &Stamp| (stamp.id, stamp.size, stamp.mtime);
-        stamps(path).is_some_and(|stamps| stamps.iter().map(told).eq(self.stamps.iter().map(told)))
+        stamps(path, Extent::Source).is_some_and(|stamps| stamps.iter().map(told).eq(self.stamps.iter().map(told)))
     }
 }
 
 /// The stamps of what is at an absolute path, of the links that lead there, and of all that is in it.
-fn stamps(path: &Path) -> Option<Vec<Stamp>> {
+fn stamps(path: &Path, extent: Extent<'_>) -> Option<Vec<Stamp>> {
     let mut found = Vec::new();
     let there = look(path, &mut found)?;
     if there.is_dir() {
-        let walked = tree::walk(path, Extent::Source).ok()?;
+        let walked = tree::walk(path, extent).ok()?;
         // The last above each is the folder itself.
         let inside: BTreeSet<&Path> = walked.iter().flat_map(|(inside, _)| inside.ancestors()).collect();
         for inside in inside.into_iter().filter(|inside| !inside.as_os_str().is_empty()) {
@@ -74,7 +74,7 @@ mod tests {
     /// Waits until the sightings of what was just written are telling, where stamps are coarse.
     fn settled(path: &Path, memo: &Memo) -> Sighting {
         loop {
-            match Sighting::of(path, memo) {
+            match Sighting::of(path, Extent::Source, memo) {
                 Some(sighting) => return sighting,
                 None => std::thread::sleep(std::time::Duration::from_millis(5)),
             }
@@ -114,19 +114,19 @@ mod tests {
         for (path, change) in changes {
             let path = folder.path().join(path);
             let before = settled(&path, &memo);
-            assert!(before.holds(&path), "{}", path.display());
+            assert!(before.holds(&path, Extent::Source), "{}", path.display());
             change(&path);
-            assert!(!before.holds(&path), "{}", path.display());
+            assert!(!before.holds(&path, Extent::Source), "{}", path.display());
             assert_eq!(before.artifact, settled(&path, &memo).artifact, "{}", path.display());
         }
         let way = folder.path().join("way");
         for path in [way.join("file"), way.clone(), root.clone()] {
             let before = settled(&path, &memo);
             point_away_and_back(&way);
-            assert!(!before.holds(&path), "{}", path.display());
+            assert!(!before.holds(&path, Extent::Source), "{}", path.display());
             let before = settled(&path, &memo);
             fs::write(folder.path().join("disk/v1/file"), "1").unwrap();
-            assert!(!before.holds(&path), "{}", path.display());
+            assert!(!before.holds(&path, Extent::Source), "{}", path.display());
         }
     }
 }

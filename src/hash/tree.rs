@@ -19,6 +19,7 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use super::leftovers::is_leftover;
+use super::picks::Picks;
 use super::{Artifact, ContentError, Digest};
 use crate::links;
 
@@ -124,6 +125,11 @@ impl Listing {
         Some(Self { entries })
     }
 
+    /// The tree's artifact.
+    pub(crate) fn own_artifact(&self) -> Artifact {
+        self.artifact(&self.encode())
+    }
+
     /// The tree's artifact, given its canonical bytes.
     pub(crate) fn artifact(&self, encoded: &[u8]) -> Artifact {
         let size = |node: &Node| if let Node::File { bytes, .. } = node { *bytes } else { 0 };
@@ -139,11 +145,29 @@ pub(crate) fn digest_of(encoded: &[u8]) -> Digest {
 
 /// How much of a folder counts. A link that stays in the folder is always a link and no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extent {
+pub(crate) enum Extent<'p> {
     /// All of it; a link that leaves the folder is refused.
     Everything,
     /// What is not left over by programs; a link that leaves the folder counts as what it leads to. So is an input folder taken.
     Source,
+    /// As much of that as patterns name. Folders in which nothing is left do not count.
+    Picked(&'p Picks),
+}
+
+impl Extent<'_> {
+    /// Whether what lies at a path is left out, `inside` a folder.
+    fn leaves_out(self, inside: &Path, absolute: &Path, is_folder: bool) -> bool {
+        match self {
+            Self::Everything => false,
+            Self::Source => is_leftover(absolute, is_folder),
+            Self::Picked(picks) => is_leftover(absolute, is_folder) || picks.leaves_out(inside, is_folder),
+        }
+    }
+
+    /// Whether a file or link counts that is not left out.
+    fn names(self, inside: &Path) -> bool {
+        if let Self::Picked(picks) = self { picks.names(inside) } else { true }
+    }
 }
 
 /// So many folders behind links may be walked through: links between a few folders can be combined without end.
@@ -154,7 +178,7 @@ const MOST_FOLLOWED: usize = 10_000;
 /// # Errors
 /// A FIFO, socket or device, a link that leaves the folder where it may not, or leads nowhere or round in a circle, or what the system
 /// refuses.
-pub(crate) fn walk(root: &Path, extent: Extent) -> Result<Vec<(PathBuf, Found)>, ContentError> {
+pub(crate) fn walk(root: &Path, extent: Extent<'_>) -> Result<Vec<(PathBuf, Found)>, ContentError> {
     Walk::through(root, extent, None).map(|walk| walk.found)
 }
 
@@ -164,7 +188,7 @@ pub(crate) fn walk(root: &Path, extent: Extent) -> Result<Vec<(PathBuf, Found)>,
 /// As [`walk`], and a link that does.
 pub(crate) fn walk_outside(
     root: &Path,
-    extent: Extent,
+    extent: Extent<'_>,
     is_store: IsStore<'_>,
 ) -> Result<Vec<(PathBuf, Found)>, ContentError> {
     Walk::through(root, extent, Some(is_store)).map(|walk| walk.found)
@@ -181,7 +205,7 @@ pub(crate) fn followed(root: &Path) -> Result<Vec<PathBuf>, ContentError> {
 
 struct Walk<'r> {
     root: &'r Path,
-    extent: Extent,
+    extent: Extent<'r>,
     found: Vec<(PathBuf, Found)>,
     /// The links that were followed.
     followed: Vec<PathBuf>,
@@ -207,7 +231,7 @@ struct Above {
 }
 
 impl<'r> Walk<'r> {
-    fn through(root: &'r Path, extent: Extent, is_store: Option<IsStore<'r>>) -> Result<Self, ContentError> {
+    fn through(root: &'r Path, extent: Extent<'r>, is_store: Option<IsStore<'r>>) -> Result<Self, ContentError> {
         let mut walk =
             Self { root, extent, found: vec![], followed: vec![], folders: vec![Folder::default()], is_store };
         while let Some(folder) = walk.folders.pop() {
@@ -227,10 +251,13 @@ impl<'r> Walk<'r> {
             let entry = entry.map_err(ContentError::io("list", &absolute))?;
             let path = folder.path.join(entry.file_name());
             let kind = entry.file_type().map_err(ContentError::io("examine", &entry.path()))?;
-            if self.extent == Extent::Source && is_leftover(&entry.path(), kind.is_dir()) {
+            if self.extent.leaves_out(&path, &entry.path(), kind.is_dir()) {
                 continue;
             }
             empty = false;
+            if !kind.is_dir() && !kind.is_symlink() && !self.extent.names(&path) {
+                continue;
+            }
             if kind.is_dir() {
                 self.folders.push(Folder { path, base: folder.base, above: folder.above.clone() });
             } else if kind.is_symlink() {
@@ -243,7 +270,7 @@ impl<'r> Walk<'r> {
                 self.found.push((path, Found::File));
             }
         }
-        if empty && !folder.path.as_os_str().is_empty() {
+        if empty && !folder.path.as_os_str().is_empty() && !matches!(self.extent, Extent::Picked(_)) {
             self.found.push((folder.path.clone(), Found::Folder));
         }
         Ok(())
@@ -254,7 +281,9 @@ impl<'r> Walk<'r> {
         let target = fs::read_link(&absolute).map_err(ContentError::io("read the link", &absolute))?;
         let inside: PathBuf = path.components().skip(folder.base).collect();
         if link_stays(&inside, &target) {
-            self.found.push((path, Found::Link { target }));
+            if self.extent.names(&path) {
+                self.found.push((path, Found::Link { target }));
+            }
             return Ok(());
         }
         if self.extent == Extent::Everything {
@@ -268,6 +297,9 @@ impl<'r> Walk<'r> {
             }
             Err(e) => return Err(ContentError::io("follow the link", &absolute)(e)),
         };
+        if !metadata.is_dir() && !self.extent.names(&path) {
+            return Ok(());
+        }
         if let (Some(is_store), Ok(end)) = (self.is_store, absolute.canonicalize())
             && let Some(store) = end.ancestors().find(|folder| is_store(folder))
         {

@@ -9,7 +9,7 @@ use super::mistake::{Mistake, Mistakes};
 use super::name;
 use super::node::{Content, Entry, Node, Place};
 use super::spec::{
-    BodySpec, InputSpec, ItemSpec, MatrixSpec, OutputSpec, ParamsSpec, Profile, Spec, StageSpec, TimeoutSpec,
+    BodySpec, InputSpec, ItemSpec, MatrixSpec, OutputSpec, ParamsSpec, Profile, Spec, StageSpec, TimeoutSpec, ViewSpec,
 };
 use super::suggest;
 
@@ -18,7 +18,7 @@ pub(super) const PIPELINE: &[&str] = &["version", "params", "profiles", "report"
 pub(super) const PROFILE: &[&str] = &["params"];
 pub(super) const STAGE: &[&str] =
     &["uses", "run", "shell", "inputs", "outputs", "with", "matrix", "env", "resources", "timeout", "retries"];
-pub(super) const INPUT: &[&str] = &["from"];
+pub(super) const INPUT: &[&str] = &["from", "path", "only", "ignore", "keys"];
 pub(super) const OUTPUT: &[&str] = &["path", "role"];
 pub(super) const RESOURCES: &[&str] = &["cpus", "gpu", "device"];
 pub(super) const TIMEOUT: &[&str] = &["after", "grace"];
@@ -211,14 +211,47 @@ fn item<'n>(node: &'n Node, mistakes: &mut Mistakes<'_>) -> Option<ItemSpec<'n>>
         Content::Map(_) => {
             let entries = fields(node, "an input", INPUT, mistakes);
             match get(entries, "from") {
+                Some(from) if entries.len() > 1 && entries.iter().all(|e| INPUT.contains(&e.key.as_str())) => {
+                    let mistake = Mistake::new("a reference is taken whole").at(from.place, "");
+                    mistakes.add(mistake.hint("`only`, `ignore` and `keys` are for a `path` of the project"));
+                    None
+                }
                 Some(from) if from.node.text().is_some() => Some(ItemSpec::From(&from.node)),
                 Some(from) => wrong(&from.node, "`from`", "a reference such as `stage.output`", mistakes),
+                None if entries.iter().any(|e| e.key != "from" && INPUT.contains(&e.key.as_str())) => {
+                    view(node, entries, mistakes).map(ItemSpec::View)
+                }
                 None if entries.is_empty() => wrong(node, "an input", "a path, or `{from: stage.output}`", mistakes),
                 None => None,
             }
         }
         _ => wrong(node, "an input", "a path, or `{from: stage.output}`", mistakes),
     }
+}
+
+/// Reads `{path: ..., only: [...], ignore: [...]}`, or `{path: ..., keys: [...]}`.
+fn view<'n>(node: &'n Node, entries: &'n [Entry], mistakes: &mut Mistakes<'_>) -> Option<ViewSpec<'n>> {
+    let Some(path) = get(entries, "path") else {
+        mistakes.add(
+            Mistake::new("an input needs a `path`").at(node.place, "").hint("name the file or folder: `path: src`"),
+        );
+        return None;
+    };
+    path.node.text().or_else(|| wrong(&path.node, "`path`", "a path", mistakes))?;
+    let mut list = |key: &str, what: &str| match get(entries, key).map(|e| (&e.node, &e.node.content)) {
+        None | Some((_, Content::Null)) => Some(&[][..]),
+        Some((node, Content::Text(_))) => Some(std::slice::from_ref(node)),
+        Some((_, Content::List(items))) => Some(items.as_slice()),
+        Some((node, _)) => wrong(node, &format!("`{key}`"), what, mistakes),
+    };
+    let (only, ignore) = (list("only", "a list of patterns"), list("ignore", "a list of patterns"));
+    let keys = list("keys", "a list of keys, such as `train.epochs`")?;
+    if let (Some(keys), Some(other)) = (get(entries, "keys"), get(entries, "only").or(get(entries, "ignore"))) {
+        let mistake = Mistake::new("an input takes patterns, or keys").at(keys.place, "").at(other.place, "");
+        mistakes.add(mistake.hint("patterns are for a folder, keys for a file of parameters"));
+        return None;
+    }
+    Some(ViewSpec { path: &path.node, only: only?, ignore: ignore?, keys })
 }
 
 fn output<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> Option<OutputSpec<'n>> {

@@ -21,6 +21,8 @@ use super::suggest;
 pub(super) struct World<'n> {
     /// The parameters in force.
     pub(super) params: Params,
+    /// Patterns of files that no input folder takes, relative to the project.
+    pub(super) ignored: Vec<String>,
     /// What is the same for all variants of a stage, in the order of declaration.
     pub(super) plans: Vec<Plan<'n>>,
     /// Stage name -> index of its plan.
@@ -78,6 +80,7 @@ impl<'n> World<'n> {
     pub(super) fn new(
         spec: Spec<'n>,
         params: Params,
+        ignored: Vec<String>,
         catalog: &Catalog,
         pipeline: &str,
         mistakes: &mut Mistakes<'_>,
@@ -85,7 +88,7 @@ impl<'n> World<'n> {
         let index: HashMap<&str, usize> = spec.stages.iter().enumerate().map(|(i, s)| (s.name, i)).collect();
         let matrices = matrix::expand(&spec.stages, &index, &params, mistakes);
         let plans = Vec::with_capacity(spec.stages.len());
-        let mut world = World { params, plans, index, drafts: vec![], outputs: vec![] };
+        let mut world = World { params, ignored, plans, index, drafts: vec![], outputs: vec![] };
         for (stage, matrix) in spec.stages.into_iter().zip(matrices) {
             let plan = plan(stage, matrix, catalog, world.drafts.len(), mistakes);
             let variants = plan.matrix.as_ref().map_or(0, |m| m.len);

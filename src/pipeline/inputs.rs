@@ -1,7 +1,7 @@
 //! What each variant reads: references followed to outputs, paths to sources, and a path that a stage writes to it.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::diagnostic::Span;
 use crate::kind::Arity;
@@ -14,9 +14,10 @@ use super::mistake::{Mistake, Mistakes, Spot};
 use super::node::{Node, Place};
 use super::paths;
 use super::reference::{self, Consumer, Groups, Producer};
-use super::spec::{InputSpec, ItemSpec};
+use super::spec::{InputSpec, ItemSpec, ViewSpec};
 use super::stage::{From, Input, Ports, StageId, coordinates};
 use super::suggest;
+use super::view;
 
 /// How many artifacts the inputs of a pipeline may come to.
 const LIMIT: usize = 1_000_000;
@@ -70,7 +71,12 @@ impl<'w, 'n> Resolver<'w, 'n> {
             let mut whole = true;
             for item in &spec.items {
                 let done = match item {
-                    ItemSpec::Path(node) => self.path(id, spec, node, &scope, mistakes).map(|input| taken.push(input)),
+                    ItemSpec::Path(node) => {
+                        self.path(id, spec, node, None, &scope, mistakes).map(|input| taken.push(input))
+                    }
+                    ItemSpec::View(view) => {
+                        self.path(id, spec, view.path, Some(view), &scope, mistakes).map(|input| taken.push(input))
+                    }
                     ItemSpec::From(node) => self.reference(draft, matrix, node, &scope, &mut taken, mistakes),
                 };
                 whole &= done.is_some();
@@ -88,6 +94,7 @@ impl<'w, 'n> Resolver<'w, 'n> {
             }
             inputs.insert(spec.name.to_owned(), taken);
         }
+        self.one_view(&inputs, &scope, mistakes);
         Some(inputs)
     }
 
@@ -96,6 +103,7 @@ impl<'w, 'n> Resolver<'w, 'n> {
         id: usize,
         spec: &InputSpec<'_>,
         node: &Node,
+        part: Option<&ViewSpec<'_>>,
         scope: &Scope<'_>,
         mistakes: &mut Mistakes<'_>,
     ) -> Option<Input> {
@@ -117,16 +125,46 @@ impl<'w, 'n> Resolver<'w, 'n> {
                 mistakes.add(mistake.at(self.world.output_place(id, output), "written here"));
                 return None;
             }
+            if part.is_some() {
+                let mistake = Mistake::new(format!("`{path}` is an output, which is taken whole")).at(node.place, "");
+                let mistake = mistake.at(self.world.output_place(producer, output), "written here");
+                mistakes
+                    .add(scope.blame(mistake.hint("`only`, `ignore` and `keys` are for files that no stage writes")));
+                return None;
+            }
             let from = From::Output { stage: StageId(producer), output: output.to_owned() };
-            return Some(Input { label: self.label(producer), from, span });
+            return Some(Input { label: self.label(producer), from, span, view: None });
         }
         if let Some(mistake) = self.overlap(&path) {
             mistakes.add(scope.blame(mistake.0.at(node.place, "read here").at(mistake.1, "written here")));
             return None;
         }
         let input = spec.name.to_owned();
+        let body = self.world.plan(self.world.drafts[id]).0.spec.body;
+        let view = view::of(self.world, body, &path, part, scope, mistakes)?;
         self.sources.push(Source { path: path.clone(), place: node.place, draft: id, input });
-        Some(Input { label: String::new(), from: From::Source(PathBuf::from(path)), span })
+        Some(Input { label: String::new(), from: From::Source(PathBuf::from(path)), span, view })
+    }
+
+    /// At one path a command finds one thing.
+    fn one_view(&self, inputs: &Inputs, scope: &Scope<'_>, mistakes: &mut Mistakes<'_>) {
+        if inputs.values().flatten().all(|item| item.view.is_none()) {
+            return;
+        }
+        let mut seen: HashMap<&Path, &Input> = HashMap::new();
+        for item in inputs.values().flatten() {
+            let Some(source) = item.source() else { continue };
+            match seen.get(source.path) {
+                Some(first) if first.view != item.view => {
+                    let place = |span: Span| Place { origin: 0, start: span.start as u32, end: span.end as u32 };
+                    let message =
+                        format!("stage `{}` takes different parts of `{}`", scope.stage, source.path.display());
+                    let mistake = Mistake::new(message).at(place(item.span), "").at(place(first.span), "and here");
+                    mistakes.add(scope.blame(mistake.hint("name it once, with the patterns or keys of both")));
+                }
+                _ => drop(seen.insert(source.path, item)),
+            }
+        }
     }
 
     /// A source that lies in an output, or that an output lies in.
@@ -191,7 +229,7 @@ impl<'w, 'n> Resolver<'w, 'n> {
                 for variant in variants {
                     let id = plan.first + variant;
                     let from = From::Output { stage: StageId(id), output: reference.output.to_owned() };
-                    taken.push(Input { label: self.label(id), from, span: span(node.place) });
+                    taken.push(Input { label: self.label(id), from, span: span(node.place), view: None });
                 }
                 Some(())
             }

@@ -20,7 +20,7 @@ use crate::store;
 use super::load::{self, Overrides};
 use super::part::Part;
 use super::stage::{Body, From, Pipeline, Stage};
-use super::{check, disk::Disk, documents::Resolved, param_file, report, wire};
+use super::{check, disk::Disk, documents::Resolved, param_file, report, view, wire};
 
 /// The folder of the cache that they are kept in.
 pub(crate) const FOLDER: &str = "pipelines";
@@ -109,6 +109,9 @@ impl Identity {
         let mut hasher = blake3::Hasher::new_derive_key("kiln 2026-11 kept pipeline");
         hasher.update(format!("{program:?} {name} {}", text.len()).as_bytes());
         hasher.update(text.as_bytes());
+        if let Some(patterns) = view::ignored(&root) {
+            hasher.update(format!("\0{} {patterns}", view::IGNORE).as_bytes());
+        }
         if program.is_err() {
             // Nothing that is kept is like this.
             hasher.update(format!("{:?}", std::time::SystemTime::now()).as_bytes());

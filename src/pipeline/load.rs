@@ -25,6 +25,7 @@ use super::params;
 use super::report;
 use super::source;
 use super::stage::{From, Output, Pipeline, Ports, Stage, StageId, StageName};
+use super::view;
 
 /// The largest pipeline file that is read, in bytes.
 const LARGEST: u64 = 256 << 20;
@@ -111,7 +112,8 @@ fn expand(
     let spec = decode::pipeline(&tree, mistakes);
     let params = params::resolve(&spec, &root, overrides, mistakes);
     let report = spec.report;
-    let world = World::new(spec, params, catalog, &name.to_string_lossy(), mistakes);
+    let ignored = view::project(&root, mistakes);
+    let world = World::new(spec, params, ignored, catalog, &name.to_string_lossy(), mistakes);
     let written = checks::outputs(&world, mistakes);
     checks::params(&world, &written, mistakes);
     let (inputs, sources) = inputs::resolve(&world, &written, mistakes)?;

@@ -200,6 +200,11 @@ impl<'a> Mistakes<'a> {
         }
     }
 
+    /// What stands at a place, if that is in one of the texts.
+    pub(super) fn source(&self, place: Place) -> Option<&str> {
+        self.texts.get(place.origin).1.get(place.start as usize..place.end as usize)
+    }
+
     /// The label that a spot would have.
     pub(super) fn label(&self, spot: impl Into<Spot>, text: impl Into<String>) -> Label {
         self.texts.label(spot.into(), text.into())

@@ -45,6 +45,7 @@ mod source;
 mod spec;
 mod stage;
 mod template;
+mod view;
 mod wire;
 mod with;
 
@@ -59,5 +60,7 @@ pub(crate) use paths::PROJECT;
 pub use schema::schema;
 pub use select::{matching, matching_names, select};
 pub use stage::{
-    Body, Command, From, Input, Output, Pipeline, Ports, Report, Resources, Stage, StageId, StageName, coordinates,
+    Body, Command, From, Input, Output, Pipeline, Ports, Report, Resources, Source, Stage, StageId, StageName,
+    coordinates,
 };
+pub use view::View;

@@ -42,6 +42,11 @@ impl Params {
                 || segments.next().map_or(!self.broken.is_empty(), |key| self.broken.iter().any(|b| b == key)))
     }
 
+    /// Whether some parameters are not known, because a file could not be read or they were refused.
+    pub(super) fn is_known_in_part(&self) -> bool {
+        !self.all_read || !self.broken.is_empty()
+    }
+
     /// The parameter of a name without dots.
     pub(super) fn top(&self, name: &str) -> Option<&Node> {
         self.index.get(name).map(|at| &entries_of(&self.tree)[*at].node)

@@ -172,11 +172,24 @@ fn shell(doc: &str) -> Value {
 }
 
 fn input() -> Value {
-    let mut from =
-        object(INPUT, |_| text("An output of another stage: `split.train`, `train[model=5].model`, `train[*].model`."));
+    let described = |key: &str| match key {
+        "from" => text("An output of another stage: `split.train`, `train[model=5].model`, `train[*].model`."),
+        "path" => text("A file or folder of the project."),
+        "only" => patterns("The files of the folder that count, by patterns as in `.gitignore`."),
+        "ignore" => patterns("The files of the folder that do not count."),
+        _ => patterns("Of a file that is named under `params`, the parameters that the command sees: `train.epochs`."),
+    };
+    let mut from = object(&INPUT[..1], described);
     from["required"] = json!(["from"]);
+    let mut part = object(&INPUT[1..], described);
+    part["required"] = json!(["path"]);
     let path = json!({ "type": "string" });
-    json!({ "anyOf": [path, from, { "type": "array", "items": { "anyOf": [path, from] } }] })
+    json!({ "anyOf": [path, from, part, { "type": "array", "items": { "anyOf": [path, from, part] } }] })
+}
+
+fn patterns(doc: &str) -> Value {
+    let item = json!({ "type": "string", "pattern": r"\S" });
+    json!({ "description": doc, "anyOf": [item, { "type": "array", "items": item }] })
 }
 
 fn output() -> Value {

@@ -98,8 +98,23 @@ pub(super) struct InputSpec<'n> {
 pub(super) enum ItemSpec<'n> {
     /// A file or folder.
     Path(&'n Node),
+    /// A part of one.
+    View(ViewSpec<'n>),
     /// `{from: ...}`.
     From(&'n Node),
+}
+
+/// `{path: ..., only: [...]}`.
+#[derive(Clone, Copy)]
+pub(super) struct ViewSpec<'n> {
+    /// The file or folder.
+    pub(super) path: &'n Node,
+    /// Patterns of files.
+    pub(super) only: &'n [Node],
+    /// Patterns of files that do not count.
+    pub(super) ignore: &'n [Node],
+    /// Keys of a file of parameters.
+    pub(super) keys: &'n [Node],
 }
 
 /// An output as declared.

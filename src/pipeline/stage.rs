@@ -1,7 +1,7 @@
 //! A pipeline ready to run: stages expanded to variants, every reference resolved, every parameter checked.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ use crate::diagnostic::Span;
 use crate::hash::Digest;
 use crate::kind::{Kind, Role};
 pub use crate::stage_name::{StageName, coordinates};
+
+use super::view::View;
 
 /// A stage's index in [`Pipeline::stages`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -116,6 +118,27 @@ pub struct Input {
     pub from: From,
     /// Where it is named in the pipeline file.
     pub span: Span,
+    /// Of a source, the part that a command sees, if it does not see all of it.
+    pub view: Option<Arc<View>>,
+}
+
+/// A source, or the part of it that a command sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Source<'i> {
+    /// Relative to the project.
+    pub path: &'i Path,
+    /// The part that counts, if not all of it does.
+    pub view: Option<&'i Arc<View>>,
+}
+
+impl Input {
+    /// The source that it is, if it is one.
+    pub fn source(&self) -> Option<Source<'_>> {
+        match &self.from {
+            From::Source(path) => Some(Source { path, view: self.view.as_ref() }),
+            From::Output { .. } => None,
+        }
+    }
 }
 
 /// Where an input comes from.

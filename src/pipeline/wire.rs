@@ -1,6 +1,7 @@
 //! A pipeline as bytes and back, for the copy that is kept of one that was checked. Read without trust.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -8,10 +9,12 @@ use serde_json::Value;
 
 use crate::diagnostic::Span;
 use crate::hash::Digest;
+use crate::hash::picks::{Picks, Texts};
 use crate::journal::wire::{Reader, put_count, put_text};
 use crate::kind::{Catalog, Role};
 
 use super::stage::{Body, Command, From, Input, Output, Pipeline, Ports, Report, Resources, Stage, StageId, StageName};
+use super::view::View;
 
 const USES: u8 = 0;
 const ARGV: u8 = 1;
@@ -19,6 +22,8 @@ const SHELL: u8 = 2;
 
 const SOURCE: u8 = 0;
 const OUTPUT: u8 = 1;
+const PICKED: u8 = 2;
+const WRITTEN: u8 = 3;
 
 /// All of a pipeline but where it lies and what was asked for; `None` if a path in it is not UTF-8.
 pub(super) fn encode(pipeline: &Pipeline) -> Option<Vec<u8>> {
@@ -151,8 +156,24 @@ fn put_stage(out: &mut Vec<u8>, stage: &Stage) -> Option<()> {
             put_text(out, &item.label);
             match &item.from {
                 From::Source(path) => {
-                    out.push(SOURCE);
+                    out.push(match item.view.as_deref() {
+                        None => SOURCE,
+                        Some(View::Picked(_)) => PICKED,
+                        Some(View::Written(_)) => WRITTEN,
+                    });
                     put_path(out, path)?;
+                    match item.view.as_deref() {
+                        None => {}
+                        Some(View::Picked(picks)) => {
+                            let Texts { only, ignore, project, folder } = picks.texts();
+                            for list in [only, ignore, project] {
+                                put_count(out, list.len());
+                                list.iter().for_each(|pattern| put_text(out, pattern));
+                            }
+                            put_text(out, folder);
+                        }
+                        Some(View::Written(text)) => put_text(out, text),
+                    }
                 }
                 From::Output { stage, output } => {
                     out.push(OUTPUT);
@@ -236,12 +257,26 @@ pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, k
 
 fn input(from: &mut Reader<'_>, numbered: &dyn Fn(usize) -> Option<StageId>) -> Option<Input> {
     let label = from.text()?;
+    let mut view = None;
     let source = match from.byte()? {
         SOURCE => From::Source(from.text()?.into()),
+        PICKED => {
+            let path = from.text()?.into();
+            let mut list = || (0..from.count()?).map(|_| from.text()).collect::<Option<Vec<_>>>();
+            let (only, ignore, project) = (list()?, list()?, list()?);
+            let texts = Texts { only, ignore, project, folder: from.text()? };
+            view = Some(Arc::new(View::Picked(Picks::new(texts).ok()?)));
+            From::Source(path)
+        }
+        WRITTEN => {
+            let path = from.text()?.into();
+            view = Some(Arc::new(View::Written(from.text()?)));
+            From::Source(path)
+        }
         OUTPUT => From::Output { stage: numbered(from.number()?)?, output: from.text()? },
         _ => return None,
     };
-    Some(Input { label, from: source, span: span(from)? })
+    Some(Input { label, from: source, span: span(from)?, view })
 }
 
 fn put_pairs<'p>(out: &mut Vec<u8>, pairs: impl ExactSizeIterator<Item = (&'p String, &'p String)>) {

@@ -17,7 +17,7 @@ use crate::interrupt::Interrupt;
 ///
 /// # Errors
 /// What is no artifact, what the system refuses, with the path of what could not be copied; or that the user asked to stop.
-pub(crate) fn copy(from: &Path, to: &Path, extent: Extent, interrupt: &Interrupt) -> Result<(), ContentError> {
+pub(crate) fn copy(from: &Path, to: &Path, extent: Extent<'_>, interrupt: &Interrupt) -> Result<(), ContentError> {
     interrupt.check().map_err(ContentError::io("copy", from))?;
     let metadata = fs::metadata(from).map_err(ContentError::io("copy", from))?;
     if !metadata.is_dir() {

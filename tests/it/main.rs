@@ -33,6 +33,7 @@ mod owners;
 mod ownership;
 mod param_files;
 mod params;
+mod patterns;
 mod place;
 mod project;
 

@@ -13,7 +13,7 @@ use crate::engine::executor::failure::Failed;
 use crate::failure::Failure;
 use crate::hash::{ActionKey, Allowance, Artifact, Digest, Memo};
 use crate::kind::{Arity, Role};
-use crate::pipeline::{Body, From, Input, Pipeline, Stage, StageId};
+use crate::pipeline::{Body, From, Input, Pipeline, Source, Stage, StageId};
 use crate::store::{ActionResult, Ownership, Store, StoreError};
 
 /// What is to be done with a stage.
@@ -291,7 +291,9 @@ impl Deciding<'_> {
 
     fn artifact(&self, item: &Input, outputs: &dyn Fn(StageId, &str) -> Option<Artifact>) -> Result<Artifact, Failed> {
         match &item.from {
-            From::Source(path) => self.sources.get(path).map_err(unreadable),
+            From::Source(path) => {
+                self.sources.get(Source { path, view: item.view.as_ref() }).map_err(unreadable)
+            }
             From::Output { stage, output } => outputs(*stage, output)
                 .ok_or_else(|| unreadable(format!("{} has no output `{output}`", self.pipeline.stages[stage.0].name))),
         }

@@ -4,11 +4,12 @@
 use serde_json::Value;
 
 use super::decision::{Deciding, Decision};
+use super::sources::extent;
 use crate::action::{Contents, Files};
 use crate::hash::Digest;
 use crate::hash::tree::Listing;
 use crate::kind::Kind;
-use crate::pipeline::{Body, From, Stage};
+use crate::pipeline::{Body, From, Input, Source, Stage, View};
 use crate::store::{Store, StoreError};
 
 /// Larger files, in bytes, are not looked into.
@@ -22,13 +23,16 @@ pub(crate) fn keep(deciding: &Deciding<'_>, stage: &Stage, decision: &Decision) 
     let store = deciding.store;
     decision.documents.values().try_for_each(|bytes| store.insert_bytes(bytes).map(drop))?;
     for item in stage.inputs.values().flatten() {
-        let From::Source(path) = &item.from else { continue };
-        let Ok(artifact) = deciding.sources.get(path) else { continue };
+        let Some(source) = item.source() else { continue };
+        if let Some(View::Written(text)) = source.view.map(|view| &**view) {
+            store.insert_bytes(text.as_bytes())?;
+        }
+        let Ok(artifact) = deciding.sources.get(source) else { continue };
         if !artifact.tree || store.has_listing(&artifact.digest) {
             continue;
         }
         // A folder that has changed since it was looked at is the next run's business.
-        if let Ok(listing) = deciding.memo.source_listing(&deciding.pipeline.root.join(path)) {
+        if let Ok(listing) = deciding.memo.source_listing(&deciding.pipeline.root.join(source.path), extent(source)) {
             store.keep_listing(&listing, &artifact.digest)?;
         }
     }
@@ -93,11 +97,9 @@ pub(crate) fn is_own_document(stage: &Stage, input: &str) -> bool {
 
 /// The listing of a source folder of a stage, as it is now.
 pub(crate) fn source_listing(deciding: &Deciding<'_>, stage: &Stage, digest: &Digest) -> Option<Listing> {
-    let path = stage.inputs.values().flatten().find_map(|item| match &item.from {
-        From::Source(path) if deciding.sources.get(path).is_ok_and(|a| a.tree && a.digest == *digest) => Some(path),
-        _ => None,
-    })?;
-    deciding.memo.source_listing(&deciding.pipeline.root.join(path)).ok()
+    let is = |source: &Source<'_>| deciding.sources.get(*source).is_ok_and(|a| a.tree && a.digest == *digest);
+    let source = stage.inputs.values().flatten().filter_map(Input::source).find(is)?;
+    deciding.memo.source_listing(&deciding.pipeline.root.join(source.path), extent(source)).ok()
 }
 
 /// How two folders differ.

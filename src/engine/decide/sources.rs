@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use crate::diagnostic::with_causes;
-use crate::hash::{Artifact, Memo};
-use crate::pipeline::{From, Pipeline, StageId};
+use crate::hash::picks::Picks;
+use crate::hash::tree::{Extent, Listing};
+use crate::hash::{Artifact, Digest, Memo};
+use crate::pipeline::{Input, Pipeline, Source, StageId, View};
 
 /// What is wrong with a source, all of it, with paths as the pipeline has them.
 pub(crate) fn told(error: &std::io::Error, root: &Path) -> String {
@@ -16,7 +19,16 @@ pub(crate) fn told(error: &std::io::Error, root: &Path) -> String {
 
 /// Digests of the sources of a run.
 pub(crate) struct Sources {
-    digests: HashMap<PathBuf, Result<Artifact, String>>,
+    /// What each path has come to, whole and in part.
+    digests: HashMap<PathBuf, Vec<(Option<Arc<View>>, Result<Artifact, String>)>>,
+}
+
+/// How much of a source counts.
+pub(crate) fn extent(source: Source<'_>) -> Extent<'_> {
+    match source.view.map(|view| &**view) {
+        Some(View::Picked(picks)) => Extent::Picked(picks),
+        Some(View::Written(_)) | None => Extent::Source,
+    }
 }
 
 impl Sources {
@@ -25,34 +37,65 @@ impl Sources {
     pub(crate) fn scan(pipeline: &Pipeline, stages: &[StageId], force: &BTreeSet<StageId>, memo: &Memo) -> Self {
         let of = |id: &StageId| {
             let inputs = pipeline.stages.get(id.0).into_iter().flat_map(|stage| stage.inputs.values().flatten());
-            inputs.filter_map(|input| match &input.from {
-                From::Source(path) => Some(path.as_path()),
-                From::Output { .. } => None,
-            })
+            inputs.filter_map(Input::source)
         };
-        let anew: BTreeSet<&Path> = stages.iter().filter(|id| force.contains(id)).flat_map(of).collect();
+        let anew: BTreeSet<&Path> =
+            stages.iter().filter(|id| force.contains(id)).flat_map(of).map(|source| source.path).collect();
         anew.into_iter().for_each(|path| memo.forget(&pipeline.root.join(path)));
-        let paths: BTreeSet<&Path> = stages.iter().flat_map(of).collect();
-        let digests = paths.into_par_iter().map(|path| (path.to_owned(), Self::look(pipeline, path, memo))).collect();
+        let sources: BTreeSet<Source<'_>> = stages.iter().flat_map(of).collect();
+        let sources: Vec<Source<'_>> = sources.into_iter().collect();
+        let found: Vec<_> = sources.par_iter().map(|source| Self::look(pipeline, *source, memo)).collect();
+        let mut digests: HashMap<PathBuf, Vec<_>> = HashMap::with_capacity(sources.len());
+        for (source, found) in sources.into_iter().zip(found) {
+            let parts = digests.entry(source.path.to_owned()).or_insert_with(|| Vec::with_capacity(1));
+            parts.push((source.view.cloned(), found));
+        }
         Self { digests }
     }
 
     /// A source's artifact as it was when the run began.
-    pub(crate) fn get(&self, path: &Path) -> Result<Artifact, String> {
-        self.digests.get(path).cloned().unwrap_or_else(|| Err(format!("{} was not looked at", path.display())))
+    pub(crate) fn get(&self, source: Source<'_>) -> Result<Artifact, String> {
+        let mut parts = self.digests.get(source.path).into_iter().flatten();
+        let found = parts.find(|(view, _)| view.as_ref() == source.view).map(|(_, found)| found.clone());
+        found.unwrap_or_else(|| Err(format!("{} was not looked at", source.path.display())))
     }
 
-    /// Every source that was looked at.
+    /// Every source that was looked at as a whole.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&Path, Result<&Artifact, &String>)> {
-        self.digests.iter().map(|(path, found)| (path.as_path(), found.as_ref()))
+        self.digests.iter().flat_map(|(path, parts)| {
+            parts.iter().filter(|(view, _)| view.is_none()).map(|(_, found)| (path.as_path(), found.as_ref()))
+        })
     }
 
     /// A source's artifact as it is now.
-    pub(crate) fn look(pipeline: &Pipeline, path: &Path, memo: &Memo) -> Result<Artifact, String> {
-        match memo.source(&pipeline.root.join(path)) {
-            Ok(Some(artifact)) => Ok(artifact),
+    pub(crate) fn look(pipeline: &Pipeline, source: Source<'_>, memo: &Memo) -> Result<Artifact, String> {
+        let path = source.path;
+        if let Some(View::Written(text)) = source.view.map(|view| &**view) {
+            let digest = Digest(blake3::hash(text.as_bytes()).into());
+            return Ok(Artifact { digest, tree: false, bytes: text.len() as u64, executable: false });
+        }
+        match memo.source_in(&pipeline.root.join(path), extent(source)) {
+            Ok(Some(artifact)) => match source.view.map(|view| &**view) {
+                Some(View::Picked(picks)) => picked(path, artifact, picks),
+                _ => Ok(artifact),
+            },
             Ok(None) => Err(format!("{} does not exist", path.display())),
             Err(error) => Err(format!("cannot read {}: {}", path.display(), told(&error, &pipeline.root))),
         }
     }
+}
+
+/// A source of which patterns take a part, if they take anything.
+fn picked(path: &Path, artifact: Artifact, picks: &Picks) -> Result<Artifact, String> {
+    let own = !(picks.texts().only.is_empty() && picks.texts().ignore.is_empty());
+    let path = path.display();
+    if own && !artifact.tree {
+        return Err(format!("{path} is a file\nhint: `only` and `ignore` are for folders"));
+    }
+    if own && artifact == Listing::new(vec![]).own_artifact() {
+        return Err(format!(
+            "no file of {path} fits its patterns\nhint: patterns are relative to {path}, as in a `.gitignore` there"
+        ));
+    }
+    Ok(artifact)
 }

@@ -2,19 +2,21 @@
 //! under a content that the stage did not read.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::execution::Execution;
 use crate::diagnostic::with_causes;
 use crate::engine::decide::decision::input_path;
-use crate::engine::decide::sources::Sources;
+use crate::engine::decide::sources::{Sources, extent};
 use crate::engine::executor::failure::NoResult;
 use crate::failure::Failure;
 use crate::hash::tree::Extent;
 use crate::hash::{Artifact, ContentError, Sighting};
 use crate::kind::Event;
-use crate::pipeline::{From, Input};
+use crate::pipeline::{From, Input, Source, View};
 use crate::store::{self, Place};
 
 /// The sources that a stage reads where they lie in the project, as they were before it began.
@@ -25,16 +27,25 @@ pub(crate) struct Linked {
 impl Execution<'_> {
     /// Gives a command an input of its own. A source may change from then on: the command reads what it was decided by.
     pub(crate) fn copy(&self, name: &str, position: usize, item: &Input, path: &Path) -> Result<(), NoResult> {
-        let From::Source(source) = &item.from else {
+        let Some(source) = item.source() else {
             return self.place(name, position, item, path, Place::Scratch);
         };
-        let absolute = self.pipeline.root.join(source);
+        let absolute = self.pipeline.root.join(source.path);
+        if let Some(View::Written(text)) = source.view.map(|view| &**view) {
+            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o444).open(path)?;
+            file.write_all(text.as_bytes())?;
+            return Ok(file.set_modified(fs::metadata(&absolute)?.modified()?)?);
+        }
         let before = self.decided(source)?;
-        let copied = store::copy(&absolute, path, Extent::Source, self.interrupt);
-        copied.map_err(|error| self.not_copied(source, &error))?;
-        let proven = before.is_some_and(|before| before.holds(&absolute));
+        let copied = store::copy(&absolute, path, extent(source), self.interrupt);
+        copied.map_err(|error| self.not_copied(source.path, &error))?;
+        let proven = before.is_some_and(|before| before.holds(&absolute, extent(source)));
         // What changed meanwhile may have been read before or after, or half and half.
-        if proven || self.memo.artifact(path)? == self.sources.get(source).ok() { Ok(()) } else { Err(changed(source)) }
+        if proven || self.memo.artifact(path)? == self.sources.get(source).ok() {
+            Ok(())
+        } else {
+            Err(changed(source.path))
+        }
     }
 
     /// What is to be said of a source that could not be copied.
@@ -53,10 +64,10 @@ impl Execution<'_> {
         let mut sources = Vec::new();
         for (name, items) in &self.stage.inputs {
             for (position, item) in items.iter().enumerate() {
-                if let From::Source(source) = &item.from
+                if let Some(source) = item.source()
                     && !self.decision.documents.contains_key(&(name.clone(), position))
                 {
-                    sources.push((source.clone(), self.decided(source)?));
+                    sources.push((source.path.to_owned(), self.decided(source)?));
                 }
             }
         }
@@ -75,11 +86,11 @@ impl Execution<'_> {
     pub(crate) fn unchanged(&self, linked: &Linked) -> Result<(), NoResult> {
         for (source, before) in &linked.sources {
             match before {
-                Some(before) if before.holds(&self.pipeline.root.join(source)) => {}
+                Some(before) if before.holds(&self.pipeline.root.join(source), Extent::Source) => {}
                 // What was written may have been read, even if by now it is what it was.
                 Some(before) if !before.is_unwritten(&self.pipeline.root.join(source)) => return Err(changed(source)),
                 // After a change of rights, and where a sighting would tell nothing, that the content is the same has to do.
-                _ => drop(self.decided(source)?),
+                _ => drop(self.decided(Source { path: source, view: None })?),
             }
         }
         Ok(())
@@ -87,14 +98,11 @@ impl Execution<'_> {
 
     /// Tells the user of sources that were changed since a command was given its copies.
     pub(crate) fn tell_of_changes(&self) {
-        let sources = self.stage.inputs.values().flatten().filter_map(|item| match &item.from {
-            From::Source(source) => Some(source),
-            From::Output { .. } => None,
-        });
+        let sources = self.stage.inputs.values().flatten().filter_map(Input::source);
         // Several inputs may name the same.
         for source in sources.collect::<BTreeSet<_>>() {
             if Sources::look(self.pipeline, source, self.memo) != self.sources.get(source) {
-                let source = source.display();
+                let source = source.path.display();
                 let text = format!("{source} was changed while the stage was running; run again to take it up");
                 (self.events)(Event::Message { text });
             }
@@ -102,14 +110,14 @@ impl Execution<'_> {
     }
 
     /// A sighting of a source that is what the stage was decided by.
-    fn decided(&self, source: &Path) -> Result<Option<Sighting>, NoResult> {
-        let absolute = self.pipeline.root.join(source);
-        let sighting = Sighting::of(&absolute, self.memo);
+    fn decided(&self, source: Source<'_>) -> Result<Option<Sighting>, NoResult> {
+        let absolute = self.pipeline.root.join(source.path);
+        let sighting = Sighting::of(&absolute, extent(source), self.memo);
         let found = match &sighting {
             Some(sighting) => Some(sighting.artifact.clone()),
-            None => self.memo.source(&absolute)?,
+            None => self.memo.source_in(&absolute, extent(source))?,
         };
-        if found == self.sources.get(source).ok() { Ok(sighting) } else { Err(changed(source)) }
+        if found == self.sources.get(source).ok() { Ok(sighting) } else { Err(changed(source.path)) }
     }
 
     /// Puts what another stage produced at a path.

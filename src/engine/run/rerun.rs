@@ -41,7 +41,9 @@ pub(crate) fn keep(
     let good = record.stages.iter().all(is_good);
     let commands = pipeline.stages.iter().all(|stage| matches!(stage.body, Body::Run(_)));
     let plain = pipeline.stages.iter().flat_map(|stage| stage.outputs.values()).all(|output| output.role == Role::Data);
-    if !all || !good || !commands || !plain || pipeline.report.is_some() {
+    let whole =
+        pipeline.stages.iter().flat_map(|stage| stage.inputs.values().flatten()).all(|item| item.view.is_none());
+    if !all || !good || !commands || !plain || !whole || pipeline.report.is_some() {
         return;
     }
     write(identity, footprint::of(pipeline, store, pages, &digests(store, record, sources)));
