@@ -15,6 +15,9 @@ use crate::kind::Role;
 /// The version of the encoding. Part of the key, so that a change of meaning cannot pass for an old result.
 const VERSION: u32 = 1;
 
+/// The name of a command's environment among its inputs. No input can be called so.
+pub const ENVIRONMENT: &str = "@environment";
+
 /// Keeps keys apart from digests of files that hold the same text.
 const DOMAIN: &str = "kiln 2026-07 action manifest";
 

@@ -7,4 +7,4 @@ mod manifest;
 pub use command::Command;
 pub use difference::{Change, Contents, Difference, Field, Files, Names, differences};
 pub(crate) use manifest::key_of;
-pub use manifest::{Body, Input, Manifest, Output};
+pub use manifest::{Body, ENVIRONMENT, Input, Manifest, Output};

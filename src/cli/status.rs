@@ -113,6 +113,7 @@ pub(crate) fn status(place: &Place, args: &Status) -> Result<u8, Stop> {
         render::json(&report(&pipeline, &plan, &runs))?;
     } else {
         render::data(&render::status::status(&plan, args.all, &Look::stdout()))?;
+        render::data(&render::status::uncounted(&engine::uncounted(&pipeline, &stages)))?;
     }
     Ok(0)
 }

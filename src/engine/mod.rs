@@ -14,6 +14,7 @@ mod record;
 mod run;
 
 pub use crate::interrupt::Interrupt;
+pub use decide::environment::uncounted;
 pub use executor::script::shell_of;
 pub use executor::tail::last_lines;
 pub use local::watchdog::watch;

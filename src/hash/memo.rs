@@ -120,6 +120,16 @@ impl Memo {
         Self { fine: OnceLock::from(None), kept: false, ..Self::empty(path) }
     }
 
+    /// The folder that its file lies in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
+    /// Whether what is learnt is kept for later processes.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept
+    }
+
     /// Gives up reading files once the user asks to stop.
     pub(crate) fn heed(&self, interrupt: &Interrupt) {
         let _ = self.interrupt.set(interrupt.clone());

@@ -23,6 +23,8 @@ pub(super) struct Running {
     pub(super) env: BTreeMap<String, String>,
     /// The variables that come from outside.
     pub(super) pass: Vec<String>,
+    /// What of its environment is in its key.
+    pub(super) environment: Option<std::sync::Arc<super::stage::Environment>>,
     /// The shell that its script asks for.
     pub(super) shell: Option<String>,
     /// The values that its command is handed.
@@ -50,7 +52,15 @@ pub(super) fn running(world: &World<'_>, id: usize, inputs: &Inputs, mistakes: &
         Some(BodySpec::Uses { .. }) => None,
         _ => with::values(spec, &scope, mistakes),
     };
-    Running { body, env, pass, shell: spec.shell.map(str::to_owned), with, settings }
+    Running {
+        body,
+        env,
+        pass,
+        environment: spec.environment.clone(),
+        shell: spec.shell.map(str::to_owned),
+        with,
+        settings,
+    }
 }
 
 fn body(

@@ -1,6 +1,7 @@
 //! From the YAML tree to the typed spec; every mistake of form is collected on the way.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::kind::Role;
 
@@ -8,16 +9,30 @@ use super::environment;
 use super::mistake::{Mistake, Mistakes};
 use super::name;
 use super::node::{Content, Entry, Node, Place};
+use super::packages;
 use super::spec::{
     BodySpec, InputSpec, ItemSpec, MatrixSpec, OutputSpec, ParamsSpec, Profile, Spec, StageSpec, TimeoutSpec, ViewSpec,
 };
+use super::stage::Environment;
 use super::suggest;
 
 /// The keys that are known, by where they stand; `schema.rs` is made from the same lists.
-pub(super) const PIPELINE: &[&str] = &["version", "params", "profiles", "report", "shell", "stages"];
+pub(super) const PIPELINE: &[&str] = &["version", "params", "profiles", "report", "shell", "environment", "stages"];
 pub(super) const PROFILE: &[&str] = &["params"];
-pub(super) const STAGE: &[&str] =
-    &["uses", "run", "shell", "inputs", "outputs", "with", "matrix", "env", "resources", "timeout", "retries"];
+pub(super) const STAGE: &[&str] = &[
+    "uses",
+    "run",
+    "shell",
+    "inputs",
+    "outputs",
+    "with",
+    "matrix",
+    "env",
+    "environment",
+    "resources",
+    "timeout",
+    "retries",
+];
 pub(super) const INPUT: &[&str] = &["from", "path", "only", "ignore", "keys"];
 pub(super) const OUTPUT: &[&str] = &["path", "role"];
 pub(super) const RESOURCES: &[&str] = &["cpus", "gpu", "device"];
@@ -53,6 +68,7 @@ pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<
     }
     spec.report = get(entries, "report").map(|e| &e.node);
     let shell = get(entries, "shell").and_then(|e| environment::shell(e, mistakes));
+    let around = get(entries, "environment").and_then(|e| packages::read(&e.node, mistakes));
     match get(entries, "stages") {
         None => mistakes.add(Mistake::new("the pipeline has no `stages:`").at(root.place, "")),
         Some(entry) => {
@@ -62,7 +78,7 @@ pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<
             spec.stages.reserve_exact(entries.len());
             for entry in entries {
                 if seen.insert(&entry.key) {
-                    spec.stages.push(stage(entry, shell, mistakes));
+                    spec.stages.push(stage(entry, shell, around.as_ref(), mistakes));
                 }
             }
         }
@@ -82,7 +98,12 @@ fn version(entry: Option<&Entry>, mistakes: &mut Mistakes<'_>) {
 }
 
 /// Reads a stage of a file whose scripts run in `shell` unless a stage says otherwise.
-fn stage<'n>(entry: &'n Entry, shell: Option<&'n str>, mistakes: &mut Mistakes<'_>) -> StageSpec<'n> {
+fn stage<'n>(
+    entry: &'n Entry,
+    shell: Option<&'n str>,
+    around: Option<&Arc<Environment>>,
+    mistakes: &mut Mistakes<'_>,
+) -> StageSpec<'n> {
     named("a stage name", &entry.key, entry.place, true, mistakes);
     let what = format!("stage `{}`", entry.key);
     let entries =
@@ -95,6 +116,10 @@ fn stage<'n>(entry: &'n Entry, shell: Option<&'n str>, mistakes: &mut Mistakes<'
     let body = body(entry, entries, mistakes);
     let own_shell = get(entries, "shell").and_then(|e| environment::shell_of_stage(e, &entry.key, body, mistakes));
     let (env, pass) = environment::variables(each("env", mistakes), mistakes);
+    let around = match get(entries, "environment") {
+        Some(own) => packages::of_stage(own, &entry.key, body, mistakes),
+        None => around.cloned(),
+    };
     let stage = StageSpec {
         name: &entry.key,
         place: entry.place,
@@ -106,6 +131,7 @@ fn stage<'n>(entry: &'n Entry, shell: Option<&'n str>, mistakes: &mut Mistakes<'
         env,
         pass,
         shell: own_shell.or(shell).filter(|_| matches!(body, Some(BodySpec::Shell { .. }))),
+        environment: around.filter(|_| !matches!(body, Some(BodySpec::Uses { .. }))),
         resources: match get(entries, "resources") {
             Some(e) => fields(&e.node, "`resources`", RESOURCES, mistakes).iter().collect(),
             None => vec![],
@@ -325,7 +351,7 @@ fn matrix<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> MatrixSpec<'n> {
 }
 
 /// The entries of a mapping whose keys are fixed; anything else in it is a mistake.
-fn fields<'n>(node: &'n Node, what: &str, known: &[&str], mistakes: &mut Mistakes<'_>) -> &'n [Entry] {
+pub(super) fn fields<'n>(node: &'n Node, what: &str, known: &[&str], mistakes: &mut Mistakes<'_>) -> &'n [Entry] {
     let Content::Map(entries) = &node.content else {
         let _: Option<()> = wrong(node, what, "a mapping", mistakes);
         return &[];
@@ -367,7 +393,7 @@ fn params<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> Vec<ParamsSpec<'
     }
 }
 
-fn get<'n>(entries: &'n [Entry], key: &str) -> Option<&'n Entry> {
+pub(super) fn get<'n>(entries: &'n [Entry], key: &str) -> Option<&'n Entry> {
     entries.iter().find(|e| e.key == key)
 }
 

@@ -208,15 +208,7 @@ impl Identity {
     }
 
     fn write(&self, path: &Path, key: &[u8; 32], bytes: &[u8]) -> io::Result<()> {
-        store::make_folder(&self.store, &self.folder).map_err(io::Error::other)?;
-        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-        let mut new = tempfile::Builder::new().prefix(UNFINISHED).permissions(permissions).tempfile_in(&self.folder)?;
-        for part in [MARK.as_slice(), key, blake3::hash(bytes).as_bytes(), bytes] {
-            new.write_all(part)?;
-        }
-        new.persist(path).map_err(|e| e.error)?;
-        store::share(&self.store, path);
-        Ok(())
+        write(&self.store, &self.folder, path, key, bytes)
     }
 
     fn make_room(&self) -> io::Result<()> {
@@ -231,6 +223,38 @@ impl Identity {
         let over = files.len().saturating_sub(MOST);
         files[..over].iter().try_for_each(|(_, path)| fs::remove_file(path))
     }
+}
+
+/// What was kept under a name in a folder of the cache: of things beside pipelines that are quicker to read than to find out.
+pub(crate) fn read_named(folder: &Path, name: &str) -> Option<Vec<u8>> {
+    let (place, key) = named(folder, name);
+    read(&place, &key).map(|bytes| bytes[HEAD..].to_vec())
+}
+
+/// Keeps something under a name. What goes wrong costs time and nothing else.
+pub(crate) fn keep_named(folder: &Path, name: &str, bytes: &[u8]) {
+    let Some(store) = folder.parent().filter(|store| store.is_dir()) else { return };
+    let (place, key) = named(folder, name);
+    if let Err(error) = write(store, folder, &place, &key, bytes) {
+        tracing::debug!("cannot keep {}: {error}", place.display());
+    }
+}
+
+fn named(folder: &Path, name: &str) -> (PathBuf, [u8; 32]) {
+    let key = blake3::derive_key("kiln 2026-11 kept by name", name.as_bytes());
+    (folder.join(&blake3::Hash::from_bytes(key).to_hex()[..DIGITS]), key)
+}
+
+fn write(store: &Path, folder: &Path, path: &Path, key: &[u8; 32], bytes: &[u8]) -> io::Result<()> {
+    store::make_folder(store, folder).map_err(io::Error::other)?;
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    let mut new = tempfile::Builder::new().prefix(UNFINISHED).permissions(permissions).tempfile_in(folder)?;
+    for part in [MARK.as_slice(), key, blake3::hash(bytes).as_bytes(), bytes] {
+        new.write_all(part)?;
+    }
+    new.persist(path).map_err(|e| e.error)?;
+    store::share(store, path);
+    Ok(())
 }
 
 /// A file that was kept under a key, and is what was written.

@@ -258,6 +258,7 @@ fn assemble(
             env: running.env,
             pass: running.pass,
             shell: running.shell,
+            environment: running.environment,
             with: running.with,
             inputs,
             outputs: frame.outputs,

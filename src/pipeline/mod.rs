@@ -19,7 +19,7 @@ mod expand;
 mod graph;
 mod inputs;
 mod interpolate;
-mod kept;
+pub(crate) mod kept;
 mod load;
 mod matrix;
 mod meet;
@@ -27,6 +27,7 @@ mod mistake;
 mod name;
 mod near;
 mod node;
+mod packages;
 mod param_file;
 mod params;
 mod parse;
@@ -60,7 +61,7 @@ pub(crate) use paths::PROJECT;
 pub use schema::schema;
 pub use select::{matching, matching_names, select};
 pub use stage::{
-    Body, Command, From, Input, Output, Pipeline, Ports, Report, Resources, Source, Stage, StageId, StageName,
-    coordinates,
+    Body, Command, Environment, From, Input, Output, Pipeline, Ports, Report, Resources, Source, Stage, StageId,
+    StageName, coordinates,
 };
 pub use view::View;

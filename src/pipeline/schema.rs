@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::decode::{INPUT, MATRIX, OUTPUT, PIPELINE, PROFILE, RESOURCES, ROLES, STAGE, TIMEOUT};
 use super::environment::SHELLS;
 use super::name::{WITH_DOTS, WITHOUT_DOTS};
+use super::packages::KEYS;
 use crate::kind::{Arity, Catalog, Kind};
 
 /// Where a value may be computed, any text with `${` in it will do.
@@ -22,6 +23,7 @@ pub fn schema(catalog: &Catalog) -> Value {
         "profiles" => mapping("What `--profile NAME` lays over the parameters.", profile()),
         "report" => text("A Markdown file that becomes the report's page after a run."),
         "shell" => shell("The shell that runs the scripts."),
+        "environment" => environment(),
         _ => {
             let mut stages = mapping("The stages by name.", json!({ "$ref": "#/$defs/stage" }));
             stages["propertyNames"] = json!({ "pattern": WITH_DOTS });
@@ -78,6 +80,7 @@ fn stage(catalog: &Catalog) -> Value {
             env["propertyNames"] = json!({ "pattern": VARIABLE });
             env
         }
+        "environment" => environment(),
         "resources" => resources(),
         "timeout" => timeout(),
         _ => whole("How often to try again after a failure.", 0, 100),
@@ -88,7 +91,7 @@ fn stage(catalog: &Catalog) -> Value {
             "required": ["run", "outputs"],
             "properties": { "uses": false, "outputs": { "type": "object", "minProperties": 1 } },
         },
-        { "required": ["uses"], "properties": { "run": false, "env": false, "shell": false } },
+        { "required": ["uses"], "properties": { "run": false, "env": false, "shell": false, "environment": false } },
     ]);
     let kinds = catalog.values().map(|kind| {
         json!({ "if": { "properties": { "uses": { "const": kind.name() } }, "required": ["uses"] }, "then": of_kind(kind.as_ref()) })
@@ -165,6 +168,19 @@ fn computable(schema: Value) -> Value {
     }
     whole.insert("anyOf".into(), json!([schema, { "type": "string", "pattern": COMPUTED }]));
     Value::Object(whole)
+}
+
+fn environment() -> Value {
+    let path = json!({ "type": "string", "pattern": r"\S" });
+    let from = json!({ "anyOf": [path, { "type": "array", "minItems": 1, "items": path }] });
+    let long = object(KEYS, |key| match key {
+        "from" => from.clone(),
+        _ => json!({ "type": "array", "items": path, "description": "The packages that count." }),
+    });
+    json!({
+        "description": "The programs and packages that are in the key: `auto`, `none`, or lock files.",
+        "anyOf": [from, long],
+    })
 }
 
 fn shell(doc: &str) -> Value {

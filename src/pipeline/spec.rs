@@ -1,8 +1,11 @@
 //! What a pipeline file says, typed but not yet expanded: scalars may still hold `${...}`.
 
+use std::sync::Arc;
+
 use crate::kind::Role;
 
 use super::node::{Entry, Node, Place};
+use super::stage::Environment;
 
 /// A pipeline file.
 pub(super) struct Spec<'n> {
@@ -55,6 +58,8 @@ pub(super) struct StageSpec<'n> {
     pub(super) pass: Vec<&'n str>,
     /// `shell:`, its own or the file's. Only of a script.
     pub(super) shell: Option<&'n str>,
+    /// `environment:`, its own or the file's. Only of a command.
+    pub(super) environment: Option<Arc<Environment>>,
     /// `resources:`.
     pub(super) resources: Vec<&'n Entry>,
     /// `timeout:`.

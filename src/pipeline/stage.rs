@@ -69,6 +69,8 @@ pub struct Stage {
     pub pass: Vec<String>,
     /// The shell that its script asks for.
     pub shell: Option<String>,
+    /// What of its environment is in its key, if anything is.
+    pub environment: Option<Arc<Environment>>,
     /// The values that its command is handed; `None` without any, and for a kind.
     pub with: Option<Value>,
     /// Its inputs by name.
@@ -120,6 +122,17 @@ pub struct Input {
     pub span: Span,
     /// Of a source, the part that a command sees, if it does not see all of it.
     pub view: Option<Arc<View>>,
+}
+
+/// What of the environment of a command is in its key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Environment {
+    /// Whether anything is: the pipeline may say that nothing is to be.
+    pub counts: bool,
+    /// The lock files that say what it is; without any it is looked at as it is.
+    pub from: Vec<PathBuf>,
+    /// The packages that count; all of them, if none is named.
+    pub only: Vec<String>,
 }
 
 /// A source, or the part of it that a command sees.

@@ -139,7 +139,11 @@ fn written(
                 whole = false;
                 break;
             };
-            way.push(segment);
+            let place = match &node.content {
+                Content::Map(entries) => entries.iter().find(|entry| entry.key == segment).map(|entry| entry.place),
+                _ => None,
+            };
+            way.push((segment, place.unwrap_or_default()));
             node = next;
         }
         if whole {
@@ -157,11 +161,11 @@ fn written(
 }
 
 /// Puts a value at a place in a mapping, in the order in which keys are asked for.
-fn insert(tree: &mut Node, way: &[&str], value: &Node) {
-    let ([first, rest @ ..], Content::Map(entries)) = (way, &mut tree.content) else { return };
+fn insert(tree: &mut Node, way: &[(&str, Place)], value: &Node) {
+    let ([(first, place), rest @ ..], Content::Map(entries)) = (way, &mut tree.content) else { return };
     let at = entries.iter().position(|entry| entry.key == *first).unwrap_or_else(|| {
         let node = Node::new(Content::Map(vec![]));
-        entries.push(super::node::Entry { key: (*first).to_owned(), place: Place::default(), node });
+        entries.push(super::node::Entry { key: (*first).to_owned(), place: *place, node });
         entries.len() - 1
     });
     if rest.is_empty() {

@@ -13,7 +13,9 @@ use crate::hash::picks::{Picks, Texts};
 use crate::journal::wire::{Reader, put_count, put_text};
 use crate::kind::{Catalog, Role};
 
-use super::stage::{Body, Command, From, Input, Output, Pipeline, Ports, Report, Resources, Stage, StageId, StageName};
+use super::stage::{
+    Body, Command, Environment, From, Input, Output, Pipeline, Ports, Report, Resources, Stage, StageId, StageName,
+};
 use super::view::View;
 
 const USES: u8 = 0;
@@ -147,6 +149,16 @@ fn put_stage(out: &mut Vec<u8>, stage: &Stage) -> Option<()> {
     put_count(out, stage.pass.len());
     stage.pass.iter().for_each(|name| put_text(out, name));
     put_text(out, stage.shell.as_deref().unwrap_or_default());
+    out.push(u8::from(stage.environment.is_some()));
+    if let Some(environment) = &stage.environment {
+        out.push(u8::from(environment.counts));
+        put_count(out, environment.from.len());
+        for file in &environment.from {
+            put_path(out, file)?;
+        }
+        put_count(out, environment.only.len());
+        environment.only.iter().for_each(|name| put_text(out, name));
+    }
     put_text(out, &stage.with.as_ref().map_or_else(String::new, Value::to_string));
     put_count(out, stage.inputs.len());
     for (name, items) in &stage.inputs {
@@ -219,6 +231,15 @@ pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, k
     let env = pairs(from)?;
     let pass = (0..from.count()?).map(|_| from.text()).collect::<Option<_>>()?;
     let shell = Some(from.text()?).filter(|shell: &String| !shell.is_empty());
+    let environment = match from.byte()? {
+        0 => None,
+        _ => {
+            let counts = from.byte()? != 0;
+            let mut list = || (0..from.count()?).map(|_| from.text()).collect::<Option<Vec<_>>>();
+            let files = list()?.into_iter().map(PathBuf::from).collect();
+            Some(Arc::new(Environment { counts, from: files, only: list()? }))
+        }
+    };
     let with = match from.str()? {
         "" => None,
         text => Some(serde_json::from_str(text).ok()?),
@@ -251,7 +272,22 @@ pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, k
     let grace = Duration::from_secs(from.u64()?);
     let retries = from.number()? as u32;
     let span = span(from)?;
-    let stage = Stage { name, body, env, pass, shell, with, inputs, outputs, resources, timeout, grace, retries, span };
+    let stage = Stage {
+        name,
+        body,
+        env,
+        pass,
+        shell,
+        environment,
+        with,
+        inputs,
+        outputs,
+        resources,
+        timeout,
+        grace,
+        retries,
+        span,
+    };
     from.0.is_empty().then_some(stage)
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::script::{as_written, written};
-use crate::action::{Change, Difference, Field, Files, Names};
+use crate::action::{Change, Difference, ENVIRONMENT, Field, Files, Names};
 use crate::hash::{Digest, canonical_json};
 
 /// One line.
@@ -34,6 +34,14 @@ pub fn words(difference: &Difference) -> String {
             written(name)
                 .map_or_else(|| format!("environment variable {name}{change}"), |name| format!("{name}{change}"))
         }
+        Difference::Input { name, fields, .. } if name == ENVIRONMENT && !fields.is_empty() => {
+            let told: Vec<String> = fields.iter().take(NAMED).map(package).collect();
+            let more = match fields.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("environment: {}{more}", told.join(", "))
+        }
         Difference::Input { fields, files, .. } => match (&fields[..], files) {
             ([], None) => input(difference),
             ([], Some(files)) => format!("{}: {}", subject(difference), self::files(files)),
@@ -61,6 +69,23 @@ pub fn input(difference: &Difference) -> String {
 /// A field of a document: `layers.dropout5.rate: 0.25 => 0.4`.
 pub fn field(field: &Field) -> String {
     format!("{}{}", field.path, arrow(&field.change.map(canonical_json)))
+}
+
+/// A package that is not what it was: `torch 2.9.1 => 2.10.0`.
+pub fn package(field: &Field) -> String {
+    let said = |value: &Option<Value>| value.as_ref().map(|value| value.as_str().unwrap_or_default().to_owned());
+    // The digest of its files stands behind the version.
+    let version = |text: &str| text.split(" (").next().unwrap_or_default().to_owned();
+    let name = &field.path;
+    match (said(&field.change.old), said(&field.change.new)) {
+        (Some(old), Some(new)) if version(&old) != version(&new) => {
+            format!("{name} {} => {}", version(&old), version(&new))
+        }
+        (Some(old), Some(new)) => format!("{name} {old} => {new}"),
+        (None, Some(new)) => format!("{name} {} added", version(&new)),
+        (Some(old), None) => format!("{name} {} removed", version(&old)),
+        (None, None) => name.clone(),
+    }
 }
 
 /// `1 changed: nut/0007.png`.
@@ -95,6 +120,7 @@ fn subject(difference: &Difference) -> String {
         Difference::Input { name, label, .. } | Difference::Executable { name, label, .. } if !label.is_empty() => {
             format!("input {name}[{label}]")
         }
+        Difference::Input { name, .. } if name == ENVIRONMENT => "environment".to_owned(),
         Difference::Input { name, .. } | Difference::Executable { name, .. } => format!("input {name}"),
         other => words(other),
     }

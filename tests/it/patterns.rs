@@ -62,7 +62,7 @@ stages:
     project.write("src/b.txt", "b.txt");
     let record = project.run(&[]);
     assert_eq!((record.outcome("list"), project.read("out/list")), ("restored", all));
-    project.write(".kilnignore", "a[\n");
+    project.write(".kilnignore", "a{b\n");
     let ran = project.kiln(&["run"]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains(".kilnignore:1:1"), "{}", ran.stderr);

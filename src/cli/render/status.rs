@@ -35,6 +35,22 @@ pub(crate) fn status(plan: &[Planned], all: bool, look: &Look) -> String {
     text + &counted(plan) + &warnings(plan.iter().map(|planned| (planned.name.as_str(), &planned.warnings[..])), look)
 }
 
+/// What to say of environments that are in no key.
+pub(crate) fn uncounted(found: &BTreeMap<String, Vec<String>>) -> String {
+    let line = |(place, names): (&String, &Vec<String>)| {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        format!("the packages in {} are not in the key of {}\n", one_line(place), folded_names(names.into_iter()))
+    };
+    let lines: String = found.iter().map(line).collect();
+    match lines.as_str() {
+        "" => lines,
+        _ => {
+            lines
+                + "hint: `environment: auto` in the pipeline file puts them there, and executes these stages once; `none` says no more of it\n"
+        }
+    }
+}
+
 type Line = (State, String, String);
 
 fn single(planned: &Planned) -> Line {

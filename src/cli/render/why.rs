@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use kiln::action::{Difference, Field};
+use kiln::action::{Difference, ENVIRONMENT, Field};
 use kiln::engine::{Changed, Changes, Explanation, Origin, Part, Standing, Step};
 use kiln::reason::Reason;
 use kiln::record::Outcome;
@@ -149,7 +149,12 @@ fn field(changed: &Changed, look: &Look) -> String {
     if let Some(files) = files {
         let _ = writeln!(text, "    {}", one_line(&difference::files(files)));
     }
-    for Field { path, change } in fields.iter().take(FIELDS) {
+    let of_environment = matches!(&changed.difference, Difference::Input { name, .. } if name == ENVIRONMENT);
+    for whole @ Field { path, change } in fields.iter().take(FIELDS) {
+        if of_environment {
+            let _ = writeln!(text, "    {}", one_line(&difference::package(whole)));
+            continue;
+        }
         let _ = writeln!(text, "    {}{}", one_line(path), difference::arrow(&change.map(value)));
     }
     if fields.len() > FIELDS {
@@ -182,6 +187,7 @@ fn parts(parts: &[Part], look: &Look) -> String {
 fn row(part: &Part) -> [String; 3] {
     let name = match part.name.as_str() {
         "" => part.what.to_owned(),
+        ENVIRONMENT if part.what == "input" => "environment".to_owned(),
         name if part.what == "environment" => written(name).unwrap_or_else(|| format!("environment {name}")),
         name => format!("{} {name}", part.what),
     };

@@ -123,6 +123,12 @@ impl Deciding<'_> {
             }
             inputs.insert(name.clone(), digests);
         }
+        if let Some(bytes) = self.sources.environment(id).map_err(unreadable)? {
+            let digest = Digest(*blake3::hash(bytes).as_bytes());
+            documents.insert((action::ENVIRONMENT.to_owned(), 0), bytes.to_vec());
+            let input = action::Input { label: String::new(), digest, executable: false };
+            inputs.insert(action::ENVIRONMENT.to_owned(), vec![input]);
+        }
         let manifest = manifest(stage, inputs);
         let key = manifest.key();
         let mut under = key;
@@ -291,9 +297,7 @@ impl Deciding<'_> {
 
     fn artifact(&self, item: &Input, outputs: &dyn Fn(StageId, &str) -> Option<Artifact>) -> Result<Artifact, Failed> {
         match &item.from {
-            From::Source(path) => {
-                self.sources.get(Source { path, view: item.view.as_ref() }).map_err(unreadable)
-            }
+            From::Source(path) => self.sources.get(Source { path, view: item.view.as_ref() }).map_err(unreadable),
             From::Output { stage, output } => outputs(*stage, output)
                 .ok_or_else(|| unreadable(format!("{} has no output `{output}`", self.pipeline.stages[stage.0].name))),
         }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::environment::{self, Surroundings};
 use crate::diagnostic::with_causes;
 use crate::hash::picks::Picks;
 use crate::hash::tree::{Extent, Listing};
 use crate::hash::{Artifact, Digest, Memo};
-use crate::pipeline::{Input, Pipeline, Source, StageId, View};
+use crate::pipeline::{Body, Input, Pipeline, Source, StageId, View};
 
 /// What is wrong with a source, all of it, with paths as the pipeline has them.
 pub(crate) fn told(error: &std::io::Error, root: &Path) -> String {
@@ -21,6 +22,8 @@ pub(crate) fn told(error: &std::io::Error, root: &Path) -> String {
 pub(crate) struct Sources {
     /// What each path has come to, whole and in part.
     digests: HashMap<PathBuf, Vec<(Option<Arc<View>>, Result<Artifact, String>)>>,
+    /// The environments of commands that have theirs in the key.
+    environments: HashMap<StageId, Result<Option<Arc<[u8]>>, String>>,
 }
 
 /// How much of a source counts.
@@ -50,7 +53,16 @@ impl Sources {
             let parts = digests.entry(source.path.to_owned()).or_insert_with(|| Vec::with_capacity(1));
             parts.push((source.view.cloned(), found));
         }
-        Self { digests }
+        let around = Surroundings::new(&pipeline.root, memo);
+        let mut environments = HashMap::new();
+        for id in stages {
+            let stage = &pipeline.stages[id.0];
+            if let (Some(environment), Body::Run(command)) = (&stage.environment, &stage.body) {
+                let found = environment::listing(environment, stage, command, &around);
+                environments.insert(*id, found.map(|found| found.map(Arc::from)));
+            }
+        }
+        Self { digests, environments }
     }
 
     /// A source's artifact as it was when the run began.
@@ -58,6 +70,18 @@ impl Sources {
         let mut parts = self.digests.get(source.path).into_iter().flatten();
         let found = parts.find(|(view, _)| view.as_ref() == source.view).map(|(_, found)| found.clone());
         found.unwrap_or_else(|| Err(format!("{} was not looked at", source.path.display())))
+    }
+
+    /// The environment of a stage, if it counts and there is one.
+    ///
+    /// # Errors
+    /// What could not be read of it.
+    pub(crate) fn environment(&self, id: StageId) -> Result<Option<&[u8]>, String> {
+        match self.environments.get(&id) {
+            None => Ok(None),
+            Some(Ok(found)) => Ok(found.as_deref()),
+            Some(Err(why)) => Err(why.clone()),
+        }
     }
 
     /// Every source that was looked at as a whole.

@@ -1,6 +1,6 @@
 //! Environments of the project that a command names by their path, as `.venv/bin/python` and `. .venv/bin/activate` do.
 //!
-//! Like one that is activated they are tools: a stage may read them, and its key does not cover them.
+//! Like one that is activated they are tools: a stage may read them. Its key covers them if `environment:` says so (`decide/environment`).
 
 use std::path::{Component, Path, PathBuf};
 

@@ -42,7 +42,8 @@ pub(crate) fn keep(
     let commands = pipeline.stages.iter().all(|stage| matches!(stage.body, Body::Run(_)));
     let plain = pipeline.stages.iter().flat_map(|stage| stage.outputs.values()).all(|output| output.role == Role::Data);
     let whole =
-        pipeline.stages.iter().flat_map(|stage| stage.inputs.values().flatten()).all(|item| item.view.is_none());
+        pipeline.stages.iter().flat_map(|stage| stage.inputs.values().flatten()).all(|item| item.view.is_none())
+            && pipeline.stages.iter().all(|stage| stage.environment.is_none());
     if !all || !good || !commands || !plain || !whole || pipeline.report.is_some() {
         return;
     }
