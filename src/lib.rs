@@ -15,6 +15,7 @@ mod differ;
 mod engine;
 pub mod events;
 mod failure;
+mod git;
 pub mod hash;
 mod interrupt;
 mod journal;

@@ -49,6 +49,9 @@ pub struct RunRecord {
     pub params: Value,
     /// The machine.
     pub host: Host,
+    /// The commit; `None` if the project is in no repository, and in records of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<Git>,
     /// Every stage of the run, in topological order.
     pub stages: Vec<StageRecord>,
 }
@@ -71,6 +74,29 @@ pub struct Host {
     pub cpus: usize,
     /// Kiln's own version.
     pub kiln: String,
+}
+
+/// What Git says of the project of a run. It decides no key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Git {
+    /// The commit that is checked out; `None` before the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The hash of the commit's files, which other commits may have as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<String>,
+    /// The branch; `None` if the head is detached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Whether tracked files differ from the commit; `None` if that could not be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dirty: Option<bool>,
+    /// The digest of the difference, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<Digest>,
+    /// The pipeline file's path in the repository; `None` without a working tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<String>,
 }
 
 /// How a run ended.

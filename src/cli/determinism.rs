@@ -40,6 +40,7 @@ pub(crate) fn check(
                 overwrite: args.force_overwrite,
                 worker,
                 set,
+                git: None,
                 identity: None,
             };
             let mut reporter = render::reporter(args.quiet);

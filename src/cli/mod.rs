@@ -130,6 +130,10 @@ pub(crate) fn tell(stop: Stop) -> u8 {
 fn end_at_a_fault() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |fault| {
+        // What Git says is said beside a run, which needs none of it.
+        if std::thread::current().name() == Some(kiln::git::THREAD) {
+            return;
+        }
         report(fault);
         render::error(
             "this is a fault of Kiln's own, and worth a report with the lines above; the cache is sound, and the next run goes on from it",

@@ -34,6 +34,7 @@ pub(crate) fn once(place: &Place, args: &Run, interrupt: &Interrupt, force: bool
         overwrite: args.force_overwrite && force,
         worker: std::env::current_exe()?,
         set: args.select.set.clone(),
+        git: None,
         identity: Some(identity.clone()),
     };
     let whole = targets.is_empty() && args.force.is_empty() && args.check_determinism.is_empty();

@@ -277,6 +277,7 @@ fn head_of(record: &RunRecord) -> RunRecord {
         set: record.set.clone(),
         params: Value::Null,
         host: record.host.clone(),
+        git: record.git.clone(),
         stages: vec![],
     }
 }

@@ -18,7 +18,7 @@ use super::project::Places;
 use super::results::LASTING;
 use super::{Belongs, Project, Result, RunLookupError, Store, StoreError, names};
 use crate::hash::{Digest, canonical_json};
-use crate::record::{Lineage, RunId, RunRecord, RunStatus};
+use crate::record::{Git, Lineage, RunId, RunRecord, RunStatus};
 
 /// What a list of runs shows of each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +43,9 @@ pub struct RunSummary {
     pub lineage: Option<Lineage>,
     /// The profile, if any.
     pub profile: Option<String>,
+    /// The commit, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<Git>,
     /// Outcome (`executed`, ...) -> how many stages had it.
     pub outcomes: BTreeMap<String, usize>,
 }
@@ -196,6 +199,7 @@ impl RunSummary {
             cache: record.cache.clone(),
             lineage: record.lineage.clone(),
             profile: record.profile.clone(),
+            git: record.git.clone(),
             outcomes,
         }
     }

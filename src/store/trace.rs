@@ -303,6 +303,7 @@ impl Traced {
             cache: self.began.cache.clone(),
             lineage: self.began.lineage.clone(),
             profile: self.began.profile.clone(),
+            git: None,
             outcomes,
         }
     }
@@ -333,6 +334,7 @@ impl Traced {
             set: self.began.set.clone(),
             params: serde_json::Value::Null,
             host: self.began.host.clone(),
+            git: None,
             stages: self.finished.iter().cloned().chain(open).collect(),
         }
     }

@@ -21,6 +21,7 @@ mod footprint;
 mod foreign;
 mod gates;
 mod gc;
+mod git;
 mod guard;
 mod hints;
 mod init;

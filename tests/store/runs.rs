@@ -24,6 +24,7 @@ fn record(id: &str, project: &str, started: &str) -> RunRecord {
         set: vec![],
         params: json!({"epochs": 10}),
         host: Host { name: "here".into(), cpus: 2, kiln: "0.1.0".into() },
+        git: None,
         stages: vec![],
     }
 }

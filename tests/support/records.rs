@@ -27,6 +27,7 @@ pub fn run(id: &str, stages: Vec<StageRecord>) -> RunRecord {
         set: vec![],
         params: json!({}),
         host: Host { name: "host".into(), cpus: 2, kiln: "0.1.0".into() },
+        git: None,
         stages,
     }
 }

@@ -1,18 +1,20 @@
 //! What is asked of a run, and what is known of it from its beginning.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::event::Reporter;
 use crate::engine::executor::Executor;
 use crate::engine::local::Local;
 use crate::engine::record::host::host;
 use crate::events::{self, RunEvent};
+use crate::git::Look;
 use crate::interrupt::Interrupt;
 use crate::pipeline::{Identity, Pipeline, StageId};
-use crate::record::{Outcome, RunId, RunRecord, RunStatus, StageRecord};
+use crate::record::{Git, Outcome, RunId, RunRecord, RunStatus, StageRecord};
 use crate::store::{Project, Store, StoreError, Trace};
 
 /// What is asked of a run.
@@ -32,6 +34,8 @@ pub struct Options {
     pub worker: PathBuf,
     /// `--set` arguments, for the record.
     pub set: Vec<String>,
+    /// What the record says of Git, where that is known; else it is looked up.
+    pub git: Option<Git>,
     /// What the pipeline is known by, if the next run may be told what has changed.
     pub identity: Option<Identity>,
 }
@@ -59,13 +63,16 @@ pub(crate) struct Began {
     pub(crate) started: Timestamp,
     /// Where in the project the cache lies, if it does.
     cache: Option<PathBuf>,
+    /// The look at the repository that goes on beside the run.
+    look: Option<Look>,
 }
 
 impl Began {
-    pub(crate) fn now(store: &Store, project: Project) -> Self {
+    pub(crate) fn now(store: &Store, project: Project, options: &Options) -> Self {
         let (at, started) = (Instant::now(), Timestamp::now());
+        let look = options.git.is_none().then(|| Look::begin(&project.root, &project.pipeline));
         let project = project.named(store.root());
-        Self { id: store.new_run_id(), at, started, cache: project.cache(store.root()), project }
+        Self { id: store.new_run_id(), at, started, cache: project.cache(store.root()), project, look }
     }
 
     /// What is known of the run when it begins.
@@ -106,7 +113,17 @@ impl Began {
         options: &Options,
         interrupt: &Interrupt,
         stages: Vec<StageRecord>,
+        reporter: &mut dyn Reporter,
     ) -> RunRecord {
+        let seconds = self.at.elapsed().as_secs_f64();
+        let git = match self.look {
+            Some(look) => {
+                let seen = look.end(&|path| is_output(pipeline, path));
+                seen.warning.into_iter().for_each(|text| reporter.tell(&RunEvent::Note { text }));
+                seen.git
+            }
+            None => options.git.clone(),
+        };
         let status = if interrupt.is_set() {
             RunStatus::Interrupted
         } else if stages.iter().any(|s| s.outcome == Outcome::Failed) {
@@ -119,7 +136,7 @@ impl Began {
             id: self.id,
             status,
             started: self.started,
-            seconds: self.at.elapsed().as_secs_f64(),
+            seconds,
             project: self.project.root,
             pipeline: self.project.pipeline,
             lineage: self.project.lineage.filter(|_| self.cache.is_none()),
@@ -128,7 +145,15 @@ impl Began {
             set: options.set.clone(),
             params: pipeline.params.clone(),
             host: host(),
+            git,
             stages,
         }
     }
+}
+
+/// Whether a file is an output of a stage, or in one.
+fn is_output(pipeline: &Pipeline, file: &Path) -> bool {
+    let Ok(path) = file.strip_prefix(&pipeline.root) else { return false };
+    let mut outputs = pipeline.stages.iter().flat_map(|stage| stage.outputs.values());
+    outputs.any(|output| path.starts_with(&output.path))
 }

@@ -26,7 +26,7 @@ pub fn run(
     interrupt: &Interrupt,
     reporter: &mut dyn Reporter,
 ) -> Result<RunRecord, StoreError> {
-    let began = Began::now(store, Project::at(&pipeline.root, &pipeline.file));
+    let began = Began::now(store, Project::at(&pipeline.root, &pipeline.file), options);
     let _hold = match store.try_hold()? {
         Some(hold) => hold,
         None => {
@@ -44,7 +44,7 @@ pub fn run(
     let history = History::new(store, &began.project);
     let given = Given { pipeline, store, sources: &sources, edge: BTreeMap::new() };
     let stages = bring_up_to_date(&given, options, interrupt, &began, &history, &mut trace, reporter);
-    let record = began.record(pipeline, options, interrupt, stages);
+    let record = began.record(pipeline, options, interrupt, stages, reporter);
     let pages = store.write_pages_and_run(&record)?;
     if let Some(trace) = trace {
         trace.remove();

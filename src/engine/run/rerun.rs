@@ -87,7 +87,7 @@ pub fn rerun(
     let store = Store::unread(cache)?;
     // One that has to wait goes the ordinary way.
     let Ok(_claim) = store.try_claim(&identity.root)? else { return Ok(None) };
-    let began = Began::now(&store, Project::at(&identity.root, &identity.file));
+    let began = Began::now(&store, Project::at(&identity.root, &identity.file), options);
     let Some(_hold) = store.try_hold_unread()? else { return Ok(None) };
     let Some(footprint) = Footprint::read(kept.bytes()).filter(|f| f.holds(&store, &identity.root)) else {
         return Ok(None);
@@ -121,7 +121,7 @@ pub fn rerun(
     let given = Given { pipeline: &part.pipeline, store: &store, sources: &sources, edge };
     let options = Options { stages: part.reached.clone(), ..options.clone() };
     let stages = bring_up_to_date(&given, &options, interrupt, &began, &history, &mut trace, reporter);
-    let record = began.record(&part.pipeline, &options, interrupt, stages);
+    let record = began.record(&part.pipeline, &options, interrupt, stages, reporter);
     let pages = store.patch_pages(&footprint.pages, opened, &positions, &record.stages)?;
     let keep = || {
         if record.status == RunStatus::Ok {
@@ -156,7 +156,7 @@ fn idle(
     // Nothing goes on that could leave a trace.
     reporter.tell(&began.event(pipeline, options, footprint.stages));
     reporter.tell(&RunEvent::UpToDate { count: footprint.stages });
-    let record = began.record(pipeline, options, interrupt, vec![]);
+    let record = began.record(pipeline, options, interrupt, vec![], reporter);
     let record = store.write_partial_run(record, &[], footprint.stages, footprint.pages.clone())?;
     reporter.run_finished(&record);
     Ok(record)
