@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CompareError, Comparison, MetricRow};
+use super::{CompareError, Comparison, Interval, MetricRow, OverRow};
 use crate::json_number;
 use crate::show::number::is_same;
 
@@ -75,6 +75,12 @@ pub struct GateMetric {
     pub delta: Option<f64>,
     /// What the gate makes of it.
     pub verdict: Verdict,
+    /// Where what is held against the number lies with a probability of 95%, where several numbers tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Interval>,
+    /// How many numbers first and last are the means of, if they are means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<[usize; 2]>,
 }
 
 /// What a gate makes of a metric.
@@ -85,6 +91,8 @@ pub enum Verdict {
     Passed,
     /// It meets the condition.
     Failed,
+    /// Its mean meets the condition, and may do so by chance: not all of the interval meets it. It passed.
+    Noise,
     /// It is not finite, so that no condition can be held against it: it failed as well. Where first and last are the same there is no
     /// difference, whatever they are.
     NotFinite,
@@ -152,10 +160,46 @@ impl Gate {
                 known: known.into_iter().collect(),
             });
         }
+        Ok(self.result(metrics))
+    }
+
+    /// Whether it names a metric.
+    pub(super) fn names(&self, row: &MetricRow) -> bool {
+        row.answers(&self.pattern)
+    }
+
+    /// What became of it, given what it makes of every metric that it names.
+    pub(super) fn result(&self, metrics: Vec<GateMetric>) -> GateResult {
         let some = |verdict: Verdict| metrics.iter().any(|metric| metric.verdict == verdict);
         let failed = [Verdict::Failed, Verdict::NotFinite, Verdict::Gone].into_iter().any(some);
-        let failed = failed || !some(Verdict::Passed);
-        Ok(GateResult { gate: self.text.clone(), failed, metrics })
+        let failed = failed || ![Verdict::Passed, Verdict::Noise].into_iter().any(some);
+        GateResult { gate: self.text.clone(), failed, metrics }
+    }
+
+    /// Judges the means of several numbers. What the means meet fails only if the whole interval meets it.
+    pub(super) fn judge_over(&self, row: &OverRow) -> GateMetric {
+        let mut judged = self.judge(&row.means);
+        let ends = [row.spreads.first(), row.spreads.last()];
+        let [first, last] = ends.map(|spread| spread.and_then(Option::as_ref));
+        let interval = match self.of {
+            Of::Value => last.filter(|last| last.not_finite == 0).and_then(Interval::of_mean),
+            Of::Difference | Of::Share => row.interval,
+        };
+        judged.n = Some([first, last].map(|spread| spread.map_or(0, |spread| spread.n)));
+        judged.interval = interval;
+        if let (Verdict::Failed, Some(Interval { low, high })) = (judged.verdict, interval) {
+            let scale = [judged.first, judged.last].into_iter().flatten().fold(0.0_f64, |scale, v| scale.max(v.abs()));
+            let bound = match (self.of, judged.first) {
+                (Of::Share, Some(first)) => self.number / 100.0 * first.abs(),
+                _ => self.number,
+            };
+            let within = self.op == Op::Unequal && low <= bound && bound <= high;
+            let all = [low, high].into_iter().all(|end| self.verdict(end, bound, scale) == Verdict::Failed);
+            if within || !all {
+                judged.verdict = Verdict::Noise;
+            }
+        }
+        judged
     }
 
     fn judge(&self, row: &MetricRow) -> GateMetric {
@@ -176,7 +220,8 @@ impl Gate {
                 self.verdict(last - first, bound, first.abs().max(last.abs()))
             }
         };
-        GateMetric { stage: row.stage.clone(), metric: row.metric.clone(), first, last, delta: row.delta, verdict }
+        let (stage, metric) = (row.stage.clone(), row.metric.clone());
+        GateMetric { stage, metric, first, last, delta: row.delta, verdict, interval: None, n: None }
     }
 
     /// `scale` is the size of the numbers that were subtracted. 0.97 - 0.972 is a little less than -0.002 in binary:

@@ -8,9 +8,11 @@ mod columns;
 mod diff;
 mod gate;
 mod history;
+mod over;
 mod spread;
 mod summary;
 mod variants;
+mod welch;
 mod why;
 
 pub use crate::differ::{Change, changes};
@@ -18,9 +20,11 @@ pub use columns::matches;
 pub use diff::{Comparison, InputChange, MetricRow, OutputChange, StageDiff, diff};
 pub use gate::{Gate, GateMetric, GateResult, Verdict};
 pub use history::{History, history};
+pub use over::{Over, OverRow};
 pub use spread::{Spread, SpreadRow, SpreadTable};
 pub use summary::{Counts, RunSummary};
 pub use variants::{Column, VariantRow, VariantTable, within, within_by};
+pub use welch::Interval;
 pub(crate) use why::as_recorded;
 pub use why::{Evidence, Fields};
 

@@ -1,10 +1,10 @@
 //! Gates of a comparison: a table of what they were held against, and a sentence for each that failed.
 
-use kiln::compare::{GateMetric, GateResult, Verdict};
+use kiln::compare::{GateMetric, GateResult, Interval, Verdict};
 
 use super::compare::{NONE, Section};
 use super::names::escaped;
-use super::number;
+use super::number::{self, Precision};
 use super::table::{Grid, Side};
 
 /// A row a metric; `None` where there are no gates.
@@ -25,14 +25,16 @@ pub(super) fn section(gates: &[GateResult]) -> Option<Section> {
     for (gate, metric) in gates.iter().flat_map(|gate| gate.metrics.iter().map(move |metric| (gate, metric))) {
         let [first, last, delta] = numbers(metric);
         let verdict = match metric.verdict {
-            Verdict::Passed => "passed",
-            Verdict::Failed => "FAILED",
-            Verdict::NotFinite => "FAILED: not finite",
-            Verdict::Gone => "FAILED: no number in the last run",
-            Verdict::New => "not checked: no number in the first run",
+            Verdict::Passed => "passed".to_owned(),
+            Verdict::Noise => format!("passed: within noise, {}", interval(metric)),
+            Verdict::Failed if metric.interval.is_some() => format!("FAILED, {}", interval(metric)),
+            Verdict::Failed => "FAILED".to_owned(),
+            Verdict::NotFinite => "FAILED: not finite".to_owned(),
+            Verdict::Gone => "FAILED: no number in the last run".to_owned(),
+            Verdict::New => "not checked: no number in the first run".to_owned(),
         };
         let (stage, name) = (metric.stage.clone(), metric.metric.clone());
-        grid.row([gate.gate.clone(), stage, name, first, last, delta, verdict.to_owned()]);
+        grid.row([gate.gate.clone(), stage, name, first, last, delta, verdict]);
     }
     let failed = gates.iter().filter(|gate| gate.failed).count();
     let title = match failed {
@@ -40,6 +42,14 @@ pub(super) fn section(gates: &[GateResult]) -> Option<Section> {
         _ => format!("{failed} of {} failed", number::count(gates.len(), "gate")),
     };
     Some(Section { title, grid, notes: vec![] })
+}
+
+/// Where the true number lies, and how many tell so.
+fn interval(metric: &GateMetric) -> String {
+    let Some(Interval { low, high }) = metric.interval else { return String::new() };
+    let precision = Precision::of([low, high]).telling([low, high]);
+    let [first, last] = metric.n.unwrap_or_default();
+    format!("95% interval {} to {} (n = {first}, {last})", precision.show(low), precision.show(high))
 }
 
 /// A sentence for each metric that made a gate fail.
