@@ -10,6 +10,7 @@ use super::log::Log;
 use super::outputs::Outputs;
 use super::show::Show;
 use super::status::Status;
+use super::tag::Tag;
 use super::why::Why;
 
 /// Where `compare` puts its page in the project, unless it is named.
@@ -65,6 +66,8 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Follow a metric over the runs.
     History(History),
+    /// Give a run a name, under which `gc` keeps it; without a run, list those names.
+    Tag(Tag),
     /// List the runs of the pipeline file, newest first.
     Runs(Runs),
     /// Render the report of a run: one page with its figures, numbers and history.
@@ -151,9 +154,16 @@ pub(crate) struct Run {
 
 #[derive(Args, Debug)]
 pub(crate) struct Compare {
-    /// Runs, oldest first: a name or its beginning, `latest`, `latest~2` [default: the last two].
+    /// Runs, oldest first: an id or its beginning, `latest`, `latest~2`, a tag, or a revision of Git's (`main`, `HEAD~3`), which is the newest
+    /// run of that commit; `main..` and `main...HEAD` are two [default: the last two].
     #[arg(value_name = "RUN")]
     pub(crate) runs: Vec<String>,
+    /// Compare with this run or revision, which comes first.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["within", "by"])]
+    pub(crate) base: Option<String>,
+    /// Where a commit has no run, check it out into a folder of its own and run it with the same cache; the project stays as it is.
+    #[arg(long, conflicts_with_all = ["within", "by"])]
+    pub(crate) run: bool,
     /// Compare the variants of one run side by side.
     #[arg(long, value_name = "RUN", conflicts_with = "runs", num_args = 0..=1, default_missing_value = "latest")]
     pub(crate) within: Option<String>,
@@ -166,6 +176,9 @@ pub(crate) struct Compare {
     /// (`value(evaluate[*].accuracy) < 0.9`). May be repeated.
     #[arg(long, value_name = "CONDITION")]
     pub(crate) fail_if: Vec<String>,
+    /// Hold gates against the means over this matrix axis, such as a seed: what may be chance by the 95% interval fails none.
+    #[arg(long, value_name = "AXIS", requires = "fail_if", conflicts_with_all = ["within", "by"])]
+    pub(crate) over: Option<String>,
     /// Show only these columns (globs).
     #[arg(long, value_name = "GLOB")]
     pub(crate) columns: Vec<String>,

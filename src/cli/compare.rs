@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use kiln::compare::{self, CompareError, Gate, GateResult};
+use kiln::git::Range;
 use kiln::record::{OutputRecord, RunRecord};
 use serde::Serialize;
 
 use super::args::{COMPARE_PAGE, Compare, Place};
 use super::page::Target;
-use super::past::Past;
+use super::past::{Named, Past};
 use super::render::look::Look;
-use super::{EXIT_FAILED, Stop, render, report};
+use super::{EXIT_FAILED, Stop, at_commit, render, report};
 
 /// A comparison, and what became of the gates.
 #[derive(Serialize)]
@@ -25,7 +26,7 @@ pub(crate) fn compare(place: &Place, args: &Compare) -> Result<u8, Stop> {
     let gates: Vec<Gate> = args.fail_if.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(usage)?;
     let past = Past::open(place)?;
     let results = match (&args.within, &args.by) {
-        (None, None) => between(&records(&past, &args.runs)?, args, &gates, &past)?,
+        (None, None) => between(&records(&past, place, args)?, args, &gates, &past)?,
         (run, _) => within(&past.find(run.as_deref().unwrap_or("latest"))?, args, &gates)?,
     };
     for failure in results.iter().flat_map(render::gates::failures) {
@@ -38,7 +39,13 @@ pub(crate) fn compare(place: &Place, args: &Compare) -> Result<u8, Stop> {
 fn between(runs: &[RunRecord], args: &Compare, gates: &[Gate], past: &Past) -> Result<Vec<GateResult>, Stop> {
     let comparison = compare::diff(runs);
     // Before columns are chosen: a gate may be on a metric that is not shown.
-    let results = checked(gates, &comparison)?;
+    let results = match &args.over {
+        None => checked(gates, &comparison)?,
+        Some(axis) => {
+            let over = comparison.over(axis).map_err(usage)?;
+            gates.iter().map(|gate| over.check(gate, &comparison)).collect::<Result<_, _>>().map_err(usage)?
+        }
+    };
     if let Some(file) = &args.html {
         let artifacts = |run: &RunRecord, output: &OutputRecord| report::bytes(past, run, output);
         let target = match file {
@@ -122,8 +129,17 @@ fn all(args: &Compare) -> bool {
 }
 
 /// The runs asked for; one alone is compared with the last; none means the last two.
-fn records(past: &Past, names: &[String]) -> Result<Vec<RunRecord>, Stop> {
-    match names {
+fn records(past: &Past, place: &Place, args: &Compare) -> Result<Vec<RunRecord>, Stop> {
+    let mut names: Vec<String> = args.base.iter().cloned().collect();
+    for name in &args.runs {
+        names.extend(ends(past, name)?);
+    }
+    let find = |name: &str| match past.look_up(name)? {
+        Named::Run(run) => Ok(*run),
+        Named::Nothing(none) if args.run => at_commit::run(past, place, &none),
+        Named::Nothing(none) => Err(past.no_run_of(&none, &format!("kiln compare --run {name}"))),
+    };
+    match names.as_slice() {
         [] => {
             let runs = past.store.runs(Some(&past.project))?;
             if runs.len() < 2 {
@@ -134,9 +150,24 @@ fn records(past: &Past, names: &[String]) -> Result<Vec<RunRecord>, Stop> {
             }
             runs[..2].iter().rev().map(|run| past.find(&run.id)).collect()
         }
-        [one] => ["latest", one].into_iter().rev().map(|name| past.find(name)).collect(),
-        several => several.iter().map(|name| past.find(name)).collect(),
+        // The last run first: running a commit makes another one.
+        [one] => {
+            let last = past.find("latest")?;
+            Ok(vec![find(one)?, last])
+        }
+        several => several.iter().map(|name| find(name)).collect(),
     }
+}
+
+/// The names in `main..` or `main...HEAD`; any other name is one.
+fn ends(past: &Past, name: &str) -> Result<Vec<String>, Stop> {
+    let Some(range) = Range::of(name) else { return Ok(vec![name.to_owned()]) };
+    let to = if range.to.is_empty() { "latest" } else { &range.to };
+    let from = match range.fork {
+        true => past.fork(&range.from, if range.to.is_empty() { "HEAD" } else { &range.to })?,
+        false => range.from.clone(),
+    };
+    Ok(vec![from, to.to_owned()])
 }
 
 /// A mistake in what was asked for, with its hint.

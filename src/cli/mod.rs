@@ -1,6 +1,7 @@
 //! The command line: reads arguments, calls the engine, hands what there is to say to `render`.
 
 mod args;
+mod at_commit;
 mod checkout;
 mod claim;
 mod compare;
@@ -15,6 +16,7 @@ mod init;
 mod kinds;
 mod list;
 mod log;
+mod made;
 mod outputs;
 mod page;
 mod past;
@@ -26,6 +28,7 @@ mod runs;
 mod schema;
 mod show;
 mod status;
+mod tag;
 mod trace;
 mod verify;
 mod watch;
@@ -45,6 +48,8 @@ pub(crate) enum Stop {
     Mistakes(Vec<kiln::diagnostic::Diagnostic>),
     /// Something asked for does not exist or cannot be had.
     Usage(String),
+    /// The user asked to stop.
+    Interrupted,
     /// Anything else.
     Error(anyhow::Error),
 }
@@ -85,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Outputs(args) => outputs::outputs(&place, args),
         Command::Compare(args) => compare::compare(&place, args),
         Command::History(args) => history::history(&place, args),
+        Command::Tag(args) => tag::tag(&place, args),
         Command::Runs(args) => runs::runs(&place, args),
         Command::Report(args) => report::report(&place, args),
         Command::Graph(args) => graph::graph(&place, args),
@@ -115,6 +121,7 @@ pub(crate) fn tell(stop: Stop) -> u8 {
             render::error(&text);
             EXIT_USAGE
         }
+        Stop::Interrupted => EXIT_INTERRUPTED,
         Stop::Error(error) => {
             let store = error.downcast_ref::<StoreError>();
             let hint = store.and_then(StoreError::hint).map_or_else(String::new, |hint| format!("\nhint: {hint}"));

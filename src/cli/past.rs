@@ -4,15 +4,36 @@ use std::path::Path;
 
 use kiln::catalog::catalog;
 use kiln::engine::Kept;
-use kiln::record::RunRecord;
+use kiln::git::{Commit, GitError, Repository};
+use kiln::record::{Git, RunRecord};
 use kiln::show::number::count;
-use kiln::store::{Belongs, Owner, Project, RunLookupError, Store, Traced};
+use kiln::store::{Belongs, Owner, Project, RunLookupError, RunSummary, Store, Traced};
 
 use super::args::Place;
 use super::{Stop, project, render};
 
 /// So many pipeline files with runs are named.
 const NAMED: usize = 4;
+
+/// What a name stands for.
+pub(crate) enum Named {
+    /// A run.
+    Run(Box<RunRecord>),
+    /// A commit that has none.
+    Nothing(Box<NoRun>),
+}
+
+/// A commit without a run, and how it was named.
+pub(crate) struct NoRun {
+    pub(crate) name: String,
+    pub(crate) commit: Commit,
+}
+
+/// What Git says of a name.
+pub(crate) fn of_git(error: GitError) -> Stop {
+    let hint = error.hint().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+    Stop::Usage(format!("{error}{hint}"))
+}
 
 /// A pipeline file and the store that has its runs.
 pub(crate) struct Past {
@@ -38,16 +59,122 @@ impl Past {
         &self.project.root
     }
 
-    /// The record of the run that a name stands for.
+    /// The record of the run that a name stands for. In this order: `latest`, `latest~1`; a whole id; a tag; a revision that Git has a name
+    /// for; the beginning of an id; the beginning of a commit's hash.
     pub(crate) fn find(&self, name: &str) -> Result<RunRecord, Stop> {
-        self.store.find_run(name, Some(&self.project)).map_err(|error| match error {
+        match self.look_up(name)? {
+            Named::Run(run) => Ok(*run),
+            Named::Nothing(none) => Err(self.no_run_of(&none, &format!("kiln compare --run {name}"))),
+        }
+    }
+
+    /// The same, telling which commit it is that has no run.
+    pub(crate) fn look_up(&self, name: &str) -> Result<Named, Stop> {
+        let named = self.store.named_run(name, Some(&self.project));
+        if let Some(run) = named.map_err(|error| self.told(error))? {
+            return Ok(Named::Run(Box::new(run)));
+        }
+        let repository = self.repository();
+        let of_git = repository.as_ref().filter(|repository| repository.is_name(name));
+        if let Some(repository) = of_git {
+            return self.at(repository, name);
+        }
+        let error = match self.store.find_run(name, Some(&self.project)) {
+            Ok(run) => return Ok(Named::Run(Box::new(run))),
+            Err(error) => error,
+        };
+        let none = matches!(error, RunLookupError::NoRuns | RunLookupError::Unknown { .. });
+        match repository.filter(|repository| none && repository.commit(name).is_ok()) {
+            Some(repository) => self.at(&repository, name),
+            None => Err(self.told(error)),
+        }
+    }
+
+    /// The repository of the project, if there is one that can be read.
+    fn repository(&self) -> Option<Repository> {
+        Repository::of(self.root()).unwrap_or_else(|error| {
+            let hint = error.hint().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+            render::talk(&format!("{error}; revisions are not looked for{hint}\n"));
+            None
+        })
+    }
+
+    /// The run of a revision, which is told: the newest of that commit, else of one with the same files.
+    fn at(&self, repository: &Repository, name: &str) -> Result<Named, Stop> {
+        let commit = repository.commit(name).map_err(of_git)?;
+        let file = repository.path_of(&self.root().join(&self.project.pipeline));
+        let own = |run: &RunSummary, git: &Git| match &file {
+            Some(file) => git.pipeline.as_ref() == Some(file),
+            None => run.pipeline.file_name() == self.project.pipeline.file_name(),
+        };
+        let of_commit = |run: &RunSummary, git: &Git| own(run, git) && git.commit.as_ref() == Some(&commit.id);
+        let of_files = |run: &RunSummary, git: &Git| {
+            own(run, git) && git.tree.as_ref() == Some(&commit.tree) && git.dirty == Some(false)
+        };
+        let found = self.store.run_at(&of_commit).map_err(|error| self.told(error))?;
+        let clean = found.as_ref().is_some_and(|run| run.git.as_ref().and_then(|git| git.dirty) == Some(false));
+        // A run of the files as they are tells more of the commit than one of changed files.
+        let same = if clean { None } else { self.store.run_at(&of_files).map_err(|error| self.told(error))? };
+        let Some(run) = same.or(found) else {
+            return Ok(Named::Nothing(Box::new(NoRun { name: name.to_owned(), commit })));
+        };
+        let git = run.git.clone().unwrap_or_default();
+        let other = git.commit.as_deref().filter(|other| *other != commit.id);
+        let other = other.map_or_else(String::new, |other| {
+            format!(", of commit {}, which has the same files", other.get(..9).unwrap_or(other))
+        });
+        let dirty = match git.dirty {
+            Some(true) => ", with changes that were not committed",
+            Some(false) => "",
+            None => ", perhaps with changes that were not committed",
+        };
+        render::talk(&format!(
+            "{name} is commit {} ({}): run {}{other}{dirty}\n",
+            commit.short(),
+            commit.subject,
+            run.id
+        ));
+        Ok(Named::Run(Box::new(run)))
+    }
+
+    /// The commit that two revisions go back to.
+    pub(crate) fn fork(&self, a: &str, b: &str) -> Result<String, Stop> {
+        self.in_repository()?.fork(a, b).map(|commit| commit.id).map_err(of_git)
+    }
+
+    /// The repository that the project has to be in.
+    pub(crate) fn in_repository(&self) -> Result<Repository, Stop> {
+        let found = Repository::of(self.root()).map_err(of_git)?;
+        found.ok_or_else(|| of_git(GitError::None { folder: self.root().to_owned() }))
+    }
+
+    /// There is no run of a commit: says how to get one.
+    pub(crate) fn no_run_of(&self, none: &NoRun, command: &str) -> Stop {
+        let NoRun { name, commit } = none;
+        let runs = self.store.runs(None).unwrap_or_default();
+        let has = |id: &str| runs.iter().any(|run| run.git.as_ref().and_then(|git| git.commit.as_deref()) == Some(id));
+        let nearest = self.repository().and_then(|repository| repository.nearest(commit, &has));
+        let nearest = nearest.map_or_else(String::new, |(near, back)| {
+            let back = count(back, "commit");
+            format!("; `{}` ({}), {back} before it, has one", near.short(), near.subject)
+        });
+        Stop::Usage(format!(
+            "there is no run of commit {} ({}), which `{name}` is\n\
+             hint: `{command}` checks it out into a folder of its own, and runs it{nearest}",
+            commit.short(),
+            commit.subject
+        ))
+    }
+
+    fn told(&self, error: RunLookupError) -> Stop {
+        match error {
             RunLookupError::NoRuns => self.nothing(),
             RunLookupError::TooFarBack { .. } | RunLookupError::Unknown { .. } => {
                 let hint = self.elsewhere().map_or_else(String::new, |others| format!("\nhint: {others}"));
                 Stop::Usage(format!("{error}{hint}"))
             }
             other => Stop::Usage(other.to_string()),
-        })
+        }
     }
 
     /// A run that goes on or was killed, by its name or the beginning of that.

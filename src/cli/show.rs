@@ -1,6 +1,6 @@
 //! `kiln show`: a stage as the pipeline has it with its last result, or a run in readable form.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use kiln::engine::{self, Records};
@@ -18,8 +18,9 @@ use super::{Stop, project, render};
 
 #[derive(Args, Debug)]
 pub(crate) struct Show {
-    /// A stage (`train`, `train[model=5]`, `eval*`) or a run (its name or the beginning, `latest`, `latest~2`).
-    #[arg(value_name = "STAGE|RUN")]
+    /// A stage (`train`, `train[model=5]`, `eval*`), a file or folder, of which is told which run made it, wherever it lies, or a run (an id
+    /// or its beginning, `latest`, `latest~2`, a tag, a revision of Git's).
+    #[arg(value_name = "STAGE|FILE|RUN")]
     what: String,
     #[command(flatten)]
     select: Select,
@@ -98,9 +99,12 @@ pub(crate) fn show(place: &Place, args: &Show) -> Result<u8, Stop> {
             Err(stop) => stop,
         },
         // Whoever asks for a stage of a broken pipeline has to hear what is broken, and not of a run that happens to begin so.
-        Err(_) if !is_a_run(&args.what, &past) => return pipeline.map(|_| 0),
+        Err(_) if !is_a_run(&args.what, &past) && !is_a_file(&args.what) => return pipeline.map(|_| 0),
         Err(_) => Stop::Usage(String::new()),
     };
+    if !is_a_run(&args.what, &past) && is_a_file(&args.what) {
+        return super::made::show(&past, Path::new(&args.what), args.all, args.json);
+    }
     let found = past.find(&args.what);
     match found.or_else(|error| past.find_traced(&args.what).map(|run| run.record()).ok_or(error)) {
         Ok(run) => show_run(&run, args),
@@ -109,10 +113,16 @@ pub(crate) fn show(place: &Place, args: &Show) -> Result<u8, Stop> {
     }
 }
 
-/// Whether a name is certainly that of a run: `latest`, `latest~2`, or a whole id.
+/// Whether a name is certainly that of a file or folder.
+fn is_a_file(name: &str) -> bool {
+    let path = Path::new(name);
+    path.is_file() || (name.contains('/') && path.exists())
+}
+
+/// Whether a name is certainly that of a run: `latest`, `latest~2`, a whole id, or a tag.
 fn is_a_run(name: &str, past: &Past) -> bool {
     let back = name.strip_prefix("latest").is_some_and(|rest| rest.is_empty() || rest.starts_with('~'));
-    back || past.store.find_run(name, Some(&past.project)).is_ok_and(|run| run.id == name)
+    back || past.store.named_run(name, Some(&past.project)).is_ok_and(|run| run.is_some())
         || past.find_traced(name).is_some_and(|run| run.began.id == name)
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Outcome, RunId, RunRecord, RunStatus, StageRecord};
+use crate::record::{Git, Outcome, RunId, RunRecord, RunStatus, StageRecord};
 
 /// A run, in a few words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct RunSummary {
     pub profile: Option<String>,
     /// `--set` arguments, as given.
     pub set: Vec<String>,
+    /// The commit, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<Git>,
     /// How its stages fared.
     pub counts: Counts,
 }
@@ -35,6 +38,7 @@ impl From<&RunRecord> for RunSummary {
             seconds: run.seconds,
             profile: run.profile.clone(),
             set: run.set.clone(),
+            git: run.git.clone(),
             counts: Counts::of(&run.stages),
         }
     }

@@ -133,6 +133,16 @@ pub enum RunLookupError {
         /// How many there are.
         available: usize,
     },
+    /// The run of a tag has no record any more.
+    #[error(
+        "the run {run}, which is tagged `{tag}`, has no record any more\nhint: `kiln tag --delete {tag}` drops the tag"
+    )]
+    Gone {
+        /// The tag.
+        tag: String,
+        /// The run.
+        run: RunId,
+    },
     /// No run's name begins like that.
     #[error("no run is called `{name}`")]
     Unknown {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::project::Places;
 use super::{Project, Result, RunLookupError, RunSummary, Store};
-use crate::record::{RunId, RunRecord};
+use crate::record::{Git, RunId, RunRecord, RunStatus};
 
 /// A pipeline file that runs are recorded of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,29 +79,17 @@ impl Store {
         Places::new(self.root(), Some(project)).belongs(&RunSummary::of(run))
     }
 
-    /// The record of the run that a name stands for: its id, the start of it if that is enough to tell it from others, or
+    /// The record of the run that a name stands for: its id, its tag, the start of the id if that is enough to tell it from others, or
     /// `latest`, `latest~1`, ... counting back within the pipeline file. Runs are looked for there first, then in the project, then
     /// everywhere.
     ///
     /// # Errors
     /// If the name stands for none or for several, or the record is damaged.
     pub fn find_run(&self, name: &str, project: Option<&Project>) -> std::result::Result<RunRecord, RunLookupError> {
-        let mut places = Places::new(self.root(), project);
-        let with = |(run, path)| {
-            let belongs = places.belongs(&run);
-            (run, path, belongs)
-        };
-        let all: Vec<(RunSummary, PathBuf, Belongs)> = self.summaries()?.into_iter().map(with).collect();
+        let all = self.all_runs(project)?;
         let own = || all.iter().filter(|(_, _, belongs)| *belongs == Belongs::Here);
-        if let Some(back) = back(name) {
-            return match own().nth(back) {
-                Some((_, path, _)) => self.read_record(path),
-                None if own().next().is_none() => Err(RunLookupError::NoRuns),
-                None => Err(RunLookupError::TooFarBack { name: name.to_owned(), available: own().count() }),
-            };
-        }
-        if let Some((_, path, _)) = all.iter().find(|(run, _, _)| run.id == name) {
-            return self.read_record(path);
+        if let Some(path) = self.certain(name, &all)? {
+            return self.read_record(&path);
         }
         let begins = |run: &RunSummary| !name.is_empty() && run.id.starts_with(name);
         let nearest = all.iter().filter(|(run, _, _)| begins(run)).map(|(_, _, belongs)| *belongs).min();
@@ -118,6 +106,71 @@ impl Store {
                 Err(RunLookupError::Ambiguous { name: name.to_owned(), candidates })
             }
         }
+    }
+
+    /// The record of the run that a name certainly stands for: `latest` or `latest~1`, a whole id, or a tag. `None` if it is no such name.
+    ///
+    /// # Errors
+    /// As [`Self::find_run`].
+    pub fn named_run(
+        &self,
+        name: &str,
+        project: Option<&Project>,
+    ) -> std::result::Result<Option<RunRecord>, RunLookupError> {
+        let path = self.certain(name, &self.all_runs(project)?)?;
+        path.map(|path| self.read_record(&path)).transpose()
+    }
+
+    /// The newest run of a commit that tells most of it, among those that `is` picks by what the record says of Git: one that ended well
+    /// before others, one of the commit as it is before one with changes.
+    ///
+    /// # Errors
+    /// If the records cannot be listed, or the one found is damaged.
+    pub fn run_at(
+        &self,
+        is: &dyn Fn(&RunSummary, &Git) -> bool,
+    ) -> std::result::Result<Option<RunRecord>, RunLookupError> {
+        let all = self.summaries()?.into_iter();
+        let found = all.filter(|(run, _)| run.git.as_ref().is_some_and(|git| is(run, git)));
+        // The first of the best is the newest.
+        let worth = |run: &RunSummary| {
+            let dirty = run.git.as_ref().and_then(|git| git.dirty) != Some(false);
+            (run.status != RunStatus::Ok, dirty)
+        };
+        let best = found.min_by_key(|(run, _)| worth(run));
+        best.map(|(_, path)| self.read_record(&path)).transpose()
+    }
+
+    /// Every run with its record's file, and how it stands to a pipeline file; newest first.
+    fn all_runs(&self, project: Option<&Project>) -> Result<Vec<(RunSummary, PathBuf, Belongs)>> {
+        let mut places = Places::new(self.root(), project);
+        let with = |(run, path)| {
+            let belongs = places.belongs(&run);
+            (run, path, belongs)
+        };
+        Ok(self.summaries()?.into_iter().map(with).collect())
+    }
+
+    fn certain(
+        &self,
+        name: &str,
+        all: &[(RunSummary, PathBuf, Belongs)],
+    ) -> std::result::Result<Option<PathBuf>, RunLookupError> {
+        let own = || all.iter().filter(|(_, _, belongs)| *belongs == Belongs::Here);
+        if let Some(back) = back(name) {
+            return match own().nth(back) {
+                Some((_, path, _)) => Ok(Some(path.clone())),
+                None if own().next().is_none() => Err(RunLookupError::NoRuns),
+                None => Err(RunLookupError::TooFarBack { name: name.to_owned(), available: own().count() }),
+            };
+        }
+        let of = |id: &str| all.iter().find(|(run, _, _)| run.id == id).map(|(_, path, _)| path.clone());
+        if let Some(path) = of(name) {
+            return Ok(Some(path));
+        }
+        let Some(tag) = self.tags()?.into_iter().find(|tag| tag.name == name) else { return Ok(None) };
+        let gone = || RunLookupError::Gone { tag: tag.name.clone(), run: tag.run.clone() };
+        of(&tag.run).map(Some).ok_or_else(gone)
     }
 }
 

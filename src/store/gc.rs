@@ -1,6 +1,6 @@
 //! Garbage: what nobody needs any more, found by following what is kept, and deleted in an order that a crash cannot spoil.
 //!
-//! Kept are the results that the last runs of each pipeline file reached, those of named runs, those whose outputs lie in
+//! Kept are the results that the last runs of each pipeline file reached, those of runs that are named or tagged, those whose outputs lie in
 //! place in a project, the last step of each, and young ones that no run record names. All they lead to is kept with them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -19,6 +19,7 @@ use super::recorded::{Recorded, RecordedRun};
 use super::{Alone, Result, Store, StoreError, names, salvage};
 use crate::hash::tree::Node;
 use crate::hash::{ActionKey, Digest};
+use crate::record::RunId;
 
 /// A thing that is deleted before another may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,8 @@ impl Store {
     /// If the store cannot be listed.
     pub fn garbage(&self, keep: &Keep) -> Result<Garbage> {
         let recorded = self.recorded()?;
-        let chosen = chosen(&recorded, keep);
+        let tagged = self.tags()?.into_iter().map(|tag| tag.run);
+        let chosen = chosen(&recorded, keep, &tagged.collect());
         let blobs = self.objects(BLOBS)?;
         let trees = self.objects(TREES)?;
         let sizes: HashMap<Digest, u64> = blobs.iter().chain(&trees).copied().collect();
@@ -224,6 +226,7 @@ impl Store {
         garbage.records = self.old_traces(keep.unrecorded, &keep.forget);
         garbage.salvaged = self.salvaged(keep.unrecorded)?;
         for (run, chosen) in recorded.runs.iter().zip(chosen) {
+            // A tag outlives its project.
             if !chosen && (keep.drop_records || keep.forget.contains(&run.project)) {
                 let bytes = fs::metadata(&run.path).map_or(0, |metadata| metadata.len());
                 garbage.records.push((run.path.clone(), bytes));
@@ -234,12 +237,13 @@ impl Store {
 }
 
 /// Which runs are kept, in the order of the records.
-fn chosen(recorded: &Recorded, keep: &Keep) -> Vec<bool> {
+fn chosen(recorded: &Recorded, keep: &Keep, tagged: &HashSet<RunId>) -> Vec<bool> {
     let mut files: BTreeMap<(&Path, &Path), (usize, HashSet<usize>, bool)> = BTreeMap::new();
     let mut choices = Vec::with_capacity(recorded.runs.len());
     for run in &recorded.runs {
-        if keep.runs.contains(&run.id) || keep.forget.contains(&run.project) {
-            choices.push(keep.runs.contains(&run.id));
+        let named = keep.runs.contains(&run.id) || tagged.contains(&run.id);
+        if named || keep.forget.contains(&run.project) {
+            choices.push(named);
             continue;
         }
         let (count, seen, over) = files.entry((&run.project, &run.pipeline)).or_default();

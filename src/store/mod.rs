@@ -33,6 +33,7 @@ mod scratch;
 mod sharing;
 mod skim;
 mod steps;
+mod tags;
 mod trace;
 mod verify;
 mod writers;
@@ -61,6 +62,7 @@ pub use scratch::Scratch;
 pub(crate) use scratch::{is_abandoned, remove as remove_all};
 pub(crate) use sharing::share;
 pub(crate) use skim::Skimmed;
+pub use tags::Tag;
 pub use trace::{Trace, Traced, UnderWay};
 pub use verify::{Damage, Findings, Touched};
 

@@ -180,6 +180,16 @@ impl Store {
         Ok(places)
     }
 
+    /// The runs that have an output with this content, newest first.
+    ///
+    /// # Errors
+    /// If the run records cannot be listed.
+    pub fn runs_with(&self, digest: &Digest) -> Result<Vec<RunId>> {
+        let recorded = self.recorded()?;
+        let has = |made: &usize| recorded.made[*made].outputs.iter().any(|(_, output)| output == digest);
+        Ok(recorded.runs.iter().filter(|run| run.reached.iter().any(has)).map(|run| run.id.clone()).collect())
+    }
+
     /// The artifact with a digest that an action is recorded to have given, if all of it is still in the store.
     pub fn recorded_artifact(&self, key: Option<&ActionKey>, digest: &Digest, bytes: u64) -> Option<Artifact> {
         let result = key.and_then(|key| self.result(key));

@@ -45,6 +45,7 @@ mod report;
 mod rerun;
 #[cfg(feature = "stages")]
 mod resume;
+mod revisions;
 mod roles;
 mod runs;
 mod salvage;

@@ -3,6 +3,7 @@
 use kiln::compare::{History, MetricRow};
 
 use super::compare::{NONE, Section, as_markdown, as_text, status};
+use super::list::commit_of;
 use super::look::Look;
 use super::number::{self, Precision};
 use super::table::{Grid, Side};
@@ -30,7 +31,10 @@ fn section(history: &History, row: &MetricRow) -> Section {
         ("value", Side::Right),
         ("change", Side::Right),
     ];
-    let mut grid = Grid::new(1, titles);
+    // In a project without Git there is nothing to say.
+    let at_all = history.runs.iter().any(|run| run.git.is_some());
+    let commit = at_all.then_some(("commit", Side::Left));
+    let mut grid = Grid::new(1, titles.into_iter().chain(commit));
     let precision = Precision::of_column(row.values.iter().copied().flatten());
     let mut before: Option<f64> = None;
     let mut without = 0;
@@ -41,7 +45,8 @@ fn section(history: &History, row: &MetricRow) -> Section {
         };
         let change = before.map_or(NONE.to_owned(), |before| precision.change(before, value));
         let when = run.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
-        grid.row([run.id.clone(), when, status(run.status).to_owned(), precision.show(value), change]);
+        let cells = [run.id.clone(), when, status(run.status).to_owned(), precision.show(value), change];
+        grid.row(cells.into_iter().chain(at_all.then(|| commit_of(run.git.as_ref()))));
         before = Some(value);
     }
     let notes = if without > 0 { vec![format!("{} without it", number::count(without, "run"))] } else { vec![] };

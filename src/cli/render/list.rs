@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use kiln::engine::{Planned, Stale, Step};
 use kiln::kind::Role;
+use kiln::record::Git;
 use kiln::show::reason::words;
-use kiln::store::RunSummary;
+use kiln::store::{RunSummary, Tag};
 
 use super::look::Look;
 use super::names::{base, collapsed};
@@ -38,6 +39,10 @@ pub(crate) fn runs(runs: &[Listed], look: &Look) -> String {
         ("seconds", Side::Right),
         ("profile", Side::Left),
     ];
+    // In a project without Git there is nothing to say.
+    let at_all = runs.iter().any(|run| run.summary.git.is_some());
+    let commit = at_all.then_some(("commit", Side::Left));
+    let columns = columns.into_iter().chain(commit);
     let columns = columns.into_iter().chain(whose.iter().map(|(title, _, _)| (*title, Side::Left)));
     let mut grid = Grid::new(1, columns.chain([("stages", Side::Left)]));
     for Listed { summary: run, trace } in runs {
@@ -49,15 +54,43 @@ pub(crate) fn runs(runs: &[Listed], look: &Look) -> String {
         }));
         let cells = [
             run.id.clone(),
-            run.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            started(run),
             run.status.to_string(),
             format!("{:.1}", run.seconds),
             run.profile.clone().unwrap_or_default(),
         ];
+        let cells = cells.into_iter().chain(at_all.then(|| commit_of(run.git.as_ref())));
         let whose = whose.iter().map(|(_, _, of)| of(run).display().to_string());
-        grid.row(cells.into_iter().chain(whose).chain([outcomes.join(", ")]));
+        grid.row(cells.chain(whose).chain([outcomes.join(", ")]));
     }
     grid.text(look)
+}
+
+/// A commit in few letters, with a `+` if there were changes that were not committed, and its branch.
+pub(crate) fn commit_of(git: Option<&Git>) -> String {
+    let Some(git) = git else { return String::new() };
+    let commit = git.commit.as_deref().map_or("no commit", |id| id.get(..9).unwrap_or(id));
+    let dirty = if git.dirty == Some(true) { "+" } else { "" };
+    let branch = git.branch.as_ref().map_or_else(String::new, |branch| format!(" {branch}"));
+    format!("{commit}{dirty}{branch}")
+}
+
+/// A line a tag: what run it is, and of which commit.
+pub(crate) fn tags(tags: &[Tag], runs: &[RunSummary], look: &Look) -> String {
+    let titles = ["tag", "run", "started", "commit", "pipeline"].map(|title| (title, Side::Left));
+    let mut grid = Grid::new(1, titles);
+    for tag in tags {
+        let run = runs.iter().find(|run| run.id == tag.run);
+        let started = run.map_or("its record is gone".to_owned(), |run| started(run));
+        let commit = commit_of(run.and_then(|run| run.git.as_ref()));
+        let file = run.map_or_else(String::new, |run| run.pipeline.display().to_string());
+        grid.row([tag.name.clone(), tag.run.clone(), started, commit, file]);
+    }
+    grid.text(look)
+}
+
+fn started(run: &RunSummary) -> String {
+    run.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// A line a stage: kind, variants, what it needs and what it gives.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use kiln::hash::Digest;
 use kiln::kind::Role;
 use kiln::reason::Reason;
-use kiln::record::{Outcome, RunRecord, RunStatus, StageRecord};
+use kiln::record::{Git, Outcome, RunRecord, RunStatus, StageRecord};
 use kiln::show::reason::past;
 use kiln::show::script::{as_written, written};
 use serde_json::Value;
@@ -15,6 +16,7 @@ use super::names::{collapsed, escaped};
 use super::number::{self, Precision};
 use super::stand;
 use super::table::{Grid, Side};
+use crate::cli::made::{Made, Origin};
 use crate::cli::show::{LastRun, Shown};
 
 /// So many characters of a value, and so many numbers, are shown.
@@ -159,6 +161,68 @@ fn reasons(record: &StageRecord) -> Vec<Reason> {
     reasons
 }
 
+/// A commit in full, its branch, and whether there was more than the commit.
+fn commit(git: &Git) -> String {
+    let mut text = git.commit.clone().unwrap_or_else(|| "none yet".to_owned());
+    text.extend(git.branch.iter().map(|branch| format!(" on {branch}")));
+    text += match git.dirty {
+        Some(true) => ", with changes that were not committed",
+        Some(false) => "",
+        None => ", perhaps with changes that were not committed",
+    };
+    text
+}
+
+/// Where a file comes from: the stage, its parameters, the run, the commit.
+pub(crate) fn origin(origin: &Origin<'_>, all: bool, look: &Look) -> String {
+    let Made { run, stage, output } = &origin.made;
+    let mut text = format!("{}  {}\n", look.bold(&origin.file.display().to_string()), origin.digest);
+    let place = stage.outputs.get(*output).map(|output| stand::shown(&output.path)).unwrap_or_default();
+    let how = match stage.outcome {
+        Outcome::Executed => "executed by",
+        _ => "known since",
+    };
+    let started = run.started.strftime("%Y-%m-%d %H:%M:%S UTC");
+    let mut rows = vec![
+        ["output".to_owned(), format!("{}.{output} ({place})", stage.name)],
+        [how.to_owned(), format!("run {} ({started})", run.id)],
+        ["pipeline".to_owned(), run.project.join(&run.pipeline).display().to_string()],
+    ];
+    rows.extend(run.git.iter().map(|git| ["commit".to_owned(), commit(git)]));
+    rows.extend(run.profile.iter().map(|profile| ["profile".to_owned(), profile.clone()]));
+    let others: Vec<&str> = origin.runs.iter().map(|run| run.id.as_str()).filter(|id| *id != run.id).collect();
+    if let Some(newest) = others.first() {
+        rows.push(["in".to_owned(), format!("{}, the newest {newest}", number::count(others.len(), "other run"))]);
+    }
+    text += &section("made by", &rows, look);
+    let uses = stage.uses.as_ref().map_or("command", |_| "parameters");
+    let shown = Shown {
+        name: stage.name.clone(),
+        uses: stage.uses.clone(),
+        params: stage.params.clone(),
+        shell: None,
+        inputs: vec![],
+        outputs: vec![],
+        last: None,
+    };
+    text += &section(uses, &parameters(&shown), look);
+    let inputs: Vec<[String; 2]> = stage.inputs.iter().map(|(name, digests)| [name.clone(), inputs(digests)]).collect();
+    text += &section("inputs", &inputs, look);
+    if all {
+        let number = |(name, value): (&String, &f64)| [escaped(name), Precision::of([*value]).show(*value)];
+        text += &section("metrics", &stage.metrics.iter().map(number).collect::<Vec<_>>(), look);
+    }
+    text
+}
+
+fn inputs(digests: &[Digest]) -> String {
+    let mut shown: Vec<String> = digests.iter().take(NUMBERS).map(Digest::short).collect();
+    if digests.len() > NUMBERS {
+        shown.push(format!("and {} more", digests.len() - NUMBERS));
+    }
+    shown.join(" ")
+}
+
 /// A run: what it was asked, on what, and what became of its stages.
 pub(crate) fn run(run: &RunRecord, all: bool, look: &Look) -> String {
     let status = match run.status {
@@ -178,6 +242,7 @@ pub(crate) fn run(run: &RunRecord, all: bool, look: &Look) -> String {
             format!("{}, {}, kiln {}", run.host.name, number::count(run.host.cpus, "processor"), run.host.kiln),
         ],
     ];
+    rows.extend(run.git.iter().map(|git| ["commit".to_owned(), commit(git)]));
     rows.extend(run.profile.iter().map(|profile| ["profile".to_owned(), profile.clone()]));
     rows.extend(run.set.iter().map(|set| ["set".to_owned(), one_line(set)]));
     if let Value::Object(params) = &run.params {
