@@ -60,6 +60,11 @@ test-faults ROUNDS="300":
 test-memory:
     cargo test --workspace --test it -- --ignored the_kernel_kills_for_memory
 
+# The templates for CI, by what GitHub's and GitLab's formats allow, in a throwaway environment.
+check-ci:
+    uvx check-jsonschema --builtin-schema vendor.github-workflows docs/ci/github.yml
+    uvx check-jsonschema --builtin-schema vendor.gitlab-ci docs/ci/gitlab.yml
+
 # Random files for everything that reads one, at length.
 test-fuzz FILES="100000":
     KILN_TEST_FUZZ={{FILES}} cargo test --workspace --test fuzz -- --nocapture

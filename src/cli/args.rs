@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::ci::Ci;
 use super::history::History;
 use super::list::List;
 use super::log::Log;
@@ -64,6 +65,8 @@ pub(crate) enum Command {
     Outputs(Outputs),
     /// Compare runs: metrics, parameters, and what was executed and why.
     Compare(Compare),
+    /// Tell what a change did as one Markdown text for a pull request, and post or update it as a comment.
+    Ci(Ci),
     /// Follow a metric over the runs.
     History(History),
     /// Give a run a name, under which `gc` keeps it; without a run, list those names.

@@ -3,6 +3,7 @@
 mod args;
 mod at_commit;
 mod checkout;
+mod ci;
 mod claim;
 mod compare;
 mod completions;
@@ -89,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Log(args) => log::log(&place, args),
         Command::Outputs(args) => outputs::outputs(&place, args),
         Command::Compare(args) => compare::compare(&place, args),
+        Command::Ci(args) => ci::ci(&place, args),
         Command::History(args) => history::history(&place, args),
         Command::Tag(args) => tag::tag(&place, args),
         Command::Runs(args) => runs::runs(&place, args),

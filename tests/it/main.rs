@@ -6,6 +6,7 @@ mod beside;
 mod bounds;
 mod browser;
 mod checkout;
+mod ci;
 mod claim;
 mod commands;
 mod compared;

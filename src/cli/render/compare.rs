@@ -162,7 +162,7 @@ fn run_columns(runs: &[RunSummary], side: Side) -> impl Iterator<Item = (String,
 }
 
 /// Changed parameters of the pipeline and of its stages; variants with the same change share a row.
-fn parameters(comparison: &Comparison, all: bool) -> Section {
+pub(super) fn parameters(comparison: &Comparison, all: bool) -> Section {
     let head = [("of".to_owned(), Side::Left), ("parameter".to_owned(), Side::Left)];
     let mut grid = Grid::new(2, head.into_iter().chain(run_columns(&comparison.runs, Side::Left)));
     let cells = |path: String, change: &Change| {
@@ -243,7 +243,7 @@ fn cut<T>(rows: &mut Vec<T>, all: bool) -> Vec<String> {
 }
 
 /// What became of the stages in the last run, and what of them differs from the others.
-fn stages(stages: &[StageDiff], all: bool) -> Section {
+pub(super) fn stages(stages: &[StageDiff], all: bool) -> Section {
     let titles = ["stage", "outcome", "key", "outputs", "why"].map(|title| (title, Side::Left));
     let mut grid = Grid::new(1, titles).wrapping(4);
     let told = stages.iter().filter(|stage| all || !stage.unchanged());
@@ -312,7 +312,7 @@ fn brief(all: &[String]) -> String {
 }
 
 /// Numbers in every run; those that are the same are counted only.
-fn metrics(rows: &[MetricRow], runs: &[RunSummary], all: bool) -> Section {
+pub(super) fn metrics(rows: &[MetricRow], runs: &[RunSummary], all: bool) -> Section {
     let head = [("stage".to_owned(), Side::Left), ("metric".to_owned(), Side::Left)];
     let head = head.into_iter().chain(run_columns(runs, Side::Right));
     let mut grid = Grid::new(2, head.chain([("delta".to_owned(), Side::Right)]));

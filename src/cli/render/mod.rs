@@ -1,6 +1,7 @@
 //! Everything a person sees on the terminal: text from data, and the only place that writes to stdout and stderr.
 
 pub(crate) mod checkout;
+pub(crate) mod ci;
 pub(crate) mod compare;
 pub(crate) mod determinism;
 mod diagnostic;
