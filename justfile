@@ -52,6 +52,10 @@ bench-radius *ARGS:
 bench-engine *ARGS:
     python3 bench/engine.py {{ARGS}}
 
+# Projects of DVC's imported, edited, and executed by DVC and Kiln side by side: `just bench-dvc --speed 100 NAME=GITDIR`.
+bench-dvc *ARGS:
+    python3 bench/dvc.py {{ARGS}}
+
 # kill -9 at random moments, hundreds of times; a log of 10 GB; disks that fill up.
 test-faults ROUNDS="300":
     KILN_TEST_KILLS={{ROUNDS}} KILN_TEST_LOG_BYTES=10000000000 cargo test --workspace --test it -- kills:: disk:: damage:: faults:: limits:: guard:: --nocapture

@@ -17,6 +17,7 @@ pub mod events;
 mod failure;
 mod git;
 pub mod hash;
+mod import;
 mod interrupt;
 mod journal;
 mod json_number;

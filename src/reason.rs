@@ -92,6 +92,11 @@ pub enum Reason {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         failure: Option<Box<Failure>>,
     },
+    /// Its result was not made by Kiln: an import took it over from another tool.
+    Adopted {
+        /// The tool.
+        from: String,
+    },
     /// A sentence, from a record that has nothing else.
     Told {
         /// The sentence.

@@ -70,6 +70,7 @@ fn result(artifact: Artifact) -> ActionResult {
         complaints: vec![],
         seconds: 0.1,
         resumed: None,
+        adopted: None,
         created: "2026-07-26T10:15:00Z".parse().unwrap(),
         host: "here".into(),
     }

@@ -89,6 +89,12 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Make a small working pipeline to begin with; what is there stays as it is.
     Init(Init),
+    /// Make a pipeline of another tool's project, and take over its results.
+    #[command(subcommand)]
+    Import(Import),
+    /// Write another tool's files for the pipeline, as up to date as it is.
+    #[command(subcommand)]
+    Export(Export),
     /// Print the JSON Schema of the pipeline file, for editors.
     Schema,
     /// Print a script that completes the command line in a shell.
@@ -274,6 +280,44 @@ pub(crate) struct Init {
     /// Where; made if it is not there [default: here].
     #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
     pub(crate) folder: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// Read dvc.yaml, dvc.lock, parameters and .dvc files; write pipeline.yaml and say what does not carry over.
+    Dvc(ImportDvc),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Export {
+    /// Write dvc.yaml, unless the project has one of its own, and dvc.lock, so that `dvc status` finds nothing to do.
+    Dvc(ExportDvc),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExportDvc {
+    /// Write nothing: print the dvc.yaml, or say which locks would be written.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ImportDvc {
+    /// The project of DVC's [default: here].
+    #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
+    pub(crate) folder: PathBuf,
+    /// Write nothing: print the pipeline, and what there is to say of it.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Take over results as well of which dvc.lock shows that it may be no record of how they were made.
+    #[arg(long)]
+    pub(crate) trust: bool,
+    /// Write the pipeline file even where it was edited since the last import.
+    #[arg(long)]
+    pub(crate) force_overwrite: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

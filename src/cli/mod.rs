@@ -9,10 +9,12 @@ mod compare;
 mod completions;
 mod determinism;
 mod discover;
+mod export;
 mod follow;
 mod gc;
 mod graph;
 mod history;
+pub(crate) mod import;
 mod init;
 mod kinds;
 mod list;
@@ -102,6 +104,8 @@ pub fn main() -> ExitCode {
         Command::Trace(args) => trace::trace(&place, args),
         Command::Verify(args) => verify::verify(&place, args),
         Command::Init(args) => init::init(args),
+        Command::Import(args::Import::Dvc(args)) => import::dvc(&place, cli.place.file.is_some(), args),
+        Command::Export(args::Export::Dvc(args)) => export::dvc(&place, args),
         Command::Schema => schema::schema(),
         Command::Completions(args) => completions::completions(args),
         Command::Worker => return worker(),

@@ -31,6 +31,7 @@ pub fn words(reason: &Reason) -> String {
         Reason::Killed => "under way when the run was killed".into(),
         Reason::Unreadable { why } => why.clone(),
         Reason::Failed { error, .. } => error.clone(),
+        Reason::Adopted { from } => format!("adopted from {from}, not executed here"),
         Reason::Told { text } => text.clone(),
     }
 }

@@ -48,6 +48,57 @@ impl Store {
         self.insert_listing(&Listing::new(entries?))
     }
 
+    /// Takes a copy of a file or a folder into the store; what is at the path stays.
+    ///
+    /// # Errors
+    /// As [`Self::capture`].
+    pub fn take_copy(&self, path: &Path) -> Result<Artifact> {
+        let metadata = fs::metadata(path).map_err(StoreError::io("read", path))?;
+        if !metadata.is_dir() {
+            return self.take_file(path, metadata.permissions().mode() & 0o100 != 0);
+        }
+        let entries: Result<Vec<(PathBuf, Node)>> = tree::walk(path, Extent::Everything)?
+            .into_par_iter()
+            .map(|(relative, found)| {
+                let node = match found {
+                    Found::Link { target } => Node::Link { target },
+                    Found::Folder => Node::Folder,
+                    Found::File => {
+                        let from = path.join(&relative);
+                        let metadata = fs::metadata(&from).map_err(StoreError::io("read", &from))?;
+                        node_of(self.take_file(&from, metadata.permissions().mode() & 0o100 != 0)?)
+                    }
+                };
+                Ok((relative, node))
+            })
+            .collect();
+        self.insert_listing(&Listing::new(entries?))
+    }
+
+    /// Takes copies of files into the store as those of a folder: each by its path there, and where it lies now.
+    ///
+    /// # Errors
+    /// As [`Self::capture`].
+    pub fn take_files(&self, files: &[(PathBuf, PathBuf)]) -> Result<Artifact> {
+        let take =
+            |(relative, from): &(PathBuf, PathBuf)| Ok((relative.clone(), node_of(self.take_file(from, false)?)));
+        let entries: Result<Vec<(PathBuf, Node)>> = files.par_iter().map(take).collect();
+        self.insert_listing(&Listing::new(entries?))
+    }
+
+    /// Takes a copy of a file into the store.
+    ///
+    /// # Errors
+    /// As [`Self::capture`].
+    pub fn take_file(&self, path: &Path, executable: bool) -> Result<Artifact> {
+        self.interrupt().check().map_err(StoreError::io("capture", path))?;
+        let real = fs::canonicalize(path).map_err(StoreError::io("read", path))?;
+        let temporary = self.staging()?.fresh();
+        let (digest, bytes) = self.copy_in(&real, &temporary, path)?;
+        self.place(&temporary, &self.blob_path(&digest), &digest)?;
+        Ok(Artifact { digest, tree: false, bytes, executable })
+    }
+
     fn adopt_from(&self, file: &Path) -> Result<Node> {
         let metadata = fs::symlink_metadata(file).map_err(StoreError::io("capture", file))?;
         let Artifact { digest, bytes, executable, .. } = self.adopt(file, &metadata)?;
@@ -108,6 +159,10 @@ impl Store {
         let after = file.metadata().ok()?;
         (Stamp::of(&before) == Stamp::of(&after) && after.nlink() == 1).then_some((digest, before.len()))
     }
+}
+
+fn node_of(artifact: Artifact) -> Node {
+    Node::File { digest: artifact.digest, bytes: artifact.bytes, executable: artifact.executable }
 }
 
 /// Copies a regular file into a sealed new one, hashing what is written. Errors speak of `name`.

@@ -20,6 +20,7 @@ fn filled(count: usize) -> (tempfile::TempDir, Store) {
         let manifest = Manifest::uses("test", "", n.into());
         let result = ActionResult {
             resumed: None,
+            adopted: None,
             outputs: BTreeMap::from([("out".to_owned(), store.capture(&path).unwrap())]),
             metrics: BTreeMap::new(),
             unread: false,
@@ -93,6 +94,7 @@ fn of_the_steps_on_the_way_to_what_is_kept_the_last_is_kept() {
         let content = store.insert_bytes(manifest.text().as_bytes()).unwrap();
         let result = ActionResult {
             resumed: None,
+            adopted: None,
             outputs: BTreeMap::from([("out".to_owned(), content)]),
             metrics: BTreeMap::new(),
             unread: false,

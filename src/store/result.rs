@@ -25,6 +25,8 @@ pub struct ActionResult {
     pub seconds: f64,
     /// What it went on from, if it did not begin at the beginning.
     pub resumed: Option<Resumed>,
+    /// The tool whose result it is, if an import took it over.
+    pub adopted: Option<String>,
     /// When it ended.
     pub created: Timestamp,
     /// The machine.
@@ -42,6 +44,7 @@ impl ActionResult {
             complaints: vec![],
             seconds: 0.0,
             resumed: None,
+            adopted: None,
             created: Timestamp::now(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         }
@@ -80,6 +83,7 @@ const DURABLE: u8 = 1;
 const RESUMED: u8 = 2;
 const UNREAD: u8 = 4;
 const COMPLAINTS: u8 = 8;
+const ADOPTED: u8 = 16;
 
 /// The head of a result's frame. Its body is the manifest's text.
 pub(super) fn encode(key: &ActionKey, origin: Origin, result: &ActionResult) -> Vec<u8> {
@@ -88,7 +92,8 @@ pub(super) fn encode(key: &ActionKey, origin: Origin, result: &ActionResult) -> 
     out.extend_from_slice(&origin.boot.to_le_bytes());
     let flag = |holds: bool, flag: u8| if holds { flag } else { 0 };
     let complaints = flag(!result.complaints.is_empty(), COMPLAINTS);
-    let rest = flag(result.resumed.is_some(), RESUMED) | flag(result.unread, UNREAD);
+    let adopted = flag(result.adopted.is_some(), ADOPTED);
+    let rest = flag(result.resumed.is_some(), RESUMED) | flag(result.unread, UNREAD) | adopted;
     out.push(flag(origin.durable, DURABLE) | rest | complaints);
     out.extend_from_slice(&result.created.as_second().to_le_bytes());
     out.extend_from_slice(&result.created.subsec_nanosecond().to_le_bytes());
@@ -114,6 +119,9 @@ pub(super) fn encode(key: &ActionKey, origin: Origin, result: &ActionResult) -> 
     if complaints != 0 {
         put_count(&mut out, result.complaints.len());
         result.complaints.iter().for_each(|complaint| put_text(&mut out, complaint));
+    }
+    if let Some(adopted) = &result.adopted {
+        put_text(&mut out, adopted);
     }
     out
 }
@@ -157,7 +165,9 @@ pub(super) fn decode(head: &[u8]) -> Option<(Origin, ActionResult)> {
             complaints.push(from.text()?);
         }
     }
-    let result = ActionResult { outputs, metrics, unread, warnings, complaints, seconds, resumed, created, host };
+    let adopted = if flags & ADOPTED == 0 { None } else { Some(from.text()?) };
+    let result =
+        ActionResult { outputs, metrics, unread, warnings, complaints, seconds, resumed, adopted, created, host };
     from.0.is_empty().then_some((origin, result))
 }
 
@@ -196,19 +206,23 @@ mod tests {
             prop::collection::vec(".{0,5}", 0..3),
             0.0..1e9,
             prop::option::of(resumed),
+            prop::option::of(".{0,5}"),
             (-1_000_000_000_000i64..1_000_000_000_000).prop_map(|ms| Timestamp::from_millisecond(ms).unwrap()),
             ".{0,5}",
         )
-            .prop_map(|(outputs, metrics, unread, complaints, seconds, resumed, created, host)| ActionResult {
-                outputs,
-                metrics,
-                unread,
-                warnings: vec![],
-                complaints,
-                seconds,
-                resumed,
-                created,
-                host,
+            .prop_map(|(outputs, metrics, unread, complaints, seconds, resumed, adopted, created, host)| {
+                ActionResult {
+                    outputs,
+                    metrics,
+                    unread,
+                    warnings: vec![],
+                    complaints,
+                    seconds,
+                    resumed,
+                    adopted,
+                    created,
+                    host,
+                }
             })
     }
 

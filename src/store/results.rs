@@ -334,6 +334,7 @@ mod tests {
             complaints: vec![],
             seconds: 0.5,
             resumed: None,
+            adopted: None,
             created: Timestamp::UNIX_EPOCH,
             host: String::new(),
         }

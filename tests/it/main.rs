@@ -25,6 +25,7 @@ mod gc;
 mod git;
 mod guard;
 mod hints;
+mod import;
 mod init;
 mod kills;
 mod kinds;

@@ -10,6 +10,7 @@ pub(crate) mod gates;
 pub(crate) mod gc;
 pub(crate) mod graph;
 pub(crate) mod history;
+pub(crate) mod import;
 pub(crate) mod kinds;
 pub(crate) mod list;
 pub(crate) mod look;

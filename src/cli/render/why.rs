@@ -203,5 +203,8 @@ fn row(part: &Part) -> [String; 3] {
 fn executed(origin: &Origin) -> String {
     let by = origin.run.as_ref().map_or(String::new(), |run| format!(" by run {run}"));
     let ended = origin.ended.strftime("%Y-%m-%d %H:%M:%S UTC");
+    if let Some(from) = &origin.adopted {
+        return format!("adopted from {from} on {}, {ended}, not executed here", one_line(&origin.host));
+    }
     format!("executed{by} on {}, {ended}, in {}", one_line(&origin.host), number::duration(origin.seconds))
 }

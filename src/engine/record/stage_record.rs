@@ -7,6 +7,7 @@ use petgraph::Direction;
 use crate::engine::decide::decision::Decision;
 use crate::engine::executor::failure::Failed;
 use crate::pipeline::{Body, Command, Pipeline, Stage, StageId};
+use crate::reason::Reason;
 use crate::record::{Outcome, OutputRecord, StageRecord};
 use crate::store::ActionResult;
 
@@ -78,6 +79,7 @@ pub(crate) fn complete(
     record.outcome = outcome;
     record.executed_seconds = (result.seconds > 0.0).then_some(result.seconds);
     record.resumed = result.resumed.clone();
+    record.because(result.adopted.iter().map(|from| Reason::Adopted { from: from.clone() }));
     record.metrics = result.metrics.clone();
     record.warnings = result.all_warnings();
     record.outputs = pipeline.stages[id.0]

@@ -74,6 +74,9 @@ pub struct Origin {
     pub host: String,
     /// How long it took.
     pub seconds: f64,
+    /// The tool whose result it is, if it was taken over and not executed here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<String>,
 }
 
 /// What of one stage is not what it was.

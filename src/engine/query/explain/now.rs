@@ -112,6 +112,7 @@ impl Now<'_> {
                 ended: result.created,
                 host: result.host.clone(),
                 seconds: result.seconds,
+                adopted: result.adopted.clone(),
             });
         }
         Some(explanation)

@@ -51,6 +51,7 @@ pub fn explain_past(
             ended: result.created,
             host: result.host,
             seconds: result.seconds,
+            adopted: result.adopted,
         }),
     })
 }

@@ -1,0 +1,330 @@
+//! Taking over results: which entries of `dvc.lock` are what they say, and may be believed.
+//!
+//! An entry is good if its command, dependencies, parameters and outputs are what the project has now. DVC takes the contents of
+//! dependencies after the command has run, so even a good one is no proof; where it shows that it can be no record of what was used, it is
+//! taken only if the user trusts it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::cache::Caches;
+use super::context::join;
+use super::data;
+use super::digest::{self, Hash, Member};
+use super::file::{File, Out, Variant};
+use super::lock::{self, Entry, Locked};
+use super::note::{Notes, Refused};
+use super::outputs::Written;
+use super::params;
+use super::plan::{MARKS, Planned};
+use crate::engine;
+use crate::hash::Artifact;
+use crate::pipeline::{Pipeline, StageId};
+use crate::store::{Store, StoreError};
+
+/// A stage of DVC's, and what its lock is worth.
+pub(super) struct Candidate {
+    /// DVC's name, with the folder where it is not the project's.
+    pub(super) name: String,
+    /// Kiln's name.
+    pub(super) kiln: String,
+    pub(super) labels: Vec<(String, String)>,
+    /// `Ok` with the doubts, or why the entry is not good.
+    pub(super) standing: Result<Vec<String>, String>,
+    /// The outputs, by their paths: where they lie now.
+    pub(super) outs: BTreeMap<String, Lies>,
+}
+
+/// Where an output lies.
+#[derive(Clone, Debug)]
+pub(super) enum Lies {
+    /// At its place in the project.
+    InPlace,
+    /// A file of DVC's cache.
+    Cached(PathBuf, bool),
+    /// Files of DVC's cache, by their paths in the folder.
+    CachedFolder(Vec<(PathBuf, PathBuf)>),
+    /// A mark that DVC knows nothing of.
+    Mark,
+}
+
+/// Looks at every stage's entry.
+pub(super) fn candidates(
+    root: &Path,
+    files: &[File],
+    planned: &[Planned<'_>],
+    caches: &Caches,
+) -> Result<Vec<Candidate>, Refused> {
+    let mut locks: BTreeMap<&Path, Vec<Entry>> = BTreeMap::new();
+    for file in files {
+        locks.insert(&file.path, lock::read(root, &file.path.with_file_name("dvc.lock"))?);
+    }
+    let written = Written::of(files);
+    // Of what stages write the locks say what it was, also where nothing lies in the project.
+    let mut made: BTreeMap<String, Hash> = BTreeMap::new();
+    for stage in planned {
+        for variant in &stage.stage.variants {
+            let entry = locks[stage.file.path.as_path()].iter().find(|entry| entry.name == variant.name);
+            for out in entry.iter().flat_map(|entry| &entry.outs) {
+                if let Some(hash) = &out.hash {
+                    made.insert(join(&variant.wdir, &out.path), hash.clone());
+                }
+            }
+        }
+    }
+    let looking = Looking { root, caches, written: &written, made: &made };
+    let mut all: Vec<(&Planned<'_>, &Variant)> = Vec::new();
+    for stage in planned.iter().filter(|planned| !planned.stage.frozen) {
+        all.extend(stage.stage.variants.iter().map(|variant| (stage, variant)));
+    }
+    let candidates = all.par_iter().map(|(planned, variant)| {
+        let entries = &locks[planned.file.path.as_path()];
+        let entry = entries.iter().find(|entry| entry.name == variant.name);
+        let mut outs = BTreeMap::new();
+        let standing = match entry {
+            None => Err("dvc.lock does not know it".to_owned()),
+            Some(entry) => looking.standing(variant, entry, &mut outs),
+        };
+        if variant.outs.is_empty() {
+            let labels: String = variant.labels.iter().map(|(_, label)| format!("-{label}")).collect();
+            outs.insert(format!("{MARKS}/{}{labels}", planned.name), Lies::Mark);
+        }
+        let folder = &planned.file.folder;
+        let name = if folder.is_empty() { variant.name.clone() } else { format!("{folder}/dvc.yaml:{}", variant.name) };
+        Candidate { name, kiln: planned.name.clone(), labels: variant.labels.clone(), standing, outs }
+    });
+    Ok(candidates.collect())
+}
+
+struct Looking<'a> {
+    root: &'a Path,
+    caches: &'a Caches,
+    written: &'a Written<'a>,
+    made: &'a BTreeMap<String, Hash>,
+}
+
+impl Looking<'_> {
+    fn standing(
+        &self,
+        variant: &Variant,
+        entry: &Entry,
+        outs: &mut BTreeMap<String, Lies>,
+    ) -> Result<Vec<String>, String> {
+        let mut doubts = Vec::new();
+        let mut gone = None;
+        for out in &variant.outs {
+            match self.out(out, variant, entry) {
+                Ok(lies) => drop(outs.insert(out.item.path.clone(), lies)),
+                Err(why) => gone = gone.or(Some(why)),
+            }
+            if out.persist {
+                doubts.push(format!("`{}` is kept between runs, so it may come of more than this run", out.item.path));
+            }
+        }
+        let commands: Vec<String> = variant.commands.iter().map(|command| command.resolved()).collect();
+        if commands != entry.commands || variant.listed != entry.listed {
+            return Err("its command is not the one in dvc.lock".into());
+        }
+        for dep in &variant.deps {
+            let known = Entry::find(&entry.deps, &variant.wdir, &dep.path);
+            let known = known.ok_or_else(|| format!("its dependency `{}` is not in dvc.lock", dep.path))?;
+            self.is_what_it_was(&dep.path, known)?;
+        }
+        for file in &variant.params {
+            let now = params::file(self.root, &file.path).map_err(|refused| refused.to_string())?;
+            let known = entry.params.iter().find(|(path, _)| join(&variant.wdir, path) == file.path);
+            let known = known.map(|(_, values)| values);
+            let changed = |key: &str| format!("the parameter `{key}` of `{}` is not what dvc.lock says", file.path);
+            if file.keys.is_empty() {
+                if !known.is_some_and(|known| now.entries().len() == known.entries().len() && known.same(&now)) {
+                    return Err(format!("`{}` is not what dvc.lock says", file.path));
+                }
+                continue;
+            }
+            for key in &file.keys {
+                let value = params::value(&now, key).ok_or_else(|| format!("`{}` has no `{key}`", file.path))?;
+                match known.and_then(|known| known.get(key)) {
+                    Some(before) if before.same(value) => {}
+                    _ => return Err(changed(key)),
+                }
+            }
+        }
+        if let Some(why) = gone {
+            return Err(why);
+        }
+        self.doubts(variant, entry, &mut doubts);
+        Ok(doubts)
+    }
+
+    /// Where an output lies that is what the lock says.
+    fn out(&self, out: &Out, variant: &Variant, entry: &Entry) -> Result<Lies, String> {
+        let path = &out.item.path;
+        let known = Entry::find(&entry.outs, &variant.wdir, path);
+        let known = known.ok_or_else(|| format!("its output `{path}` is not in dvc.lock"))?;
+        let hash = known.hash.as_ref();
+        let hash = hash.ok_or_else(|| format!("dvc.lock does not say what its output `{path}` is"))?;
+        self.find(path, hash, known.executable)
+    }
+
+    /// What shows that an entry was made under another declaration.
+    fn doubts(&self, variant: &Variant, entry: &Entry, doubts: &mut Vec<String>) {
+        let paths = |list: &[Locked]| list.iter().map(|item| join(&variant.wdir, &item.path)).collect::<Vec<_>>();
+        for path in paths(&entry.deps) {
+            if !variant.deps.iter().any(|dep| dep.path == path) {
+                doubts.push(format!("it was made with the dependency `{path}`, which dvc.yaml no longer names"));
+            }
+        }
+        for path in paths(&entry.outs) {
+            if !variant.outs.iter().any(|out| out.item.path == path) {
+                doubts.push(format!("it made `{path}`, too, which dvc.yaml no longer names"));
+            }
+        }
+        for (file, values) in &entry.params {
+            let path = join(&variant.wdir, file);
+            let Some(now) = variant.params.iter().find(|params| params.path == path) else {
+                doubts.push(format!("it was made with parameters of `{path}`, which dvc.yaml no longer names"));
+                continue;
+            };
+            for gone in values.entries().iter().filter(|entry| !now.keys.is_empty() && !now.keys.contains(&entry.key)) {
+                doubts.push(format!("it was made with the parameter `{}`, which dvc.yaml no longer names", gone.key));
+            }
+        }
+    }
+
+    fn is_what_it_was(&self, path: &str, known: &Locked) -> Result<(), String> {
+        let Some(hash) = &known.hash else {
+            return Err(format!("dvc.lock does not say what its dependency `{path}` was"));
+        };
+        let other = || format!("its dependency `{path}` is not what dvc.lock says");
+        if self.written.exactly(path) {
+            // What another stage made: that one's entry is looked at by itself.
+            return if self.made.get(path) == Some(hash) { Ok(()) } else { Err(other()) };
+        }
+        let mut found =
+            digest::of_path(self.root, path, hash.folded).map_err(|e| format!("cannot read `{path}`: {e}"))?;
+        if let Some(outer) = self.written.around(path).filter(|_| found.is_none()) {
+            found = self.within(outer, path);
+        }
+        match found {
+            Some(found) if found == *hash => Ok(()),
+            Some(_) => Err(other()),
+            None => Err(format!("its dependency `{path}` is not there")),
+        }
+    }
+
+    /// What lies in a folder that another stage made, by DVC's list of it.
+    fn within(&self, outer: &str, path: &str) -> Option<Hash> {
+        let whole = self.made.get(outer)?;
+        let members = self.caches.members(whole)?;
+        let inner = path.strip_prefix(outer)?.strip_prefix('/')?;
+        if let Some(member) = members.iter().find(|member| member.relative == inner) {
+            return Some(Hash { md5: member.md5.clone(), folded: whole.folded });
+        }
+        let below = members.into_iter().filter_map(|member| {
+            let relative = member.relative.strip_prefix(inner)?.strip_prefix('/')?.to_owned();
+            Some(Member { relative, md5: member.md5 })
+        });
+        let below: Vec<Member> = below.collect();
+        let md5 = digest::of_bytes(digest::listing(&below).as_bytes()) + ".dir";
+        (!below.is_empty()).then_some(Hash { md5, folded: whole.folded })
+    }
+
+    fn find(&self, path: &str, hash: &Hash, executable: bool) -> Result<Lies, String> {
+        let here = digest::of_path(self.root, path, hash.folded).map_err(|e| format!("cannot read `{path}`: {e}"))?;
+        if here.as_ref() == Some(hash) {
+            return Ok(Lies::InPlace);
+        }
+        let gone = || {
+            let state = if here.is_some() { "is not what dvc.lock says" } else { "is gone" };
+            format!("its output `{path}` {state}, and DVC's cache does not have it")
+        };
+        if !hash.is_folder() {
+            return self.caches.object(hash).map(|from| Lies::Cached(from, executable)).ok_or_else(gone);
+        }
+        let members = self.caches.members(hash).ok_or_else(gone)?;
+        let files = members.into_iter().map(|member| {
+            let from = self.caches.object(&Hash { md5: member.md5, folded: hash.folded })?;
+            Some((PathBuf::from(member.relative), from))
+        });
+        files.collect::<Option<Vec<_>>>().map(Lies::CachedFolder).ok_or_else(gone)
+    }
+}
+
+/// Puts outputs of frozen stages in place that are missing: they are sources.
+pub(super) fn frozen(
+    root: &Path,
+    files: &[File],
+    caches: &Caches,
+    put: bool,
+    notes: &mut Notes,
+) -> Result<(), Refused> {
+    for file in files {
+        let lock = file.path.with_file_name("dvc.lock");
+        let entries = lock::read(root, &lock)?;
+        for variant in file.stages.iter().filter(|stage| stage.frozen).flat_map(|stage| &stage.variants) {
+            let entry = entries.iter().find(|entry| entry.name == variant.name);
+            for out in entry.iter().flat_map(|entry| &entry.outs) {
+                let path = join(&variant.wdir, &out.path);
+                if let Some(hash) = out.hash.as_ref().filter(|_| !root.join(&path).exists()) {
+                    data::restore(root, &lock, &path, hash, out.executable, caches, put, out.at, notes);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes the outputs of candidates into the store, for the stages of a pipeline that write them.
+pub(super) fn take_in(
+    store: &Store,
+    pipeline: &Pipeline,
+    candidates: &[Candidate],
+    trust: bool,
+) -> Result<BTreeMap<StageId, BTreeMap<String, Artifact>>, StoreError> {
+    let mut places: BTreeMap<&str, (StageId, &str)> = BTreeMap::new();
+    for (id, stage) in pipeline.stages.iter().enumerate() {
+        for (port, output) in &stage.outputs {
+            if let Some(path) = output.path.to_str() {
+                places.insert(path, (StageId(id), port));
+            }
+        }
+    }
+    let good = |candidate: &&Candidate| candidate.standing.as_ref().is_ok_and(|doubts| trust || doubts.is_empty());
+    let jobs: Vec<(StageId, &str, &str, &Lies)> = candidates
+        .iter()
+        .filter(good)
+        .flat_map(|candidate| &candidate.outs)
+        .filter_map(|(path, lies)| places.get(path.as_str()).map(|(id, port)| (*id, *port, path.as_str(), lies)))
+        .collect();
+    let taken: Result<Vec<_>, StoreError> = jobs
+        .par_iter()
+        .map(|(id, port, path, lies)| {
+            let artifact = match lies {
+                Lies::InPlace => store.take_copy(&pipeline.root.join(path)),
+                Lies::Cached(from, executable) => store.take_file(from, *executable),
+                Lies::CachedFolder(files) => store.take_files(files),
+                Lies::Mark => store.insert_bytes(b""),
+            }?;
+            Ok((*id, (*port).to_owned(), artifact))
+        })
+        .collect();
+    let mut all: BTreeMap<StageId, BTreeMap<String, Artifact>> = BTreeMap::new();
+    for (id, port, artifact) in taken? {
+        all.entry(id).or_default().insert(port, artifact);
+    }
+    // Only whole results are results.
+    all.retain(|id, outputs| outputs.len() == pipeline.stages[id.0].outputs.len());
+    Ok(all)
+}
+
+/// Makes known that outputs of stages whose results are not taken over are DVC's as they lie in the project: a run may replace them.
+pub(super) fn give_up(store: &Store, root: &Path, candidates: &[&Candidate]) -> Result<(), StoreError> {
+    candidates.par_iter().try_for_each(|candidate| {
+        let in_place = candidate.outs.iter().filter(|(_, lies)| matches!(lies, Lies::InPlace));
+        let taken = in_place.map(|(path, _)| Ok((path.as_str(), store.take_copy(&root.join(path))?)));
+        let taken: Vec<(&str, Artifact)> = taken.collect::<Result<_, StoreError>>()?;
+        if taken.is_empty() { Ok(()) } else { engine::own(store, "DVC", &candidate.name, &taken) }
+    })
+}

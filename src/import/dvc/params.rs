@@ -1,0 +1,42 @@
+//! Files of parameters: YAML, JSON, TOML, and Python's assignments of literals.
+
+use std::path::Path;
+
+use super::context::text;
+use super::note::Refused;
+use super::yaml::{self, At, Content, Node};
+
+/// What a file of parameters holds.
+pub(super) fn file(root: &Path, path: &str) -> Result<Node, Refused> {
+    let name = Path::new(path);
+    let text = text(root, name)?;
+    match name.extension().and_then(|ending| ending.to_str()) {
+        Some("json") => {
+            let value = serde_json::from_str(&text).map_err(|error| {
+                let at = At { line: error.line(), column: error.column().max(1) };
+                Refused::new(name, at, format!("this is not JSON: {error}"))
+            })?;
+            Ok(Node::of_json(&value))
+        }
+        Some("toml") => {
+            let value: serde_json::Value = toml::from_str(&text)
+                .map_err(|error| Refused::new(name, At { line: 1, column: 1 }, format!("this is not TOML: {error}")))?;
+            Ok(Node::of_json(&value))
+        }
+        Some("py") => Ok(super::python::read(&text)),
+        _ => yaml::read(&text).map_err(|fault| Refused::of(name, fault)),
+    }
+}
+
+/// The value of a parameter: DVC takes `a.b.0` apart at its dots.
+pub(super) fn value<'n>(file: &'n Node, key: &str) -> Option<&'n Node> {
+    let mut node = file;
+    for step in key.split('.') {
+        node = match &node.content {
+            Content::Map(_) => node.get(step)?,
+            Content::List(items) => items.get(step.parse::<usize>().ok()?)?,
+            _ => return None,
+        };
+    }
+    Some(node)
+}

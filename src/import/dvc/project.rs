@@ -1,0 +1,165 @@
+//! A project of DVC's: which files it has, and what an import makes of them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::adopt::{self, Candidate};
+use super::cache::Caches;
+use super::file::{self, File};
+use super::ignore::Ignore;
+use super::note::{Note, Notes, Refused};
+use super::yaml::At;
+use super::{data, plan, write};
+use crate::engine::{self, Adoption};
+use crate::pipeline::{Pipeline, StageName};
+use crate::store::{Store, StoreError};
+
+/// What an import makes of a project.
+pub struct Import {
+    /// The text of `pipeline.yaml`.
+    pub text: String,
+    /// What there is to tell, in the order of the files.
+    pub notes: Vec<Note>,
+    /// How many stages of DVC's there are, variants counted.
+    pub stages: usize,
+    candidates: Vec<Candidate>,
+}
+
+/// What became of the result of a stage.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// DVC's name for it.
+    pub stage: String,
+    /// Kiln's.
+    pub kiln: String,
+    /// Whether its result is Kiln's now.
+    pub adopted: bool,
+    /// Why not, or what speaks against it.
+    pub why: Vec<String>,
+    /// Whether `--trust` would change that, or did.
+    pub doubted: bool,
+}
+
+/// Reads the project of DVC's at a folder. With `put`, data that `.dvc` files name and that is missing is put in place from DVC's cache;
+/// nothing else is written.
+///
+/// # Errors
+/// If a file cannot be read, or is none that DVC takes.
+pub fn import(root: &Path, put: bool) -> Result<Import, Refused> {
+    let mut notes = Notes::default();
+    let found = find(root);
+    if found.pipelines.is_empty() && found.data.is_empty() {
+        let what = format!("there is no dvc.yaml and no .dvc file in `{}`", root.display());
+        return Err(Refused::new(Path::new("dvc.yaml"), At { line: 1, column: 1 }, what));
+    }
+    let mut files: Vec<File> = Vec::new();
+    for (i, path) in found.pipelines.iter().enumerate() {
+        // The parameters of one of them can be those of the pipeline.
+        files.push(file::read(root, path, i == 0, &mut notes)?);
+    }
+    let caches = Caches::of(root, &mut notes);
+    for file in &found.data {
+        data::look(root, file, &caches, put, &mut notes)?;
+    }
+    adopt::frozen(root, &files, &caches, put, &mut notes)?;
+    let planned = plan::plan(root, &files, &mut notes);
+    let text = write::pipeline(root, &files, &planned, &mut notes);
+    let candidates = adopt::candidates(root, &files, &planned.stages, &caches)?;
+    let stages = files.iter().flat_map(|file| &file.stages).map(|stage| stage.variants.len()).sum();
+    let mut notes = notes.0;
+    notes.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    Ok(Import { text, notes, stages, candidates })
+}
+
+impl Import {
+    /// What would be taken over, and what not.
+    pub fn outlook(&self, trust: bool) -> Vec<Outcome> {
+        self.candidates.iter().map(|candidate| outcome(candidate, trust)).collect()
+    }
+
+    /// Takes results over into the store, under the keys that the stages of the pipeline have.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn adopt(&self, pipeline: &Pipeline, store: &Store, trust: bool) -> Result<Vec<Outcome>, StoreError> {
+        let taken = adopt::take_in(store, pipeline, &self.candidates, trust)?;
+        let done = engine::adopt(pipeline, store, "DVC", &|id| taken.get(&id).cloned())?;
+        let mut by_name = BTreeMap::new();
+        for (id, adoption) in done {
+            let name = &pipeline.stages[id.0].name;
+            by_name.insert((name.stage.clone(), name.variant.clone()), adoption);
+        }
+        let outcomes = self.candidates.iter().map(|candidate| {
+            let mut outcome = outcome(candidate, trust);
+            let found = by_name.get(&(candidate.kiln.clone(), candidate.labels.clone()));
+            let against = match found {
+                Some(Adoption::Adopted | Adoption::Known) => None,
+                Some(Adoption::Needs(stage)) => Some(format!("`{stage}`, which it needs, has no result")),
+                Some(Adoption::Broken(why)) => Some(why.clone()),
+                Some(Adoption::Nothing) => None,
+                None => Some(format!("the pipeline has no stage `{}` with these outputs", candidate.kiln)),
+            };
+            outcome.adopted = matches!(found, Some(Adoption::Adopted | Adoption::Known));
+            outcome.why.extend(against);
+            outcome
+        });
+        let outcomes: Vec<Outcome> = outcomes.collect();
+        let others = self.candidates.iter().zip(&outcomes).filter(|(_, outcome)| !outcome.adopted);
+        adopt::give_up(store, &pipeline.root, &others.map(|(candidate, _)| candidate).collect::<Vec<_>>())?;
+        if let Err(error) = store.memo().save() {
+            tracing::warn!("{error}");
+        }
+        Ok(outcomes)
+    }
+}
+
+fn outcome(candidate: &Candidate, trust: bool) -> Outcome {
+    let (adopted, why, doubted) = match &candidate.standing {
+        Ok(doubts) => (trust || doubts.is_empty(), doubts.clone(), !doubts.is_empty()),
+        Err(why) => (false, vec![why.clone()], false),
+    };
+    let kiln = StageName { stage: candidate.kiln.clone(), variant: candidate.labels.clone() }.to_string();
+    Outcome { stage: candidate.name.clone(), kiln, adopted, why, doubted }
+}
+
+/// The files of DVC's in a project.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) pipelines: Vec<PathBuf>,
+    data: Vec<PathBuf>,
+}
+
+/// Finds them: those of the project's own folder first, then those below it.
+pub(super) fn find(root: &Path) -> Found {
+    let mut found = Found::default();
+    walk(root, "", &Ignore::default(), &mut found);
+    found.pipelines.sort_by_key(|path| (path.components().count(), path.clone()));
+    found.data.sort();
+    found
+}
+
+fn walk(root: &Path, folder: &str, ignore: &Ignore, found: &mut Found) {
+    let ignore = ignore.and_of(root, folder);
+    let Ok(entries) = fs::read_dir(root.join(folder)) else { return };
+    for entry in entries.flatten() {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+        let Ok(kind) = entry.file_type() else { continue };
+        if ignore.passes_over(&path, kind.is_dir()) {
+            continue;
+        }
+        if kind.is_dir() {
+            let foreign = root.join(&path).join("pyvenv.cfg").exists() || root.join(&path).join(".dvc").is_dir();
+            if !foreign && name != "node_modules" {
+                walk(root, &path, &ignore, found);
+            }
+        } else if name == "dvc.yaml" {
+            found.pipelines.push(path.into());
+        } else if name.ends_with(".dvc") && name.len() > 4 {
+            found.data.push(path.into());
+        }
+    }
+}

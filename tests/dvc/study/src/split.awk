@@ -1,0 +1,2 @@
+NR % every { print > "prepared/train.txt"; next }
+{ print > "prepared/test.txt" }
