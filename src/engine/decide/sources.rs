@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::environment::{self, Surroundings};
 use crate::diagnostic::with_causes;
 use crate::hash::picks::Picks;
-use crate::hash::tree::{Extent, Listing};
+use crate::hash::tree::{self, Extent};
 use crate::hash::{Artifact, Digest, Memo};
 use crate::pipeline::{Body, Input, Pipeline, Source, StageId, View};
 
@@ -18,12 +18,18 @@ pub(crate) fn told(error: &std::io::Error, root: &Path) -> String {
     with_causes(error).replace(&format!("{}/", root.display()), "")
 }
 
+/// A part of a source, or with `None` the whole, and what it has come to.
+type Part = (Option<Arc<View>>, Result<Artifact, String>);
+
+/// What is listed of an environment, if there is anything.
+type Listing = Option<Arc<[u8]>>;
+
 /// Digests of the sources of a run.
 pub(crate) struct Sources {
     /// What each path has come to, whole and in part.
-    digests: HashMap<PathBuf, Vec<(Option<Arc<View>>, Result<Artifact, String>)>>,
+    digests: HashMap<PathBuf, Vec<Part>>,
     /// The environments of commands that have theirs in the key.
-    environments: HashMap<StageId, Result<Option<Arc<[u8]>>, String>>,
+    environments: HashMap<StageId, Result<Listing, String>>,
 }
 
 /// How much of a source counts.
@@ -45,10 +51,11 @@ impl Sources {
         let anew: BTreeSet<&Path> =
             stages.iter().filter(|id| force.contains(id)).flat_map(of).map(|source| source.path).collect();
         anew.into_iter().for_each(|path| memo.forget(&pipeline.root.join(path)));
-        let sources: BTreeSet<Source<'_>> = stages.iter().flat_map(of).collect();
-        let sources: Vec<Source<'_>> = sources.into_iter().collect();
+        let mut sources: Vec<Source<'_>> = stages.iter().flat_map(of).collect();
+        sources.sort_unstable();
+        sources.dedup();
         let found: Vec<_> = sources.par_iter().map(|source| Self::look(pipeline, *source, memo)).collect();
-        let mut digests: HashMap<PathBuf, Vec<_>> = HashMap::with_capacity(sources.len());
+        let mut digests: HashMap<PathBuf, Vec<Part>> = HashMap::with_capacity(sources.len());
         for (source, found) in sources.into_iter().zip(found) {
             let parts = digests.entry(source.path.to_owned()).or_insert_with(|| Vec::with_capacity(1));
             parts.push((source.view.cloned(), found));
@@ -116,7 +123,7 @@ fn picked(path: &Path, artifact: Artifact, picks: &Picks) -> Result<Artifact, St
     if own && !artifact.tree {
         return Err(format!("{path} is a file\nhint: `only` and `ignore` are for folders"));
     }
-    if own && artifact == Listing::new(vec![]).own_artifact() {
+    if own && artifact == tree::Listing::new(vec![]).own_artifact() {
         return Err(format!(
             "no file of {path} fits its patterns\nhint: patterns are relative to {path}, as in a `.gitignore` there"
         ));
