@@ -209,7 +209,7 @@ pub struct StageRecord {
     pub error: Option<String>,
     /// The same as data; records of before have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
 }
 
 impl StageRecord {

@@ -84,6 +84,7 @@ pub fn main() -> ExitCode {
     let place = discover::place(&cli.place);
     render::stand::at(&place.file);
     let result = match &cli.command {
+        Command::Run(args) if args.watch => watch::watch(&place, args),
         Command::Run(args) => run::run(&place, args),
         Command::Status(args) => status::status(&place, args),
         Command::Why(args) => why::why(&place, args),

@@ -14,9 +14,6 @@ use super::page::Target;
 use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, claim, project, render, report};
 
 pub(crate) fn run(place: &Place, args: &Run) -> Result<u8, Stop> {
-    if args.watch {
-        return super::watch::watch(place, args);
-    }
     once(place, args, &Interrupt::default(), true)
 }
 

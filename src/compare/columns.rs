@@ -41,6 +41,11 @@ pub(super) fn one_of_many(metric: &str) -> bool {
     segments.len() > 2 || numbered || (segments.len() == 2 && segments[0] == "classes")
 }
 
+/// Seconds and differences that are not finite count as missing.
+pub(super) fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::columns::finite;
 use super::variants::by_value;
 use super::{Change, CompareError, RunSummary, VERSION, changes, columns};
 use crate::action::Difference;
@@ -319,9 +320,4 @@ pub(super) fn metric_rows(name: &str, records: &[Option<&StageRecord>]) -> Vec<M
         MetricRow { delta: row.ends().and_then(|(first, last)| finite(last - first)), ..row }
     };
     metrics.into_iter().map(row).collect()
-}
-
-/// Seconds and differences that are not finite count as missing.
-pub(super) fn finite(value: f64) -> Option<f64> {
-    value.is_finite().then_some(value)
 }

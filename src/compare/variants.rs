@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::diff::finite;
+use super::columns::finite;
 use super::{CompareError, RunSummary, VERSION, columns};
 use crate::json_number;
 use crate::record::{Outcome, RunRecord, StageRecord};

@@ -43,7 +43,7 @@ pub(super) struct Passing {
     pub(super) log: Option<std::path::PathBuf>,
     error: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    failure: Option<Failure>,
+    failure: Option<Box<Failure>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
 }

@@ -114,6 +114,74 @@ fn no_room_uses_one_above_it() {
     assert!(met.len() > 50, "it has looked: {met:?}");
 }
 
+/// Folders in which files use each other in a circle, as they did before this was looked at.
+const CIRCLES: [&str; 4] = ["cli", "import", "pipeline", "store"];
+
+/// A file as a module of the crate: `engine::run::crew`.
+fn module(short: &Path) -> Vec<String> {
+    let parts = short.iter().map(|part| part.to_str().expect("UTF-8").trim_end_matches(".rs").to_owned());
+    parts.filter(|part| !["mod", "lib", "main"].contains(&part.as_str())).collect()
+}
+
+/// The paths that `use` names in a file, without their last braces: `super::budget`, `crate::engine::executor`.
+fn paths(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let statements = code.split(';').map(|statement| statement.split_whitespace().collect::<Vec<_>>().join(" "));
+    for line in statements.filter_map(|line| line.rsplit_once("use ").map(|(_, line)| line.to_owned())) {
+        let (head, names) = line.split_once('{').unwrap_or((&line, ""));
+        let names = names.trim_end_matches('}').split(',').map(str::trim).filter(|name| !name.is_empty());
+        found.extend(names.map(|name| format!("{head}{name}")));
+        found.push(head.trim_end_matches("::").to_owned());
+    }
+    found
+}
+
+/// The files that each file uses, of a set of modules. What a folder's `mod.rs` has of its own files is no arrow.
+fn uses(modules: &BTreeMap<Vec<String>, String>) -> BTreeMap<&Vec<String>, BTreeSet<&Vec<String>>> {
+    let mut all: BTreeMap<&Vec<String>, BTreeSet<&Vec<String>>> = BTreeMap::new();
+    for (module, code) in modules {
+        for path in paths(code) {
+            let mut parts = path.split("::").peekable();
+            let mut full = if parts.next_if_eq(&"crate").is_some() { vec![] } else { module.clone() };
+            while parts.next_if_eq(&"super").is_some() {
+                full.pop();
+            }
+            full.extend(parts.map(|part| part.split(" as ").next().unwrap_or(part).to_owned()));
+            let known = (1..=full.len()).rev().find_map(|end| modules.get_key_value(&full[..end]));
+            let Some((used, _)) = known else { continue };
+            if !used.starts_with(module) && !module.starts_with(used) {
+                all.entry(module).or_default().insert(used);
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut sources = Vec::new();
+    files(&root, &mut sources);
+    let read = |path: &PathBuf| {
+        let module = module(path.strip_prefix(&root).expect("in src"));
+        let code = fs::read_to_string(path).expect("a file");
+        (module, code.split("#[cfg(test)]").next().unwrap_or_default().to_owned())
+    };
+    let modules: BTreeMap<Vec<String>, String> = sources.iter().map(read).collect();
+    let uses = uses(&modules);
+    let in_circle = |module: &&&Vec<String>| {
+        let (mut met, mut open) = (BTreeSet::new(), vec![**module]);
+        while let Some(used) = open.pop().and_then(|next| uses.get(next)) {
+            open.extend(used.iter().copied().filter(|used| met.insert(*used)));
+            open.retain(|next| uses.contains_key(next));
+        }
+        met.contains(**module)
+    };
+    let new = uses.keys().filter(|module| !CIRCLES.contains(&module[0].as_str())).filter(in_circle);
+    let new: Vec<String> = new.map(|module| module.join("::")).collect();
+    assert!(new.is_empty(), "these use each other in a circle:\n{}", new.join("\n"));
+}
+
 #[test]
 fn an_arrow_against_the_order_is_found() {
     let order = Order::read(&format!("{ORDER}\n\ntext\n\n    a b\n    c not a\n\nmore\n"));
@@ -123,4 +191,17 @@ fn an_arrow_against_the_order_is_found() {
     }
     let text = "use crate::store::Store;\n// crate::x\nlet y = crate::engine::run::z();\nuse kiln::hash;\n$crate::no";
     assert_eq!(named(text), ["engine/run", "hash", "store"].map(str::to_owned).into());
+}
+
+#[test]
+fn a_circle_is_found() {
+    let file = |name: &str, code: &str| (vec!["x".to_owned(), name.to_owned()], code.to_owned());
+    let modules = BTreeMap::from([
+        file("a", "use super::b::{C, D};\nuse crate::x::c;\n"),
+        file("b", "pub use super::a::A;\n"),
+        file("c", "use std::fs;\n"),
+    ]);
+    let short: Vec<(String, String)> =
+        uses(&modules).iter().flat_map(|(from, to)| to.iter().map(|to| (from[1].clone(), to[1].clone()))).collect();
+    assert_eq!(short, [("a", "b"), ("a", "c"), ("b", "a")].map(|(from, to)| (from.to_owned(), to.to_owned())));
 }

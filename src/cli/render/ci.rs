@@ -7,7 +7,8 @@ use kiln::compare::{Comparison, GateResult, Interval, Over, OverRow, RunSummary,
 use kiln::kind::Role;
 use kiln::record::{Outcome, RunRecord, RunStatus};
 
-use super::compare::{NONE, Section, as_markdown, metrics, parameters, stages};
+use super::compare::{metrics, parameters, stages};
+use super::section::{NONE, Section, as_markdown};
 use super::list::commit_of;
 use super::number::{self, Precision};
 use super::table::{Grid, Side, escaped};

@@ -14,9 +14,10 @@ use serde_json::Value;
 
 use super::gates;
 use super::look::{Look, one_line};
-use super::names::{self, base, collapsed};
+use super::names::{base, collapsed};
 use super::number::{self, Precision, SECONDS};
-use super::table::{Grid, Side, escaped};
+use super::section::{NONE, Section, as_markdown, as_text};
+use super::table::{Grid, Side};
 use super::{stand, summary};
 
 /// So many rows of a table are shown unless all are asked for.
@@ -24,8 +25,6 @@ const ROWS: usize = 100;
 /// So many characters of a parameter's value, and of a reason, are shown.
 const VALUE: usize = 60;
 const REASON: usize = 120;
-/// What stands for a missing value.
-pub(super) const NONE: &str = "-";
 
 /// What of a comparison is shown beside the differences.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,38 +53,6 @@ pub(crate) fn variants_text(table: &VariantTable, gates: &[GateResult], all: boo
 /// Markdown, for a pull request or a report.
 pub(crate) fn variants_markdown(table: &VariantTable, gates: &[GateResult], all: bool) -> String {
     as_markdown(&variants_sections(table, gates, all))
-}
-
-/// A titled table with remarks under it.
-pub(super) struct Section {
-    pub(super) title: String,
-    pub(super) grid: Grid,
-    pub(super) notes: Vec<String>,
-}
-
-pub(super) fn as_text(sections: &[Section], look: &Look) -> String {
-    let mut blocks = Vec::new();
-    for section in sections {
-        let mut block = format!("{}\n", look.bold(&names::escaped(&section.title)));
-        if !section.grid.is_empty() {
-            block += &section.grid.text(look);
-        }
-        section.notes.iter().for_each(|note| block += &format!("{}\n", look.dim(&names::escaped(note))));
-        blocks.push(block);
-    }
-    blocks.join("\n")
-}
-
-pub(super) fn as_markdown(sections: &[Section]) -> String {
-    let mut blocks = Vec::new();
-    for section in sections {
-        blocks.push(format!("### {}\n", escaped(&names::escaped(&section.title))));
-        if !section.grid.is_empty() {
-            blocks.push(section.grid.markdown());
-        }
-        blocks.extend(section.notes.iter().map(|note| format!("{}\n", escaped(note))));
-    }
-    blocks.join("\n")
 }
 
 fn comparison_sections(comparison: &Comparison, gates: &[GateResult], show: Show) -> Vec<Section> {

@@ -2,9 +2,9 @@
 
 use kiln::compare::{GateMetric, GateResult, Interval, Verdict};
 
-use super::compare::{NONE, Section};
 use super::names::escaped;
 use super::number::{self, Precision};
+use super::section::{NONE, Section};
 use super::table::{Grid, Side};
 
 /// A row a metric; `None` where there are no gates.

@@ -2,10 +2,11 @@
 
 use kiln::compare::{History, MetricRow};
 
-use super::compare::{NONE, Section, as_markdown, as_text, status};
+use super::compare::status;
 use super::list::commit_of;
 use super::look::Look;
 use super::number::{self, Precision};
+use super::section::{NONE, Section, as_markdown, as_text};
 use super::table::{Grid, Side};
 
 /// Text for a terminal.

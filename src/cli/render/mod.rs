@@ -19,6 +19,7 @@ mod plain;
 mod progress;
 mod quiet;
 pub(crate) mod report;
+mod section;
 pub(crate) mod show;
 pub(crate) mod spread;
 pub(crate) mod stand;

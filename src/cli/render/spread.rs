@@ -2,10 +2,10 @@
 
 use kiln::compare::{Column, GateResult, Spread, SpreadTable};
 
-use super::compare::{NONE, Section, as_markdown, as_text};
 use super::gates;
 use super::look::Look;
 use super::number::{self, Precision, SECONDS};
+use super::section::{NONE, Section, as_markdown, as_text};
 use super::table::{Grid, Side};
 
 /// Text for a terminal. `all` shows the numbers that are nested under a key, too.

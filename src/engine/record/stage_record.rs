@@ -105,5 +105,5 @@ pub(crate) fn fill(record: &mut StageRecord, decision: &Decision) {
 pub(crate) fn fail(record: &mut StageRecord, failed: Failed) {
     record.outcome = Outcome::Failed;
     record.error = Some(failed.text());
-    record.failure = Some(failed.failure);
+    record.failure = Some(Box::new(failed.failure));
 }

@@ -40,6 +40,7 @@ use std::time::{Duration, Instant};
 use super::budget::Budget;
 use super::context::{Began, Options};
 use super::event::Reporter;
+use super::message::Message;
 use super::owner::Owner;
 use super::ready::Pending;
 use super::schedule::{Job, Schedule};
@@ -69,16 +70,6 @@ pub(crate) struct Given<'a> {
 
 /// The outputs of a stage, by name.
 pub(crate) type Outputs = BTreeMap<String, Artifact>;
-
-/// What workers tell the owner.
-pub(crate) enum Message {
-    /// Something happened.
-    Event(RunEvent),
-    /// Stages are settled.
-    Settled(Vec<(StageId, StageRecord)>),
-    /// No worker will do anything any more.
-    Over,
-}
 
 /// Of so many stages it is told beforehand that they will fail.
 const TOLD: usize = 3;

@@ -1,8 +1,8 @@
 //! A run: stages are brought up to date, each as soon as its inputs are final.
 //!
 //! In reading order: `drive` is a run from its first look to its record, `context` what is asked of it; `crew` are the threads that work, and
-//! says who may wait for whom; `schedule` is what is to be done next, with `ready` and `budget`; `prepare` decides stages, `owner` keeps
-//! the records and tells `event`'s reporter. `rerun` and `footprint` are the short way after a run that left much up to date;
+//! says who may wait for whom; `schedule` is what is to be done next, with `ready` and `budget`; `prepare` decides stages, `owner` takes
+//! their `message`s, keeps the records and tells `event`'s reporter. `rerun` and `footprint` are the short way after a run that left much up to date;
 //! `determinism` executes stages once more and compares.
 
 pub(super) mod budget;
@@ -12,6 +12,7 @@ pub(super) mod determinism;
 pub(super) mod drive;
 pub(super) mod event;
 pub(super) mod footprint;
+pub(super) mod message;
 pub(super) mod owner;
 pub(super) mod prepare;
 pub(super) mod ready;

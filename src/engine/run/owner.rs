@@ -3,8 +3,8 @@
 
 use std::time::Instant;
 
-use super::crew::Message;
 use super::event::Reporter;
+use super::message::Message;
 use crate::engine::record::stage_record::record;
 use crate::events::RunEvent;
 use crate::pipeline::{Pipeline, StageId};

@@ -57,7 +57,7 @@ pub fn explain_past(
 }
 
 fn failed(record: &StageRecord) -> Option<Reason> {
-    let failure = record.failure.clone().map(Box::new);
+    let failure = record.failure.clone();
     record.error.as_ref().map(|error| Reason::Failed { error: error.clone(), failure })
 }
 
