@@ -8,9 +8,9 @@ use kiln::kind::Role;
 use kiln::record::{Outcome, RunRecord, RunStatus};
 
 use super::compare::{metrics, parameters, stages};
-use super::section::{NONE, Section, as_markdown};
 use super::list::commit_of;
 use super::number::{self, Precision};
+use super::section::{NONE, Section, as_markdown};
 use super::table::{Grid, Side, escaped};
 use super::{gates, names};
 
