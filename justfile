@@ -72,3 +72,8 @@ check-ci:
 # Random files for everything that reads one, at length.
 test-fuzz FILES="100000":
     KILN_TEST_FUZZ={{FILES}} cargo test --workspace --test fuzz -- --nocapture
+
+# The wheel: the program and the Python module, for glibc 2.28 and later; then a fresh environment, `kiln init` and `kiln run` with it. Needs
+# Python; maturin and zig come from its registry into a throwaway environment.
+wheel:
+    python/wheel.sh

@@ -1,6 +1,7 @@
 //! Numbers in JSON, those that it has no word for included: `"NaN"`, `"Infinity"` and `"-Infinity"`, as in the JSON of protocol
 //! buffers. All others are as they always were.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Error, Unexpected, Visitor};
@@ -28,6 +29,50 @@ pub(crate) fn of_word(text: &str) -> Option<f64> {
         "-Infinity" => Some(f64::NEG_INFINITY),
         _ => None,
     }
+}
+
+/// The text with the numbers that JSON has no word for as strings: Python's `json` writes `NaN`, `Infinity` and `-Infinity`, and
+/// takes `1e999` for infinite.
+pub(crate) fn spelled_out(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let (mut out, mut copied, mut at) = (String::new(), 0, 0);
+    while let Some(byte) = bytes.get(at) {
+        let start = at;
+        if *byte == b'"' {
+            at = end_of_string(bytes, at);
+        } else if is_of_a_word(byte) {
+            at += bytes[at..].iter().take_while(|byte| is_of_a_word(byte)).count();
+            if let Some(name) = text[start..at].parse().ok().and_then(word) {
+                out += &text[copied..start];
+                out += &format!("\"{name}\"");
+                copied = at;
+            }
+        } else {
+            at += 1;
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    out += &text[copied..];
+    Cow::Owned(out)
+}
+
+fn is_of_a_word(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+-.".contains(byte)
+}
+
+/// Where the string that begins here is over.
+fn end_of_string(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
 }
 
 impl Serialize for Number {

@@ -1,4 +1,6 @@
-//! Series: a CSV file whose first column is the abscissa and whose other columns are numbers.
+//! Series: a CSV file whose first column is the abscissa and whose other columns are numbers, or lines of JSON.
+
+mod lines;
 
 use crate::text;
 
@@ -24,6 +26,9 @@ impl Series {
     /// If it is no CSV file of at least two columns, or its first column holds something else than numbers.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, String> {
         let text = text::of(bytes).map_err(|e| format!("not a CSV file of series: {e}"))?;
+        if text.trim_start().starts_with('{') {
+            return lines::read(text);
+        }
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         let heads = reader.headers().map_err(|e| format!("not a CSV file of series: {e}"))?.clone();
         if heads.len() < 2 {

@@ -71,6 +71,7 @@ fn result(artifact: Artifact) -> ActionResult {
         seconds: 0.1,
         resumed: None,
         adopted: None,
+        named: false,
         created: "2026-07-26T10:15:00Z".parse().unwrap(),
         host: "here".into(),
     }

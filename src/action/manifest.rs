@@ -102,6 +102,14 @@ impl Manifest {
         Self { version: VERSION, body, inputs: BTreeMap::new(), outputs: BTreeMap::new() }
     }
 
+    /// The parameters of a kind, or the values that a command is handed, if any.
+    pub fn params(&self) -> Option<&Value> {
+        match &self.body {
+            Body::Uses { params, .. } => Some(params),
+            Body::Run { params, .. } => params.as_ref(),
+        }
+    }
+
     /// The canonical JSON.
     pub fn text(&self) -> String {
         // Written straight from the fields, sorted by hand, because a plan of many thousand stages does this for each.

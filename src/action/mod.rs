@@ -1,9 +1,11 @@
 //! Actions: the manifest of everything that decides an execution's outputs, and how two manifests differ.
 
+mod checkpoint;
 mod command;
 mod difference;
 mod manifest;
 
+pub use checkpoint::Checkpoint;
 pub use command::Command;
 pub use difference::{Change, Contents, Difference, Field, Files, Names, differences};
 pub(crate) use manifest::key_of;

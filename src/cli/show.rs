@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use kiln::engine::{self, Records};
+use kiln::engine::{self, Records, States};
 use kiln::kind::Role;
 use kiln::pipeline::{Body, Command, From, Pipeline, Stage};
 use kiln::record::{RunRecord, StageRecord};
@@ -48,6 +48,9 @@ pub(crate) struct Shown {
     pub(crate) inputs: Vec<InputShown>,
     /// What it gives.
     pub(crate) outputs: Vec<OutputShown>,
+    /// The states that its steps have left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) states: Option<States>,
     /// The newest run that has it, and what it says of it.
     pub(crate) last: Option<LastRun>,
 }
@@ -87,7 +90,8 @@ pub(crate) fn show(place: &Place, args: &Show) -> Result<u8, Stop> {
                 let mut records = Records::new(&past.store, &past.project);
                 let traces: Vec<RunRecord> =
                     past.store.traces(Some(&past.project)).iter().map(Traced::record).collect();
-                let stages = stages.iter().map(|id| stage(pipeline, &pipeline.stages[id.0], &mut records, &traces));
+                let stages =
+                    stages.iter().map(|id| stage(pipeline, &pipeline.stages[id.0], &past, &mut records, &traces));
                 let stages: Vec<Shown> = stages.collect();
                 if args.json {
                     render::json(&serde_json::json!({ "version": 1, "stages": stages }))?;
@@ -145,7 +149,7 @@ fn nothing(what: &str, stage: Stop, run: &str) -> Stop {
     Stop::Usage(format!("`{what}` is neither a stage nor a run: {run}{hint}"))
 }
 
-fn stage(pipeline: &Pipeline, stage: &Stage, records: &mut Records<'_>, traces: &[RunRecord]) -> Shown {
+fn stage(pipeline: &Pipeline, stage: &Stage, past: &Past, records: &mut Records<'_>, traces: &[RunRecord]) -> Shown {
     let (uses, params) = match &stage.body {
         Body::Uses { kind, params } => (Some(kind.name().to_owned()), params.clone()),
         Body::Run(command) => {
@@ -156,6 +160,9 @@ fn stage(pipeline: &Pipeline, stage: &Stage, records: &mut Records<'_>, traces: 
             let mut params = json!({ "run": run, "env": stage.env, "pass": stage.pass });
             if let Some(with) = &stage.with {
                 params["with"] = with.clone();
+            }
+            if let Some(steps) = &stage.steps {
+                params["steps"] = json!(steps);
             }
             (None, params)
         }
@@ -183,5 +190,7 @@ fn stage(pipeline: &Pipeline, stage: &Stage, records: &mut Records<'_>, traces: 
     let recorded = records.with_stage(&name, |_| true).and_then(|run| of(&run));
     // A run that goes on, or was killed, if it is newer.
     let last = recorded.into_iter().chain(traces.iter().filter_map(of)).max_by_key(|last| last.started);
-    Shown { uses, params, shell: engine::shell_of(stage), inputs, outputs: outputs.collect(), last, name }
+    let key = last.as_ref().and_then(|last| last.record.key);
+    let states = key.and_then(|key| engine::states(stage, &past.store, &key));
+    Shown { uses, params, shell: engine::shell_of(stage), inputs, outputs: outputs.collect(), states, last, name }
 }

@@ -24,6 +24,7 @@ pub use query::checkout::{Checkout, CheckoutStep};
 pub use query::explain::{Changed, Changes, Explanation, Origin, Part, Standing, explain, explain_past};
 pub use query::plan::{Planned, Step, plan};
 pub use query::stale::{Stale, stale};
+pub use query::states::{States, states};
 pub use record::critical::{Link, Wait, critical_path};
 pub use record::evidence::Kept;
 pub use record::records::Records;

@@ -13,6 +13,7 @@ use super::node::Content;
 use super::settings::{self, Settings};
 use super::spec::{BodySpec, StageSpec};
 use super::stage::{Body, From};
+use super::steps::{self, Keep, Steps};
 use super::with;
 
 /// What a variant runs, and how.
@@ -29,6 +30,10 @@ pub(super) struct Running {
     pub(super) shell: Option<String>,
     /// The values that its command is handed.
     pub(super) with: Option<Value>,
+    /// The steps of its command.
+    pub(super) steps: Option<Box<Steps>>,
+    /// Which of their states are kept, if it says so.
+    pub(super) keep: Option<Box<Keep>>,
     /// Resources, timeout, retries.
     pub(super) settings: Settings,
 }
@@ -48,10 +53,15 @@ pub(super) fn running(world: &World<'_>, id: usize, inputs: &Inputs, mistakes: &
     let mut env = env.unwrap_or_default();
     let body = body(spec, plan.kind.as_ref(), &scope, &mut env, mistakes).filter(|_| good);
     let pass = spec.pass.iter().map(|name| (*name).to_owned()).collect();
-    let with = match spec.body {
-        Some(BodySpec::Uses { .. }) => None,
-        _ => with::values(spec, &scope, mistakes),
+    let (with, steps) = match spec.body {
+        Some(BodySpec::Uses { .. }) => (None, None),
+        _ => {
+            let with = with::values(spec, &scope, mistakes);
+            let steps = steps::read(spec, with.as_ref(), &scope, mistakes);
+            (with, steps.map(Box::new))
+        }
     };
+    let keep = spec.steps.as_ref().and_then(|steps| steps::keep(steps, &scope, mistakes)).map(Box::new);
     Running {
         body,
         env,
@@ -59,6 +69,8 @@ pub(super) fn running(world: &World<'_>, id: usize, inputs: &Inputs, mistakes: &
         environment: spec.environment.clone(),
         shell: spec.shell.map(str::to_owned),
         with,
+        steps,
+        keep,
         settings,
     }
 }

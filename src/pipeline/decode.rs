@@ -11,7 +11,8 @@ use super::name;
 use super::node::{Content, Entry, Node, Place};
 use super::packages;
 use super::spec::{
-    BodySpec, InputSpec, ItemSpec, MatrixSpec, OutputSpec, ParamsSpec, Profile, Spec, StageSpec, TimeoutSpec, ViewSpec,
+    BodySpec, InputSpec, ItemSpec, MatrixSpec, OutputSpec, ParamsSpec, Profile, Spec, StageSpec, StepsSpec, TimeoutSpec,
+    ViewSpec,
 };
 use super::stage::Environment;
 use super::suggest;
@@ -26,6 +27,7 @@ pub(super) const STAGE: &[&str] = &[
     "inputs",
     "outputs",
     "with",
+    "steps",
     "matrix",
     "env",
     "environment",
@@ -37,6 +39,8 @@ pub(super) const INPUT: &[&str] = &["from", "path", "only", "ignore", "keys"];
 pub(super) const OUTPUT: &[&str] = &["path", "role"];
 pub(super) const RESOURCES: &[&str] = &["cpus", "gpu", "device"];
 pub(super) const TIMEOUT: &[&str] = &["after", "grace"];
+pub(super) const STEPS: &[&str] = &["parameter", "unit", "horizon", "metrics", "keep"];
+pub(super) const KEEP: &[&str] = &["last", "every", "best", "size"];
 /// The keys of a matrix that are no axes.
 pub(super) const MATRIX: &[&str] = &["from", "exclude", "include"];
 /// The roles of an output.
@@ -120,13 +124,15 @@ fn stage<'n>(
         Some(own) => packages::of_stage(own, &entry.key, body, mistakes),
         None => around.cloned(),
     };
-    let stage = StageSpec {
+    let mut stage = StageSpec {
         name: &entry.key,
         place: entry.place,
         body,
         inputs: each("inputs", mistakes).iter().map(|e| input(e, mistakes)).collect(),
         outputs,
         with: get(entries, "with"),
+        steps: get(entries, "steps").map(|e| Box::new(steps(e, body, mistakes))),
+        output_names: vec![],
         matrix: get(entries, "matrix").map(|e| matrix(e, mistakes)),
         env,
         pass,
@@ -139,6 +145,9 @@ fn stage<'n>(
         timeout: get(entries, "timeout").map(|e| timeout(&e.node, mistakes)).unwrap_or_default(),
         retries: get(entries, "retries").map(|e| &e.node),
     };
+    if stage.steps.is_some() {
+        stage.output_names = stage.outputs.iter().map(|output| output.name).collect();
+    }
     match (get(entries, "run"), get(entries, "uses")) {
         (Some(run), None) => {
             if stage.outputs.is_empty() && !matches!(get(entries, "outputs"), Some(e) if !is_empty(&e.node)) {
@@ -161,6 +170,26 @@ fn stage<'n>(
         _ => {}
     }
     stage
+}
+
+fn steps<'n>(entry: &'n Entry, body: Option<BodySpec<'_>>, mistakes: &mut Mistakes<'_>) -> StepsSpec<'n> {
+    let entries = fields(&entry.node, "`steps`", STEPS, mistakes);
+    if let Some(BodySpec::Uses { kind, .. }) = body {
+        for entry in entries.iter().filter(|entry| STEPS.contains(&entry.key.as_str()) && entry.key != "keep") {
+            let mistake = Mistake::new(format!("kind `{kind}` knows itself what its steps are")).at(entry.place, "");
+            mistakes.add(mistake.hint("of a built-in kind `steps` says only which states to `keep`"));
+        }
+    }
+    let field = |key: &str| get(entries, key).map(|entry| &entry.node);
+    let keep = get(entries, "keep").map_or(&[][..], |entry| fields(&entry.node, "`keep`", KEEP, mistakes));
+    StepsSpec {
+        place: entry.place,
+        parameter: field("parameter"),
+        unit: field("unit"),
+        horizon: field("horizon"),
+        metrics: field("metrics"),
+        keep: keep.iter().collect(),
+    }
 }
 
 fn timeout<'n>(node: &'n Node, mistakes: &mut Mistakes<'_>) -> TimeoutSpec<'n> {

@@ -20,6 +20,9 @@ const OWN: &[&str] = &["HOME", "TMPDIR"];
 /// Variables by which Kiln hands a command its values, and the paths of its inputs and outputs.
 pub(crate) const HANDED: [&str; 3] = ["KILN_PARAMS", "KILN_INPUTS", "KILN_OUTPUTS"];
 
+/// Variables by which Kiln hands a command the states of its steps.
+const STEPS: [&str; 4] = ["KILN_RESUME", "KILN_STEP", "KILN_STATES", "KILN_METRICS"];
+
 /// How the variables begin that hold a value of `with` each.
 pub(crate) const PARAM: &str = "KILN_PARAM_";
 
@@ -111,7 +114,7 @@ fn valid(name: &str, place: Place, mistakes: &mut Mistakes<'_>) -> bool {
     }
     let reserved = if name.starts_with(super::command::PREFIX) {
         "Kiln hands the values of `${...}` to the script under such names"
-    } else if name.starts_with(PARAM) || HANDED.contains(&name) {
+    } else if name.starts_with(PARAM) || HANDED.contains(&name) || STEPS.contains(&name) {
         "Kiln sets it for the command itself"
     } else {
         return true;

@@ -260,6 +260,8 @@ fn assemble(
             shell: running.shell,
             environment: running.environment,
             with: running.with,
+            steps: running.steps,
+            keep: running.keep,
             inputs,
             outputs: frame.outputs,
             resources: running.settings.resources,

@@ -42,9 +42,11 @@ mod schema;
 mod select;
 mod settings;
 mod shell;
+mod size;
 mod source;
 mod spec;
 mod stage;
+mod steps;
 mod template;
 mod view;
 mod wire;
@@ -64,4 +66,5 @@ pub use stage::{
     Body, Command, Environment, From, Input, Output, Pipeline, Ports, Report, Resources, Source, Stage, StageId,
     StageName, coordinates,
 };
+pub use steps::{Best, Keep, Steps};
 pub use view::View;

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::decode::{INPUT, MATRIX, OUTPUT, PIPELINE, PROFILE, RESOURCES, ROLES, STAGE, TIMEOUT};
+use super::decode::{INPUT, KEEP, MATRIX, OUTPUT, PIPELINE, PROFILE, RESOURCES, ROLES, STAGE, STEPS, TIMEOUT};
 use super::environment::SHELLS;
 use super::name::{WITH_DOTS, WITHOUT_DOTS};
 use super::packages::KEYS;
@@ -69,6 +69,7 @@ fn stage(catalog: &Catalog) -> Value {
             "description": "Parameters of the kind, or values for the command: it finds them in the JSON file that KILN_PARAMS names.",
             "anyOf": [{ "type": ["object", "null"] }, { "type": "string", "pattern": COMPUTED }],
         }),
+        "steps" => steps(),
         "matrix" => matrix(),
         "env" => {
             let mut env = mapping("Environment variables of the command.", scalar());
@@ -101,6 +102,33 @@ fn stage(catalog: &Catalog) -> Value {
         stage["allOf"] = json!(kinds);
     }
     stage
+}
+
+fn steps() -> Value {
+    let mut steps = object(STEPS, |key| match key {
+        "parameter" => {
+            text("The value of `with` that says how many steps are wanted; nested ones with dots: `trainer.epochs`.")
+        }
+        "unit" => text("What a step is: `epoch`."),
+        "horizon" => json!({
+            "description": "What makes every step depend on how many are wanted, such as `the cosine schedule`, or `true`: then another number starts over.",
+            "type": ["boolean", "string"],
+        }),
+        "metrics" => text("The output that KILN_METRICS is."),
+        _ => object(KEEP, |key| match key {
+            "last" => whole("So many of the last states are kept in any case.", 1, 1 << 53),
+            "every" => whole("Every so many-th state is kept in any case.", 1, 1 << 53),
+            "best" => json!({
+                "description": "The best state by a metric is kept in any case: `{min: val_loss}`, `{max: accuracy}`.",
+                "type": "object",
+                "additionalProperties": false,
+                "properties": { "min": { "type": "string" }, "max": { "type": "string" } },
+            }),
+            _ => text("Others are kept as long as all states take no more than this: `20GB`. 1GB unless said."),
+        }),
+    });
+    steps["description"] = json!("The command is a chain of steps whose states are kept, so that it goes on.");
+    steps
 }
 
 fn timeout() -> Value {

@@ -63,7 +63,7 @@ fn time(node: &Node, what: &str, scope: &Scope<'_>, mistakes: &mut Mistakes<'_>)
     read
 }
 
-fn count(
+pub(super) fn count(
     node: &Node,
     what: &str,
     least: u64,

@@ -50,6 +50,10 @@ pub(super) struct StageSpec<'n> {
     pub(super) outputs: Vec<OutputSpec<'n>>,
     /// `with:`.
     pub(super) with: Option<&'n Entry>,
+    /// `steps:`.
+    pub(super) steps: Option<Box<StepsSpec<'n>>>,
+    /// The names of its outputs, where something refers to them.
+    pub(super) output_names: Vec<&'n str>,
     /// `matrix:`.
     pub(super) matrix: Option<MatrixSpec<'n>>,
     /// `env:`, but for `pass`.
@@ -75,6 +79,22 @@ pub(super) struct TimeoutSpec<'n> {
     pub(super) after: Option<&'n Node>,
     /// How long it may take to.
     pub(super) grace: Option<&'n Node>,
+}
+
+/// `steps:`.
+pub(super) struct StepsSpec<'n> {
+    /// Where it stands.
+    pub(super) place: Place,
+    /// `parameter:`.
+    pub(super) parameter: Option<&'n Node>,
+    /// `unit:`.
+    pub(super) unit: Option<&'n Node>,
+    /// `horizon:`.
+    pub(super) horizon: Option<&'n Node>,
+    /// `metrics:`.
+    pub(super) metrics: Option<&'n Node>,
+    /// `keep:`.
+    pub(super) keep: Vec<&'n Entry>,
 }
 
 /// What a stage runs.

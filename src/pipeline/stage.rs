@@ -13,9 +13,10 @@ use serde_json::Value;
 pub use crate::action::Command;
 use crate::diagnostic::Span;
 use crate::hash::Digest;
-use crate::kind::{Kind, Role};
+use crate::kind::{Chain, Kind, Role};
 pub use crate::stage_name::{StageName, coordinates};
 
+use super::steps::{Keep, Steps};
 use super::view::View;
 
 /// A stage's index in [`Pipeline::stages`].
@@ -73,6 +74,10 @@ pub struct Stage {
     pub environment: Option<Arc<Environment>>,
     /// The values that its command is handed; `None` without any, and for a kind.
     pub with: Option<Value>,
+    /// The steps of its command, if it says that it is made of some.
+    pub steps: Option<Box<Steps>>,
+    /// Which of its steps' states are kept, if it says so.
+    pub keep: Option<Box<Keep>>,
     /// Its inputs by name.
     pub inputs: Ports<Vec<Input>>,
     /// Its outputs by name.
@@ -90,6 +95,22 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// Its execution as a chain of steps, with the canonical bytes of its document inputs by input name; `None` if it is none.
+    pub fn chain(&self, documents: &BTreeMap<&str, &[u8]>) -> Option<Chain> {
+        match &self.body {
+            Body::Uses { params, .. } => self.chain_with(params, documents),
+            Body::Run(_) => self.chain_with(self.with.as_ref()?, documents),
+        }
+    }
+
+    /// The same with other parameters.
+    pub fn chain_with(&self, params: &Value, documents: &BTreeMap<&str, &[u8]>) -> Option<Chain> {
+        match &self.body {
+            Body::Uses { kind, .. } => kind.chain(params, documents),
+            Body::Run(_) => self.steps.as_ref()?.chain(params),
+        }
+    }
+
     /// The shell whose language its script asks for; `None` for that of `sh`, which every script is written in unless it says otherwise.
     /// Part of its key.
     pub fn language(&self) -> Option<&str> {

@@ -159,7 +159,9 @@ fn put_stage(out: &mut Vec<u8>, stage: &Stage) -> Option<()> {
         put_count(out, environment.only.len());
         environment.only.iter().for_each(|name| put_text(out, name));
     }
-    put_text(out, &stage.with.as_ref().map_or_else(String::new, Value::to_string));
+    put_json(out, stage.with.as_ref())?;
+    put_json(out, stage.steps.as_ref())?;
+    put_json(out, stage.keep.as_ref())?;
     put_count(out, stage.inputs.len());
     for (name, items) in &stage.inputs {
         put_text(out, name);
@@ -240,10 +242,7 @@ pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, k
             Some(Arc::new(Environment { counts, from: files, only: list()? }))
         }
     };
-    let with = match from.str()? {
-        "" => None,
-        text => Some(serde_json::from_str(text).ok()?),
-    };
+    let (with, steps, keep) = (json(from)?, json(from)?, json(from)?);
     let count = from.count()?;
     let mut inputs = Ports::with_capacity(count.min(16));
     for _ in 0..count {
@@ -280,6 +279,8 @@ pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, k
         shell,
         environment,
         with,
+        steps,
+        keep,
         inputs,
         outputs,
         resources,
@@ -313,6 +314,22 @@ fn input(from: &mut Reader<'_>, numbered: &dyn Fn(usize) -> Option<StageId>) -> 
         _ => return None,
     };
     Some(Input { label, from: source, span: span(from)?, view })
+}
+
+/// What few stages have, as JSON; nothing where there is none.
+fn put_json<T: serde::Serialize>(out: &mut Vec<u8>, value: Option<&T>) -> Option<()> {
+    match value {
+        None => put_text(out, ""),
+        Some(value) => put_text(out, &serde_json::to_string(value).ok()?),
+    }
+    Some(())
+}
+
+fn json<T: serde::de::DeserializeOwned>(from: &mut Reader<'_>) -> Option<Option<T>> {
+    match from.str()? {
+        "" => Some(None),
+        text => serde_json::from_str(text).ok().map(Some),
+    }
 }
 
 fn put_pairs<'p>(out: &mut Vec<u8>, pairs: impl ExactSizeIterator<Item = (&'p String, &'p String)>) {

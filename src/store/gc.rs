@@ -1,7 +1,7 @@
 //! Garbage: what nobody needs any more, found by following what is kept, and deleted in an order that a crash cannot spoil.
 //!
 //! Kept are the results that the last runs of each pipeline file reached, those of runs that are named or tagged, those whose outputs lie in
-//! place in a project, the last step of each, and young ones that no run record names. All they lead to is kept with them.
+//! place in a project, the last state of each and those that a rule names, and young ones that no run record names. All they lead to is kept with them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -66,8 +66,7 @@ impl Store {
         let named: HashSet<ActionKey> = recorded.made.iter().map(|made| made.key).collect();
         let mut garbage = Garbage { kept, ..Garbage::default() };
         let results = self.all_results();
-        let unnamed = results.iter().map(|(key, _)| *key).filter(|key| !named.contains(key));
-        let steps = self.last_steps(&keys, unnamed);
+        let steps = self.kept_states(&keys, results.iter().filter(|(key, _)| !named.contains(key)));
         for (key, result) in results {
             let unrecorded = !named.contains(&key) && is_young(result.created, keep.unrecorded);
             if keys.contains(&key) || steps.contains(&key) || unrecorded {

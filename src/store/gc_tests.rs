@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
+use super::super::steps::Needed;
 use super::*;
-use crate::action::Manifest;
+use crate::action::{Checkpoint, Manifest};
 use crate::store::ActionResult;
 
 /// A store with results that no run names: `count` of them, half of them trees, all older than any limit.
@@ -18,18 +21,8 @@ fn filled(count: usize) -> (tempfile::TempDir, Store) {
             fs::write(path.join("file"), format!("content {n}")).unwrap();
         }
         let manifest = Manifest::uses("test", "", n.into());
-        let result = ActionResult {
-            resumed: None,
-            adopted: None,
-            outputs: BTreeMap::from([("out".to_owned(), store.capture(&path).unwrap())]),
-            metrics: BTreeMap::new(),
-            unread: false,
-            warnings: vec![],
-            complaints: vec![],
-            seconds: 0.5,
-            created: Timestamp::UNIX_EPOCH,
-            host: String::new(),
-        };
+        let outputs = BTreeMap::from([("out".to_owned(), store.capture(&path).unwrap())]);
+        let result = ActionResult { seconds: 0.5, created: Timestamp::UNIX_EPOCH, ..ActionResult::of(outputs) };
         store.publish(&manifest.key(), &manifest, &result).unwrap();
     }
     (folder, store)
@@ -86,32 +79,74 @@ fn young_results_without_a_record_are_kept() {
     assert_eq!((garbage.unrecorded, garbage.results.len(), garbage.blobs.len()), (2, 0, 0));
 }
 
+/// Publishes a result whose content is its manifest.
+fn publish(store: &Store, manifest: &Manifest, named: bool) -> ActionKey {
+    let content = store.insert_bytes(manifest.text().as_bytes()).unwrap();
+    let outputs = BTreeMap::from([(Checkpoint::STATE.to_owned(), content)]);
+    let result = ActionResult { named, created: Timestamp::UNIX_EPOCH, ..ActionResult::of(outputs) };
+    store.publish(&manifest.key(), manifest, &result).unwrap();
+    manifest.key()
+}
+
 #[test]
-fn of_the_steps_on_the_way_to_what_is_kept_the_last_is_kept() {
+fn of_the_states_on_the_way_to_what_is_kept_the_last_is_kept_and_those_that_a_rule_names() {
     let (_folder, store) = filled(0);
-    let publish = |params: serde_json::Value, fingerprint: &str| {
-        let manifest = Manifest::uses("train", fingerprint, params);
-        let content = store.insert_bytes(manifest.text().as_bytes()).unwrap();
-        let result = ActionResult {
-            resumed: None,
-            adopted: None,
-            outputs: BTreeMap::from([("out".to_owned(), content)]),
-            metrics: BTreeMap::new(),
-            unread: false,
-            warnings: vec![],
-            complaints: vec![],
-            seconds: 0.5,
-            created: Timestamp::UNIX_EPOCH,
-            host: String::new(),
-        };
-        store.publish(&manifest.key(), &manifest, &result).unwrap();
-        manifest.key()
+    let action = |code: &str| Manifest::uses("train", code, json!({"seed": 1, "epochs": 4}));
+    let state = |code: &str, seed: u64, step: u64, named: bool| {
+        publish(&store, Checkpoint::of(&action(code), &json!({ "seed": seed }), None, step).manifest(), named)
     };
-    let step = |seed: u64, step: u64| serde_json::json!({"chain": {"seed": seed}, "step": step});
-    let whole = publish(serde_json::json!({"seed": 1, "epochs": 3}), "a");
-    let steps: Vec<ActionKey> = (1..=3).map(|n| publish(step(1, n), "a")).collect();
-    let other = publish(step(1, 9), "b");
-    let found = store.last_steps(&HashSet::from([whole]), steps.iter().copied().chain([other]));
-    assert_eq!(found, HashSet::from([steps[2]]));
-    assert!(store.last_steps(&HashSet::new(), steps.into_iter()).is_empty());
+    let whole = publish(&store, &action("a"), false);
+    let states: Vec<ActionKey> = (1..=4).map(|n| state("a", 1, n, n == 2)).collect();
+    let other = state("b", 1, 9, true);
+    let found =
+        |kept: HashSet<ActionKey>| store.kept_states(&kept, store.all_results().iter().filter(|r| r.0 != whole));
+    assert_eq!(found(HashSet::from([whole])), HashSet::from([states[1], states[3]]));
+    assert!(found(HashSet::new()).is_empty());
+    assert!(!found(HashSet::from([whole])).contains(&other));
+}
+
+#[test]
+fn a_dropped_state_takes_along_what_nobody_else_needs() {
+    let (_folder, store) = filled(0);
+    let action = Manifest::uses("train", "a", json!({}));
+    let mut state = Checkpoint::of(&action, &json!({}), None, 1);
+    let mut own = HashSet::new();
+    let mut made = Vec::new();
+    for step in 1..=3 {
+        state.set_step(step);
+        let folder = store.scratch("made").unwrap();
+        let path = folder.path().join("state");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("own"), format!("of step {step}")).unwrap();
+        fs::write(path.join("frozen"), "of all").unwrap();
+        let outputs = BTreeMap::from([(Checkpoint::STATE.to_owned(), store.capture(&path).unwrap())]);
+        let result = ActionResult { metrics: [("loss".to_owned(), 1.0)].into(), ..ActionResult::of(outputs) };
+        store.publish(&state.manifest().key(), state.manifest(), &result).unwrap();
+        own.insert(state.manifest().key());
+        made.push((state.manifest().clone(), result));
+    }
+    // The model of the second step is an output as well.
+    let model = store.insert_bytes(b"of step 2").unwrap();
+    let result = ActionResult::of(BTreeMap::from([("model".to_owned(), model)]));
+    store.publish(&action.key(), &action, &result).unwrap();
+
+    let kept = [made[2].1.clone()];
+    store.drop_states(&made[..2], &kept, &own, &mut Needed::default()).unwrap();
+    let names = |digest: &[u8]| store.has_blob_of(digest);
+    assert_eq!(
+        [names(b"of step 1"), names(b"of step 2"), names(b"of step 3"), names(b"of all")],
+        [false, true, true, true]
+    );
+    assert_eq!(store.objects(TREES).unwrap().len(), 1);
+    for (manifest, _) in &made[..2] {
+        let left = store.result(&manifest.key()).unwrap();
+        assert_eq!((left.outputs.len(), left.metrics["loss"]), (0, 1.0));
+    }
+    assert!(store.verify(&|_, _| {}).unwrap().is_sound());
+}
+
+impl Store {
+    fn has_blob_of(&self, bytes: &[u8]) -> bool {
+        self.blob_path(&Digest(blake3::hash(bytes).into())).exists()
+    }
 }

@@ -62,6 +62,7 @@ pub use scratch::Scratch;
 pub(crate) use scratch::{is_abandoned, remove as remove_all};
 pub(crate) use sharing::share;
 pub(crate) use skim::Skimmed;
+pub(crate) use steps::Needed;
 pub use tags::Tag;
 pub use trace::{Trace, Traced, UnderWay};
 pub use verify::{Damage, Findings, Touched};

@@ -27,6 +27,8 @@ pub struct ActionResult {
     pub resumed: Option<Resumed>,
     /// The tool whose result it is, if an import took it over.
     pub adopted: Option<String>,
+    /// Of the state of a step: whether a rule of its stage names it, so that it is kept with what it belongs to.
+    pub named: bool,
     /// When it ended.
     pub created: Timestamp,
     /// The machine.
@@ -45,6 +47,7 @@ impl ActionResult {
             seconds: 0.0,
             resumed: None,
             adopted: None,
+            named: false,
             created: Timestamp::now(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         }
@@ -84,6 +87,7 @@ const RESUMED: u8 = 2;
 const UNREAD: u8 = 4;
 const COMPLAINTS: u8 = 8;
 const ADOPTED: u8 = 16;
+const NAMED: u8 = 32;
 
 /// The head of a result's frame. Its body is the manifest's text.
 pub(super) fn encode(key: &ActionKey, origin: Origin, result: &ActionResult) -> Vec<u8> {
@@ -93,7 +97,7 @@ pub(super) fn encode(key: &ActionKey, origin: Origin, result: &ActionResult) -> 
     let flag = |holds: bool, flag: u8| if holds { flag } else { 0 };
     let complaints = flag(!result.complaints.is_empty(), COMPLAINTS);
     let adopted = flag(result.adopted.is_some(), ADOPTED);
-    let rest = flag(result.resumed.is_some(), RESUMED) | flag(result.unread, UNREAD) | adopted;
+    let rest = flag(result.resumed.is_some(), RESUMED) | flag(result.unread, UNREAD) | adopted | flag(result.named, NAMED);
     out.push(flag(origin.durable, DURABLE) | rest | complaints);
     out.extend_from_slice(&result.created.as_second().to_le_bytes());
     out.extend_from_slice(&result.created.subsec_nanosecond().to_le_bytes());
@@ -158,7 +162,7 @@ pub(super) fn decode(head: &[u8]) -> Option<(Origin, ActionResult)> {
     } else {
         Some(Resumed { step: from.u64()?, unit: from.text()?, seconds: from.f64()? })
     };
-    let (unread, warnings) = (flags & UNREAD != 0, vec![]);
+    let (unread, named, warnings) = (flags & UNREAD != 0, flags & NAMED != 0, vec![]);
     let mut complaints = Vec::new();
     if flags & COMPLAINTS != 0 {
         for _ in 0..from.count()? {
@@ -166,8 +170,19 @@ pub(super) fn decode(head: &[u8]) -> Option<(Origin, ActionResult)> {
         }
     }
     let adopted = if flags & ADOPTED == 0 { None } else { Some(from.text()?) };
-    let result =
-        ActionResult { outputs, metrics, unread, warnings, complaints, seconds, resumed, adopted, created, host };
+    let result = ActionResult {
+        outputs,
+        metrics,
+        unread,
+        warnings,
+        complaints,
+        seconds,
+        resumed,
+        adopted,
+        named,
+        created,
+        host,
+    };
     from.0.is_empty().then_some((origin, result))
 }
 
@@ -205,12 +220,12 @@ mod tests {
             any::<bool>(),
             prop::collection::vec(".{0,5}", 0..3),
             0.0..1e9,
-            prop::option::of(resumed),
+            (prop::option::of(resumed), any::<bool>()),
             prop::option::of(".{0,5}"),
             (-1_000_000_000_000i64..1_000_000_000_000).prop_map(|ms| Timestamp::from_millisecond(ms).unwrap()),
             ".{0,5}",
         )
-            .prop_map(|(outputs, metrics, unread, complaints, seconds, resumed, adopted, created, host)| {
+            .prop_map(|(outputs, metrics, unread, complaints, seconds, (resumed, named), adopted, created, host)| {
                 ActionResult {
                     outputs,
                     metrics,
@@ -220,6 +235,7 @@ mod tests {
                     seconds,
                     resumed,
                     adopted,
+                    named,
                     created,
                     host,
                 }

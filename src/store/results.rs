@@ -335,6 +335,7 @@ mod tests {
             seconds: 0.5,
             resumed: None,
             adopted: None,
+            named: false,
             created: Timestamp::UNIX_EPOCH,
             host: String::new(),
         }

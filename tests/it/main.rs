@@ -16,6 +16,7 @@ mod determinism;
 mod disk;
 mod edits;
 mod environment;
+mod examples;
 mod failures;
 mod faults;
 mod footprint;
@@ -42,6 +43,7 @@ mod patterns;
 mod place;
 mod project;
 
+mod python;
 mod random;
 mod report;
 mod rerun;
@@ -56,6 +58,7 @@ mod share;
 mod shell;
 mod stale;
 mod status;
+mod steps;
 mod stops;
 #[cfg(feature = "stages")]
 mod study;

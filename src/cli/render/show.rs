@@ -45,6 +45,7 @@ fn stage(shown: &Shown, all: bool, look: &Look) -> String {
     let outputs: Vec<[String; 2]> =
         shown.outputs.iter().map(|output| [output.output.clone(), output_text(shown, &output.output)]).collect();
     text += &section("outputs", &outputs, look);
+    text += &section("states", &states(shown), look);
     match &shown.last {
         Some(last) => text += &last_result(last, all, look),
         None => text += "  no run has it yet\n",
@@ -67,6 +68,10 @@ fn parameters(shown: &Shown) -> Vec<[String; 2]> {
             Value::Array(names) if shown.uses.is_none() && name == "pass" => {
                 rows.extend(names.iter().filter_map(Value::as_str).map(|name| ["passes".to_owned(), one_line(name)]));
             }
+            Value::Object(values) if shown.uses.is_none() && ["with", "steps"].contains(&name.as_str()) => {
+                let said = values.iter().filter(|(_, text)| !text.is_null());
+                rows.extend(said.map(|(key, text)| [format!("{name} {}", escaped(key)), value(text)]));
+            }
             Value::Object(env) if shown.uses.is_none() => {
                 let name = |name: &String| written(name).unwrap_or_else(|| format!("env {name}"));
                 rows.extend(env.iter().map(|(variable, text)| [name(variable), value(text)]));
@@ -76,6 +81,25 @@ fn parameters(shown: &Shown) -> Vec<[String; 2]> {
     }
     rows.extend(shown.shell.iter().map(|shell| ["shell".to_owned(), one_line(shell)]));
     rows
+}
+
+/// `epoch 1 to 4, 6, 8` and what they take in the cache.
+fn states(shown: &Shown) -> Vec<[String; 2]> {
+    let Some(states) = &shown.states else { return vec![] };
+    let mut spans: Vec<(u64, u64)> = Vec::new();
+    for step in &states.steps {
+        match spans.last_mut() {
+            Some((_, last)) if *last + 1 == *step => *last = *step,
+            _ => spans.push((*step, *step)),
+        }
+    }
+    let spans = spans.iter().map(|(first, last)| match last - first {
+        0 => first.to_string(),
+        1 => format!("{first}, {last}"),
+        _ => format!("{first} to {last}"),
+    });
+    let size = number::size(states.bytes);
+    vec![[states.unit.clone(), one_line(&format!("{}  {size}", spans.collect::<Vec<_>>().join(", ")))]]
 }
 
 fn output_text(shown: &Shown, name: &str) -> String {

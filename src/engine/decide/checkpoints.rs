@@ -1,24 +1,19 @@
 //! The checkpoints of a stage: the states after its steps, kept as action results of their own, from which a later
 //! execution goes on.
-//!
-//! A checkpoint's manifest is the stage's, but for its parameters: the chain's, which do not say how many steps are
-//! wanted, and the number of the step. So executions that want different numbers share what they have in common.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
-
-use serde_json::json;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::decision::{Decision, Missing, Verdict};
-use crate::action::{Body, Manifest, Output};
-use crate::kind::{Chain, Kind, Role};
-use crate::pipeline::{self, Stage};
+use super::retention::{State, retained};
+use crate::action::{Checkpoint, Manifest};
+use crate::hash::{ActionKey, Artifact};
+use crate::kind::Chain;
+use crate::pipeline::{Keep, Stage};
 use crate::reason::Reason;
 use crate::record::Resumed;
-use crate::store::{ActionResult, Place, Published, Store, StoreError};
-
-/// The output of a checkpoint: a folder.
-const OUTPUT: &str = "checkpoint";
+use crate::store::{ActionResult, Needed, Place, Published, Store, StoreError};
 
 /// Steps beyond this one are kept but not looked for: each costs a look into the index.
 const REACH: u64 = 100_000;
@@ -26,40 +21,66 @@ const REACH: u64 = 100_000;
 /// The checkpoints of one stage.
 pub(crate) struct Checkpoints<'a> {
     store: &'a Store,
+    stage: &'a Stage,
     decision: &'a Decision,
-    kind: &'a dyn Kind,
     chain: Chain,
+    /// The states that are in the store, once that was looked at.
+    known: Mutex<Option<Known>>,
+}
+
+/// The states of a chain that are in the store.
+#[derive(Default)]
+struct Known {
+    states: BTreeMap<u64, ActionResult>,
+    keys: HashSet<ActionKey>,
+    needed: Needed,
+}
+
+/// What a step has beside its state.
+#[derive(Default)]
+pub(crate) struct Beside {
+    /// The lines of its metrics up to the step.
+    pub(crate) lines: Option<Artifact>,
+    /// The numbers of the step.
+    pub(crate) metrics: BTreeMap<String, f64>,
+}
+
+/// A state that an execution goes on from.
+pub(crate) struct Found {
+    pub(crate) resumed: Resumed,
+    /// The lines of its metrics.
+    pub(crate) lines: Option<Artifact>,
 }
 
 impl<'a> Checkpoints<'a> {
     /// The checkpoints of a stage; `None` if it is not made of steps.
     pub(crate) fn of(store: &'a Store, stage: &'a Stage, decision: &'a Decision) -> Option<Self> {
-        let pipeline::Body::Uses { kind, params } = &stage.body else { return None };
-        let chain = kind.chain(params, &documents(decision))?;
-        Some(Self { store, decision, kind: kind.as_ref(), chain })
+        let chain = stage.chain(&documents(decision))?;
+        Some(Self { store, stage, decision, chain, known: Mutex::default() })
     }
 
-    /// The manifest of a step.
-    fn manifest(&self, step: u64) -> Manifest {
-        let mut params = json!({ "chain": self.chain.params, "step": step });
-        if self.chain.whole.is_some() {
-            params["of"] = self.chain.goal.into();
-        }
-        let mut manifest = Manifest::uses(self.kind.name(), self.kind.fingerprint(), params);
-        manifest.inputs = self.decision.manifest.inputs.clone();
-        manifest.outputs = BTreeMap::from([(OUTPUT.to_owned(), Output { path: None, role: Role::Data })]);
-        manifest
+    /// How many steps are wanted.
+    pub(crate) fn goal(&self) -> u64 {
+        self.chain.goal
+    }
+
+    /// What a step is.
+    pub(crate) fn unit(&self) -> &str {
+        &self.chain.unit
+    }
+
+    /// The state after a step, as an action.
+    fn state(&self, step: u64) -> Checkpoint {
+        state_of(&self.decision.manifest, &self.chain, step)
     }
 
     /// The latest step up to `most` that is in the store.
     fn latest(&self, most: u64) -> Option<(u64, ActionResult)> {
-        let mut manifest = self.manifest(0);
+        let mut state = self.state(0);
         (1..=most.min(REACH)).rev().find_map(|step| {
-            if let Body::Uses { params, .. } = &mut manifest.body {
-                params["step"] = step.into();
-            }
-            let result = self.store.result(&manifest.key())?;
-            self.store.has(result.outputs.get(OUTPUT)?).then_some((step, result))
+            state.set_step(step);
+            let result = self.store.result(&state.manifest().key())?;
+            self.store.has(result.outputs.get(Checkpoint::STATE)?).then_some((step, result))
         })
     }
 
@@ -72,11 +93,10 @@ impl<'a> Checkpoints<'a> {
             return Some(Reason::GoesOn { step, unit: self.chain.unit.clone(), last: step == self.chain.goal });
         }
         let (why, last, now) = (self.chain.whole.as_ref()?, last()?, &self.decision.manifest);
-        let Body::Uses { uses, fingerprint, params } = last.body else { return None };
-        let before = self.kind.chain(&params, &documents(self.decision))?;
+        let before = self.stage.chain_with(last.params()?, &documents(self.decision))?;
         // The same but for how many steps are wanted: what a person would expect to be gone on from.
-        let same = (uses.as_str(), fingerprint.as_str()) == (self.kind.name(), self.kind.fingerprint())
-            && (&last.inputs, &last.outputs, &before.params) == (&now.inputs, &now.outputs, &self.chain.params);
+        let bare = |action: &Manifest, chain: &Chain| Checkpoint::of(action, &chain.params, None, 0);
+        let same = last.outputs == now.outputs && bare(&last, &before) == bare(now, &self.chain);
         (same && before.goal != self.chain.goal).then(|| Reason::StartsOver { why: why.clone() })
     }
 
@@ -85,10 +105,10 @@ impl<'a> Checkpoints<'a> {
     ///
     /// # Errors
     /// If the folder cannot be written.
-    pub(crate) fn resume(&self, folder: &Path, tell: &dyn Fn(String)) -> Result<Option<Resumed>, StoreError> {
+    pub(crate) fn resume(&self, folder: &Path, how: Place, tell: &dyn Fn(String)) -> Result<Option<Found>, StoreError> {
         let mut most = self.chain.goal;
-        while let Some((step, result)) = self.latest(most) {
-            match self.store.materialise(&result.outputs[OUTPUT], folder, Place::Link) {
+        while let Some((step, mut result)) = self.latest(most) {
+            match self.store.materialise(&result.outputs[Checkpoint::STATE], folder, how) {
                 Ok(()) => {
                     let (next, goal) = (self.name(step + 1), self.chain.goal);
                     tell(if step == goal {
@@ -97,7 +117,8 @@ impl<'a> Checkpoints<'a> {
                         format!("resumed at {next} of {goal}")
                     });
                     let seconds = result.seconds + result.resumed.map_or(0.0, |earlier| earlier.seconds);
-                    return Ok(Some(Resumed { step, unit: self.chain.unit.clone(), seconds }));
+                    let resumed = Resumed { step, unit: self.chain.unit.clone(), seconds };
+                    return Ok(Some(Found { resumed, lines: result.outputs.remove(Checkpoint::METRICS) }));
                 }
                 Err(error) if error.is_damage() => {
                     tell(format!("{} cannot be gone on from: {error}", self.name(step)));
@@ -109,7 +130,7 @@ impl<'a> Checkpoints<'a> {
         Ok(None)
     }
 
-    /// Takes the state after a step into the store; `seconds` and `resumed` are the execution's so far. Tells whether it
+    /// Makes the state after a step known; `seconds` and `resumed` are the execution's so far. Tells whether it
     /// is what the store had there, if it had anything; what it had stays.
     ///
     /// # Errors
@@ -117,25 +138,104 @@ impl<'a> Checkpoints<'a> {
     pub(crate) fn keep(
         &self,
         step: u64,
-        folder: &Path,
+        state: Artifact,
+        beside: Beside,
         seconds: f64,
         resumed: Option<Resumed>,
     ) -> Result<bool, StoreError> {
-        let outputs = BTreeMap::from([(OUTPUT.to_owned(), self.store.capture(folder)?)]);
-        let result = ActionResult { seconds, resumed, ..ActionResult::of(outputs) };
-        let manifest = self.manifest(step);
-        let key = manifest.key();
-        let Published::Conflict(first) = self.store.publish(&key, &manifest, &result)? else { return Ok(true) };
-        if !first.outputs.values().all(|artifact| self.store.has(artifact)) {
-            self.store.replace(&key, &manifest, &result)?;
+        let mut outputs = BTreeMap::from([(Checkpoint::STATE.to_owned(), state)]);
+        outputs.extend(beside.lines.map(|lines| (Checkpoint::METRICS.to_owned(), lines)));
+        let result = ActionResult { seconds, resumed, metrics: beside.metrics, ..ActionResult::of(outputs) };
+        let state = self.state(step);
+        let (manifest, key) = (state.manifest(), state.manifest().key());
+        let mut same = true;
+        if let Published::Conflict(first) = self.store.publish(&key, manifest, &result)? {
+            // One that was dropped has nothing that could differ.
+            same = first.outputs.is_empty();
+            if same || !first.outputs.values().all(|artifact| self.store.has(artifact)) {
+                self.store.replace(&key, manifest, &result)?;
+            }
         }
-        Ok(false)
+        if let Some(known) = self.known().as_mut() {
+            known.keys.insert(key);
+            known.states.extend(self.store.result(&key).map(|result| (step, result)));
+        }
+        Ok(same)
+    }
+
+    /// Drops the states that the stage does not say to keep, and marks for `gc` those that it does. Returns how many were dropped.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub(crate) fn thin(&self) -> Result<usize, StoreError> {
+        let mut known = self.known();
+        let known = known.get_or_insert_with(|| self.look());
+        let bytes = |result: &ActionResult| result.outputs.values().map(|artifact| artifact.bytes).sum();
+        let states = known.states.iter().map(|(step, result)| State {
+            step: *step,
+            bytes: bytes(result),
+            metrics: &result.metrics,
+        });
+        let default = Keep::default();
+        let keep = self.stage.keep.as_deref().unwrap_or(&default);
+        let retained = retained(&states.collect::<Vec<_>>(), keep);
+        for (step, result) in &mut known.states {
+            let named = retained.named.contains(step);
+            if named != result.named {
+                result.named = named;
+                let state = self.state(*step);
+                self.store.replace(&state.manifest().key(), state.manifest(), result)?;
+            }
+        }
+        let steps: Vec<u64> = known.states.keys().copied().filter(|step| !retained.kept.contains(step)).collect();
+        if steps.is_empty() {
+            return Ok(0);
+        }
+        let dropped: Vec<(Manifest, ActionResult)> = steps
+            .iter()
+            .filter_map(|step| Some((self.state(*step).manifest().clone(), known.states.remove(step)?)))
+            .collect();
+        let kept: Vec<ActionResult> = known.states.values().cloned().collect();
+        self.store.drop_states(&dropped, &kept, &known.keys, &mut known.needed)?;
+        Ok(dropped.len())
+    }
+
+    /// Looks for all states up to the last one wanted.
+    fn look(&self) -> Known {
+        let mut known =
+            Known { states: states_of(self.store, &self.decision.manifest, &self.chain), ..Known::default() };
+        let mut state = self.state(0);
+        for step in 1..=self.chain.goal.min(REACH) {
+            state.set_step(step);
+            known.keys.insert(state.manifest().key());
+        }
+        known
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `epoch 3`.
     pub(crate) fn name(&self, step: u64) -> String {
         format!("{} {step}", self.chain.unit)
     }
+}
+
+/// The state after a step of an execution, as an action.
+fn state_of(action: &Manifest, chain: &Chain, step: u64) -> Checkpoint {
+    Checkpoint::of(action, &chain.params, chain.whole.as_ref().map(|_| chain.goal), step)
+}
+
+/// The states of a chain that are in the store, up to the last one wanted.
+pub(crate) fn states_of(store: &Store, action: &Manifest, chain: &Chain) -> BTreeMap<u64, ActionResult> {
+    let mut state = state_of(action, chain, 0);
+    let found = (1..=chain.goal.min(REACH)).filter_map(|step| {
+        state.set_step(step);
+        let result = store.result(&state.manifest().key())?;
+        result.outputs.contains_key(Checkpoint::STATE).then_some((step, result))
+    });
+    found.collect()
 }
 
 /// The canonical bytes of the document inputs by name: a document is an input's only one.

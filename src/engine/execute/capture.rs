@@ -86,7 +86,7 @@ impl Execution<'_> {
     }
 
     /// Takes an output into the store; `None` if there is none.
-    fn take(&self, path: &Path) -> Result<Option<Artifact>, String> {
+    pub(super) fn take(&self, path: &Path) -> Result<Option<Artifact>, String> {
         match fs::symlink_metadata(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             // A file in the place of a folder above it, say.
@@ -169,7 +169,7 @@ impl Execution<'_> {
 
 /// Refuses an output that a link leads away from: what is captured is moved, and must not be somebody else's. (A link at
 /// the path itself is refused when it is captured.)
-fn stays(path: &Path) -> Result<(), String> {
+pub(super) fn stays(path: &Path) -> Result<(), String> {
     let folder = path.parent().unwrap_or(path);
     // In one step where the kernel can (Linux 5.6).
     if openat2(CWD, folder, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::NO_SYMLINKS).is_ok() {

@@ -12,6 +12,7 @@ use super::execution::{Execution, on_full_disk};
 use super::handed;
 use super::hint::{self, Scene};
 use super::sealed::Sealed;
+use super::steps::{STATES, Steps};
 use crate::engine::decide::decision::input_path;
 use crate::engine::executor::failure::{Failed, NoResult};
 use crate::engine::executor::tail::last_lines;
@@ -20,6 +21,7 @@ use crate::engine::executor::{
 };
 use crate::failure::Failure;
 use crate::pipeline;
+use crate::record::Resumed;
 use crate::store::ActionResult;
 
 /// So many lines at the end of a log are looked through for what a failure may come from.
@@ -36,9 +38,10 @@ impl Execution<'_> {
         let names = self.names(folder);
         // An earlier attempt may have said something.
         let said = self.log.length();
-        let produced = self.run_command(body, attempt.as_ref()).map_err(|why| on_full_disk(why, folder));
+        let produced = self.run_command(body, attempt.as_ref(), began).map_err(|why| on_full_disk(why, folder));
         let work = folder.join(WORK);
-        let result = produced.and_then(|outputs| self.capture(&Left { outputs, folder: work }, began.elapsed(), None));
+        let result = produced
+            .and_then(|(outputs, resumed)| self.capture(&Left { outputs, folder: work }, began.elapsed(), resumed));
         let mut result = result.map_err(|why| names.no_result(why));
         if let Ok(result) = &mut result {
             let complaint = self.complaint(said, attempt.as_ref());
@@ -59,7 +62,8 @@ impl Execution<'_> {
         let paths = inputs.iter().copied().chain(outputs).filter(apart);
         let work = self.work();
         let parents: Vec<PathBuf> = paths.filter_map(|path| laid(&work, path).parent().map(Path::to_owned)).collect();
-        parents.into_iter().chain([work, HOME.into()]).collect()
+        let states = self.stage.steps.as_ref().map(|_| STATES.into());
+        parents.into_iter().chain([work, HOME.into()]).chain(states).collect()
     }
 
     /// The folder that the command is started in, relative to the scratch directory: deep enough that inputs beside the project have
@@ -71,12 +75,13 @@ impl Execution<'_> {
         std::iter::once(WORK).chain(std::iter::repeat_n(pipeline::PROJECT, depth)).collect()
     }
 
-    /// Lays a command out, has it run, and returns what it wrote.
+    /// Lays a command out and has it run; returns what it wrote and went on from.
     fn run_command(
         &self,
         body: &pipeline::Command,
         attempt: &dyn Attempt,
-    ) -> Result<BTreeMap<String, PathBuf>, NoResult> {
+        began: Instant,
+    ) -> Result<(BTreeMap<String, PathBuf>, Option<Resumed>), NoResult> {
         let folder = attempt.folder();
         let work = folder.join(self.work());
         let inputs = self.lay_out(&work)?;
@@ -100,10 +105,19 @@ impl Execution<'_> {
         command.variables.extend(surroundings::variables(self.stage, self.threads, attempt.is_guarded(), &home));
         let handed = handed::variables(self.pipeline, self.stage, folder)?;
         command.variables.extend(handed.into_iter().map(|(name, value)| (name.into(), value.into())));
+        let steps = Steps::begin(self, folder, &work, began)?;
+        let found = steps.iter().flat_map(Steps::variables);
+        command.variables.extend(found.map(|(name, value)| (name.into(), value)));
         let tools = self.open_tools(body, &work)?;
         let read = tools.iter().filter_map(|tool| self.pipeline.root.join(tool).canonicalize().ok()).collect();
         let prepared = self.prepared(Work::Command(command), Reach { read, ..Reach::default() });
-        let ran = attempt.run(&prepared, &Listener { events: self.events, goes_on: &|| true }, self.interrupt);
+        let run = |goes_on: &dyn Fn() -> bool| {
+            attempt.run(&prepared, &Listener { events: self.events, goes_on }, self.interrupt)
+        };
+        let ran = match &steps {
+            Some(steps) => steps.beside(run),
+            None => run(&|| true),
+        };
         for tool in &tools {
             // Nobody is to take it for something that the command left.
             let _ = fs::remove_file(work.join(tool));
@@ -112,12 +126,20 @@ impl Execution<'_> {
             Ok(exit) => (Some(exit.end), self.judge(&exit)),
             Err(why) => (None, Err(why)),
         };
-        judged.map_err(|why| why.map(|failed| self.explained(failed, end, attempt, &work)))?;
+        judged.map_err(|why| {
+            why.map(|failed| {
+                let failed = self.explained(failed, end, attempt, &work);
+                match &steps {
+                    Some(steps) => steps.explained(failed),
+                    None => failed,
+                }
+            })
+        })?;
         if let Some(path) = sealed.broken() {
             let path = path.strip_prefix(&work).unwrap_or(path).to_owned();
             return Err(self.salvaged(Failure::InputWritten { path }.into(), &work));
         }
-        Ok(outputs)
+        Ok((outputs, steps.and_then(|steps| steps.resumed())))
     }
 
     /// The program of a command, with its arguments. What a shell has to read before a script is put into a folder.

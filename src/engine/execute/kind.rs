@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::capture::Left;
 use super::execution::{Execution, on_full_disk};
 use super::inputs::Linked;
-use crate::engine::decide::checkpoints::Checkpoints;
+use crate::engine::decide::checkpoints::{Beside, Checkpoints};
 use crate::engine::decide::decision::{Missing, Verdict, input_path};
 use crate::engine::executor::failure::{Failed, NoResult};
 use crate::engine::executor::{Attempt, Listener, Reach, Work};
@@ -19,7 +19,7 @@ use crate::hash::tree;
 use crate::kind::{self, Event, Job, Kind};
 use crate::pipeline::From;
 use crate::record::Resumed;
-use crate::store::ActionResult;
+use crate::store::{ActionResult, Place};
 
 /// The folder of an attempt that a built-in kind writes to.
 const OUTPUTS: &str = "outputs";
@@ -83,7 +83,8 @@ impl Execution<'_> {
         let (from, folder) = (attempt.folder().join("resume"), attempt.folder().join("checkpoints"));
         fs::create_dir_all(&folder)?;
         let forced = matches!(self.decision.verdict, Verdict::Execute(Missing::Forced));
-        let resumed = if forced { None } else { checkpoints.resume(&from, &|text| self.say(text))? };
+        let found = if forced { None } else { checkpoints.resume(&from, Place::Link, &|text| self.say(text))? };
+        let resumed = found.map(|found| found.resumed);
         let resume = resumed.as_ref().map(|resumed| (resumed.step, from));
         job.checkpoints = kind::Checkpoints { resume, folder: Some(folder) };
         let told = AtomicBool::new(false);
@@ -112,12 +113,18 @@ impl Execution<'_> {
         let name = checkpoints.name(announced.step);
         let kept = self
             .unchanged(linked)
-            .and_then(|()| Ok(checkpoints.keep(announced.step, &announced.folder, seconds, resumed)?));
+            .and_then(|()| Ok(self.store.capture(&announced.folder)?))
+            .and_then(|state| Ok(checkpoints.keep(announced.step, state, Beside::default(), seconds, resumed)?));
         // Its files were moved into the store; what is left goes with the folder of the attempt at the latest.
         let _ = fs::remove_dir_all(&announced.folder);
         match kept {
             // Not in the stage's log: that is the same whenever the stage does the same.
-            Ok(true) => tracing::debug!(stage = %self.stage.name, "{name} is in the cache"),
+            Ok(true) => {
+                tracing::debug!(stage = %self.stage.name, "{name} is in the cache");
+                if let Err(error) = checkpoints.thin() {
+                    self.say(format!("cannot drop earlier states: {error}"));
+                }
+            }
             Ok(false) => self.say(format!("not deterministic: {name} differs from the one in the cache, which stays")),
             Err(NoResult::Failed(why)) => return Err(why),
             Err(NoResult::Interrupted) => {}

@@ -2,7 +2,7 @@
 //!
 //! In reading order: `task` carries a decision out; `execution` is one execution of a stage, `kind` of one that is a built-in kind, `command` of
 //! one that is a command. `inputs` lays out what it reads, `sealed` holds it to be left alone, `handed` is what a command finds beside
-//! files, `capture` takes what the stage left; `names` are the user's words for paths of the folder, and `hint` what a failure may come
+//! files, `capture` takes what the stage left; `steps` keeps the states that a command leaves on its way; `names` are the user's words for paths of the folder, and `hint` what a failure may come
 //! from.
 
 pub(super) mod capture;
@@ -14,4 +14,5 @@ pub(super) mod inputs;
 pub(super) mod kind;
 pub(super) mod names;
 pub(super) mod sealed;
+pub(super) mod steps;
 pub(super) mod task;

@@ -167,6 +167,22 @@ impl Waited for Child {
     }
 }
 
+/// Whether a process of a group runs, be it that its leader has ended.
+fn goes_on_without(group: Pid) -> bool {
+    let group = group.as_raw_nonzero().get().to_string();
+    let runs = |entry: fs::DirEntry| {
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        // `pid (name) state parent group ...`; a name may hold anything.
+        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+        let (state, of) = (fields.next()?, fields.nth(1)?);
+        (of == group && !["Z", "X"].contains(&state)).then_some(())
+    };
+    fs::read_dir("/proc").into_iter().flatten().flatten().any(|entry| runs(entry).is_some())
+}
+
+/// Between two looks at a group that is to end.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Waits for a child, calling `tick` now and then. If its time runs out, the user interrupts or `tick` says no, the whole group is asked to leave, and
 /// killed once the time of grace is over.
 ///
@@ -209,6 +225,13 @@ pub(crate) fn wait(
         };
         let _ = rustix::process::kill_process_group(group, Signal::TERM);
         stopping = Some((ending, Instant::now()));
+    }
+    if let Some((_, since)) = &stopping {
+        // A shell leaves at once. What it started may need the time that it was given.
+        while since.elapsed() <= grace && goes_on_without(group) {
+            tick();
+            std::thread::sleep(PAUSE);
+        }
     }
     // What the child left running in its group would write into a scratch directory that is no longer its own. The
     // child has not been reaped yet, so its number cannot have been given to another group.

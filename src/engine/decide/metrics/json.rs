@@ -1,6 +1,5 @@
 //! Metrics in JSON: the numbers of an object, nested keys joined by dots, in the order of the file.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -19,7 +18,7 @@ pub(super) fn read(text: &str, found: &mut Found) -> Result<(), String> {
     if text.trim().is_empty() {
         return Err("not a JSON metrics file: it is empty".into());
     }
-    let text = spelled_out(text);
+    let text = json_number::spelled_out(text);
     let mut json = serde_json::Deserializer::from_str(&text);
     let read = Object { prefix: "", found }.deserialize(&mut json).and_then(|()| json.end());
     read.map_err(|error| match error.to_string().strip_prefix(TOO_DEEP) {
@@ -27,50 +26,6 @@ pub(super) fn read(text: &str, found: &mut Found) -> Result<(), String> {
         None if error.is_data() => "a metrics file must hold a JSON object".to_owned(),
         None => format!("not a JSON metrics file: {error}"),
     })
-}
-
-/// The text with the numbers that JSON has no word for as strings: Python's `json` writes `NaN`, `Infinity` and `-Infinity`, and
-/// takes `1e999` for infinite.
-fn spelled_out(text: &str) -> Cow<'_, str> {
-    let bytes = text.as_bytes();
-    let (mut out, mut copied, mut at) = (String::new(), 0, 0);
-    while let Some(byte) = bytes.get(at) {
-        let start = at;
-        if *byte == b'"' {
-            at = end_of_string(bytes, at);
-        } else if is_of_a_word(byte) {
-            at += bytes[at..].iter().take_while(|byte| is_of_a_word(byte)).count();
-            if let Some(name) = text[start..at].parse().ok().and_then(json_number::word) {
-                out += &text[copied..start];
-                out += &format!("\"{name}\"");
-                copied = at;
-            }
-        } else {
-            at += 1;
-        }
-    }
-    if copied == 0 {
-        return Cow::Borrowed(text);
-    }
-    out += &text[copied..];
-    Cow::Owned(out)
-}
-
-fn is_of_a_word(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"+-.".contains(byte)
-}
-
-/// Where the string that begins here is over.
-fn end_of_string(bytes: &[u8], start: usize) -> usize {
-    let mut at = start + 1;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-    bytes.len()
 }
 
 /// The file as a whole, or an object in it.

@@ -89,6 +89,13 @@ impl Numbers {
     }
 }
 
+/// The numbers of a line of JSON, nested keys joined by dots; `None` if it is no object.
+pub(crate) fn of_line(text: &str) -> Option<BTreeMap<String, f64>> {
+    let mut found = Found::default();
+    json::read(text, &mut found).ok()?;
+    Some(found.numbers)
+}
+
 /// Reads a metrics file: CSV by its name, else JSON.
 fn read(path: &Path, bytes: &[u8], found: &mut Found) -> Result<(), String> {
     let text = text::of(bytes).map_err(|e| format!("not a metrics file: {e}"))?;

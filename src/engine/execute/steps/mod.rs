@@ -1,0 +1,251 @@
+//! The steps of a command while it runs: it is handed the state to go on from, and leaves others, which become checkpoints beside it.
+//!
+//! The command makes a state under another name and renames it to its number in the folder that `KILN_STATES` names, so what has a
+//! number is complete. Whoever waits for the command looks for them; a thread takes them into the store.
+
+mod lines;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::time::Instant;
+
+use self::lines::Lines;
+use super::capture::stays;
+use super::execution::Execution;
+use crate::engine::decide::checkpoints::{Beside, Checkpoints};
+use crate::engine::decide::decision::{Missing, Verdict};
+use crate::engine::executor::Exit;
+use crate::engine::executor::failure::{Failed, NoResult};
+use crate::events::Progress;
+use crate::kind::Event;
+use crate::record::Resumed;
+use crate::store::{Place, remove_all};
+
+/// The folder of an attempt that a command leaves states in.
+pub(super) const STATES: &str = "states";
+
+/// Where the state to go on from is.
+const RESUME: &str = "resume";
+
+/// The file of metrics, unless it is an output.
+const METRICS: &str = "metrics.jsonl";
+
+/// A state that a command has left, and when it was seen.
+struct Left {
+    step: u64,
+    path: PathBuf,
+    at: Instant,
+}
+
+/// The steps of a command.
+pub(super) struct Steps<'a> {
+    execution: &'a Execution<'a>,
+    checkpoints: Checkpoints<'a>,
+    resumed: Option<Resumed>,
+    began: Instant,
+    folder: PathBuf,
+    /// The state to go on from.
+    resume: Option<PathBuf>,
+    metrics: PathBuf,
+    /// The last state that was kept in this execution; 0 if there is none.
+    kept: AtomicU64,
+    /// Whether it was told that the last state is not kept.
+    told: AtomicBool,
+}
+
+impl<'a> Steps<'a> {
+    /// Lays out what a command needs to go on, in the folder of an attempt in which it is started at `work`; `None` if it is not made of
+    /// steps.
+    pub(super) fn begin(
+        execution: &'a Execution<'a>,
+        folder: &Path,
+        work: &Path,
+        began: Instant,
+    ) -> Result<Option<Self>, NoResult> {
+        let stage = execution.stage;
+        let Some(steps) = &stage.steps else { return Ok(None) };
+        let Some(checkpoints) = Checkpoints::of(execution.store, stage, execution.decision) else { return Ok(None) };
+        let place = folder.join(RESUME);
+        let forced = matches!(execution.decision.verdict, Verdict::Execute(Missing::Forced));
+        let found = match forced {
+            true => None,
+            false => checkpoints.resume(&place, Place::Copy, &|text| execution.say(text))?,
+        };
+        let output = steps.metrics.as_ref().and_then(|name| stage.outputs.get(name));
+        let metrics = output.map_or_else(|| folder.join(METRICS), |output| work.join(&output.path));
+        let resume = found.is_some().then_some(place);
+        let (mut resumed, mut earlier) = (None, None);
+        if let Some(found) = found {
+            (resumed, earlier) = (Some(found.resumed), found.lines);
+        }
+        if let Some(earlier) = earlier {
+            execution.store.materialise(&earlier, &metrics, Place::Copy)?;
+        }
+        let (folder, kept, told) = (folder.to_owned(), AtomicU64::new(0), AtomicBool::new(false));
+        Ok(Some(Self { execution, checkpoints, resumed, began, folder, resume, metrics, kept, told }))
+    }
+
+    /// The variables by which the command finds all of it.
+    pub(super) fn variables(&self) -> Vec<(&'static str, OsString)> {
+        let mut all = vec![
+            ("KILN_STEP", self.first().to_string().into()),
+            ("KILN_STATES", self.folder.join(STATES).into()),
+            ("KILN_METRICS", self.metrics.clone().into()),
+        ];
+        all.extend(self.resume.clone().map(|resume| ("KILN_RESUME", resume.into())));
+        all
+    }
+
+    /// The step that the command goes on from; 0 if there is none.
+    fn first(&self) -> u64 {
+        self.resumed.as_ref().map_or(0, |resumed| resumed.step)
+    }
+
+    /// What the execution went on from.
+    pub(super) fn resumed(&self) -> Option<Resumed> {
+        self.resumed.clone()
+    }
+
+    /// Begins to look for what the command leaves. States are handed to `left`.
+    fn watch(&self, left: Sender<Left>) -> Watch<'_> {
+        let mut lines = Lines::new(self.metrics.clone());
+        // What was there already is no news.
+        lines.follow();
+        Watch { steps: self, left, lines: RefCell::new(lines), seen: RefCell::default() }
+    }
+
+    /// Keeps a state. What goes wrong costs a later execution time and is no failure of this one.
+    fn keep(&self, left: &Left) {
+        if !self.execution.keeps {
+            discard(&left.path);
+            return;
+        }
+        let name = self.checkpoints.name(left.step);
+        match self.take(left) {
+            Ok(same) => {
+                self.told.store(false, Ordering::Relaxed);
+                self.kept.fetch_max(left.step, Ordering::Relaxed);
+                tracing::debug!(stage = %self.execution.stage.name, "{name} is in the cache");
+                if !same {
+                    let text = "differs from the one in the cache, which stays";
+                    self.execution.say(format!("not deterministic: {name} {text}"));
+                }
+                match self.checkpoints.thin() {
+                    Ok(0) => {}
+                    Ok(count) => tracing::debug!(stage = %self.execution.stage.name, "{count} states are dropped"),
+                    Err(error) => self.execution.say(format!("cannot drop earlier states: {error}")),
+                }
+            }
+            // What is wrong with one is mostly wrong with those after it.
+            Err(_) if self.told.swap(true, Ordering::Relaxed) => {}
+            Err(why) => self.execution.say(format!("{name} is not kept: {why}")),
+        }
+        discard(&left.path);
+    }
+
+    /// Takes a state into the store; `false` if there is another under its key.
+    fn take(&self, left: &Left) -> Result<bool, String> {
+        let state = self.execution.take(&left.path)?.ok_or("it is gone")?;
+        let cut = self.folder.join(format!("metrics-{}", left.step));
+        let mut beside = Beside::default();
+        match lines::up_to(&self.metrics, left.step, &cut) {
+            Ok(None) => {}
+            Ok(Some(metrics)) => {
+                let lines = self.execution.store.capture(&cut).map_err(|error| error.to_string())?;
+                beside = Beside { lines: Some(lines), metrics };
+            }
+            Err(error) => self.execution.say(format!("the metrics are not kept: {error}")),
+        }
+        let seconds = left.at.duration_since(self.began).as_secs_f64();
+        let kept = self.checkpoints.keep(left.step, state, beside, seconds, self.resumed());
+        kept.map_err(|error| error.to_string())
+    }
+
+    /// A failure, and what the next run goes on from.
+    pub(super) fn explained(&self, failed: Failed) -> Failed {
+        match self.kept.load(Ordering::Relaxed).max(self.first()) {
+            0 => failed,
+            kept => {
+                let name = self.checkpoints.name(kept);
+                failed.and(format!("hint: {name} is in the cache; the next run goes on from it"))
+            }
+        }
+    }
+
+    /// Has the command run, and keeps what it leaves meanwhile. `run` asks the function that it is handed from time to time.
+    pub(super) fn beside(
+        &self,
+        run: impl FnOnce(&dyn Fn() -> bool) -> Result<Exit, NoResult>,
+    ) -> Result<Exit, NoResult> {
+        std::thread::scope(|scope| {
+            let (send, left) = channel();
+            scope.spawn(move || left.into_iter().for_each(|left| self.keep(&left)));
+            let watch = self.watch(send);
+            let ran = run(&|| {
+                watch.look();
+                true
+            });
+            // What it left last; the thread ends when it has taken that.
+            watch.look();
+            ran
+        })
+    }
+}
+
+/// Who looks what a command leaves, from time to time.
+struct Watch<'s> {
+    steps: &'s Steps<'s>,
+    left: Sender<Left>,
+    lines: RefCell<Lines>,
+    /// The states that were seen.
+    seen: RefCell<BTreeSet<u64>>,
+}
+
+impl Watch<'_> {
+    /// Looks how far the command is, and for states that it has left since the last look.
+    fn look(&self) {
+        let (steps, at) = (self.steps, Instant::now());
+        let mut lines = self.lines.borrow_mut();
+        if lines.follow()
+            && let Some(progress) = lines.progress(steps.checkpoints.goal(), steps.checkpoints.unit())
+        {
+            let Progress { done, total, unit, detail } = progress;
+            (steps.execution.events)(Event::Progress { done, total, unit, detail });
+        }
+        let entries = fs::read_dir(steps.folder.join(STATES)).into_iter().flatten().flatten();
+        let mut found: Vec<u64> = entries.filter_map(|entry| number(entry.file_name().to_str()?)).collect();
+        found.sort_unstable();
+        let mut seen = self.seen.borrow_mut();
+        for step in found {
+            if seen.insert(step) {
+                if step == 1 && steps.first() > 0 {
+                    let first = steps.checkpoints.name(steps.first());
+                    steps
+                        .execution
+                        .say(format!("it begins anew, and was handed {first}: does it look at KILN_RESUME?"));
+                }
+                let path = steps.folder.join(STATES).join(step.to_string());
+                // Who takes them tells what goes wrong.
+                let _ = self.left.send(Left { step, path, at });
+            }
+        }
+    }
+}
+
+/// Removes what is left of a state, unless the command has put a link in the way.
+fn discard(path: &Path) {
+    if stays(path).is_ok() {
+        let _ = remove_all(path);
+    }
+}
+
+/// The number that is the name of a finished state.
+fn number(name: &str) -> Option<u64> {
+    let plain = name.bytes().all(|byte| byte.is_ascii_digit()) && !name.starts_with('0');
+    name.parse().ok().filter(|_| plain)
+}
