@@ -11,8 +11,8 @@ use super::name;
 use super::node::{Content, Entry, Node, Place};
 use super::packages;
 use super::spec::{
-    BodySpec, InputSpec, ItemSpec, MatrixSpec, OutputSpec, ParamsSpec, Profile, Spec, StageSpec, StepsSpec, TimeoutSpec,
-    ViewSpec,
+    BodySpec, InputSpec, ItemSpec, MatrixSpec, OutputSpec, ParamsSpec, Profile, Spec, StageSpec, StepsSpec,
+    TimeoutSpec, ViewSpec,
 };
 use super::stage::Environment;
 use super::suggest;

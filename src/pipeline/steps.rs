@@ -11,8 +11,8 @@ use super::node::{Content, Entry, Node};
 use super::settings::count;
 use super::size;
 use super::spec::{StageSpec, StepsSpec};
-use crate::suggest;
 use super::template;
+use crate::suggest;
 
 /// The steps of a command.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -97,7 +97,8 @@ pub(super) fn encode(key: &ActionKey, origin: Origin, result: &ActionResult) -> 
     let flag = |holds: bool, flag: u8| if holds { flag } else { 0 };
     let complaints = flag(!result.complaints.is_empty(), COMPLAINTS);
     let adopted = flag(result.adopted.is_some(), ADOPTED);
-    let rest = flag(result.resumed.is_some(), RESUMED) | flag(result.unread, UNREAD) | adopted | flag(result.named, NAMED);
+    let rest =
+        flag(result.resumed.is_some(), RESUMED) | flag(result.unread, UNREAD) | adopted | flag(result.named, NAMED);
     out.push(flag(origin.durable, DURABLE) | rest | complaints);
     out.extend_from_slice(&result.created.as_second().to_le_bytes());
     out.extend_from_slice(&result.created.subsec_nanosecond().to_le_bytes());
@@ -225,21 +226,23 @@ mod tests {
             (-1_000_000_000_000i64..1_000_000_000_000).prop_map(|ms| Timestamp::from_millisecond(ms).unwrap()),
             ".{0,5}",
         )
-            .prop_map(|(outputs, metrics, unread, complaints, seconds, (resumed, named), adopted, created, host)| {
-                ActionResult {
-                    outputs,
-                    metrics,
-                    unread,
-                    warnings: vec![],
-                    complaints,
-                    seconds,
-                    resumed,
-                    adopted,
-                    named,
-                    created,
-                    host,
-                }
-            })
+            .prop_map(
+                |(outputs, metrics, unread, complaints, seconds, (resumed, named), adopted, created, host)| {
+                    ActionResult {
+                        outputs,
+                        metrics,
+                        unread,
+                        warnings: vec![],
+                        complaints,
+                        seconds,
+                        resumed,
+                        adopted,
+                        named,
+                        created,
+                        host,
+                    }
+                },
+            )
     }
 
     proptest! {

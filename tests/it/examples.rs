@@ -12,10 +12,11 @@ use crate::project::{Project, Ran, Record};
 fn python() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let named = std::env::var_os("KILN_TEST_PYTHON").map(PathBuf::from);
-    let found = named.into_iter().chain(std::env::split_paths(&path)).chain([PathBuf::from("/usr/bin")]).find(|folder| {
-        let mut command = Command::new(folder.join("python3"));
-        command.args(["-c", "import sklearn"]).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
-    });
+    let found =
+        named.into_iter().chain(std::env::split_paths(&path)).chain([PathBuf::from("/usr/bin")]).find(|folder| {
+            let mut command = Command::new(folder.join("python3"));
+            command.args(["-c", "import sklearn"]).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+        });
     assert!(found.is_some() || std::env::var_os("CI").is_none(), "no python3 here has scikit-learn");
     if found.is_none() {
         eprintln!("SKIPPED: no python3 here has scikit-learn");

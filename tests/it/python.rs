@@ -141,7 +141,11 @@ fn a_step_is_finished_before_the_script_leaves() {
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     let log = project.read(ran.record().stage("train")["log"].as_str().expect("a log"));
     let begun = log.lines().rev().find_map(|line| line.strip_prefix("began ")).expect("a step");
-    assert!(ran.stderr.contains(&format!("hint: epoch {begun} is in the cache; the next run")), "{begun}: {}", ran.stderr);
+    assert!(
+        ran.stderr.contains(&format!("hint: epoch {begun} is in the cache; the next run")),
+        "{begun}: {}",
+        ran.stderr
+    );
 }
 
 #[test]

@@ -227,6 +227,7 @@ pub(crate) fn origin(origin: &Origin<'_>, all: bool, look: &Look) -> String {
         shell: None,
         inputs: vec![],
         outputs: vec![],
+        states: None,
         last: None,
     };
     text += &section(uses, &parameters(&shown), look);
