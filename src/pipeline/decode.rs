@@ -149,14 +149,14 @@ fn stage<'n>(
         stage.output_names = stage.outputs.iter().map(|output| output.name).collect();
     }
     match (get(entries, "run"), get(entries, "uses")) {
-        (Some(run), None) => {
-            if stage.outputs.is_empty() && !matches!(get(entries, "outputs"), Some(e) if !is_empty(&e.node)) {
-                mistakes.add(
-                    Mistake::new(format!("{what} declares no outputs"))
-                        .at(run.place, "a command has to say what it writes")
-                        .hint("add `outputs: {name: path}`"),
-                );
-            }
+        (Some(run), None)
+            if stage.outputs.is_empty() && !matches!(get(entries, "outputs"), Some(e) if !is_empty(&e.node)) =>
+        {
+            mistakes.add(
+                Mistake::new(format!("{what} declares no outputs"))
+                    .at(run.place, "a command has to say what it writes")
+                    .hint("add `outputs: {name: path}`"),
+            );
         }
         (None, Some(_)) => {
             if let Some(env) = get(entries, "env") {

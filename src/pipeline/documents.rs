@@ -23,8 +23,11 @@ use super::with;
 #[derive(Default)]
 pub(super) struct Resolved<'a> {
     /// By path: for an input of a kind, what came out.
-    found: HashMap<&'a Path, Vec<(&'a str, &'a str, Option<Vec<u8>>)>>,
+    found: HashMap<&'a Path, Vec<Outcome<'a>>>,
 }
+
+/// A kind, its input, and the canonical bytes that came out.
+type Outcome<'a> = (&'a str, &'a str, Option<Vec<u8>>);
 
 impl<'a> Resolved<'a> {
     /// Resolves a document, unless that was done.

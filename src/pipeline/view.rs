@@ -14,7 +14,7 @@ use crate::hash::picks::{Picks, Texts, check_pattern};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum View {
     /// Of a folder, the files that patterns name.
-    Picked(Picks),
+    Picked(Box<Picks>),
     /// Of a file of parameters, a text with some of its values.
     Written(String),
 }
@@ -88,7 +88,7 @@ pub(super) fn of(
     };
     let texts = Texts { only: only?, ignore: ignore?, project, folder: path.to_owned() };
     // Each was tried.
-    Some(Picks::new(texts).ok().map(|picks| Arc::new(View::Picked(picks))))
+    Some(Picks::new(texts).ok().map(|picks| Arc::new(View::Picked(Box::new(picks)))))
 }
 
 fn pattern(node: &Node, scope: &Scope<'_>, mistakes: &mut Mistakes<'_>) -> Option<String> {
@@ -125,7 +125,7 @@ fn written(
     let mut tree = Node::new(Content::Map(vec![]));
     let mut whole = true;
     for key in spec.keys {
-        let Some(name) = scope.text(key, "a key", mistakes) else { return None };
+        let name = scope.text(key, "a key", mistakes)?;
         let mut node = &world.params.tree;
         let mut way = Vec::new();
         for segment in name.split('.') {

@@ -302,7 +302,7 @@ fn input(from: &mut Reader<'_>, numbered: &dyn Fn(usize) -> Option<StageId>) -> 
             let mut list = || (0..from.count()?).map(|_| from.text()).collect::<Option<Vec<_>>>();
             let (only, ignore, project) = (list()?, list()?, list()?);
             let texts = Texts { only, ignore, project, folder: from.text()? };
-            view = Some(Arc::new(View::Picked(Picks::new(texts).ok()?)));
+            view = Some(Arc::new(View::Picked(Box::new(Picks::new(texts).ok()?))));
             From::Source(path)
         }
         WRITTEN => {

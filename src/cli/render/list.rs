@@ -81,7 +81,7 @@ pub(crate) fn tags(tags: &[Tag], runs: &[RunSummary], look: &Look) -> String {
     let mut grid = Grid::new(1, titles);
     for tag in tags {
         let run = runs.iter().find(|run| run.id == tag.run);
-        let started = run.map_or("its record is gone".to_owned(), |run| started(run));
+        let started = run.map_or("its record is gone".to_owned(), started);
         let commit = commit_of(run.and_then(|run| run.git.as_ref()));
         let file = run.map_or_else(String::new, |run| run.pipeline.display().to_string());
         grid.row([tag.name.clone(), tag.run.clone(), started, commit, file]);
