@@ -136,7 +136,14 @@ fn kill(child: &mut Child, signal: Signal) -> Option<i32> {
 fn a_running_command_says_how_far_it_is_and_goes_on_after_a_kill() {
     let (project, mail) = (project(), mailbox());
     let mut child = start(&project, mail.path(), 4, &["--set", "epochs=9"]);
-    let status = project.kiln(&["status"]).stdout;
+    // A state is in the cache a moment before the trace says so.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let status = loop {
+        let status = project.kiln(&["status"]).stdout;
+        if status.contains("epoch 4/9 loss 970") || Instant::now() > deadline {
+            break status;
+        }
+    };
     assert!(status.contains("epoch 4/9 loss 970"), "{status}");
     let runs = project.kiln(&["runs"]).stdout;
     assert!(runs.contains("train (epoch 4/9 loss 970)"), "{runs}");
