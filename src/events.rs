@@ -19,7 +19,7 @@ pub const VERSION: u32 = 1;
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum RunEvent {
     /// The run begins. The first line of a file.
-    Run(Box<Began>),
+    Run(Box<RunStarted>),
     /// So many more stages are up to date.
     UpToDate {
         /// How many.
@@ -53,7 +53,7 @@ pub enum RunEvent {
 
 /// What is known of a run when it begins.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Began {
+pub struct RunStarted {
     /// The version of the format of events.
     pub version: u32,
     /// The run's name.

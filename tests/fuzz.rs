@@ -13,7 +13,7 @@ use std::sync::Once;
 use kiln::catalog::catalog;
 use kiln::hash::{ActionKey, Artifact, Digest};
 use kiln::pipeline::{self, Overrides};
-use kiln::store::{Place, Store};
+use kiln::store::{Placement, Store};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// So many files a target.
@@ -348,7 +348,7 @@ fn listings_of_trees() {
         fs::create_dir_all(&inside).expect("create folder");
         let store = Store::open(&cache).expect("a cache");
         let artifact = Artifact { digest, tree: true, bytes: 0, executable: false };
-        if store.materialise(&artifact, &inside.join("tree"), Place::Copy).is_ok() {
+        if store.materialise(&artifact, &inside.join("tree"), Placement::Copy).is_ok() {
             for path in walk(&inside) {
                 let target = path.canonicalize().unwrap_or(path);
                 assert!(target.starts_with(folder.path().canonicalize().expect("the folder")), "{}", target.display());

@@ -40,7 +40,7 @@ pub(crate) struct Where {
 
 /// Where the pipeline and the cache are.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ProjectArgs {
     /// The pipeline file, from where the user stands.
     pub(crate) file: PathBuf,
     /// The cache, if it was named.

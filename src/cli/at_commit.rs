@@ -16,7 +16,7 @@ use kiln::git::Commit;
 use kiln::record::{Git, RunRecord, RunStatus};
 use kiln::store::Access;
 
-use super::args::{Place, Select};
+use super::args::{ProjectArgs, Select};
 use super::past::{NoRun, Past, of_git};
 use super::{Stop, claim, project, render};
 
@@ -24,7 +24,7 @@ use super::{Stop, claim, project, render};
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs a commit, with the profile and the parameters set of the last run.
-pub(crate) fn run(past: &Past, place: &Place, none: &NoRun) -> Result<RunRecord, Stop> {
+pub(crate) fn run(past: &Past, place: &ProjectArgs, none: &NoRun) -> Result<RunRecord, Stop> {
     let NoRun { name, commit } = none;
     let repository = past.in_repository()?;
     let Some(file) = repository.path_of(&past.root().join(&past.project.pipeline)) else {
@@ -53,15 +53,20 @@ pub(crate) fn run(past: &Past, place: &Place, none: &NoRun) -> Result<RunRecord,
     };
     let cache = place.cache.clone().unwrap_or_else(|| past.store.root().to_owned());
     let cache = std::path::absolute(&cache)?;
-    let result =
-        execute(&Place { file: checkout.root().join(&file), cache: Some(cache) }, &select, git, &interrupt, commit);
+    let result = execute(
+        &ProjectArgs { file: checkout.root().join(&file), cache: Some(cache) },
+        &select,
+        git,
+        &interrupt,
+        commit,
+    );
     // What was put in place goes with the files; it is in the cache as well.
     drop(checkout);
     result
 }
 
 fn execute(
-    place: &Place,
+    place: &ProjectArgs,
     select: &Select,
     git: Git,
     interrupt: &Interrupt,

@@ -5,11 +5,11 @@ use kiln::pipeline::{self, StageName};
 use kiln::record::{RunRecord, StageRecord};
 use kiln::store::Ownership;
 
-use super::args::{Checkout, Place};
+use super::args::{Checkout, ProjectArgs};
 use super::past::Past;
 use super::{EXIT_FAILED, Stop, claim, render};
 
-pub(crate) fn checkout(place: &Place, args: &Checkout) -> Result<u8, Stop> {
+pub(crate) fn checkout(place: &ProjectArgs, args: &Checkout) -> Result<u8, Stop> {
     let past = if args.dry_run { Past::open(place)? } else { Past::open_to_write(place)? };
     let run = past.find(&args.run)?;
     past.say_whose(&run);

@@ -7,7 +7,7 @@ use kiln::git::Range;
 use kiln::record::{OutputRecord, RunRecord};
 use serde::Serialize;
 
-use super::args::{COMPARE_PAGE, Compare, Place};
+use super::args::{COMPARE_PAGE, Compare, ProjectArgs};
 use super::page::Target;
 use super::past::{Named, Past};
 use super::render::look::Look;
@@ -22,7 +22,7 @@ struct Gated<'a, T> {
     gates: &'a [GateResult],
 }
 
-pub(crate) fn compare(place: &Place, args: &Compare) -> Result<u8, Stop> {
+pub(crate) fn compare(place: &ProjectArgs, args: &Compare) -> Result<u8, Stop> {
     let gates: Vec<Gate> = args.fail_if.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(usage)?;
     let past = Past::open(place)?;
     let results = match (&args.within, &args.by) {
@@ -129,7 +129,7 @@ fn all(args: &Compare) -> bool {
 }
 
 /// The runs asked for; one alone is compared with the last; none means the last two.
-fn records(past: &Past, place: &Place, args: &Compare) -> Result<Vec<RunRecord>, Stop> {
+fn records(past: &Past, place: &ProjectArgs, args: &Compare) -> Result<Vec<RunRecord>, Stop> {
     let mut names: Vec<String> = args.base.iter().cloned().collect();
     for name in &args.runs {
         names.extend(ends(past, name)?);

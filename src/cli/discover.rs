@@ -5,16 +5,16 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::args::{Place, Where};
+use super::args::{ProjectArgs, Where};
 
 /// The name of a pipeline file that nobody has to say.
 const NAME: &str = "pipeline.yaml";
 
 /// The pipeline file that was named, or else the nearest one; from where the user stands. If there is none, the name that it would
 /// have here: whoever needs it says so.
-pub(crate) fn place(asked: &Where) -> Place {
+pub(crate) fn place(asked: &Where) -> ProjectArgs {
     let file = asked.file.clone().or_else(nearest).unwrap_or_else(|| NAME.into());
-    Place { file, cache: asked.cache.clone() }
+    ProjectArgs { file, cache: asked.cache.clone() }
 }
 
 /// Looks here and in the folders above, up to the root of the file system.

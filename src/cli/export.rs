@@ -8,13 +8,13 @@ use kiln::import::dvc::export;
 use kiln::show::number;
 use kiln::store::Ownership;
 
-use super::args::{ExportDvc, Place, Select};
+use super::args::{ExportDvc, ProjectArgs, Select};
 use super::{Stop, project, render};
 
 /// The first line of a `dvc.yaml` that is Kiln's to write again, with the digest of the rest.
 const MARK: &str = "# From pipeline.yaml by `kiln export dvc`. ";
 
-pub(crate) fn dvc(place: &Place, args: &ExportDvc) -> Result<u8, Stop> {
+pub(crate) fn dvc(place: &ProjectArgs, args: &ExportDvc) -> Result<u8, Stop> {
     let pipeline = project::load(place, &place.file, &Select::default())?;
     let root = pipeline.root.clone();
     let store = project::store(place, &root)?;

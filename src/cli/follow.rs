@@ -7,7 +7,7 @@ use kiln::pipeline;
 use kiln::record::StageRecord;
 use kiln::store::Traced;
 
-use super::args::{Place, Select};
+use super::args::{ProjectArgs, Select};
 use super::past::Past;
 use super::{Stop, project, render};
 
@@ -33,7 +33,7 @@ pub(crate) fn written_out(arguments: impl Iterator<Item = OsString>) -> Vec<OsSt
 }
 
 /// Waits until a run that goes on begins with a stage, if there is a run that may come to that.
-pub(crate) fn wait(place: &Place, past: &Past, stage: &str) -> Result<(), Stop> {
+pub(crate) fn wait(place: &ProjectArgs, past: &Past, stage: &str) -> Result<(), Stop> {
     let asked = &[stage.to_owned()];
     let mut told = false;
     loop {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use kiln::store::{Alone, Keep, Store};
 
-use super::args::{Gc, Place};
+use super::args::{Gc, ProjectArgs};
 use super::past::Past;
 use super::render::look::Look;
 use super::{EXIT_FAILED, Stop, render};
 
-pub(crate) fn gc(place: &Place, args: &Gc) -> Result<u8, Stop> {
+pub(crate) fn gc(place: &ProjectArgs, args: &Gc) -> Result<u8, Stop> {
     let past = if args.delete { Past::open_to_write(place)? } else { Past::open(place)? };
     let runs: Vec<_> = args.keep.iter().map(|name| Ok(past.find(name)?.id)).collect::<Result<_, Stop>>()?;
     let store = past.store;

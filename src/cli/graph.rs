@@ -7,10 +7,10 @@ use kiln::report::graph as drawing;
 use petgraph::Direction;
 use serde_json::json;
 
-use super::args::{Graph, GraphFormat, Place};
+use super::args::{Graph, GraphFormat, ProjectArgs};
 use super::{Stop, project, render};
 
-pub(crate) fn graph(place: &Place, args: &Graph) -> Result<u8, Stop> {
+pub(crate) fn graph(place: &ProjectArgs, args: &Graph) -> Result<u8, Stop> {
     let pipeline = project::load(place, &place.file, &args.select)?;
     let name = |id: StageId| pipeline.stages[id.0].name.to_string();
     let pairs: Vec<(String, Vec<String>)> = pipeline

@@ -7,7 +7,7 @@ use kiln::compare::{self, Counts};
 use kiln::pipeline::{self, StageName};
 use kiln::record::{RunRecord, StageRecord};
 
-use super::args::Place;
+use super::args::ProjectArgs;
 use super::past::Past;
 use super::render::look::Look;
 use super::{Stop, render};
@@ -30,7 +30,7 @@ pub(crate) struct History {
     markdown: bool,
 }
 
-pub(crate) fn history(place: &Place, args: &History) -> Result<u8, Stop> {
+pub(crate) fn history(place: &ProjectArgs, args: &History) -> Result<u8, Stop> {
     let past = Past::open(place)?;
     let runs = past.store.measured(&past.project, if args.last > 0 { args.last } else { usize::MAX }).into_iter();
     let mut runs: Vec<(RunRecord, Counts)> =

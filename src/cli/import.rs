@@ -7,14 +7,14 @@ use kiln::import::dvc;
 use kiln::pipeline::{self, Overrides};
 use kiln::store::Store;
 
-use super::args::{ImportDvc, Place};
+use super::args::{ImportDvc, ProjectArgs};
 use super::render::import::Told;
 use super::{Stop, render};
 
 /// The first line of what is written, with the digest of the rest: who finds it knows whether somebody edited it.
 const MARK: &str = "# From dvc.yaml by `kiln import dvc`; yours to edit. ";
 
-pub(crate) fn dvc(place: &Place, named: bool, args: &ImportDvc) -> Result<u8, Stop> {
+pub(crate) fn dvc(place: &ProjectArgs, named: bool, args: &ImportDvc) -> Result<u8, Stop> {
     let root = args.folder.canonicalize();
     let root = root.map_err(|e| Stop::Usage(format!("cannot find {}: {e}", args.folder.display())))?;
     let here = args.folder == std::path::Path::new(".");

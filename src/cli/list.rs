@@ -8,7 +8,7 @@ use kiln::pipeline::{Body, From, Pipeline, Stage, StageId};
 use serde::Serialize;
 use serde_json::json;
 
-use super::args::{Place, Select};
+use super::args::{ProjectArgs, Select};
 use super::render::look::Look;
 use super::{Stop, project, render};
 
@@ -58,7 +58,7 @@ pub(crate) struct Output {
     pub(crate) role: Role,
 }
 
-pub(crate) fn list(place: &Place, args: &List) -> Result<u8, Stop> {
+pub(crate) fn list(place: &ProjectArgs, args: &List) -> Result<u8, Stop> {
     let (file, targets) = project::pipeline_and_targets(&place.file, &args.targets);
     let pipeline = project::load(place, &file, &args.select)?;
     let stages = match &targets[..] {

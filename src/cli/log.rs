@@ -9,7 +9,7 @@ use kiln::reason::Reason;
 use kiln::record::{Outcome, RunRecord, StageRecord};
 use kiln::store::Traced;
 
-use super::args::Place;
+use super::args::ProjectArgs;
 use super::past::Past;
 use super::{Stop, follow, project, render};
 
@@ -29,7 +29,7 @@ pub(crate) struct Log {
     path: bool,
 }
 
-pub(crate) fn log(place: &Place, args: &Log) -> Result<u8, Stop> {
+pub(crate) fn log(place: &ProjectArgs, args: &Log) -> Result<u8, Stop> {
     let past = Past::open(place)?;
     let asked = std::slice::from_ref(&args.stage);
     if args.follow && args.run.is_none() {

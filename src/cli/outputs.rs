@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::json;
 
-use super::args::{Place, Select};
+use super::args::{ProjectArgs, Select};
 use super::render::look::Look;
 use super::{Stop, claim, project, render};
 
@@ -51,7 +51,7 @@ pub(crate) struct InPlace {
     pub(crate) bytes: Option<u64>,
 }
 
-pub(crate) fn outputs(place: &Place, args: &Outputs) -> Result<u8, Stop> {
+pub(crate) fn outputs(place: &ProjectArgs, args: &Outputs) -> Result<u8, Stop> {
     if args.stale {
         return stale(place, args);
     }
@@ -75,7 +75,7 @@ pub(crate) fn outputs(place: &Place, args: &Outputs) -> Result<u8, Stop> {
 }
 
 /// What no stage gives any more, with any of the overrides that runs had.
-fn stale(place: &Place, args: &Outputs) -> Result<u8, Stop> {
+fn stale(place: &ProjectArgs, args: &Outputs) -> Result<u8, Stop> {
     let pipeline = project::load(place, &place.file, &args.select)?;
     let root = pipeline.root.clone();
     let store = if args.delete { project::store_to_write(place, &root)? } else { project::store(place, &root)? };

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use kiln::catalog::catalog;
-use kiln::engine::Kept;
+use kiln::engine::StoreEvidence;
 use kiln::git::{Commit, GitError, Repository};
 use kiln::record::{Git, RunRecord};
 use kiln::show::number::count;
 use kiln::store::{Belongs, Owner, Project, RunLookupError, RunSummary, Store, Traced};
 
-use super::args::Place;
+use super::args::ProjectArgs;
 use super::{Stop, project, render};
 
 /// So many pipeline files with runs are named.
@@ -43,13 +43,13 @@ pub(crate) struct Past {
 
 impl Past {
     /// The past of the pipeline file that the command line names, to look at.
-    pub(crate) fn open(place: &Place) -> Result<Self, Stop> {
+    pub(crate) fn open(place: &ProjectArgs) -> Result<Self, Stop> {
         let root = project::root(&place.file)?;
         Ok(Self { store: project::store(place, &root)?, project: Project::at(&root, &place.file) })
     }
 
     /// The same with a store that is to be written to.
-    pub(crate) fn open_to_write(place: &Place) -> Result<Self, Stop> {
+    pub(crate) fn open_to_write(place: &ProjectArgs) -> Result<Self, Stop> {
         let root = project::root(&place.file)?;
         Ok(Self { store: project::store_to_write(place, &root)?, project: Project::at(&root, &place.file) })
     }
@@ -185,8 +185,8 @@ impl Past {
     }
 
     /// What the store kept of the stages of past runs.
-    pub(crate) fn evidence(&self) -> Kept<'_> {
-        Kept { store: &self.store, catalog: catalog() }
+    pub(crate) fn evidence(&self) -> StoreEvidence<'_> {
+        StoreEvidence { store: &self.store, catalog: catalog() }
     }
 
     /// There are no runs: says whose there are, if any.

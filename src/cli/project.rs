@@ -8,18 +8,18 @@ use kiln::pipeline::{self, Identity, Overrides, Pipeline, StageId, StageName};
 use kiln::record::RunRecord;
 use kiln::store::{self, Access, Store};
 
-use super::args::{Place, Select};
+use super::args::{ProjectArgs, Select};
 use super::{Stop, render};
 
 /// The pipeline with its overrides.
-pub(crate) fn load(place: &Place, file: &Path, select: &Select) -> Result<Pipeline, Stop> {
+pub(crate) fn load(place: &ProjectArgs, file: &Path, select: &Select) -> Result<Pipeline, Stop> {
     store::recognise(&cache(place, folder_of(file)))?;
     let overrides = overrides(place, select);
     pipeline::load(file, &catalog(), &overrides).map_err(Stop::Mistakes)
 }
 
 /// What a pipeline is known by in its cache, and that.
-pub(crate) fn identity(place: &Place, file: &Path, select: &Select) -> Result<(Identity, PathBuf), Stop> {
+pub(crate) fn identity(place: &ProjectArgs, file: &Path, select: &Select) -> Result<(Identity, PathBuf), Stop> {
     let cache = cache(place, folder_of(file));
     Ok((Identity::of(file, &overrides(place, select)).map_err(Stop::Mistakes)?, cache))
 }
@@ -27,7 +27,7 @@ pub(crate) fn identity(place: &Place, file: &Path, select: &Select) -> Result<(I
 /// The pipeline, and the project's cache: a pipeline that was checked before is taken from there. Who only looks writes nothing to it, and
 /// needs none.
 pub(crate) fn open(
-    place: &Place,
+    place: &ProjectArgs,
     identity: &Identity,
     cache: &Path,
     select: &Select,
@@ -66,16 +66,16 @@ pub(crate) fn root(file: &Path) -> Result<PathBuf, Stop> {
 }
 
 /// The cache of a project, to read from.
-pub(crate) fn store(place: &Place, root: &Path) -> Result<Store, Stop> {
+pub(crate) fn store(place: &ProjectArgs, root: &Path) -> Result<Store, Stop> {
     Ok(Store::look(&cache(place, root))?)
 }
 
 /// The cache of a project, to write to.
-pub(crate) fn store_to_write(place: &Place, root: &Path) -> Result<Store, Stop> {
+pub(crate) fn store_to_write(place: &ProjectArgs, root: &Path) -> Result<Store, Stop> {
     Ok(Store::open(&cache(place, root))?)
 }
 
-fn overrides(place: &Place, select: &Select) -> Overrides {
+fn overrides(place: &ProjectArgs, select: &Select) -> Overrides {
     Overrides { profile: select.profile.clone(), set: select.set.clone(), cache: place.cache.clone() }
 }
 
@@ -84,7 +84,7 @@ fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn cache(place: &Place, root: &Path) -> PathBuf {
+fn cache(place: &ProjectArgs, root: &Path) -> PathBuf {
     place.cache.clone().unwrap_or_else(|| root.join("cache"))
 }
 

@@ -8,7 +8,7 @@ use kiln::record::{OutputRecord, RunRecord};
 use kiln::report::{self, Rendered, Shown, Subject};
 use kiln::store::{Belongs, Project, Store};
 
-use super::args::{Place, Report, Select};
+use super::args::{ProjectArgs, Report, Select};
 use super::page::Target;
 use super::past::Past;
 use super::{Stop, project, render};
@@ -16,7 +16,7 @@ use super::{Stop, project, render};
 /// So much of a page is read to see what it shows.
 const BEGINNING: u64 = 4096;
 
-pub(crate) fn report(place: &Place, args: &Report) -> Result<u8, Stop> {
+pub(crate) fn report(place: &ProjectArgs, args: &Report) -> Result<u8, Stop> {
     let pipeline = project::load(place, &place.file, &Select::default())?;
     let past = Past::open(place)?;
     let name = args.run.as_deref().unwrap_or("latest");

@@ -9,16 +9,16 @@ use kiln::pipeline::{Pipeline, StageId};
 use kiln::record::RunStatus;
 use kiln::store::{Access, Ownership, Project};
 
-use super::args::{Place, Run};
+use super::args::{ProjectArgs, Run};
 use super::page::Target;
 use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, claim, project, render, report};
 
-pub(crate) fn run(place: &Place, args: &Run) -> Result<u8, Stop> {
+pub(crate) fn run(place: &ProjectArgs, args: &Run) -> Result<u8, Stop> {
     once(place, args, &Interrupt::default(), true)
 }
 
 /// One run. `force` says whether `--force` and `--force-overwrite` count.
-pub(crate) fn once(place: &Place, args: &Run, interrupt: &Interrupt, force: bool) -> Result<u8, Stop> {
+pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force: bool) -> Result<u8, Stop> {
     let (file, targets) = project::pipeline_and_targets(&place.file, &args.targets);
     let (identity, cache) = project::identity(place, &file, &args.select)?;
     let mut reporter = render::reporter(args.quiet);

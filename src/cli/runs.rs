@@ -3,12 +3,12 @@
 use kiln::store::{RunSummary, Traced};
 use serde_json::{Value, json};
 
-use super::args::{Place, Runs};
+use super::args::{ProjectArgs, Runs};
 use super::past::Past;
 use super::render::look::Look;
 use super::{Stop, render};
 
-pub(crate) fn runs(place: &Place, args: &Runs) -> Result<u8, Stop> {
+pub(crate) fn runs(place: &ProjectArgs, args: &Runs) -> Result<u8, Stop> {
     let past = Past::open(place)?;
     let project = if args.all { None } else { Some(&past.project) };
     // Traces first: a run that ends meanwhile is listed by its record.

@@ -11,7 +11,7 @@ use kiln::store::Traced;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::args::{Place, Select};
+use super::args::{ProjectArgs, Select};
 use super::past::Past;
 use super::render::look::Look;
 use super::{Stop, project, render};
@@ -80,7 +80,7 @@ pub(crate) struct LastRun {
     pub(crate) record: StageRecord,
 }
 
-pub(crate) fn show(place: &Place, args: &Show) -> Result<u8, Stop> {
+pub(crate) fn show(place: &ProjectArgs, args: &Show) -> Result<u8, Stop> {
     let past = Past::open(place)?;
     // A stage goes before a run; where the pipeline has mistakes, runs can still be shown.
     let pipeline = project::load(place, &place.file, &args.select);

@@ -11,7 +11,7 @@ use kiln::store::{Access, Ownership, Project, Traced};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::args::{Place, Select};
+use super::args::{ProjectArgs, Select};
 use super::render::look::Look;
 use super::runs::under_way;
 use super::{Stop, project, render};
@@ -94,7 +94,7 @@ struct Line<'a> {
     warnings: &'a [String],
 }
 
-pub(crate) fn status(place: &Place, args: &Status) -> Result<u8, Stop> {
+pub(crate) fn status(place: &ProjectArgs, args: &Status) -> Result<u8, Stop> {
     let (file, targets) = project::pipeline_and_targets(&place.file, &args.targets);
     let (pipeline, store) = {
         let (identity, cache) = project::identity(place, &file, &args.select)?;

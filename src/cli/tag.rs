@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::args::Place;
+use super::args::ProjectArgs;
 use super::past::Past;
 use super::render::look::Look;
 use super::{Stop, render};
@@ -26,7 +26,7 @@ pub(crate) struct Tag {
     json: bool,
 }
 
-pub(crate) fn tag(place: &Place, args: &Tag) -> Result<u8, Stop> {
+pub(crate) fn tag(place: &ProjectArgs, args: &Tag) -> Result<u8, Stop> {
     if let Some(name) = &args.delete {
         let past = Past::open_to_write(place)?;
         if past.store.untag(name)? {
@@ -55,7 +55,7 @@ pub(crate) fn tag(place: &Place, args: &Tag) -> Result<u8, Stop> {
     Ok(0)
 }
 
-fn list(place: &Place, json: bool) -> Result<u8, Stop> {
+fn list(place: &ProjectArgs, json: bool) -> Result<u8, Stop> {
     let past = Past::open(place)?;
     let tags = past.store.tags()?;
     if json {

@@ -2,12 +2,12 @@
 
 use kiln::engine;
 
-use super::args::{Place, Trace};
+use super::args::{ProjectArgs, Trace};
 use super::past::Past;
 use super::render::look::Look;
 use super::{Stop, render};
 
-pub(crate) fn trace(place: &Place, args: &Trace) -> Result<u8, Stop> {
+pub(crate) fn trace(place: &ProjectArgs, args: &Trace) -> Result<u8, Stop> {
     let run = Past::open(place)?.find(&args.run)?;
     if args.json {
         render::json(&engine::trace(&run))?;

@@ -1,10 +1,10 @@
 //! `kiln verify`.
 
-use super::args::{Place, Verify};
+use super::args::{ProjectArgs, Verify};
 use super::render::look::Look;
 use super::{EXIT_FAILED, Stop, project, render};
 
-pub(crate) fn verify(place: &Place, args: &Verify) -> Result<u8, Stop> {
+pub(crate) fn verify(place: &ProjectArgs, args: &Verify) -> Result<u8, Stop> {
     let root = project::root(&place.file)?;
     let store = project::store_to_write(place, &root)?;
     let bar = render::verify::bar();

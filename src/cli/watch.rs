@@ -10,7 +10,7 @@ use kiln::hash::parts;
 use kiln::pipeline::{Body, From, Pipeline};
 use kiln::show::number;
 
-use super::args::{Place, Run};
+use super::args::{ProjectArgs, Run};
 use super::{EXIT_INTERRUPTED, Stop, project, render, run};
 
 /// How often the files are looked at, and how long they have to be at rest before a run. Looking works on every file
@@ -31,7 +31,7 @@ struct Stamp {
 /// Every file that was there, by path.
 type Stamps = BTreeMap<PathBuf, Stamp>;
 
-pub(crate) fn watch(place: &Place, args: &Run) -> Result<u8, Stop> {
+pub(crate) fn watch(place: &ProjectArgs, args: &Run) -> Result<u8, Stop> {
     let interrupt = Interrupt::default();
     interrupt.listen()?;
     let (file, _) = project::pipeline_and_targets(&place.file, &args.targets);
@@ -63,7 +63,7 @@ pub(crate) fn watch(place: &Place, args: &Run) -> Result<u8, Stop> {
 
 /// The pipeline, as soon as it has no mistakes; `None` if the user asked to stop. A mistake may be mended in a file that is
 /// not known yet, so loading is tried again and again.
-fn loaded(place: &Place, file: &Path, args: &Run, interrupt: &Interrupt) -> Result<Option<Pipeline>, Stop> {
+fn loaded(place: &ProjectArgs, file: &Path, args: &Run, interrupt: &Interrupt) -> Result<Option<Pipeline>, Stop> {
     let mut told = Vec::new();
     while !interrupt.is_set() {
         match project::load(place, file, &args.select) {

@@ -2,11 +2,11 @@
 
 use clap::Args;
 use kiln::catalog::catalog;
-use kiln::engine::{self, Explanation, Standing};
+use kiln::engine::{self, Explanation, StageState};
 use kiln::show::reason::words;
 use serde_json::{Value, json};
 
-use super::args::{Place, Select};
+use super::args::{ProjectArgs, Select};
 use super::past::Past;
 use super::render::look::Look;
 use super::status::State;
@@ -27,7 +27,7 @@ pub(crate) struct Why {
     json: bool,
 }
 
-pub(crate) fn why(place: &Place, args: &Why) -> Result<u8, Stop> {
+pub(crate) fn why(place: &ProjectArgs, args: &Why) -> Result<u8, Stop> {
     let explanations = match &args.run {
         Some(run) => past(place, args, run)?,
         None => {
@@ -46,7 +46,7 @@ pub(crate) fn why(place: &Place, args: &Why) -> Result<u8, Stop> {
     Ok(0)
 }
 
-fn past(place: &Place, args: &Why, run: &str) -> Result<Vec<Explanation>, Stop> {
+fn past(place: &ProjectArgs, args: &Why, run: &str) -> Result<Vec<Explanation>, Stop> {
     let past = Past::open(place)?;
     let record = past.find(run)?;
     let names = project::recorded(&record, &args.stages)?;
@@ -69,8 +69,8 @@ fn as_json(explanation: &Explanation) -> Value {
         "execution": execution,
     });
     match standing {
-        Standing::Now(step) => value["state"] = json!(State::of(step)),
-        Standing::Then(outcome) => value["outcome"] = json!(outcome),
+        StageState::Now(step) => value["state"] = json!(State::of(step)),
+        StageState::Then(outcome) => value["outcome"] = json!(outcome),
     }
     value
 }

@@ -10,7 +10,7 @@ mod memo;
 mod parts;
 pub mod picks;
 mod quick;
-mod sighting;
+mod source_stamps;
 mod stamp;
 pub(crate) mod tree;
 
@@ -25,5 +25,5 @@ pub(crate) use memo::Allowance;
 pub use memo::Memo;
 pub use parts::parts;
 pub(crate) use quick::QuickMap;
-pub(crate) use sighting::Sighting;
+pub(crate) use source_stamps::SourceStamps;
 pub(crate) use stamp::Stamp;

@@ -24,7 +24,7 @@ pub(super) struct World<'n> {
     /// Patterns of files that no input folder takes, relative to the project.
     pub(super) ignored: Vec<String>,
     /// What is the same for all variants of a stage, in the order of declaration.
-    pub(super) plans: Vec<Plan<'n>>,
+    pub(super) plans: Vec<StageTemplate<'n>>,
     /// Stage name -> index of its plan.
     pub(super) index: HashMap<&'n str, usize>,
     /// Every variant, in the order of declaration.
@@ -34,7 +34,7 @@ pub(super) struct World<'n> {
 }
 
 /// What is the same for all variants of a stage.
-pub(super) struct Plan<'n> {
+pub(super) struct StageTemplate<'n> {
     /// As declared.
     pub(super) spec: StageSpec<'n>,
     /// Its kind; `None` for a command, or if the kind is unknown.
@@ -101,7 +101,7 @@ impl<'n> World<'n> {
     }
 
     /// The plan and matrix of a draft.
-    pub(super) fn plan(&self, draft: Draft) -> (&Plan<'n>, &Matrix) {
+    pub(super) fn plan(&self, draft: Draft) -> (&StageTemplate<'n>, &Matrix) {
         let plan = &self.plans[draft.plan];
         (plan, plan.matrix.as_ref().expect("a stage without a matrix has no drafts"))
     }
@@ -191,7 +191,7 @@ fn plan<'n>(
     catalog: &Catalog,
     first: usize,
     mistakes: &mut Mistakes<'_>,
-) -> Plan<'n> {
+) -> StageTemplate<'n> {
     let declared = std::mem::take(&mut spec.outputs);
     let (mut kind, mut ports) = (None, vec![]);
     let outputs = match spec.body {
@@ -220,7 +220,7 @@ fn plan<'n>(
             }
         },
     };
-    Plan { spec, kind, ports, outputs, matrix, first }
+    StageTemplate { spec, kind, ports, outputs, matrix, first }
 }
 
 fn command_outputs<'n>(stage: &str, declared: Vec<OutputSpec<'n>>, mistakes: &mut Mistakes<'_>) -> Vec<OutputPlan<'n>> {

@@ -252,7 +252,7 @@ impl<'w, 'n> Resolver<'w, 'n> {
 
     fn arity(
         &self,
-        plan: &super::expand::Plan<'_>,
+        plan: &super::expand::StageTemplate<'_>,
         spec: &InputSpec<'_>,
         count: usize,
         scope: &Scope<'_>,

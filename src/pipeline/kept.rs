@@ -178,7 +178,7 @@ impl Identity {
     /// kept, if it is more than `most` stages, or if what was found on the disk is no longer so.
     pub(crate) fn find_part(&self, catalog: &Catalog, changed: &[usize], most: usize) -> Option<Part> {
         let bytes = read(&self.place, &self.key)?;
-        let kept = wire::Kept::read(&bytes[HEAD..])?;
+        let kept = wire::KeptPipeline::read(&bytes[HEAD..])?;
         let part = Part::of(&kept, self.empty(kept.params.clone()), changed, most, catalog)?;
         stands(&part.pipeline, &self.store).then_some(part)
     }

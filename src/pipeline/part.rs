@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::stage::{Pipeline, StageId};
-use super::wire::{self, Kept};
+use super::wire::{self, KeptPipeline};
 use crate::kind::Catalog;
 
 /// Part of a pipeline, and a pipeline itself, but for what the producers at its edge take.
@@ -20,7 +20,7 @@ impl Part {
     /// The part that changes of some stages can reach, put into a pipeline that has no stages yet. `None` if more than `most`
     /// stages are reached, or what is kept makes no sense.
     pub(super) fn of(
-        kept: &Kept<'_>,
+        kept: &KeptPipeline<'_>,
         empty: Pipeline,
         changed: &[usize],
         most: usize,

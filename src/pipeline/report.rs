@@ -12,7 +12,7 @@ use crate::text;
 
 use super::check::{self, Written};
 use super::disk::Disk;
-use super::expand::{Plan, World};
+use super::expand::{StageTemplate, World};
 use super::interpolate;
 use super::matrix::Matrix;
 use super::mistake::{Mistake, Mistakes};
@@ -256,7 +256,7 @@ impl Checker<'_, '_> {
         text: &str,
         output: bool,
         mistakes: &Mistakes<'_>,
-    ) -> Result<Option<(&Plan<'_>, usize)>, Fault> {
+    ) -> Result<Option<(&StageTemplate<'_>, usize)>, Fault> {
         let target = self.target(text)?;
         let Some(&i) = self.world.index.get(target.stage) else {
             let names = self.world.plans.iter().map(|p| p.spec.name);

@@ -67,7 +67,7 @@ pub(super) fn decode(
     profile: Option<String>,
     kinds: &Catalog,
 ) -> Option<Pipeline> {
-    let kept = Kept::read(bytes)?;
+    let kept = KeptPipeline::read(bytes)?;
     let count = kept.stages.len();
     let same = |id: usize| (id < count).then_some(StageId(id));
     let stages = kept.stages.iter().map(|bytes| stage(bytes, &same, kinds)).collect::<Option<Vec<_>>>()?;
@@ -77,7 +77,7 @@ pub(super) fn decode(
 }
 
 /// What [`encode`] wrote, its stages as they stand there.
-pub(super) struct Kept<'a> {
+pub(super) struct KeptPipeline<'a> {
     pub(super) params: Value,
     pub(super) param_files: Vec<(PathBuf, Digest)>,
     pub(super) report: Option<Report>,
@@ -86,7 +86,7 @@ pub(super) struct Kept<'a> {
     pub(super) edges: Vec<(usize, usize)>,
 }
 
-impl<'a> Kept<'a> {
+impl<'a> KeptPipeline<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let from = &mut Reader(bytes);
         let params = serde_json::from_str(from.str()?).ok()?;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::aside;
-use super::recognise::{Standing, standing};
+use super::recognise::{FolderKind, standing};
 use super::{Result, Store, StoreError, names, sharing};
 use crate::hash::Digest;
 
@@ -47,21 +47,21 @@ impl Store {
 /// [`StoreError::Foreign`] if the folder is somebody else's, [`StoreError::Newer`] if a later Kiln made it, or what the system refuses.
 pub(super) fn prepare(root: &Path) -> Result<PathBuf> {
     let standing = standing(root)?;
-    if standing == Standing::Absent {
+    if standing == FolderKind::Absent {
         fs::create_dir_all(root).map_err(StoreError::io("create the folder", root))?;
     }
     let root = root.canonicalize().map_err(StoreError::io("find", root))?;
     let path = root.join(VERSION);
     match standing {
-        Standing::Marked => {}
+        FolderKind::Marked => {}
         // Everything else in a store is checked when it is read, so a damaged mark is no reason to stop.
-        Standing::Unmarked => {
+        FolderKind::Unmarked => {
             if path.symlink_metadata().is_ok() {
                 aside::put_aside(&root, &path, VERSION)?;
             }
             write_version(&root, &path)?;
         }
-        Standing::Absent | Standing::Vacant => {
+        FolderKind::Absent | FolderKind::Vacant => {
             ignore(&root)?;
             // Last: what a process leaves that is killed before this is no reason to refuse the folder.
             write_version(&root, &path)?;
@@ -90,7 +90,7 @@ fn ignore(root: &Path) -> Result<()> {
 /// As [`prepare`].
 pub(super) fn find(root: &Path) -> Result<PathBuf> {
     match standing(root)? {
-        Standing::Absent => std::path::absolute(root),
+        FolderKind::Absent => std::path::absolute(root),
         _ => root.canonicalize(),
     }
     .map_err(StoreError::io("find", root))

@@ -16,7 +16,7 @@ use crate::hash::{Artifact, Digest, hash_file};
 
 /// How an artifact is put at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Placement {
     /// A file of its own that may be edited: a reflink where the file system can, a copy otherwise.
     Copy,
     /// The same where nobody looks yet and nothing is but the folder that it comes in: in a scratch directory, whose worker is
@@ -46,17 +46,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`] or [`StoreError::Damaged`] if the store cannot supply it (then nothing at the path
     /// has changed), or what the system refuses.
-    pub fn materialise(&self, artifact: &Artifact, path: &Path, how: Place) -> Result<()> {
+    pub fn materialise(&self, artifact: &Artifact, path: &Path, how: Placement) -> Result<()> {
         self.materialise_if(artifact, path, how, &|| Ok(()))
     }
 
     /// The same if, once the artifact is ready to be moved to its path, what is there may be replaced.
-    pub(super) fn materialise_if(&self, artifact: &Artifact, path: &Path, how: Place, may: May<'_>) -> Result<()> {
+    pub(super) fn materialise_if(&self, artifact: &Artifact, path: &Path, how: Placement, may: May<'_>) -> Result<()> {
         let parent = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        if how == Place::Scratch {
+        if how == Placement::Scratch {
             return self.build(artifact, path, how).map(|_| ()).inspect_err(|_| drop(remove(path)));
         }
         let there = match fs::metadata(parent) {
@@ -79,7 +79,7 @@ impl Store {
             }
             other => other?,
         };
-        if how == Place::Copy {
+        if how == Placement::Copy {
             for Built { relative, digest, written } in &files {
                 let at = if artifact.tree { path.join(relative) } else { path.to_owned() };
                 self.memo().record(&at, written, *digest);
@@ -94,7 +94,7 @@ impl Store {
         artifact: &Artifact,
         staged: &Path,
         path: &Path,
-        how: Place,
+        how: Placement,
         may: May<'_>,
     ) -> Result<Vec<Built>> {
         let built = self.build(artifact, staged, how).and_then(|files| {
@@ -127,7 +127,7 @@ impl Store {
         Ok(*self.device.get_or_init(|| found.dev()))
     }
 
-    fn build(&self, artifact: &Artifact, at: &Path, how: Place) -> Result<Vec<Built>> {
+    fn build(&self, artifact: &Artifact, at: &Path, how: Placement) -> Result<Vec<Built>> {
         let built = |relative: PathBuf, file: &Artifact, written: Option<Metadata>| {
             written.map(|written| Built { relative, digest: file.digest, written })
         };
@@ -157,9 +157,9 @@ impl Store {
     }
 
     /// Returns what the system says of a file that is to be remembered.
-    fn build_file(&self, file: &Artifact, at: &Path, how: Place) -> Result<Option<Metadata>> {
+    fn build_file(&self, file: &Artifact, at: &Path, how: Placement) -> Result<Option<Metadata>> {
         let blob = self.blob_path(&file.digest);
-        if how == Place::Link && !file.executable {
+        if how == Placement::Link && !file.executable {
             self.verify_blob(&file.digest)?;
             return symlink(&blob, at).map(|()| None).map_err(StoreError::io("create the link", at));
         }
@@ -174,7 +174,7 @@ impl Store {
         if !source.metadata().map_err(StoreError::io("look at", &blob))?.is_file() {
             return Err(self.damaged(&blob, &file.digest));
         }
-        let all = if how == Place::Scratch { 0o555 } else { 0o777 };
+        let all = if how == Placement::Scratch { 0o555 } else { 0o777 };
         let mode = if file.executable { all } else { all & 0o666 };
         let mut target = OpenOptions::new()
             .read(true)
@@ -187,12 +187,12 @@ impl Store {
         if digest != file.digest {
             return Err(self.damaged(&blob, &file.digest));
         }
-        if how == Place::Scratch {
+        if how == Placement::Scratch {
             // When it was made: programs judge by that what is newer than what.
             let made = source.metadata().and_then(|blob| target.set_modified(blob.modified()?));
             made.map_err(StoreError::io("write", at))?;
         }
-        (how == Place::Copy).then(|| target.metadata()).transpose().map_err(StoreError::io("look at", at))
+        (how == Placement::Copy).then(|| target.metadata()).transpose().map_err(StoreError::io("look at", at))
     }
 
     /// Fills a new file with a blob's content and tells what that is.

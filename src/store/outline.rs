@@ -12,7 +12,7 @@ use crate::hash::Digest;
 use crate::record::{RunId, RunRecord, StageRecord};
 
 /// The record of a run, of which only the outline has been read.
-pub(crate) struct Outline {
+pub(crate) struct RecordOutline {
     /// The run.
     pub(crate) id: RunId,
     path: PathBuf,
@@ -29,22 +29,22 @@ enum Stages {
 
 /// The pages that were read.
 #[derive(Default)]
-pub(crate) struct Album {
+pub(crate) struct PageCache {
     /// `None` stands for one that cannot be read.
     skimmed: HashMap<Digest, Option<Vec<Skimmed>>>,
-    turned: HashMap<Digest, Vec<StageRecord>>,
+    read: HashMap<Digest, Vec<StageRecord>>,
 }
 
 impl Store {
     /// The recorded runs of a pipeline file, newest first; each is read when it is asked for. Damaged ones are passed over.
-    pub(crate) fn outlines(&self, project: &Project) -> impl Iterator<Item = Outline> + use<'_> {
+    pub(crate) fn outlines(&self, project: &Project) -> impl Iterator<Item = RecordOutline> + use<'_> {
         self.runs_of(project).filter_map(|(summary, path)| {
             let (line, _) = read_line(&path).ok()?;
             let stages = match serde_json::from_slice(&line) {
                 Ok(pages) => Stages::Paged(pages),
                 Err(_) => Stages::Read(serde_json::from_slice::<RunRecord>(&line).ok()?.stages),
             };
-            Some(Outline { id: summary.id, path, stages })
+            Some(RecordOutline { id: summary.id, path, stages })
         })
     }
 
@@ -52,7 +52,7 @@ impl Store {
     ///
     /// # Errors
     /// If it is damaged.
-    pub(crate) fn whole(&self, outline: &Outline) -> std::result::Result<RunRecord, RunLookupError> {
+    pub(crate) fn whole(&self, outline: &RecordOutline) -> std::result::Result<RunRecord, RunLookupError> {
         self.read_record(&outline.path)
     }
 
@@ -85,7 +85,7 @@ impl Store {
             }
             for (place, stage) in &read[digest] {
                 let mut stage = stage.clone();
-                pages.passing(number * PAGE + place).clone().apply(&mut stage);
+                pages.per_run(number * PAGE + place).clone().apply(&mut stage);
                 record.stages.push(stage);
             }
         }
@@ -96,8 +96,8 @@ impl Store {
     /// all there is.
     pub(crate) fn has_stage(
         &self,
-        outline: &Outline,
-        album: &mut Album,
+        outline: &RecordOutline,
+        cache: &mut PageCache,
         is: &dyn Fn(&Skimmed) -> bool,
         holds: &dyn Fn(&StageRecord) -> bool,
     ) -> bool {
@@ -109,22 +109,22 @@ impl Store {
         };
         let mut first = 0;
         for digest in &pages.pages {
-            let skimmed = album.skimmed.entry(*digest).or_insert_with(|| self.skim_page(digest, &pages.usual));
+            let skimmed = cache.skimmed.entry(*digest).or_insert_with(|| self.skim_page(digest, &pages.usual));
             let Some(skimmed) = skimmed else { return false };
             for (place, stage) in skimmed.iter_mut().enumerate() {
-                let passing = pages.passing(first + place);
-                stage.outcome = passing.outcome;
+                let per_run = pages.per_run(first + place);
+                stage.outcome = per_run.outcome;
                 if !is(stage) {
                     continue;
                 }
-                let turned = &mut album.turned;
-                if !turned.contains_key(digest)
-                    && let Ok(stages) = self.turn_page(digest, passing)
+                let read = &mut cache.read;
+                if !read.contains_key(digest)
+                    && let Ok(stages) = self.read_page(digest, per_run)
                 {
-                    turned.insert(*digest, stages);
+                    read.insert(*digest, stages);
                 }
-                if let Some(record) = turned.get_mut(digest).and_then(|stages| stages.get_mut(place)) {
-                    passing.clone().apply(record);
+                if let Some(record) = read.get_mut(digest).and_then(|stages| stages.get_mut(place)) {
+                    per_run.clone().apply(record);
                     if holds(record) {
                         return true;
                     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::scratch::remove;
-use super::{Place, Result, Store, StoreError};
+use super::{Placement, Result, Store, StoreError};
 use crate::hash::tree::{Extent, Found, Listing, Node, walk};
 use crate::hash::{ActionKey, Allowance, Artifact, Digest, is_left_in};
 
@@ -120,7 +120,7 @@ impl<'s> Ownership<'s> {
         if !is_link && matches!(self.store.memo().holds(&at, artifact), Ok(true)) {
             return Ok(());
         }
-        self.store.materialise_if(artifact, &at, Place::Copy, &|| self.check(path))
+        self.store.materialise_if(artifact, &at, Placement::Copy, &|| self.check(path))
     }
 
     /// Deletes what lies at a path of the project.

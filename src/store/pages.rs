@@ -25,14 +25,14 @@ pub(crate) const PAGE: usize = 64;
 pub(super) struct Pages {
     /// The blobs, in the order of the stages.
     pub(super) pages: Vec<Digest>,
-    pub(super) usual: Passing,
+    pub(super) usual: PerRunFields,
     /// Position -> what is otherwise.
-    pub(super) unusual: BTreeMap<usize, Passing>,
+    pub(super) unusual: BTreeMap<usize, PerRunFields>,
 }
 
 /// What a run says of a stage that another run may say otherwise.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Passing {
+pub(super) struct PerRunFields {
     pub(super) outcome: Outcome,
     reasons: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -50,12 +50,12 @@ pub(super) struct Passing {
 
 impl Pages {
     /// What passes of the stage at a position.
-    pub(super) fn passing(&self, position: usize) -> &Passing {
+    pub(super) fn per_run(&self, position: usize) -> &PerRunFields {
         self.unusual.get(&position).unwrap_or(&self.usual)
     }
 }
 
-impl Passing {
+impl PerRunFields {
     fn of(stage: &StageRecord) -> Self {
         let StageRecord { outcome, reasons, causes, ready, start, seconds, log, error, failure, warnings, .. } = stage;
         Self {
@@ -99,9 +99,9 @@ impl Store {
         let digests: Result<Vec<Digest>> =
             record.stages.par_chunks(PAGE).map(|stages| self.keep_page(&page::encode(stages))).collect();
         let usual = record.stages.iter().find(|stage| stage.outcome == Outcome::UpToDate).unwrap_or(&record.stages[0]);
-        let usual = Passing::of(usual);
+        let usual = PerRunFields::of(usual);
         let others = record.stages.iter().enumerate().filter(|(_, stage)| !usual.holds(stage));
-        let unusual = others.map(|(position, stage)| (position, Passing::of(stage))).collect();
+        let unusual = others.map(|(position, stage)| (position, PerRunFields::of(stage))).collect();
         let pages = Pages { pages: digests?, usual, unusual };
         Ok((self.paged_line(record, &pages)?, pages.pages))
     }
@@ -133,7 +133,7 @@ impl Store {
     ) -> Result<BTreeMap<usize, Vec<StageRecord>>> {
         let wanted: BTreeSet<usize> = positions.iter().map(|position| position / PAGE).collect();
         let wanted = wanted.into_par_iter().filter_map(|page| Some((page, pages.get(page)?)));
-        wanted.map(|(page, digest)| Ok((page, self.turn_page(digest, &usual())?))).collect()
+        wanted.map(|(page, digest)| Ok((page, self.read_page(digest, &usual())?))).collect()
     }
 
     /// The pages of a run that looked at some stages only: those of an earlier one, of which the opened ones get what lasts of these
@@ -176,7 +176,7 @@ impl Store {
     ) -> Result<RunRecord> {
         let usual = usual();
         let others = positions.iter().zip(&record.stages).filter(|(_, stage)| !usual.holds(stage));
-        let unusual = others.map(|(position, stage)| (*position, Passing::of(stage))).collect();
+        let unusual = others.map(|(position, stage)| (*position, PerRunFields::of(stage))).collect();
         let mut blank = nothing_known();
         usual.clone().apply(&mut blank);
         let looked_at = std::mem::replace(&mut record.stages, vec![blank; count]);
@@ -219,12 +219,12 @@ impl Store {
     }
 
     /// Reads the stages of a page; what passes is filled in.
-    pub(super) fn turn_page(&self, digest: &Digest, passing: &Passing) -> Result<Vec<StageRecord>> {
+    pub(super) fn read_page(&self, digest: &Digest, per_run: &PerRunFields) -> Result<Vec<StageRecord>> {
         let bytes = self.read(digest)?;
         let stages = page::entries(&bytes).and_then(|entries| {
             let records = entries.iter().map(|entry| {
                 let mut record = entry.record()?;
-                passing.clone().apply(&mut record);
+                per_run.clone().apply(&mut record);
                 Some(record)
             });
             records.collect::<Option<Vec<_>>>()
@@ -234,11 +234,11 @@ impl Store {
 
     fn turn_pages(&self, mut record: RunRecord, pages: &Pages) -> Result<RunRecord> {
         let read: Result<Vec<Vec<StageRecord>>> =
-            pages.pages.par_iter().map(|digest| self.turn_page(digest, &pages.usual)).collect();
+            pages.pages.par_iter().map(|digest| self.read_page(digest, &pages.usual)).collect();
         record.stages = read?.into_iter().flatten().collect();
-        for (position, passing) in &pages.unusual {
+        for (position, per_run) in &pages.unusual {
             if let Some(stage) = record.stages.get_mut(*position) {
-                passing.clone().apply(stage);
+                per_run.clone().apply(stage);
             }
         }
         Ok(record)
@@ -246,8 +246,8 @@ impl Store {
 }
 
 /// What passes of a stage that was up to date and not looked at.
-fn usual() -> Passing {
-    Passing {
+fn usual() -> PerRunFields {
+    PerRunFields {
         outcome: Outcome::UpToDate,
         reasons: vec![],
         causes: vec![],

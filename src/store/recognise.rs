@@ -16,7 +16,7 @@ use crate::journal::{self, Journal};
 
 /// What a folder is that is to be the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum FolderKind {
     /// There is nothing at the path.
     Absent,
     /// A folder with nothing of anybody's in it.
@@ -43,7 +43,7 @@ const SHOWN: usize = 3;
 ///
 /// # Errors
 /// [`StoreError::Foreign`] if it is somebody else's, [`StoreError::Newer`] if a later Kiln made it, or what the system refuses.
-pub(super) fn standing(root: &Path) -> Result<Standing> {
+pub(super) fn standing(root: &Path) -> Result<FolderKind> {
     let foreign = |found: String| StoreError::Foreign { path: root.to_owned(), found };
     match fs::metadata(root) {
         Ok(metadata) if metadata.is_dir() => {}
@@ -51,7 +51,7 @@ pub(super) fn standing(root: &Path) -> Result<Standing> {
         Err(e) if e.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(root).is_ok() => {
             return Err(foreign("it is a symbolic link that leads nowhere".into()));
         }
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Standing::Absent),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(FolderKind::Absent),
         Err(e) if e.kind() == io::ErrorKind::NotADirectory => {
             return Err(foreign("a file is in the place of a folder above it".into()));
         }
@@ -68,14 +68,14 @@ pub(super) fn standing(root: &Path) -> Result<Standing> {
         .map(|entry| format!("`{}`", entry.file_name().to_string_lossy()))
         .collect();
     if others.is_empty() {
-        return Ok(Standing::Vacant);
+        return Ok(FolderKind::Vacant);
     }
     // A process that makes the store right now writes the mark before anything else.
     if let Some(standing) = by_mark(root)? {
         return Ok(standing);
     }
     if is_proven(root) {
-        return Ok(Standing::Unmarked);
+        return Ok(FolderKind::Unmarked);
     }
     others.sort();
     let more = others.len() > SHOWN;
@@ -104,11 +104,11 @@ pub fn leads_into(path: &Path, store: &Path) -> bool {
     })
 }
 
-fn by_mark(root: &Path) -> Result<Option<Standing>> {
+fn by_mark(root: &Path) -> Result<Option<FolderKind>> {
     let path = root.join(VERSION);
     match mark(root).map(|text| format_of(&text)) {
         Ok(Some(found)) if found > FORMAT => Err(StoreError::Newer { path: root.to_owned(), found, known: FORMAT }),
-        Ok(Some(_)) => Ok(Some(Standing::Marked)),
+        Ok(Some(_)) => Ok(Some(FolderKind::Marked)),
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Err(StoreError::io("read", &path)(e)),
         Ok(None) | Err(_) => Ok(None),
     }

@@ -279,7 +279,7 @@ impl Store {
         let stages = pages.pages.iter().flat_map(|page| &reading.pages[&(project.clone(), *page)]);
         for (position, (name, place)) in stages.enumerate() {
             noted.reached.extend(place);
-            if pages.passing(position).log.is_some() {
+            if pages.per_run(position).log.is_some() {
                 noted.logs.push((self.log_path(&noted.id, name), *place));
             }
         }

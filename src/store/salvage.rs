@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::scratch::{fresh_name, remove};
-use super::{Place, Result, Store, StoreError, names};
+use super::{Placement, Result, Store, StoreError, names};
 use crate::hash::tree::Node;
 use crate::hash::{Artifact, Digest};
 
@@ -33,7 +33,7 @@ impl Store {
     /// # Errors
     /// What the system refuses.
     pub(crate) fn hand_back(&self, artifact: &Artifact, path: &Path) -> Result<()> {
-        let copied = self.materialise(artifact, path, Place::Copy);
+        let copied = self.materialise(artifact, path, Placement::Copy);
         if copied.is_ok() || path.symlink_metadata().is_ok() {
             return copied;
         }

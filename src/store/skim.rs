@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::pages::{PAGE, Pages, Passing};
+use super::pages::{PAGE, Pages, PerRunFields};
 use super::run::read_line;
 use super::{Project, Store, page};
 use crate::hash::{ActionKey, Digest};
@@ -50,12 +50,12 @@ impl Store {
     }
 
     /// What tells why the stages of a page run again; what became of them is for the run to say.
-    pub(super) fn skim_page(&self, digest: &Digest, passing: &Passing) -> Option<Vec<Skimmed>> {
+    pub(super) fn skim_page(&self, digest: &Digest, per_run: &PerRunFields) -> Option<Vec<Skimmed>> {
         let bytes = self.read(digest).ok()?;
         let skimmed = page::entries(&bytes)?.into_iter().map(|entry| Skimmed {
             name: entry.name.to_owned(),
             key: entry.key,
-            outcome: passing.outcome,
+            outcome: per_run.outcome,
             seconds: entry.total_seconds(),
         });
         Some(skimmed.collect())
@@ -66,9 +66,9 @@ impl Store {
         let pages: Pages = serde_json::from_slice(line).ok()?;
         let read = pages.pages.par_iter().map(|digest| self.skim_page(digest, &pages.usual));
         let mut stages: Vec<Skimmed> = read.collect::<Option<Vec<_>>>()?.into_iter().flatten().collect();
-        for (position, passing) in &pages.unusual {
+        for (position, per_run) in &pages.unusual {
             if let Some(stage) = stages.get_mut(*position) {
-                stage.outcome = passing.outcome;
+                stage.outcome = per_run.outcome;
             }
         }
         Some(stages)

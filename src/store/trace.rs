@@ -16,7 +16,7 @@ use super::lock::lock;
 use super::project::Places;
 use super::run::{RunSummary, file_name, time_stamp};
 use super::{Belongs, Project, Result, Store, StoreError};
-use crate::events::{Began, Line, Progress, RunEvent};
+use crate::events::{Line, Progress, RunEvent, RunStarted};
 use crate::reason::Reason;
 use crate::record::{Outcome, RunId, RunRecord, RunStatus, StageRecord};
 
@@ -136,7 +136,7 @@ impl Trace {
 #[derive(Debug)]
 pub struct Traced {
     /// What was known when it began.
-    pub began: Began,
+    pub began: RunStarted,
     /// Whether it goes on.
     pub alive: bool,
     /// Seconds from its beginning to the last event.

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use kiln::store::{Place as How, StoreError};
+use kiln::store::{Placement as How, StoreError};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::{Place, corrupt, mode};
@@ -110,7 +110,7 @@ fn who_has_a_captured_file_open_cannot_change_the_store() {
         writer.write_all(b", and more").unwrap();
         assert!(place.store.has(&artifact));
         let back = scratch.path().join("back");
-        place.store.materialise(&artifact, &back, kiln::store::Place::Copy).unwrap();
+        place.store.materialise(&artifact, &back, kiln::store::Placement::Copy).unwrap();
         assert_eq!(fs::read_to_string(if folder { back.join("file") } else { back }).unwrap(), "as it was");
     }
 }

@@ -145,7 +145,7 @@ fn what_the_store_materialises_is_known_to_the_next_process() {
     let place = Place::new();
     let artifact = place.file("content");
     let path = place.path("out/file");
-    place.store.materialise(&artifact, &path, kiln::store::Place::Copy).unwrap();
+    place.store.materialise(&artifact, &path, kiln::store::Placement::Copy).unwrap();
     place.store.memo().save().unwrap();
     assert_eq!(place.reopen().memo().trusted(&path), Some(artifact));
 }

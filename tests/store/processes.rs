@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
 use std::time::Duration;
 
-use kiln::store::{Place as How, Published, Store};
+use kiln::store::{Placement as How, Published, Store};
 
 use crate::{Place, action, result};
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use kiln::events::{self, Began, Progress, RunEvent};
+use kiln::events::{self, Progress, RunEvent, RunStarted};
 use kiln::hash::{ActionKey, Digest};
 use kiln::kind::Role;
 use kiln::record::{Host, Outcome, OutputRecord, Resumed, RunRecord, RunStatus, StageRecord};
@@ -35,7 +35,7 @@ pub fn run(id: &str, stages: Vec<StageRecord>) -> RunRecord {
 /// A run of so many stages begins.
 pub fn began(stages: usize) -> RunEvent {
     let run = run("kqzvbnme", vec![]);
-    RunEvent::Run(Box::new(Began {
+    RunEvent::Run(Box::new(RunStarted {
         version: events::VERSION,
         id: run.id,
         started: run.started,

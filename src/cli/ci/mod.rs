@@ -12,7 +12,7 @@ use clap::Args;
 use kiln::compare::{self, Comparison, Gate, GateResult, Over};
 use kiln::record::{RunRecord, RunStatus};
 
-use super::args::Place;
+use super::args::ProjectArgs;
 use super::past::{Named, Past};
 use super::{EXIT_FAILED, Stop, at_commit, render};
 use forge::Forge;
@@ -60,7 +60,7 @@ pub(crate) struct Ci {
     output: Option<PathBuf>,
 }
 
-pub(crate) fn ci(place: &Place, args: &Ci) -> Result<u8, Stop> {
+pub(crate) fn ci(place: &ProjectArgs, args: &Ci) -> Result<u8, Stop> {
     let gates: Vec<Gate> =
         args.fail_if.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(super::compare::usage)?;
     let past = Past::open(place)?;
@@ -93,7 +93,7 @@ pub(crate) fn ci(place: &Place, args: &Ci) -> Result<u8, Stop> {
 }
 
 /// The run that is compared with. On a first commit there is none.
-fn base(past: &Past, place: &Place, args: &Ci) -> Result<Option<RunRecord>, Stop> {
+fn base(past: &Past, place: &ProjectArgs, args: &Ci) -> Result<Option<RunRecord>, Stop> {
     let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     let name = match (&args.base, set("GITHUB_BASE_REF"), set("CI_MERGE_REQUEST_DIFF_BASE_SHA")) {
         (Some(base), _, _) => base.clone(),

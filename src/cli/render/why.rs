@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use kiln::action::{Difference, ENVIRONMENT, Field};
-use kiln::engine::{Changed, Changes, Explanation, Origin, Part, Standing, Step};
+use kiln::engine::{Changed, Changes, Explanation, Origin, Part, StageState, Step};
 use kiln::reason::Reason;
 use kiln::record::Outcome;
 use kiln::show::script::{as_written, written};
@@ -25,7 +25,7 @@ const VALUE: usize = 100;
 
 /// Each stage in full; where several are asked for, those that are up to date in one line at the end.
 pub(crate) fn why(all: &[Explanation], look: &Look) -> String {
-    let quiet = |e: &&Explanation| all.len() > 1 && e.standing == Standing::Now(Step::UpToDate);
+    let quiet = |e: &&Explanation| all.len() > 1 && e.standing == StageState::Now(Step::UpToDate);
     let (idle, told): (Vec<&Explanation>, Vec<&Explanation>) = all.iter().partition(quiet);
     let mut blocks: Vec<String> = told.into_iter().map(|explanation| one(explanation, look)).collect();
     if !idle.is_empty() {
@@ -48,7 +48,7 @@ fn folded(names: &[&str]) -> String {
 
 fn one(explanation: &Explanation, look: &Look) -> String {
     let mut text = format!("{}\n", look.bold(&headline(explanation)));
-    let up_to_date = explanation.standing == Standing::Now(Step::UpToDate);
+    let up_to_date = explanation.standing == StageState::Now(Step::UpToDate);
     if up_to_date {
         text += &parts(&explanation.parts, look);
     } else {
@@ -70,18 +70,18 @@ fn one(explanation: &Explanation, look: &Look) -> String {
 fn headline(explanation: &Explanation) -> String {
     let name = &explanation.stage;
     match &explanation.standing {
-        Standing::Now(Step::UpToDate) => format!("{name} is up to date: nothing that decides it has changed"),
-        Standing::Now(Step::Execute) => format!("{name} is dirty: a run would execute it"),
-        Standing::Now(Step::Restore) => format!("{name} is restorable: a run would put its outputs in place"),
-        Standing::Now(Step::Fail) => format!("{name} is {}: a run would fail", State::Broken.words()),
-        Standing::Now(Step::Depends(_)) if explanation.changes.first().is_some_and(|own| !own.fields.is_empty()) => {
+        StageState::Now(Step::UpToDate) => format!("{name} is up to date: nothing that decides it has changed"),
+        StageState::Now(Step::Execute) => format!("{name} is dirty: a run would execute it"),
+        StageState::Now(Step::Restore) => format!("{name} is restorable: a run would put its outputs in place"),
+        StageState::Now(Step::Fail) => format!("{name} is {}: a run would fail", State::Broken.words()),
+        StageState::Now(Step::Depends(_)) if explanation.changes.first().is_some_and(|own| !own.fields.is_empty()) => {
             format!("{name} is dirty: a run would execute it, after what is above it")
         }
-        Standing::Now(Step::Depends(_)) => {
+        StageState::Now(Step::Depends(_)) => {
             format!("{name} is waiting: if what is above it comes out the same, it needs nothing else")
         }
-        Standing::Then(Outcome::UpToDate) => format!("{name} was up to date"),
-        Standing::Then(outcome) => format!("{name} was {outcome}"),
+        StageState::Then(Outcome::UpToDate) => format!("{name} was up to date"),
+        StageState::Then(outcome) => format!("{name} was {outcome}"),
     }
 }
 
@@ -90,8 +90,8 @@ fn changed(explanation: &Explanation, look: &Look) -> String {
     let mut text = String::new();
     let told = explanation.changes.first().is_some_and(|own| !own.fields.is_empty());
     let words = match explanation.standing {
-        Standing::Now(_) => reason::words,
-        Standing::Then(_) => reason::past,
+        StageState::Now(_) => reason::words,
+        StageState::Then(_) => reason::past,
     };
     for reason in &explanation.reasons {
         let again = match reason {

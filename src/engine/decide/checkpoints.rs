@@ -13,7 +13,7 @@ use crate::kind::Chain;
 use crate::pipeline::{Keep, Stage};
 use crate::reason::Reason;
 use crate::record::Resumed;
-use crate::store::{ActionResult, Needed, Place, Published, Store, StoreError};
+use crate::store::{ActionResult, Needed, Placement, Published, Store, StoreError};
 
 /// Steps beyond this one are kept but not looked for: each costs a look into the index.
 const REACH: u64 = 100_000;
@@ -105,7 +105,12 @@ impl<'a> Checkpoints<'a> {
     ///
     /// # Errors
     /// If the folder cannot be written.
-    pub(crate) fn resume(&self, folder: &Path, how: Place, tell: &dyn Fn(String)) -> Result<Option<Found>, StoreError> {
+    pub(crate) fn resume(
+        &self,
+        folder: &Path,
+        how: Placement,
+        tell: &dyn Fn(String),
+    ) -> Result<Option<Found>, StoreError> {
         let mut most = self.chain.goal;
         while let Some((step, mut result)) = self.latest(most) {
             match self.store.materialise(&result.outputs[Checkpoint::STATE], folder, how) {

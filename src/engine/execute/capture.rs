@@ -28,7 +28,7 @@ use crate::store::{ActionResult, StoreError, remove_all};
 const NAMED: usize = 5;
 
 /// Where a worker wrote.
-pub(crate) struct Left {
+pub(crate) struct WorkerOutputs {
     /// Its outputs, by name.
     pub(crate) outputs: BTreeMap<String, PathBuf>,
     /// The folder of its scratch directory that they are in.
@@ -39,7 +39,7 @@ impl Execution<'_> {
     /// Takes what a worker that ended well has written into the store.
     pub(crate) fn capture(
         &self,
-        left: &Left,
+        left: &WorkerOutputs,
         took: Duration,
         resumed: Option<Resumed>,
     ) -> Result<ActionResult, NoResult> {
@@ -72,7 +72,7 @@ impl Execution<'_> {
     }
 
     /// What becomes of a result that lacks outputs.
-    fn incomplete(&self, mut failed: Failed, result: ActionResult, left: &Left) -> NoResult {
+    fn incomplete(&self, mut failed: Failed, result: ActionResult, left: &WorkerOutputs) -> NoResult {
         let kept = self.salvage(&left.folder, &result.outputs);
         if self.interrupt.is_set() {
             if let Some(kept) = kept {

@@ -7,11 +7,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
-use super::capture::Left;
+use super::capture::WorkerOutputs;
 use super::execution::{Execution, on_full_disk};
 use super::handed;
-use super::hint::{self, Scene};
-use super::sealed::Sealed;
+use super::hint::{self, CommandEnd};
+use super::input_copies::InputCopies;
 use super::steps::{STATES, Steps};
 use crate::engine::decide::decision::input_path;
 use crate::engine::executor::failure::{Failed, NoResult};
@@ -40,8 +40,9 @@ impl Execution<'_> {
         let said = self.log.length();
         let produced = self.run_command(body, attempt.as_ref(), began).map_err(|why| on_full_disk(why, folder));
         let work = folder.join(WORK);
-        let result = produced
-            .and_then(|(outputs, resumed)| self.capture(&Left { outputs, folder: work }, began.elapsed(), resumed));
+        let result = produced.and_then(|(outputs, resumed)| {
+            self.capture(&WorkerOutputs { outputs, folder: work }, began.elapsed(), resumed)
+        });
         let mut result = result.map_err(|why| names.no_result(why));
         if let Ok(result) = &mut result {
             let complaint = self.complaint(said, attempt.as_ref());
@@ -94,9 +95,9 @@ impl Execution<'_> {
             }
             outputs.insert(name.clone(), path);
         }
-        let mut sealed = Sealed::default();
+        let mut copies = InputCopies::default();
         for path in &inputs {
-            sealed.add(path)?;
+            copies.add(path)?;
         }
         let mut command = self.program(body, folder)?;
         command.folder.clone_from(&work);
@@ -135,7 +136,7 @@ impl Execution<'_> {
                 }
             })
         })?;
-        if let Some(path) = sealed.broken() {
+        if let Some(path) = copies.broken() {
             let path = path.strip_prefix(&work).unwrap_or(path).to_owned();
             return Err(self.salvaged(Failure::InputWritten { path }.into(), &work));
         }
@@ -212,8 +213,8 @@ impl Execution<'_> {
         Some(format!("it ended well, and its log complains: {hint}"))
     }
 
-    fn scene<'s>(&'s self, end: Option<End>, attempt: &'s dyn Attempt, work: &'s Path) -> Scene<'s> {
-        Scene {
+    fn scene<'s>(&'s self, end: Option<End>, attempt: &'s dyn Attempt, work: &'s Path) -> CommandEnd<'s> {
+        CommandEnd {
             pipeline: self.pipeline,
             stage: self.stage,
             cache: self.store.root(),

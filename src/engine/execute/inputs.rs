@@ -14,21 +14,21 @@ use crate::engine::decide::sources::{Sources, extent};
 use crate::engine::executor::failure::NoResult;
 use crate::failure::Failure;
 use crate::hash::tree::Extent;
-use crate::hash::{Artifact, ContentError, Sighting};
+use crate::hash::{Artifact, ContentError, SourceStamps};
 use crate::kind::Event;
 use crate::pipeline::{From, Input, Source, View};
-use crate::store::{self, Place};
+use crate::store::{self, Placement};
 
 /// The sources that a stage reads where they lie in the project, as they were before it began.
-pub(crate) struct Linked {
-    sources: Vec<(PathBuf, Option<Sighting>)>,
+pub(crate) struct SourcesInPlace {
+    sources: Vec<(PathBuf, Option<SourceStamps>)>,
 }
 
 impl Execution<'_> {
     /// Gives a command an input of its own. A source may change from then on: the command reads what it was decided by.
     pub(crate) fn copy(&self, name: &str, position: usize, item: &Input, path: &Path) -> Result<(), NoResult> {
         let Some(source) = item.source() else {
-            return self.place(name, position, item, path, Place::Scratch);
+            return self.place(name, position, item, path, Placement::Scratch);
         };
         let absolute = self.pipeline.root.join(source.path);
         if let Some(View::Written(text)) = source.view.map(|view| &**view) {
@@ -60,7 +60,7 @@ impl Execution<'_> {
     }
 
     /// Looks at the sources that a built-in kind is to read where they lie: all but documents.
-    pub(crate) fn linked(&self) -> Result<Linked, NoResult> {
+    pub(crate) fn linked(&self) -> Result<SourcesInPlace, NoResult> {
         let mut sources = Vec::new();
         for (name, items) in &self.stage.inputs {
             for (position, item) in items.iter().enumerate() {
@@ -71,25 +71,25 @@ impl Execution<'_> {
                 }
             }
         }
-        Ok(Linked { sources })
+        Ok(SourcesInPlace { sources })
     }
 
     /// Shows a built-in kind, which is trusted not to write, an input where it lies.
     pub(crate) fn link(&self, name: &str, position: usize, item: &Input, path: &Path) -> Result<(), NoResult> {
         match &item.from {
             From::Source(source) => Ok(std::os::unix::fs::symlink(self.pipeline.root.join(source), path)?),
-            From::Output { .. } => self.place(name, position, item, path, Place::Link),
+            From::Output { .. } => self.place(name, position, item, path, Placement::Link),
         }
     }
 
     /// Makes sure that linked sources are still what they were before the stage read them.
-    pub(crate) fn unchanged(&self, linked: &Linked) -> Result<(), NoResult> {
+    pub(crate) fn unchanged(&self, linked: &SourcesInPlace) -> Result<(), NoResult> {
         for (source, before) in &linked.sources {
             match before {
                 Some(before) if before.holds(&self.pipeline.root.join(source), Extent::Source) => {}
                 // What was written may have been read, even if by now it is what it was.
                 Some(before) if !before.is_unwritten(&self.pipeline.root.join(source)) => return Err(changed(source)),
-                // After a change of rights, and where a sighting would tell nothing, that the content is the same has to do.
+                // After a change of rights, and where a source_stamps would tell nothing, that the content is the same has to do.
                 _ => drop(self.decided(Source { path: source, view: None })?),
             }
         }
@@ -109,19 +109,19 @@ impl Execution<'_> {
         }
     }
 
-    /// A sighting of a source that is what the stage was decided by.
-    fn decided(&self, source: Source<'_>) -> Result<Option<Sighting>, NoResult> {
+    /// The stamps of a source that is what the stage was decided by.
+    fn decided(&self, source: Source<'_>) -> Result<Option<SourceStamps>, NoResult> {
         let absolute = self.pipeline.root.join(source.path);
-        let sighting = Sighting::of(&absolute, extent(source), self.memo);
-        let found = match &sighting {
-            Some(sighting) => Some(sighting.artifact.clone()),
+        let source_stamps = SourceStamps::of(&absolute, extent(source), self.memo);
+        let found = match &source_stamps {
+            Some(source_stamps) => Some(source_stamps.artifact.clone()),
             None => self.memo.source_in(&absolute, extent(source))?,
         };
-        if found == self.sources.get(source).ok() { Ok(sighting) } else { Err(changed(source.path)) }
+        if found == self.sources.get(source).ok() { Ok(source_stamps) } else { Err(changed(source.path)) }
     }
 
     /// Puts what another stage produced at a path.
-    fn place(&self, name: &str, position: usize, item: &Input, path: &Path, how: Place) -> Result<(), NoResult> {
+    fn place(&self, name: &str, position: usize, item: &Input, path: &Path, how: Placement) -> Result<(), NoResult> {
         let artifact = self.inputs.get(name).and_then(|items| items.get(position)).and_then(Option::as_ref);
         let artifact = artifact.ok_or_else(|| Failure::InputMissing { input: name.to_owned() })?;
         match self.store.materialise(artifact, path, how) {

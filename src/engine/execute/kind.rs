@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::capture::Left;
+use super::capture::WorkerOutputs;
 use super::execution::{Execution, on_full_disk};
-use super::inputs::Linked;
+use super::inputs::SourcesInPlace;
 use crate::engine::decide::checkpoints::{Beside, Checkpoints};
 use crate::engine::decide::decision::{Missing, Verdict, input_path};
 use crate::engine::executor::failure::{Failed, NoResult};
@@ -19,7 +19,7 @@ use crate::hash::tree;
 use crate::kind::{self, Event, Job, Kind};
 use crate::pipeline::From;
 use crate::record::Resumed;
-use crate::store::{ActionResult, Place};
+use crate::store::{ActionResult, Placement};
 
 /// The folder of an attempt that a built-in kind writes to.
 const OUTPUTS: &str = "outputs";
@@ -60,7 +60,7 @@ impl Execution<'_> {
             })?;
         }
         let (outputs, resumed) = ran.map_err(|why| names.no_result(on_full_disk(why, folder)))?;
-        let left = Left { outputs, folder: folder.join(OUTPUTS) };
+        let left = WorkerOutputs { outputs, folder: folder.join(OUTPUTS) };
         let result = self.capture(&left, began.elapsed(), resumed).map_err(|why| names.no_result(why));
         attempt.end();
         result
@@ -73,7 +73,7 @@ impl Execution<'_> {
         kind: &dyn Kind,
         attempt: &dyn Attempt,
         began: Instant,
-        linked: &Linked,
+        linked: &SourcesInPlace,
     ) -> Result<(BTreeMap<String, PathBuf>, Option<Resumed>), NoResult> {
         let outputs = job.outputs.clone();
         let Some(checkpoints) = Checkpoints::of(self.store, self.stage, self.decision) else {
@@ -83,7 +83,7 @@ impl Execution<'_> {
         let (from, folder) = (attempt.folder().join("resume"), attempt.folder().join("checkpoints"));
         fs::create_dir_all(&folder)?;
         let forced = matches!(self.decision.verdict, Verdict::Execute(Missing::Forced));
-        let found = if forced { None } else { checkpoints.resume(&from, Place::Link, &|text| self.say(text))? };
+        let found = if forced { None } else { checkpoints.resume(&from, Placement::Link, &|text| self.say(text))? };
         let resumed = found.map(|found| found.resumed);
         let resume = resumed.as_ref().map(|resumed| (resumed.step, from));
         job.checkpoints = kind::Checkpoints { resume, folder: Some(folder) };
@@ -108,7 +108,7 @@ impl Execution<'_> {
         announced: &Announced,
         seconds: f64,
         resumed: Option<Resumed>,
-        linked: &Linked,
+        linked: &SourcesInPlace,
     ) -> Result<(), Failed> {
         let name = checkpoints.name(announced.step);
         let kept = self
@@ -174,7 +174,7 @@ impl Execution<'_> {
         job: Job,
         kind: &dyn Kind,
         attempt: &dyn Attempt,
-        linked: &Linked,
+        linked: &SourcesInPlace,
         keep: &(dyn Fn(Announced) + Sync),
     ) -> Result<(), NoResult> {
         let reach = self.reach(kind, &job.params)?;

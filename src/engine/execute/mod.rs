@@ -1,7 +1,7 @@
 //! Executing: a stage is given its inputs, is run by an executor, and its outputs are captured into the store.
 //!
 //! In reading order: `task` carries a decision out; `execution` is one execution of a stage, `kind` of one that is a built-in kind, `command` of
-//! one that is a command. `inputs` lays out what it reads, `sealed` holds it to be left alone, `handed` is what a command finds beside
+//! one that is a command. `inputs` lays out what it reads, `input_copies` holds it to be left alone, `handed` is what a command finds beside
 //! files, `capture` takes what the stage left; `steps` keeps the states that a command leaves on its way; `names` are the user's words for paths of the folder, and `hint` what a failure may come
 //! from.
 
@@ -10,9 +10,9 @@ pub(super) mod command;
 pub(super) mod execution;
 pub(super) mod handed;
 pub(super) mod hint;
+pub(super) mod input_copies;
 pub(super) mod inputs;
 pub(super) mod kind;
 pub(super) mod names;
-pub(super) mod sealed;
 pub(super) mod steps;
 pub(super) mod task;

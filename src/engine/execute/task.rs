@@ -34,7 +34,7 @@ pub(crate) struct Task<'a> {
 }
 
 /// What a task says while it goes on.
-pub(crate) enum Said {
+pub(crate) enum TaskMessage {
     /// Progress or a line of the log.
     Event(Event),
     /// Something for the user.
@@ -42,7 +42,7 @@ pub(crate) enum Said {
 }
 
 /// Who is told.
-type Tell<'t> = &'t (dyn Fn(Said) + Sync);
+type Tell<'t> = &'t (dyn Fn(TaskMessage) + Sync);
 
 /// How a task ended.
 pub(crate) struct Finished {
@@ -126,7 +126,7 @@ impl Task<'_> {
             }
             if !told {
                 let text = format!("{}: waiting for another Kiln that executes it now", stage.name);
-                tell(Said::Note(text));
+                tell(TaskMessage::Note(text));
                 told = true;
             }
             std::thread::sleep(Duration::from_millis(50));
@@ -140,8 +140,8 @@ impl Task<'_> {
         reasons: &mut Vec<Reason>,
         tell: Tell<'_>,
     ) -> Result<ActionResult, NoResult> {
-        self.executor.remarks(stage).into_iter().for_each(|remark| tell(Said::Note(remark)));
-        let events = |event: Event| tell(Said::Event(event));
+        self.executor.remarks(stage).into_iter().for_each(|remark| tell(TaskMessage::Note(remark)));
+        let events = |event: Event| tell(TaskMessage::Event(event));
         let execution = Execution {
             pipeline: self.deciding.pipeline,
             store: self.deciding.store,
@@ -163,7 +163,7 @@ impl Task<'_> {
             Published::Conflict(existing) => {
                 // The same key with other outputs: the stage is not deterministic. The first result stands.
                 let reason = conflict(&existing, &result);
-                tell(Said::Note(format!("{} is {}", stage.name, show::reason::words(&reason))));
+                tell(TaskMessage::Note(format!("{} is {}", stage.name, show::reason::words(&reason))));
                 reasons.push(reason);
                 let existing = self.deciding.with_numbers(stage, *existing);
                 let whole = existing.outputs.values().all(|artifact| self.deciding.store.has(artifact));

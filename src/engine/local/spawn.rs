@@ -44,7 +44,7 @@ impl Started {
 }
 
 /// What the child needs, made before it is there, for it must not allocate.
-struct Plan<'a> {
+struct ChildSetup<'a> {
     program: CString,
     /// Arguments, the first of which is the name.
     argv: Vec<*const libc::c_char>,
@@ -99,7 +99,7 @@ pub(crate) fn spawn(
     let argv = pointers(&words);
     let mut shell_argv = vec![SHELL.as_ptr(), program.as_ptr()];
     shell_argv.extend(&argv[1..]);
-    let mut plan = Plan {
+    let mut plan = ChildSetup {
         argv,
         shell_argv,
         envp: pointers(&variables),
@@ -197,7 +197,7 @@ fn find(program: &OsStr, path: Option<&OsStr>) -> io::Result<CString> {
 /// What the child does. It shares Kiln's memory, so it makes system calls and nothing else.
 extern "C" fn child(plan: *mut libc::c_void) -> libc::c_int {
     // SAFETY: it is the plan of the thread that waits for this.
-    let plan = unsafe { &mut *plan.cast::<Plan<'_>>() };
+    let plan = unsafe { &mut *plan.cast::<ChildSetup<'_>>() };
     // SAFETY: all pointers are to what the plan owns, and these are system calls.
     unsafe {
         for signal in plan.signals {
@@ -223,7 +223,7 @@ extern "C" fn child(plan: *mut libc::c_void) -> libc::c_int {
     }
 }
 
-fn give_up(plan: &mut Plan<'_>, why: libc::c_int) -> libc::c_int {
+fn give_up(plan: &mut ChildSetup<'_>, why: libc::c_int) -> libc::c_int {
     plan.failure = why;
     // SAFETY: it ends this process and runs nothing of Kiln's.
     unsafe { libc::_exit(127) }

@@ -10,14 +10,14 @@ use crate::kind::Catalog;
 use crate::store::Store;
 
 /// A store as evidence.
-pub struct Kept<'a> {
+pub struct StoreEvidence<'a> {
     /// The store.
     pub store: &'a Store,
     /// The kinds of the stages.
     pub catalog: Catalog,
 }
 
-impl Evidence for Kept<'_> {
+impl Evidence for StoreEvidence<'_> {
     fn manifest(&self, key: &ActionKey) -> Option<Manifest> {
         self.store.manifest(key)
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::hash::ActionKey;
 use crate::record::{Outcome, RunId, RunRecord, StageRecord};
-use crate::store::{Album, Outline, Project, Skimmed, Store};
+use crate::store::{PageCache, Project, RecordOutline, Skimmed, Store};
 
 /// How many runs are looked through.
 const DEPTH: usize = 100;
@@ -12,9 +12,9 @@ const DEPTH: usize = 100;
 /// The run records of a pipeline file, newest first. Damaged ones are passed over, and those behind the last hundred are not looked at.
 pub struct Records<'a> {
     store: &'a Store,
-    older: Box<dyn Iterator<Item = Outline> + 'a>,
-    read: Vec<Outline>,
-    album: Album,
+    older: Box<dyn Iterator<Item = RecordOutline> + 'a>,
+    read: Vec<RecordOutline>,
+    cache: PageCache,
     /// The last record that was read whole, and which of `read` it is.
     whole: Option<(usize, Rc<RunRecord>)>,
 }
@@ -23,7 +23,7 @@ impl<'a> Records<'a> {
     /// The records of a pipeline file; none is read yet.
     pub fn new(store: &'a Store, project: &Project) -> Self {
         let older = Box::new(store.outlines(project).take(DEPTH));
-        Self { store, older, read: vec![], album: Album::default(), whole: None }
+        Self { store, older, read: vec![], cache: PageCache::default(), whole: None }
     }
 
     /// The newest run of which something holds.
@@ -75,7 +75,7 @@ impl<'a> Records<'a> {
     ) -> Option<usize> {
         let mut at = first;
         while self.is_read(at) {
-            if self.store.has_stage(&self.read[at], &mut self.album, is, holds) {
+            if self.store.has_stage(&self.read[at], &mut self.cache, is, holds) {
                 return Some(at);
             }
             at += 1;

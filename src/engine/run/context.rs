@@ -55,7 +55,7 @@ pub(crate) fn heed(store: &Store, interrupt: &Interrupt) -> Result<(), StoreErro
 }
 
 /// When a run began, and what it is called.
-pub(crate) struct Began {
+pub(crate) struct RunStart {
     pub(crate) id: RunId,
     pub(crate) at: Instant,
     /// Whose run it is.
@@ -67,7 +67,7 @@ pub(crate) struct Began {
     look: Option<Look>,
 }
 
-impl Began {
+impl RunStart {
     pub(crate) fn now(store: &Store, project: Project, options: &Options) -> Self {
         let (at, started) = (Instant::now(), Timestamp::now());
         let look = options.git.is_none().then(|| Look::begin(&project.root, &project.pipeline));
@@ -77,7 +77,7 @@ impl Began {
 
     /// What is known of the run when it begins.
     pub(crate) fn event(&self, pipeline: &Pipeline, options: &Options, stages: usize) -> RunEvent {
-        RunEvent::Run(Box::new(events::Began {
+        RunEvent::Run(Box::new(events::RunStarted {
             version: events::VERSION,
             id: self.id.clone(),
             started: self.started,

@@ -38,7 +38,7 @@ use std::thread::{Scope, Thread};
 use std::time::{Duration, Instant};
 
 use super::budget::Budget;
-use super::context::{Began, Options};
+use super::context::{Options, RunStart};
 use super::event::Reporter;
 use super::message::Message;
 use super::owner::Owner;
@@ -46,7 +46,7 @@ use super::ready::Pending;
 use super::schedule::{Job, Schedule};
 use crate::engine::decide::decision::Deciding;
 use crate::engine::decide::sources::Sources;
-use crate::engine::execute::task::{Finished, Said, Task};
+use crate::engine::execute::task::{Finished, Task, TaskMessage};
 use crate::engine::executor::{Executor, Share};
 use crate::engine::record::history::History;
 use crate::engine::record::stage_record::{complete, fail, record};
@@ -60,7 +60,7 @@ use crate::record::{RunId, StageRecord};
 use crate::store::{Ownership, Store, Trace};
 
 /// What stages are brought up to date from.
-pub(crate) struct Given<'a> {
+pub(crate) struct RunContext<'a> {
     pub(crate) pipeline: &'a Pipeline,
     pub(crate) store: &'a Store,
     pub(crate) sources: &'a Sources,
@@ -85,15 +85,15 @@ const IDLE: Duration = Duration::from_millis(200);
 
 /// Decides stages and does what is to be done; returns their records in topological order.
 pub(crate) fn bring_up_to_date(
-    given: &Given<'_>,
+    given: &RunContext<'_>,
     options: &Options,
     interrupt: &Interrupt,
-    began: &Began,
+    began: &RunStart,
     history: &History<'_>,
     trace: &mut Option<Trace>,
     reporter: &mut dyn Reporter,
 ) -> Vec<StageRecord> {
-    let Given { pipeline, store, sources, ref edge } = *given;
+    let RunContext { pipeline, store, sources, ref edge } = *given;
     let ownership = Ownership::new(store, &pipeline.root, options.overwrite);
     let deciding = Deciding { pipeline, store, memo: store.memo(), sources, ownership: Some(&ownership) };
     let executor = options.executor(pipeline, store);
@@ -382,16 +382,16 @@ impl<'a> Crew<'a, '_> {
     }
 
     /// Passes on what a task has to say.
-    fn pass_on(&self, stage: &str, said: Said) {
+    fn pass_on(&self, stage: &str, said: TaskMessage) {
         let stage = stage.to_owned();
         let event = match said {
-            Said::Note(text) => RunEvent::Note { text },
-            Said::Event(Event::Progress { done, total, unit, detail }) => {
+            TaskMessage::Note(text) => RunEvent::Note { text },
+            TaskMessage::Event(Event::Progress { done, total, unit, detail }) => {
                 RunEvent::Progress { stage, progress: Progress { done, total, unit, detail } }
             }
-            Said::Event(Event::Message { text }) => RunEvent::Message { stage, text },
+            TaskMessage::Event(Event::Message { text }) => RunEvent::Message { stage, text },
             // It was kept in the store by who heard it.
-            Said::Event(Event::Checkpoint { .. }) => return,
+            TaskMessage::Event(Event::Checkpoint { .. }) => return,
         };
         self.send(Message::Event(event));
     }

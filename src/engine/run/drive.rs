@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::context::{Began, Options, heed};
-use super::crew::{Given, bring_up_to_date};
+use super::context::{Options, RunStart, heed};
+use super::crew::{RunContext, bring_up_to_date};
 use super::event::Reporter;
 use super::rerun;
 use crate::engine::decide::sources::Sources;
@@ -26,7 +26,7 @@ pub fn run(
     interrupt: &Interrupt,
     reporter: &mut dyn Reporter,
 ) -> Result<RunRecord, StoreError> {
-    let began = Began::now(store, Project::at(&pipeline.root, &pipeline.file), options);
+    let began = RunStart::now(store, Project::at(&pipeline.root, &pipeline.file), options);
     let _hold = match store.try_hold()? {
         Some(hold) => hold,
         None => {
@@ -42,7 +42,7 @@ pub fn run(
     reporter.tell(&event);
     let sources = Sources::scan(pipeline, &order, &options.force, store.memo());
     let history = History::new(store, &began.project);
-    let given = Given { pipeline, store, sources: &sources, edge: BTreeMap::new() };
+    let given = RunContext { pipeline, store, sources: &sources, edge: BTreeMap::new() };
     let stages = bring_up_to_date(&given, options, interrupt, &began, &history, &mut trace, reporter);
     let record = began.record(pipeline, options, interrupt, stages, reporter);
     let pages = store.write_pages_and_run(&record)?;

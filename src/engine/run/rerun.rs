@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::context::{Began, Options, heed};
-use super::crew::{Given, bring_up_to_date};
+use super::context::{Options, RunStart, heed};
+use super::crew::{RunContext, bring_up_to_date};
 use super::event::Reporter;
 use super::footprint::{self, Digests, Footprint};
 use crate::engine::decide::sources::Sources;
@@ -87,7 +87,7 @@ pub fn rerun(
     let store = Store::unread(cache)?;
     // One that has to wait goes the ordinary way.
     let Ok(_claim) = store.try_claim(&identity.root)? else { return Ok(None) };
-    let began = Began::now(&store, Project::at(&identity.root, &identity.file), options);
+    let began = RunStart::now(&store, Project::at(&identity.root, &identity.file), options);
     let Some(_hold) = store.try_hold_unread()? else { return Ok(None) };
     let Some(footprint) = Footprint::read(kept.bytes()).filter(|f| f.holds(&store, &identity.root)) else {
         return Ok(None);
@@ -118,7 +118,7 @@ pub fn rerun(
         Some(pages) if pages == footprint.pages => History::beginning_with(&opened, &store, &began.project),
         _ => History::new(&store, &began.project),
     };
-    let given = Given { pipeline: &part.pipeline, store: &store, sources: &sources, edge };
+    let given = RunContext { pipeline: &part.pipeline, store: &store, sources: &sources, edge };
     let options = Options { stages: part.reached.clone(), ..options.clone() };
     let stages = bring_up_to_date(&given, &options, interrupt, &began, &history, &mut trace, reporter);
     let record = began.record(&part.pipeline, &options, interrupt, stages, reporter);
@@ -149,7 +149,7 @@ fn idle(
     footprint: &Footprint<'_>,
     options: &Options,
     interrupt: &Interrupt,
-    began: Began,
+    began: RunStart,
     reporter: &mut dyn Reporter,
 ) -> Result<RunRecord, StoreError> {
     let pipeline = &identity.empty(serde_json::from_str(footprint.params).unwrap_or(Value::Null));

@@ -1,10 +1,10 @@
 //! What the way in which a command ended tells.
 
-use super::Scene;
+use super::CommandEnd;
 use crate::engine::executor::script;
 
 /// A pipe that was ended by a part that did not read all.
-pub(super) fn pipe(lines: &[&str], scene: &Scene<'_>) -> Option<String> {
+pub(super) fn pipe(lines: &[&str], scene: &CommandEnd<'_>) -> Option<String> {
     if !script::shell(scene.stage).is_some_and(|shell| shell.pipefail()) {
         return None;
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-use super::Scene;
+use super::CommandEnd;
 use crate::engine::executor::surroundings;
 use crate::pipeline::Stage;
 
@@ -61,7 +61,7 @@ fn is_missed(word: &str, stage: &Stage, is_set: &BTreeSet<OsString>) -> bool {
 }
 
 /// A repository that `git` does not find in a stage.
-pub(super) fn repository(lines: &[&str], scene: &Scene<'_>) -> Option<String> {
+pub(super) fn repository(lines: &[&str], scene: &CommandEnd<'_>) -> Option<String> {
     let complains =
         |line: &&str| line.contains("not a git repository") || line.contains("dubious ownership in repository");
     lines.iter().find(|line| complains(line))?;

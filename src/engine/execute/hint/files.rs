@@ -8,18 +8,18 @@ use std::path::Path;
 use rustix::fs::{Access, access};
 
 use super::complaint::{Complaint, Fault, complaint};
-use super::{Named, Scene};
+use super::{CommandEnd, Named};
 
 /// The status of a shell that was told to start what it may not execute.
 const NOT_EXECUTABLE: i32 = 126;
 
 /// A file of the project that lines complain of, and that the stage does not declare.
-pub(super) fn undeclared(lines: &[&str], scene: &Scene<'_>) -> Option<String> {
+pub(super) fn undeclared(lines: &[&str], scene: &CommandEnd<'_>) -> Option<String> {
     let complaints = lines.iter().filter_map(|line| complaint(line));
     complaints.into_iter().find_map(|complaint| complaint.names.iter().find_map(|name| of(name, &complaint, scene)))
 }
 
-fn of(name: &str, complaint: &Complaint<'_>, scene: &Scene<'_>) -> Option<String> {
+fn of(name: &str, complaint: &Complaint<'_>, scene: &CommandEnd<'_>) -> Option<String> {
     let Some((Named::Project(path), own)) = scene.find(name) else { return None };
     let there = fs::symlink_metadata(scene.project().join(&path)).ok();
     let shown = path.display();
@@ -50,7 +50,7 @@ fn of(name: &str, complaint: &Complaint<'_>, scene: &Scene<'_>) -> Option<String
 }
 
 /// What lines say was refused, where it is certain why.
-pub(super) fn denied(lines: &[&str], scene: &Scene<'_>) -> Option<String> {
+pub(super) fn denied(lines: &[&str], scene: &CommandEnd<'_>) -> Option<String> {
     let complaints = lines.iter().filter_map(|line| complaint(line));
     let complaints = complaints.filter(|found| found.fault == Fault::Denied || found.writes);
     let starts = scene.code == Some(NOT_EXECUTABLE) || lines.iter().any(|line| line.contains("_execute_child"));
@@ -60,7 +60,7 @@ pub(super) fn denied(lines: &[&str], scene: &Scene<'_>) -> Option<String> {
 }
 
 /// `denied` if the system said that it may not be, and not that there is no folder for it.
-fn refused(name: &str, denied: bool, starts: bool, scene: &Scene<'_>) -> Option<String> {
+fn refused(name: &str, denied: bool, starts: bool, scene: &CommandEnd<'_>) -> Option<String> {
     let (named, own) = scene.find(name)?;
     match named {
         Named::Input(path) if own && denied => {
@@ -109,7 +109,7 @@ fn not_executable(file: &Path, starts: bool) -> Option<String> {
 }
 
 /// A path that the guard keeps the stage from writing to: who started Kiln could.
-fn outside(path: &Path, scene: &Scene<'_>) -> Option<String> {
+fn outside(path: &Path, scene: &CommandEnd<'_>) -> Option<String> {
     let target = if path.exists() { path } else { path.parent()? };
     let reach = scene.guarded && access(target, Access::WRITE_OK).is_ok();
     let path = path.display();

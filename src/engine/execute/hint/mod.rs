@@ -16,7 +16,7 @@ use crate::engine::executor::toolchain::is_toolchain;
 use crate::pipeline::{Pipeline, Stage};
 
 /// Where a command ran, and how it ended.
-pub(crate) struct Scene<'a> {
+pub(crate) struct CommandEnd<'a> {
     /// The pipeline.
     pub(crate) pipeline: &'a Pipeline,
     /// The stage.
@@ -34,7 +34,7 @@ pub(crate) struct Scene<'a> {
 }
 
 /// A hint on a failure.
-pub(crate) fn hint(lines: &[&str], scene: &Scene<'_>) -> Option<String> {
+pub(crate) fn hint(lines: &[&str], scene: &CommandEnd<'_>) -> Option<String> {
     files::undeclared(lines, scene)
         .or_else(|| python::module(lines, scene))
         .or_else(|| environment::unset(lines, scene.stage))
@@ -44,7 +44,7 @@ pub(crate) fn hint(lines: &[&str], scene: &Scene<'_>) -> Option<String> {
 }
 
 /// What lines complain of, if it is a file of the project that the stage does not declare.
-pub(crate) fn undeclared(lines: &[&str], scene: &Scene<'_>) -> Option<String> {
+pub(crate) fn undeclared(lines: &[&str], scene: &CommandEnd<'_>) -> Option<String> {
     files::undeclared(lines, scene)
 }
 
@@ -61,7 +61,7 @@ enum Named {
     Outside(PathBuf),
 }
 
-impl Scene<'_> {
+impl CommandEnd<'_> {
     fn project(&self) -> &Path {
         &self.pipeline.root
     }

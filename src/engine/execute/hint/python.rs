@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Named, Scene};
+use super::{CommandEnd, Named};
 
 /// So many folders of the project are looked into.
 const FOLDERS: usize = 2_000;
@@ -15,7 +15,7 @@ const DEPTH: usize = 3;
 const PYTHONPATH: &str = "PYTHONPATH";
 
 /// A module that lines complain of, and that lies where the stage does not see it.
-pub(super) fn module(lines: &[&str], scene: &Scene<'_>) -> Option<String> {
+pub(super) fn module(lines: &[&str], scene: &CommandEnd<'_>) -> Option<String> {
     let name = lines.iter().find_map(|line| missing(line))?;
     let parts: PathBuf = name.split('.').collect();
     let first = Path::new(name.split('.').next().unwrap_or(name));
@@ -33,7 +33,7 @@ fn missing(line: &str) -> Option<&str> {
     (!name.is_empty() && name.chars().all(good) && !name.starts_with('.')).then_some(name)
 }
 
-fn in_project(parts: &Path, first: &Path, lines: &[&str], scene: &Scene<'_>) -> Option<String> {
+fn in_project(parts: &Path, first: &Path, lines: &[&str], scene: &CommandEnd<'_>) -> Option<String> {
     let looked_in = main_folder(lines, scene);
     let folders = folders(scene, looked_in.as_deref());
     let here = |folder: &Path, parts: &Path| file_of(&scene.project().join(folder).join(parts));
@@ -76,7 +76,7 @@ fn file_of(module: &Path) -> Option<PathBuf> {
 }
 
 /// The folder that Python looks into first: that of the script. It is told by a traceback, whose outermost frame comes first.
-fn main_folder(lines: &[&str], scene: &Scene<'_>) -> Option<PathBuf> {
+fn main_folder(lines: &[&str], scene: &CommandEnd<'_>) -> Option<PathBuf> {
     let begin = lines.iter().rposition(|line| line.starts_with("Traceback (most recent call last)"))?;
     let frame = lines[begin..].iter().find_map(|line| line.trim_start().strip_prefix("File \""))?;
     let (file, _) = frame.split_once('"')?;
@@ -89,7 +89,7 @@ fn main_folder(lines: &[&str], scene: &Scene<'_>) -> Option<PathBuf> {
 }
 
 /// The folders of the project in which a module may lie, the likeliest first.
-fn folders(scene: &Scene<'_>, first: Option<&Path>) -> Vec<PathBuf> {
+fn folders(scene: &CommandEnd<'_>, first: Option<&Path>) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = first.map(Path::to_owned).into_iter().collect();
     let mut level = BTreeSet::from([PathBuf::new()]);
     for _ in 0..=DEPTH {
@@ -110,13 +110,13 @@ fn folders(scene: &Scene<'_>, first: Option<&Path>) -> Vec<PathBuf> {
     found
 }
 
-fn is_of_the_project(folder: &Path, scene: &Scene<'_>) -> bool {
+fn is_of_the_project(folder: &Path, scene: &CommandEnd<'_>) -> bool {
     let hidden = folder.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     !hidden && !scene.project().join(folder).starts_with(scene.cache) && scene.toolchain(folder).is_none()
 }
 
 /// A module that is installed where the stage does not look.
-fn installed(module: &Path, scene: &Scene<'_>) -> Option<String> {
+fn installed(module: &Path, scene: &CommandEnd<'_>) -> Option<String> {
     let name = module.display();
     let is_in = |library: &Path| {
         let versions = fs::read_dir(library).into_iter().flatten().flatten();

@@ -24,7 +24,7 @@ use crate::engine::executor::failure::{Failed, NoResult};
 use crate::events::Progress;
 use crate::kind::Event;
 use crate::record::Resumed;
-use crate::store::{Place, remove_all};
+use crate::store::{Placement, remove_all};
 
 /// The folder of an attempt that a command leaves states in.
 pub(super) const STATES: &str = "states";
@@ -36,7 +36,7 @@ const RESUME: &str = "resume";
 const METRICS: &str = "metrics.jsonl";
 
 /// A state that a command has left, and when it was seen.
-struct Left {
+struct LeftState {
     step: u64,
     path: PathBuf,
     at: Instant,
@@ -74,7 +74,7 @@ impl<'a> Steps<'a> {
         let forced = matches!(execution.decision.verdict, Verdict::Execute(Missing::Forced));
         let found = match forced {
             true => None,
-            false => checkpoints.resume(&place, Place::Copy, &|text| execution.say(text))?,
+            false => checkpoints.resume(&place, Placement::Copy, &|text| execution.say(text))?,
         };
         let output = steps.metrics.as_ref().and_then(|name| stage.outputs.get(name));
         let metrics = output.map_or_else(|| folder.join(METRICS), |output| work.join(&output.path));
@@ -84,7 +84,7 @@ impl<'a> Steps<'a> {
             (resumed, earlier) = (Some(found.resumed), found.lines);
         }
         if let Some(earlier) = earlier {
-            execution.store.materialise(&earlier, &metrics, Place::Copy)?;
+            execution.store.materialise(&earlier, &metrics, Placement::Copy)?;
         }
         let (folder, kept, told) = (folder.to_owned(), AtomicU64::new(0), AtomicBool::new(false));
         Ok(Some(Self { execution, checkpoints, resumed, began, folder, resume, metrics, kept, told }))
@@ -112,7 +112,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Begins to look for what the command leaves. States are handed to `left`.
-    fn watch(&self, left: Sender<Left>) -> Watch<'_> {
+    fn watch(&self, left: Sender<LeftState>) -> Watch<'_> {
         let mut lines = Lines::new(self.metrics.clone());
         // What was there already is no news.
         lines.follow();
@@ -120,7 +120,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Keeps a state. What goes wrong costs a later execution time and is no failure of this one.
-    fn keep(&self, left: &Left) {
+    fn keep(&self, left: &LeftState) {
         if !self.execution.keeps {
             discard(&left.path);
             return;
@@ -149,7 +149,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Takes a state into the store; `false` if there is another under its key.
-    fn take(&self, left: &Left) -> Result<bool, String> {
+    fn take(&self, left: &LeftState) -> Result<bool, String> {
         let state = self.execution.take(&left.path)?.ok_or("it is gone")?;
         let cut = self.folder.join(format!("metrics-{}", left.step));
         let mut beside = Beside::default();
@@ -200,7 +200,7 @@ impl<'a> Steps<'a> {
 /// Who looks what a command leaves, from time to time.
 struct Watch<'s> {
     steps: &'s Steps<'s>,
-    left: Sender<Left>,
+    left: Sender<LeftState>,
     lines: RefCell<Lines>,
     /// The states that were seen.
     seen: RefCell<BTreeSet<u64>>,
@@ -231,7 +231,7 @@ impl Watch<'_> {
                 }
                 let path = steps.folder.join(STATES).join(step.to_string());
                 // Who takes them tells what goes wrong.
-                let _ = self.left.send(Left { step, path, at });
+                let _ = self.left.send(LeftState { step, path, at });
             }
         }
     }

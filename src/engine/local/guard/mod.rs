@@ -1,8 +1,8 @@
 //! The guard: what the process of a stage and all its children may read and write, enforced by the kernel (Landlock), and what the superuser
 //! may do there.
 
-mod around;
 mod privileges;
+mod readable_roots;
 mod rules;
 
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-use around::Around;
+use readable_roots::ReadableRoots;
 pub(crate) use rules::Confinement;
 
 /// The guard of a run. Looking around costs something, so that waits until a stage is executed.
 pub(crate) struct Guard {
     hidden: Vec<PathBuf>,
-    state: OnceLock<Result<Around, String>>,
+    state: OnceLock<Result<ReadableRoots, String>>,
 }
 
 /// What one stage may touch beside the system's files.
@@ -45,7 +45,7 @@ impl Guard {
         let mut first = false;
         let state = self.state.get_or_init(|| {
             first = true;
-            rules::available().map(|()| Around::look(&self.hidden))
+            rules::available().map(|()| ReadableRoots::look(&self.hidden))
         });
         state.as_ref().err().filter(|_| first).map(String::as_str)
     }
@@ -67,7 +67,7 @@ impl Guard {
     /// If the kernel refuses.
     pub(crate) fn confine(&self, limits: &Limits) -> std::io::Result<Option<Confinement>> {
         match self.state.get() {
-            Some(Ok(around)) => rules::confine(around, limits).map(Some),
+            Some(Ok(roots)) => rules::confine(roots, limits).map(Some),
             _ => Ok(None),
         }
     }
@@ -79,6 +79,6 @@ impl Limits {
     /// # Errors
     /// If the kernel refuses.
     pub(crate) fn enter(&self) -> std::io::Result<()> {
-        rules::confine(&Around::look(&self.hidden), self)?.enter()
+        rules::confine(&ReadableRoots::look(&self.hidden), self)?.enter()
     }
 }

@@ -10,8 +10,8 @@ use landlock::{
 };
 
 use super::Limits;
-use super::around::{Around, handle};
 use super::privileges;
+use super::readable_roots::{ReadableRoots, handle};
 
 /// Rights are asked for as this version has them; an older kernel enforces those that it knows.
 const RIGHTS: ABI = ABI::V6;
@@ -40,7 +40,7 @@ pub(super) fn available() -> Result<(), String> {
 ///
 /// # Errors
 /// If the kernel refuses.
-pub(super) fn confine(around: &Around, limits: &Limits) -> io::Result<Confinement> {
+pub(super) fn confine(roots: &ReadableRoots, limits: &Limits) -> io::Result<Confinement> {
     let mut rules = Rules(
         Ruleset::default()
             .handle_access(AccessFs::from_all(RIGHTS))
@@ -52,7 +52,7 @@ pub(super) fn confine(around: &Around, limits: &Limits) -> io::Result<Confinemen
     if limits.everything {
         rules.path(Path::new("/"), read)?;
     }
-    for open in around.open.iter().filter(|_| !limits.everything) {
+    for open in roots.open.iter().filter(|_| !limits.everything) {
         open.with(|handle| rules.add(handle, read)).transpose()?;
     }
     for path in &limits.read {
@@ -66,7 +66,7 @@ pub(super) fn confine(around: &Around, limits: &Limits) -> io::Result<Confinemen
     for path in &limits.write {
         rules.path(path, write)?;
     }
-    for device in &around.devices {
+    for device in &roots.devices {
         device.with(|handle| rules.add(handle, (write & !AccessFs::Execute) | AccessFs::IoctlDev)).transpose()?;
     }
     Ok(Confinement(rules.0.into()))

@@ -30,7 +30,7 @@ pub struct Explanation {
     /// Its name.
     pub stage: String,
     /// What a run would do with it, or did.
-    pub standing: Standing,
+    pub standing: StageState,
     /// In short, the most telling first: what a run says.
     pub reasons: Vec<Reason>,
     /// The run that its changes are counted from.
@@ -47,7 +47,7 @@ pub struct Explanation {
 
 /// What becomes of a stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum StageState {
     /// What a run would do with it.
     Now(Step),
     /// What a past run did with it.

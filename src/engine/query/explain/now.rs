@@ -9,7 +9,7 @@ use petgraph::graph::NodeIndex;
 use serde_json::Value;
 
 use super::past::Past;
-use super::{Action, Explanation, Origin, RunName, Side, Standing, changes, parts};
+use super::{Action, Explanation, Origin, RunName, Side, StageState, changes, parts};
 use crate::action::Manifest;
 use crate::engine::decide::decision::{Deciding, Decision, Verdict, input_path};
 use crate::engine::decide::documents;
@@ -87,13 +87,13 @@ impl Now<'_> {
         let changes = match base {
             Some(run) => {
                 let then = Past::new(self.deciding.store, catalog, run);
-                changes(&name, &Since { now: self, then: &then }, &then)
+                changes(&name, &AsOfRun { now: self, then: &then }, &then)
             }
             None => vec![],
         };
         let mut explanation = Explanation {
             stage: name,
-            standing: Standing::Now(step),
+            standing: StageState::Now(step),
             reasons,
             since,
             changes,
@@ -185,12 +185,12 @@ fn result(decision: &Decision) -> Option<&ActionResult> {
 
 /// The present, seen from a past run: outputs that are not made yet are taken to stay what they were then, which leaves
 /// a stage's own changes.
-struct Since<'a> {
+struct AsOfRun<'a> {
     now: &'a Now<'a>,
     then: &'a Past<'a>,
 }
 
-impl Side for Since<'_> {
+impl Side for AsOfRun<'_> {
     fn action(&self, stage: &str, _: Option<&Manifest>) -> Option<Action> {
         let now = self.now;
         let pipeline = now.deciding.pipeline;
@@ -236,7 +236,7 @@ impl Side for Since<'_> {
     }
 }
 
-impl Since<'_> {
+impl AsOfRun<'_> {
     /// The manifest of such a stage is put together anew, but its only input, or the one with the label, is known.
     fn of_open(&self, id: StageId, input: &str, label: &str) -> (Option<String>, Option<String>) {
         let pipeline = self.now.deciding.pipeline;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::{Action, Explanation, Origin, RunName, Side, Standing, changes};
+use super::{Action, Explanation, Origin, RunName, Side, StageState, changes};
 use crate::action::Manifest;
 use crate::compare::as_recorded;
 use crate::engine::decide::documents;
@@ -37,7 +37,7 @@ pub fn explain_past(
     let result = record.key.and_then(|key| store.result(&key)).filter(|result| !result.host.is_empty());
     Some(Explanation {
         stage: stage.to_owned(),
-        standing: Standing::Then(record.outcome),
+        standing: StageState::Then(record.outcome),
         reasons: record.why().into_iter().chain(failed(record)).collect(),
         since: before.map(|run| RunName { id: run.id.clone(), started: run.started }),
         changes,

@@ -23,7 +23,7 @@ const HARMLESS: [&str; 12] =
 const HANDLES: usize = 300;
 
 /// What can be read and written by every stage.
-pub(super) struct Around {
+pub(super) struct ReadableRoots {
     /// Everything that is not hidden.
     pub(super) open: Vec<Open>,
     /// Devices.
@@ -51,7 +51,7 @@ impl Open {
     }
 }
 
-impl Around {
+impl ReadableRoots {
     /// Looks at all that lies beside the hidden folders, and beside the folders that they lie in.
     pub(super) fn look(hidden: &[PathBuf]) -> Self {
         let mut hidden: Vec<PathBuf> = hidden.iter().map(|p| p.canonicalize().unwrap_or_else(|_| p.clone())).collect();

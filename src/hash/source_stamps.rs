@@ -9,13 +9,13 @@ use super::{Artifact, Memo, Stamp};
 use crate::links;
 
 /// An artifact in the project, and the stamps of all that it is made of.
-pub(crate) struct Sighting {
+pub(crate) struct SourceStamps {
     /// What lay there.
     pub(crate) artifact: Artifact,
     stamps: Vec<Stamp>,
 }
 
-impl Sighting {
+impl SourceStamps {
     /// Looks at a source, where links count for what they point to. `None` if no artifact lies there, or one that was changed so
     /// lately that another change might not show.
     pub(crate) fn of(path: &Path, extent: Extent<'_>, memo: &Memo) -> Option<Self> {
@@ -71,11 +71,11 @@ fn look(path: &Path, found: &mut Vec<Stamp>) -> Option<Metadata> {
 mod tests {
     use super::*;
 
-    /// Waits until the sightings of what was just written are telling, where stamps are coarse.
-    fn settled(path: &Path, memo: &Memo) -> Sighting {
+    /// Waits until the stamps of what was just written are telling, where stamps are coarse.
+    fn settled(path: &Path, memo: &Memo) -> SourceStamps {
         loop {
-            match Sighting::of(path, Extent::Source, memo) {
-                Some(sighting) => return sighting,
+            match SourceStamps::of(path, Extent::Source, memo) {
+                Some(source_stamps) => return source_stamps,
                 None => std::thread::sleep(std::time::Duration::from_millis(5)),
             }
         }

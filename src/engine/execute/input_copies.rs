@@ -11,7 +11,7 @@ use crate::hash::is_leftover;
 
 /// Inputs as they were handed out.
 #[derive(Default)]
-pub(crate) struct Sealed {
+pub(crate) struct InputCopies {
     files: Vec<(PathBuf, Shape)>,
 }
 
@@ -29,7 +29,7 @@ impl Shape {
     }
 }
 
-impl Sealed {
+impl InputCopies {
     /// Takes the right to write from a file, or from a folder and all that is in it.
     ///
     /// # Errors
