@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::address::Traffic;
 use crate::record::{Host, Lineage, RunId, StageRecord};
 
 /// The version of the format that this Kiln writes.
@@ -47,6 +48,8 @@ pub enum RunEvent {
         /// What.
         text: String,
     },
+    /// What went to and from the remote cache so far.
+    Remote(Box<Traffic>),
     /// A stage is settled. Those that are up to date are only counted.
     Finished(Box<StageRecord>),
 }

@@ -7,6 +7,7 @@
 extern crate self as kiln;
 
 pub mod action;
+pub mod address;
 pub mod catalog;
 mod cli;
 pub mod compare;
@@ -26,6 +27,7 @@ mod links;
 pub mod pipeline;
 mod reason;
 pub mod record;
+pub mod remote;
 mod report;
 mod series;
 mod show;

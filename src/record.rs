@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::address::Traffic;
 use crate::failure::Failure;
 use crate::hash::{ActionKey, Digest};
 use crate::json_number;
@@ -52,6 +53,9 @@ pub struct RunRecord {
     /// The commit; `None` if the project is in no repository, and in records of before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git: Option<Git>,
+    /// What went to and from the remote cache, if anything did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<Traffic>,
     /// Every stage of the run, in topological order.
     pub stages: Vec<StageRecord>,
 }
@@ -203,6 +207,9 @@ pub struct StageRecord {
     /// What that execution went on from; `None` if it began at the beginning.
     #[serde(default)]
     pub resumed: Option<Resumed>,
+    /// Who made the outputs, if they were put in place and not made in this run; records of before do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maker: Option<Box<MadeBy>>,
     /// The log of its execution in this run, relative to the project or absolute; `None` if it said nothing.
     pub log: Option<PathBuf>,
     /// Why it failed.
@@ -234,6 +241,17 @@ impl StageRecord {
     pub fn total_seconds(&self) -> Option<f64> {
         self.executed_seconds.map(|seconds| seconds + self.resumed.as_ref().map_or(0.0, |r| r.seconds))
     }
+}
+
+/// Who made the outputs of a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeBy {
+    /// The machine.
+    pub host: String,
+    /// Kiln's version there.
+    pub kiln: String,
+    /// Its processor family: `x86-64-v3`.
+    pub processor: String,
 }
 
 /// The step of earlier executions that an execution went on from.

@@ -74,6 +74,7 @@ fn result(artifact: Artifact) -> ActionResult {
         named: false,
         created: "2026-07-26T10:15:00Z".parse().unwrap(),
         host: "here".into(),
+        maker: None,
     }
 }
 

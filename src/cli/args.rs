@@ -83,6 +83,12 @@ pub(crate) enum Command {
     Gc(Gc),
     /// Put a past run's outputs back into the project.
     Checkout(Checkout),
+    /// Send results of this cache to the remote cache: of stages, and what runs left to be sent.
+    Push(Push),
+    /// Fetch outputs of stages from the remote cache and put them in place; nothing is executed.
+    Pull(Pull),
+    /// Make a remote cache, look whether it works, delete what is not used any more.
+    Remote(RemoteArgs),
     /// Show what decided how long a run took; with `--json`, a trace for Perfetto or chrome://tracing.
     Trace(Trace),
     /// Read everything in the cache and check that it is what it should be.
@@ -122,6 +128,100 @@ pub(crate) struct Select {
     pub(crate) set: Vec<String>,
 }
 
+/// The remote cache, as far as the command line says something of it.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Far {
+    /// The remote cache: `s3://bucket/prefix`, `gs://...`, `az://...`, `file:///folder` [default: `remote` of the pipeline file].
+    #[arg(long, value_name = "URL", env = "KILN_REMOTE")]
+    pub(crate) remote: Option<String>,
+    /// What may be done with it [default: `access` of the pipeline file; in CI `read`, unless the branch is protected].
+    #[arg(long, value_name = "ACCESS", env = "KILN_REMOTE_ACCESS")]
+    pub(crate) remote_access: Option<FarAccess>,
+    /// Ask no remote cache.
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum FarAccess {
+    /// Take results from it.
+    Read,
+    /// Send results to it.
+    Write,
+    /// Both.
+    Both,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Push {
+    /// The stages: `train`, `train[model=5]`, `eval*`, with all they need [default: all].
+    #[arg(value_name = "STAGE")]
+    pub(crate) stages: Vec<String>,
+    #[command(flatten)]
+    pub(crate) select: Select,
+    #[command(flatten)]
+    pub(crate) far: Far,
+    /// Send again what was sent before, too: after something was deleted there.
+    #[arg(long)]
+    pub(crate) again: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Pull {
+    /// The stages: `train`, `train[model=5]`, `eval*`, and nothing they need [default: all].
+    #[arg(value_name = "STAGE")]
+    pub(crate) stages: Vec<String>,
+    #[command(flatten)]
+    pub(crate) select: Select,
+    #[command(flatten)]
+    pub(crate) far: Far,
+    /// Replace what Kiln did not make, or what was changed by hand.
+    #[arg(long)]
+    pub(crate) force_overwrite: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RemoteArgs {
+    #[command(subcommand)]
+    pub(crate) command: RemoteCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RemoteCommand {
+    /// Make a remote cache: a small object that says that there is one.
+    Init {
+        /// Its URL [default: that of the pipeline file].
+        url: Option<String>,
+        /// Write the object even where there is one that is damaged.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Look whether there is one, and write, read, list and delete a small object.
+    Check {
+        /// Its URL [default: that of the pipeline file].
+        url: Option<String>,
+    },
+    /// Delete results that have long not been used, and what no result names; without `--delete`, say what that is.
+    Gc {
+        /// Its URL [default: that of the pipeline file].
+        url: Option<String>,
+        /// Results that were not used for so long.
+        #[arg(long, value_name = "TIME", default_value = "90d", value_parser = super::gc::limit)]
+        unused: std::time::Duration,
+        /// Keep what is younger, whatever names it: it may be on the way.
+        #[arg(long, value_name = "TIME", default_value = "1d", value_parser = super::gc::limit)]
+        grace: std::time::Duration,
+        /// Delete it.
+        #[arg(short = 'y', long, visible_alias = "yes")]
+        delete: bool,
+    },
+    /// Make a key pair that signs results: the secret key goes into a file, the public one to standard output.
+    Keygen {
+        /// The file, which must not be there yet.
+        file: PathBuf,
+    },
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct Run {
     /// The pipeline file, if the first ends in .yaml or .yml; then the stages wanted, with everything they need:
@@ -140,6 +240,11 @@ pub(crate) struct Run {
     /// Execute this stage twice and compare the outputs; publish nothing. May be repeated.
     #[arg(long, value_name = "STAGE", conflicts_with_all = ["force", "dry_run", "keep_going"])]
     pub(crate) check_determinism: Vec<String>,
+    #[command(flatten)]
+    pub(crate) far: Far,
+    /// Leave outputs in the remote cache that nothing which is executed needs [default: `lazy` of the pipeline file].
+    #[arg(long)]
+    pub(crate) lazy: bool,
     /// How many processors to keep busy [default: all].
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,

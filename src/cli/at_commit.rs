@@ -92,6 +92,7 @@ fn execute(
         set: select.set.clone(),
         git: Some(git),
         identity: None,
+        remote: None,
     };
     let record = engine::run(&pipeline, &store, &options, interrupt, reporter.as_mut())?;
     drop(reporter);

@@ -28,7 +28,7 @@ pub(crate) fn check(
         let mut needed = pipeline::select(pipeline, std::slice::from_ref(&name)).map_err(Stop::Mistakes)?;
         needed.remove(&id);
         let ownership = Ownership::new(store, &pipeline.root, args.force_overwrite);
-        let plan = engine::plan(pipeline, store, &needed, &BTreeSet::new(), &ownership);
+        let plan = engine::plan(pipeline, store, &needed, &BTreeSet::new(), &ownership, None);
         // What can be restored need not be in place.
         if plan.iter().any(|planned| !matches!(planned.step, Step::UpToDate | Step::Restore)) {
             let (worker, set) = (worker.clone(), args.select.set.clone());
@@ -42,6 +42,7 @@ pub(crate) fn check(
                 set,
                 git: None,
                 identity: None,
+                remote: None,
             };
             let mut reporter = render::reporter(args.quiet);
             match engine::run(pipeline, store, &before, interrupt, reporter.as_mut())?.status {

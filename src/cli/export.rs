@@ -20,7 +20,7 @@ pub(crate) fn dvc(place: &ProjectArgs, args: &ExportDvc) -> Result<u8, Stop> {
     let store = project::store(place, &root)?;
     let ownership = Ownership::new(&store, &root, false);
     let all = project::selected(&pipeline, &[])?;
-    let plan = engine::plan(&pipeline, &store, &all, &BTreeSet::new(), &ownership);
+    let plan = engine::plan(&pipeline, &store, &all, &BTreeSet::new(), &ownership, None);
     let done: BTreeSet<String> = plan
         .iter()
         .filter(|planned| planned.step == Step::UpToDate)

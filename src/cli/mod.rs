@@ -24,11 +24,13 @@ mod outputs;
 mod page;
 mod past;
 mod project;
+mod remote;
 mod render;
 mod report;
 mod run;
 mod runs;
 mod schema;
+mod share;
 mod show;
 mod status;
 mod tag;
@@ -102,6 +104,9 @@ pub fn main() -> ExitCode {
         Command::Kinds(args) => kinds::kinds(args),
         Command::Gc(args) => gc::gc(&place, args),
         Command::Checkout(args) => checkout::checkout(&place, args),
+        Command::Push(args) => share::push(&place, args),
+        Command::Pull(args) => share::pull(&place, args),
+        Command::Remote(args) => remote::remote(&place, &args.command),
         Command::Trace(args) => trace::trace(&place, args),
         Command::Verify(args) => verify::verify(&place, args),
         Command::Init(args) => init::init(args),

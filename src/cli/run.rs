@@ -1,6 +1,7 @@
 //! `kiln run`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use kiln::catalog::catalog;
 use kiln::engine::{self, Interrupt, Options, Step};
@@ -11,7 +12,7 @@ use kiln::store::{Access, Ownership, Project};
 
 use super::args::{ProjectArgs, Run};
 use super::page::Target;
-use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, claim, project, render, report};
+use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, claim, project, remote, render, report};
 
 pub(crate) fn run(place: &ProjectArgs, args: &Run) -> Result<u8, Stop> {
     once(place, args, &Interrupt::default(), true)
@@ -33,9 +34,12 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
         set: args.select.set.clone(),
         git: None,
         identity: Some(identity.clone()),
+        remote: None,
     };
     let whole = targets.is_empty() && args.force.is_empty() && args.check_determinism.is_empty();
+    // Where a remote cache was named here, the pipeline file does not say all.
     if whole
+        && args.far.remote.is_none()
         && !args.dry_run
         && !args.json
         && cache.is_dir()
@@ -54,7 +58,10 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
     let force = if force { forced(&pipeline, &args.force, &stages)? } else { BTreeSet::new() };
     if args.dry_run {
         let ownership = Ownership::new(&store, &pipeline.root, args.force_overwrite);
-        let plan = engine::plan(&pipeline, &store, &stages, &force, &ownership);
+        let remote = remote::open(&pipeline, &store, &args.far, args.lazy)?;
+        let plan =
+            engine::plan(&pipeline, &store, &stages, &force, &ownership, remote.as_ref().map(|remote| (remote, true)));
+        render::remote::news(remote.as_ref());
         if args.json {
             render::json(&super::status::report(&pipeline, &plan, &[]))?;
         } else {
@@ -81,7 +88,8 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
         let stages = project::named(&pipeline, &args.check_determinism)?;
         return super::determinism::check(&pipeline, &store, args, &stages, jobs, interrupt);
     }
-    let options = Options { stages, force, ..options };
+    let remote = remote::open(&pipeline, &store, &args.far, args.lazy)?.map(Arc::new);
+    let options = Options { stages, force, remote, ..options };
     let record = engine::run(&pipeline, &store, &options, interrupt, reporter.as_mut())?;
     drop(reporter);
     if !args.watch {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::args::{ProjectArgs, Select};
 use super::render::look::Look;
 use super::runs::under_way;
-use super::{Stop, project, render};
+use super::{Stop, project, remote, render};
 
 #[derive(Args, Debug)]
 pub(crate) struct Status {
@@ -108,7 +108,16 @@ pub(crate) fn status(place: &ProjectArgs, args: &Status) -> Result<u8, Stop> {
         render::data(&render::under_way::runs(&runs, &Look::stdout()))?;
     }
     let ownership = Ownership::new(&store, &pipeline.root, false);
-    let plan = engine::plan(&pipeline, &store, &stages, &BTreeSet::new(), &ownership);
+    // It is not asked: this is a look at what is here, and what is known to be there.
+    let remote = remote::unasked(&pipeline, &store);
+    let plan = engine::plan(
+        &pipeline,
+        &store,
+        &stages,
+        &BTreeSet::new(),
+        &ownership,
+        remote.as_ref().map(|remote| (remote, false)),
+    );
     if args.json {
         render::json(&report(&pipeline, &plan, &runs))?;
     } else {

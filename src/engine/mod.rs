@@ -23,6 +23,7 @@ pub use query::adopt::{Adoption, adopt, own};
 pub use query::checkout::{Checkout, CheckoutStep};
 pub use query::explain::{Changed, Changes, Explanation, Origin, Part, StageState, explain, explain_past};
 pub use query::plan::{Planned, Step, plan};
+pub use query::share::{Pulled, pull, results};
 pub use query::stale::{Stale, stale};
 pub use query::states::{States, states};
 pub use record::critical::{Link, Wait, critical_path};

@@ -10,6 +10,7 @@ use super::mistake::{Mistake, Mistakes};
 use super::name;
 use super::node::{Content, Entry, Node, Place};
 use super::packages;
+use super::remote;
 use super::spec::{
     BodySpec, InputSpec, ItemSpec, MatrixSpec, OutputSpec, ParamsSpec, Profile, Spec, StageSpec, StepsSpec,
     TimeoutSpec, ViewSpec,
@@ -18,7 +19,9 @@ use super::stage::Environment;
 use super::suggest;
 
 /// The keys that are known, by where they stand; `schema.rs` is made from the same lists.
-pub(super) const PIPELINE: &[&str] = &["version", "params", "profiles", "report", "shell", "environment", "stages"];
+pub(super) const PIPELINE: &[&str] =
+    &["version", "params", "profiles", "report", "remote", "shell", "environment", "stages"];
+pub(super) const REMOTE: &[&str] = &["url", "access", "lazy", "accept", "wait"];
 pub(super) const PROFILE: &[&str] = &["params"];
 pub(super) const STAGE: &[&str] = &[
     "uses",
@@ -49,7 +52,7 @@ pub(super) const ROLES: &[(&str, Role)] =
 
 /// Reads a pipeline.
 pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<'n> {
-    let mut spec = Spec { params: vec![], profiles: vec![], report: None, stages: vec![] };
+    let mut spec = Spec { params: vec![], profiles: vec![], report: None, remote: None, stages: vec![] };
     if matches!(root.content, Content::Null) {
         mistakes.add(
             Mistake::new("the pipeline file is empty")
@@ -71,6 +74,7 @@ pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<
         spec.profiles.push(Profile { name: &entry.key, params });
     }
     spec.report = get(entries, "report").map(|e| &e.node);
+    spec.remote = get(entries, "remote").and_then(|e| remote::read(&e.node, mistakes));
     let shell = get(entries, "shell").and_then(|e| environment::shell(e, mistakes));
     let around = get(entries, "environment").and_then(|e| packages::read(&e.node, mistakes));
     match get(entries, "stages") {

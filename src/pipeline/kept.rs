@@ -179,7 +179,8 @@ impl Identity {
     pub(crate) fn find_part(&self, catalog: &Catalog, changed: &[usize], most: usize) -> Option<Part> {
         let bytes = read(&self.place, &self.key)?;
         let kept = wire::KeptPipeline::read(&bytes[HEAD..])?;
-        let part = Part::of(&kept, self.empty(kept.params.clone()), changed, most, catalog)?;
+        let empty = Pipeline { remote: kept.remote.clone(), ..self.empty(kept.params.clone()) };
+        let part = Part::of(&kept, empty, changed, most, catalog)?;
         stands(&part.pipeline, &self.store).then_some(part)
     }
 
@@ -192,6 +193,7 @@ impl Identity {
             params,
             param_files: vec![],
             report: None,
+            remote: None,
             stages: vec![],
             graph: DiGraph::default(),
         }

@@ -111,7 +111,7 @@ fn expand(
     let tree = source::tree(text, 0, 0, mistakes)?;
     let spec = decode::pipeline(&tree, mistakes);
     let params = params::resolve(&spec, &root, overrides, mistakes);
-    let report = spec.report;
+    let (report, remote) = (spec.report, spec.remote.clone());
     let ignored = view::project(&root, mistakes);
     let world = World::new(spec, params, ignored, catalog, &name.to_string_lossy(), mistakes);
     let written = checks::outputs(&world, mistakes);
@@ -157,6 +157,7 @@ fn expand(
         params,
         param_files,
         report,
+        remote,
         stages,
         graph,
     })

@@ -37,6 +37,7 @@ mod pieces;
 mod positions;
 mod reach;
 mod reference;
+mod remote;
 mod report;
 mod schema;
 mod select;
@@ -60,6 +61,7 @@ pub use kept::{Identity, load_kept};
 pub use load::{Overrides, load};
 pub(crate) use part::Part;
 pub(crate) use paths::PROJECT;
+pub use remote::RemoteSpec;
 pub use schema::schema;
 pub use select::{matching, matching_names, select};
 pub use stage::{

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::decode::{INPUT, KEEP, MATRIX, OUTPUT, PIPELINE, PROFILE, RESOURCES, ROLES, STAGE, STEPS, TIMEOUT};
+use super::decode::{INPUT, KEEP, MATRIX, OUTPUT, PIPELINE, PROFILE, REMOTE, RESOURCES, ROLES, STAGE, STEPS, TIMEOUT};
 use super::environment::SHELLS;
 use super::name::{WITH_DOTS, WITHOUT_DOTS};
 use super::packages::KEYS;
@@ -22,6 +22,7 @@ pub fn schema(catalog: &Catalog) -> Value {
         "params" => params("Parameters: `${params.NAME}`."),
         "profiles" => mapping("What `--profile NAME` lays over the parameters.", profile()),
         "report" => text("A Markdown file that becomes the report's page after a run."),
+        "remote" => remote(),
         "shell" => shell("The shell that runs the scripts."),
         "environment" => environment(),
         _ => {
@@ -35,6 +36,18 @@ pub fn schema(catalog: &Catalog) -> Value {
     schema["required"] = json!(["version", "stages"]);
     schema["$defs"] = json!({ "stage": stage(catalog) });
     schema
+}
+
+fn remote() -> Value {
+    let url = json!({ "type": "string", "pattern": "^(s3|gs|az|file)://" });
+    let fields = object(REMOTE, |key| match key {
+        "url" => url.clone(),
+        "access" => json!({ "enum": ["read", "write", "both"] }),
+        "lazy" => json!({ "type": "boolean" }),
+        "accept" => json!({ "type": "array", "items": { "type": "string", "pattern": "^kiln-ed25519:" } }),
+        _ => json!({ "type": "string" }),
+    });
+    json!({ "description": "A remote cache: a URL, or a mapping with `url`.", "anyOf": [url, fields] })
 }
 
 fn profile() -> Value {

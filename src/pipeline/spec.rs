@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::kind::Role;
 
 use super::node::{Entry, Node, Place};
+use super::remote::RemoteSpec;
 use super::stage::Environment;
 
 /// A pipeline file.
@@ -15,6 +16,8 @@ pub(super) struct Spec<'n> {
     pub(super) profiles: Vec<Profile<'n>>,
     /// `report:`.
     pub(super) report: Option<&'n Node>,
+    /// `remote:`.
+    pub(super) remote: Option<RemoteSpec>,
     /// `stages:`, as declared.
     pub(super) stages: Vec<StageSpec<'n>>,
 }

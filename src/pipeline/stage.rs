@@ -19,6 +19,8 @@ pub use crate::stage_name::{StageName, coordinates};
 use super::steps::{Keep, Steps};
 use super::view::View;
 
+use super::remote::RemoteSpec;
+
 /// A stage's index in [`Pipeline::stages`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StageId(pub usize);
@@ -37,6 +39,8 @@ pub struct Pipeline {
     pub param_files: Vec<(PathBuf, Digest)>,
     /// The report, if the pipeline names one.
     pub report: Option<Report>,
+    /// The remote cache, if the pipeline names one.
+    pub remote: Option<RemoteSpec>,
     /// Every variant, in topological order; declaration order among equals.
     pub stages: Vec<Stage>,
     /// Node weights are the stages; an edge goes from producer to consumer.

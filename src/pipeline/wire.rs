@@ -13,6 +13,7 @@ use crate::hash::picks::{Picks, Texts};
 use crate::journal::wire::{Reader, put_count, put_text};
 use crate::kind::{Catalog, Role};
 
+use super::remote::RemoteSpec;
 use super::stage::{
     Body, Command, Environment, From, Input, Output, Pipeline, Ports, Report, Resources, Stage, StageId, StageName,
 };
@@ -42,6 +43,7 @@ pub(super) fn encode(pipeline: &Pipeline) -> Option<Vec<u8>> {
         put_text(&mut out, &report.text);
         put_path(&mut out, &report.page)?;
     }
+    put_text(&mut out, &serde_json::to_string(&pipeline.remote).ok()?);
     put_count(&mut out, pipeline.stages.len());
     for stage in &pipeline.stages {
         // Its length goes before it, so that it can be passed over.
@@ -72,8 +74,8 @@ pub(super) fn decode(
     let same = |id: usize| (id < count).then_some(StageId(id));
     let stages = kept.stages.iter().map(|bytes| stage(bytes, &same, kinds)).collect::<Option<Vec<_>>>()?;
     let graph = graph(count, kept.edges.iter().copied());
-    let (params, param_files, report) = (kept.params, kept.param_files, kept.report);
-    Some(Pipeline { root, file: file.to_owned(), profile, params, param_files, report, stages, graph })
+    let (params, param_files, report, remote) = (kept.params, kept.param_files, kept.report, kept.remote);
+    Some(Pipeline { root, file: file.to_owned(), profile, params, param_files, report, remote, stages, graph })
 }
 
 /// What [`encode`] wrote, its stages as they stand there.
@@ -81,6 +83,7 @@ pub(super) struct KeptPipeline<'a> {
     pub(super) params: Value,
     pub(super) param_files: Vec<(PathBuf, Digest)>,
     pub(super) report: Option<Report>,
+    pub(super) remote: Option<RemoteSpec>,
     pub(super) stages: Vec<&'a [u8]>,
     /// Producer and consumer, as positions.
     pub(super) edges: Vec<(usize, usize)>,
@@ -96,6 +99,7 @@ impl<'a> KeptPipeline<'a> {
             0 => None,
             _ => Some(Report { file: from.text()?.into(), text: from.text()?, page: from.text()?.into() }),
         };
+        let remote = serde_json::from_str(from.str()?).ok()?;
         let stages = (0..from.count()?).map(|_| from.bytes()).collect::<Option<Vec<_>>>()?;
         let mut edges = Vec::new();
         for _ in 0..from.count()? {
@@ -105,7 +109,7 @@ impl<'a> KeptPipeline<'a> {
             }
             edges.push((producer, consumer));
         }
-        from.0.is_empty().then_some(Self { params, param_files, report, stages, edges })
+        from.0.is_empty().then_some(Self { params, param_files, report, remote, stages, edges })
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::claim::CLAIMS;
-use super::layout::{MEMO, RESULTS};
+use super::layout::{MEMO, PROMISED, RESULTS};
 use super::lock::{EXECUTING, IN_USE};
 use super::scratch::fresh_name;
 use super::{Result, Store, StoreError, salvage, sharing};
@@ -14,9 +14,9 @@ use super::{Result, Store, StoreError, salvage, sharing};
 pub(super) const QUARANTINE: &str = "quarantine";
 
 /// The folders of a store, and the files at its root.
-pub(super) const FOLDERS: [&str; 9] =
-    ["objects", "trees", "runs", "logs", "pipelines", "tmp", CLAIMS, QUARANTINE, salvage::FOLDER];
-const FILES: [&str; 4] = [RESULTS, MEMO, EXECUTING, IN_USE];
+pub(super) const FOLDERS: [&str; 10] =
+    ["objects", "trees", "runs", "logs", "pipelines", "remotes", "tmp", CLAIMS, QUARANTINE, salvage::FOLDER];
+const FILES: [&str; 5] = [RESULTS, MEMO, PROMISED, EXECUTING, IN_USE];
 
 impl Store {
     /// Moves something of the store aside and tells where to.

@@ -52,7 +52,7 @@ impl Store {
         self.has_listing(digest).then(|| self.listing(digest).ok())?
     }
 
-    fn insert_object(&self, path: &Path, bytes: &[u8], digest: &Digest) -> Result<()> {
+    pub(super) fn insert_object(&self, path: &Path, bytes: &[u8], digest: &Digest) -> Result<()> {
         let temporary = self.staging()?.fresh();
         let write = || {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o444).open(&temporary)?;
@@ -97,7 +97,7 @@ impl Store {
         })
     }
 
-    fn has_blob(&self, digest: &Digest, bytes: u64) -> bool {
+    pub(super) fn has_blob(&self, digest: &Digest, bytes: u64) -> bool {
         fs::symlink_metadata(self.blob_path(digest)).is_ok_and(|m| m.is_file() && m.len() == bytes)
     }
 

@@ -89,6 +89,8 @@ impl Store {
     /// # Errors
     /// What the system refuses; the rest of the garbage stays.
     pub fn delete(&self, _alone: &Alone, garbage: &Garbage) -> Result<()> {
+        // What is needed of it is asked for again.
+        self.forget_promises()?;
         for step in ORDER {
             self.delete_step(garbage, step)?;
         }

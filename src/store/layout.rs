@@ -14,6 +14,7 @@ pub(super) const FORMAT: u32 = 1;
 
 pub(super) const MEMO: &str = "memo.log";
 pub(super) const RESULTS: &str = "actions.log";
+pub(super) const PROMISED: &str = "promised.log";
 pub(super) const VERSION: &str = "version";
 
 /// What keeps a store out of a repository.

@@ -22,7 +22,9 @@ mod outline;
 mod ownership;
 mod page;
 mod pages;
+mod parcel;
 mod project;
+mod promised;
 mod recognise;
 mod recorded;
 mod result;
@@ -34,6 +36,7 @@ mod sharing;
 mod skim;
 mod steps;
 mod tags;
+mod tier;
 mod trace;
 mod verify;
 mod writers;
@@ -52,11 +55,12 @@ pub use materialise::Placement;
 pub(crate) use outline::{PageCache, RecordOutline};
 pub use ownership::{Ownership, may_replace};
 pub(crate) use pages::PAGE;
+pub use parcel::{Object, Pack, Parcel, Signature};
 pub use project::Project;
 pub(crate) use recognise::is_marked;
 pub use recognise::leads_into;
 pub use recorded::{Placed, RecordedPlaces};
-pub use result::{ActionResult, Published};
+pub use result::{ActionResult, Maker, Published};
 pub use run::RunSummary;
 pub use scratch::Scratch;
 pub(crate) use scratch::{is_abandoned, remove as remove_all};
@@ -64,11 +68,13 @@ pub(crate) use sharing::share;
 pub(crate) use skim::Skimmed;
 pub(crate) use steps::Needed;
 pub use tags::Tag;
+pub use tier::{Tier, TierError, Wanted};
 pub use trace::{Trace, Traced, UnderWay};
 pub use verify::{Damage, Findings, Touched};
 
 use crate::hash::Memo;
 use crate::interrupt::Interrupt;
+use promised::Promised;
 use results::Results;
 
 /// What the store's functions return.
@@ -99,6 +105,8 @@ pub struct Store {
     shared: bool,
     memo: Memo,
     results: Mutex<Results>,
+    /// What another store has promised.
+    promised: Mutex<Promised>,
     swept: Once,
     /// Where files are written before they get their names; created when first needed.
     staging: OnceLock<Scratch>,
@@ -146,6 +154,7 @@ impl Store {
 
     fn with(root: PathBuf, access: Access, memo: Memo) -> Self {
         let results = Mutex::new(Results::unread(&root.join(layout::RESULTS)));
+        let promised = Mutex::new(Promised::unread(&root.join(layout::PROMISED)));
         let shared = access == Access::Write && sharing::is_shared(&root);
         Self {
             root,
@@ -153,6 +162,7 @@ impl Store {
             shared,
             memo,
             results,
+            promised,
             swept: Once::new(),
             staging: OnceLock::new(),
             device: OnceLock::new(),

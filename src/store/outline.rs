@@ -24,7 +24,7 @@ enum Stages {
     /// Here.
     Read(Vec<StageRecord>),
     /// In pages.
-    Paged(Pages),
+    Paged(Box<Pages>),
 }
 
 /// The pages that were read.
@@ -41,7 +41,7 @@ impl Store {
         self.runs_of(project).filter_map(|(summary, path)| {
             let (line, _) = read_line(&path).ok()?;
             let stages = match serde_json::from_slice(&line) {
-                Ok(pages) => Stages::Paged(pages),
+                Ok(pages) => Stages::Paged(Box::new(pages)),
                 Err(_) => Stages::Read(serde_json::from_slice::<RunRecord>(&line).ok()?.stages),
             };
             Some(RecordOutline { id: summary.id, path, stages })

@@ -229,6 +229,7 @@ pub(super) fn nothing_known() -> StageRecord {
         seconds: 0.0,
         executed_seconds: None,
         resumed: None,
+        maker: None,
         log: None,
         error: None,
         failure: None,

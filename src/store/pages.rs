@@ -15,7 +15,7 @@ use super::{Result, Store, StoreError};
 use crate::failure::Failure;
 use crate::hash::Digest;
 use crate::reason::Reason;
-use crate::record::{Outcome, RunRecord, StageRecord};
+use crate::record::{MadeBy, Outcome, RunRecord, StageRecord};
 
 /// So many stages make a page; a run of no more has them in its record.
 pub(crate) const PAGE: usize = 64;
@@ -46,6 +46,8 @@ pub(super) struct PerRunFields {
     failure: Option<Box<Failure>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    maker: Option<Box<MadeBy>>,
 }
 
 impl Pages {
@@ -57,7 +59,9 @@ impl Pages {
 
 impl PerRunFields {
     fn of(stage: &StageRecord) -> Self {
-        let StageRecord { outcome, reasons, causes, ready, start, seconds, log, error, failure, warnings, .. } = stage;
+        let StageRecord {
+            outcome, reasons, causes, ready, start, seconds, log, error, failure, warnings, maker, ..
+        } = stage;
         Self {
             outcome: *outcome,
             reasons: reasons.clone(),
@@ -69,14 +73,15 @@ impl PerRunFields {
             error: error.clone(),
             failure: failure.clone(),
             warnings: warnings.clone(),
+            maker: maker.clone(),
         }
     }
 
     pub(super) fn apply(self, stage: &mut StageRecord) {
-        let Self { outcome, reasons, causes, ready, start, seconds, log, error, failure, warnings } = self;
+        let Self { outcome, reasons, causes, ready, start, seconds, log, error, failure, warnings, maker } = self;
         (stage.outcome, stage.reasons, stage.causes) = (outcome, reasons, causes);
         (stage.log, stage.error, stage.warnings) = (log, error, warnings);
-        stage.failure = failure;
+        (stage.failure, stage.maker) = (failure, maker);
         (stage.ready, stage.start, stage.seconds) = (ready, start, seconds);
     }
 
@@ -86,6 +91,7 @@ impl PerRunFields {
             && self.seconds.to_bits() == stage.seconds.to_bits()
             && (&self.reasons, &self.log, &self.error) == (&stage.reasons, &stage.log, &stage.error)
             && (&self.causes, &self.failure, &self.warnings) == (&stage.causes, &stage.failure, &stage.warnings)
+            && self.maker == stage.maker
     }
 }
 
@@ -258,6 +264,7 @@ fn usual() -> PerRunFields {
         error: None,
         failure: None,
         warnings: vec![],
+        maker: None,
     }
 }
 
@@ -278,6 +285,7 @@ fn head_of(record: &RunRecord) -> RunRecord {
         params: Value::Null,
         host: record.host.clone(),
         git: record.git.clone(),
+        remote: record.remote.clone(),
         stages: vec![],
     }
 }

@@ -1,8 +1,10 @@
 //! What an execution gave, and its bytes in the results journal.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::hash::{ActionKey, Artifact, Digest};
 use crate::journal::wire::{Reader, put_count, put_text};
@@ -33,6 +35,43 @@ pub struct ActionResult {
     pub created: Timestamp,
     /// The machine.
     pub host: String,
+    /// What made it there; `None` in results of before this was noted.
+    pub maker: Option<Maker>,
+}
+
+/// What made a result, as far as that may matter to who takes it from another machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maker {
+    /// Kiln's version.
+    pub kiln: String,
+    /// The processor family, by what it can do: `x86-64-v3`, `aarch64`.
+    pub processor: String,
+}
+
+impl Maker {
+    /// This program on this machine.
+    pub fn here() -> Self {
+        static FAMILY: LazyLock<&str> = LazyLock::new(family);
+        Self { kiln: env!("CARGO_PKG_VERSION").to_owned(), processor: (*FAMILY).to_owned() }
+    }
+}
+
+/// The level of the x86-64 psABI that the processor reaches, or the architecture where there are no such levels.
+#[cfg(target_arch = "x86_64")]
+fn family() -> &'static str {
+    let (avx2, fma) = (is_x86_feature_detected!("avx2"), is_x86_feature_detected!("fma"));
+    let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
+    match (avx2 && fma, avx512) {
+        (true, true) => "x86-64-v4",
+        (true, false) => "x86-64-v3",
+        _ if is_x86_feature_detected!("sse4.2") => "x86-64-v2",
+        _ => "x86-64",
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn family() -> &'static str {
+    std::env::consts::ARCH
 }
 
 impl ActionResult {
@@ -50,6 +89,7 @@ impl ActionResult {
             named: false,
             created: Timestamp::now(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            maker: Some(Maker::here()),
         }
     }
 
@@ -88,47 +128,57 @@ const UNREAD: u8 = 4;
 const COMPLAINTS: u8 = 8;
 const ADOPTED: u8 = 16;
 const NAMED: u8 = 32;
+const MAKER: u8 = 64;
 
 /// The head of a result's frame. Its body is the manifest's text.
 pub(super) fn encode(key: &ActionKey, origin: Origin, result: &ActionResult) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     out.extend_from_slice(&key.0);
     out.extend_from_slice(&origin.boot.to_le_bytes());
+    put_fields(&mut out, if origin.durable { DURABLE } else { 0 }, result);
+    out
+}
+
+/// What a result says, wherever it is: behind flags of where it is from.
+pub(super) fn put_fields(out: &mut Vec<u8>, flags: u8, result: &ActionResult) {
     let flag = |holds: bool, flag: u8| if holds { flag } else { 0 };
     let complaints = flag(!result.complaints.is_empty(), COMPLAINTS);
     let adopted = flag(result.adopted.is_some(), ADOPTED);
     let rest =
         flag(result.resumed.is_some(), RESUMED) | flag(result.unread, UNREAD) | adopted | flag(result.named, NAMED);
-    out.push(flag(origin.durable, DURABLE) | rest | complaints);
+    out.push(flags | rest | complaints | flag(result.maker.is_some(), MAKER));
     out.extend_from_slice(&result.created.as_second().to_le_bytes());
     out.extend_from_slice(&result.created.subsec_nanosecond().to_le_bytes());
     out.extend_from_slice(&result.seconds.to_le_bytes());
-    put_text(&mut out, &result.host);
-    put_count(&mut out, result.outputs.len());
+    put_text(out, &result.host);
+    put_count(out, result.outputs.len());
     for (name, artifact) in &result.outputs {
-        put_text(&mut out, name);
+        put_text(out, name);
         out.extend_from_slice(&artifact.digest.0);
         out.push(if artifact.tree { TREE } else { 0 } | if artifact.executable { EXECUTABLE } else { 0 });
         out.extend_from_slice(&artifact.bytes.to_le_bytes());
     }
-    put_count(&mut out, result.metrics.len());
+    put_count(out, result.metrics.len());
     for (name, value) in &result.metrics {
-        put_text(&mut out, name);
+        put_text(out, name);
         out.extend_from_slice(&value.to_le_bytes());
     }
     if let Some(resumed) = &result.resumed {
         out.extend_from_slice(&resumed.step.to_le_bytes());
-        put_text(&mut out, &resumed.unit);
+        put_text(out, &resumed.unit);
         out.extend_from_slice(&resumed.seconds.to_le_bytes());
     }
     if complaints != 0 {
-        put_count(&mut out, result.complaints.len());
-        result.complaints.iter().for_each(|complaint| put_text(&mut out, complaint));
+        put_count(out, result.complaints.len());
+        result.complaints.iter().for_each(|complaint| put_text(out, complaint));
     }
     if let Some(adopted) = &result.adopted {
-        put_text(&mut out, adopted);
+        put_text(out, adopted);
     }
-    out
+    if let Some(maker) = &result.maker {
+        put_text(out, &maker.kiln);
+        put_text(out, &maker.processor);
+    }
 }
 
 /// The key at the front of a head.
@@ -140,8 +190,15 @@ pub(super) fn key_of(head: &[u8]) -> Option<ActionKey> {
 pub(super) fn decode(head: &[u8]) -> Option<(Origin, ActionResult)> {
     let mut from = Reader(head);
     from.array::<32>()?;
-    let (boot, flags) = (from.u64()?, from.byte()?);
+    let boot = from.u64()?;
+    let (flags, result) = fields(&mut from)?;
     let origin = Origin { boot, durable: flags & DURABLE != 0 };
+    from.0.is_empty().then_some((origin, result))
+}
+
+/// Reads what [`put_fields`] wrote, and the flags.
+pub(super) fn fields(from: &mut Reader<'_>) -> Option<(u8, ActionResult)> {
+    let flags = from.byte()?;
     let created = Timestamp::new(from.i64()?, i32::from_le_bytes(from.array()?)).ok()?;
     let seconds = from.f64()?;
     let host = from.text()?;
@@ -171,6 +228,10 @@ pub(super) fn decode(head: &[u8]) -> Option<(Origin, ActionResult)> {
         }
     }
     let adopted = if flags & ADOPTED == 0 { None } else { Some(from.text()?) };
+    let maker = match flags & MAKER {
+        0 => None,
+        _ => Some(Maker { kiln: from.text()?, processor: from.text()? }),
+    };
     let result = ActionResult {
         outputs,
         metrics,
@@ -183,8 +244,9 @@ pub(super) fn decode(head: &[u8]) -> Option<(Origin, ActionResult)> {
         named,
         created,
         host,
+        maker,
     };
-    from.0.is_empty().then_some((origin, result))
+    Some((flags, result))
 }
 
 /// Visits the digests and sizes of the outputs in what [`encode`] wrote, and decodes nothing else.
@@ -206,11 +268,11 @@ pub(super) fn each_output(head: &[u8], mut visit: impl FnMut(Digest, u64)) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn results() -> impl Strategy<Value = ActionResult> {
+    pub(in crate::store) fn results() -> impl Strategy<Value = ActionResult> {
         let artifact = (any::<[u8; 32]>(), any::<bool>(), any::<u64>(), any::<bool>())
             .prop_map(|(digest, tree, bytes, executable)| Artifact { digest: Digest(digest), tree, bytes, executable });
         let resumed =
@@ -224,10 +286,10 @@ mod tests {
             (prop::option::of(resumed), any::<bool>()),
             prop::option::of(".{0,5}"),
             (-1_000_000_000_000i64..1_000_000_000_000).prop_map(|ms| Timestamp::from_millisecond(ms).unwrap()),
-            ".{0,5}",
+            (".{0,5}", prop::option::of((".{0,5}", ".{0,5}"))),
         )
             .prop_map(
-                |(outputs, metrics, unread, complaints, seconds, (resumed, named), adopted, created, host)| {
+                |(outputs, metrics, unread, complaints, seconds, (resumed, named), adopted, created, (host, maker))| {
                     ActionResult {
                         outputs,
                         metrics,
@@ -240,6 +302,7 @@ mod tests {
                         named,
                         created,
                         host,
+                        maker: maker.map(|(kiln, processor)| Maker { kiln, processor }),
                     }
                 },
             )

@@ -338,6 +338,7 @@ mod tests {
             named: false,
             created: Timestamp::UNIX_EPOCH,
             host: String::new(),
+            maker: None,
         }
     }
 

@@ -59,8 +59,8 @@ impl Trace {
                 self.progress.remove(&record.name);
                 self.line(at, event);
             }
-            RunEvent::Message { .. } | RunEvent::Note { .. } if self.written > MOST => {}
-            RunEvent::Run(_) | RunEvent::Message { .. } | RunEvent::Note { .. } => {
+            RunEvent::Message { .. } | RunEvent::Note { .. } | RunEvent::Remote(_) if self.written > MOST => {}
+            RunEvent::Run(_) | RunEvent::Message { .. } | RunEvent::Note { .. } | RunEvent::Remote(_) => {
                 // A stage began before it said something.
                 self.begin();
                 self.line(at, event);
@@ -271,7 +271,7 @@ impl Traced {
                 self.under_way.retain(|stage| stage.record.name != record.name);
                 self.finished.push(*record);
             }
-            RunEvent::Run(_) | RunEvent::Message { .. } | RunEvent::Note { .. } => {}
+            RunEvent::Run(_) | RunEvent::Message { .. } | RunEvent::Note { .. } | RunEvent::Remote(_) => {}
         }
     }
 
@@ -335,6 +335,7 @@ impl Traced {
             params: serde_json::Value::Null,
             host: self.began.host.clone(),
             git: None,
+            remote: None,
             stages: self.finished.iter().cloned().chain(open).collect(),
         }
     }

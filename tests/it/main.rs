@@ -45,6 +45,7 @@ mod project;
 
 mod python;
 mod random;
+mod remote;
 mod report;
 mod rerun;
 #[cfg(feature = "stages")]

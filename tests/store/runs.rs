@@ -25,6 +25,7 @@ fn record(id: &str, project: &str, started: &str) -> RunRecord {
         params: json!({"epochs": 10}),
         host: Host { name: "here".into(), cpus: 2, kiln: "0.1.0".into() },
         git: None,
+        remote: None,
         stages: vec![],
     }
 }

@@ -28,6 +28,7 @@ pub fn run(id: &str, stages: Vec<StageRecord>) -> RunRecord {
         params: json!({}),
         host: Host { name: "host".into(), cpus: 2, kiln: "0.1.0".into() },
         git: None,
+        remote: None,
         stages,
     }
 }
@@ -96,6 +97,7 @@ pub fn stage(name: &str) -> Builder {
         seconds: 0.0,
         executed_seconds: None,
         resumed: None,
+        maker: None,
         log: None,
         error: None,
         failure: None,

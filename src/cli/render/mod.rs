@@ -18,6 +18,7 @@ mod outbox;
 mod plain;
 mod progress;
 mod quiet;
+pub(crate) mod remote;
 pub(crate) mod report;
 mod section;
 pub(crate) mod show;

@@ -8,10 +8,11 @@ use kiln::compare::Counts;
 use kiln::events::{self, RunEvent};
 use kiln::reason::Reason;
 use kiln::record::{Outcome, RunRecord, StageRecord};
+use kiln::remote::Traffic;
 use kiln::show::reason::brief;
 
 use super::look::{Look, one_line};
-use super::{Reporter, number, summary};
+use super::{Reporter, number, remote, summary};
 
 /// So many restored and so many skipped stages get a line each; the rest are only counted.
 const LINES: usize = 20;
@@ -56,6 +57,15 @@ impl<W: Write> Plain<W> {
         }
     }
 
+    fn traffic(&mut self, traffic: &Traffic) {
+        let now = Instant::now();
+        let last = self.last_progress.entry(String::new()).or_insert(now);
+        if now.duration_since(*last) >= self.patience {
+            *last = now;
+            self.line(&format!("kiln: {}", remote::traffic(traffic)));
+        }
+    }
+
     fn finished(&mut self, record: &StageRecord) {
         self.last_progress.remove(&record.name);
         self.counts.add(record.outcome);
@@ -74,6 +84,7 @@ impl<W: Write> Reporter for Plain<W> {
             RunEvent::Progress { stage, progress } => self.progress(stage, progress),
             RunEvent::Message { stage, text } => self.line(&format!("{stage}: {}", one_line(text))),
             RunEvent::Note { text } => self.line(&format!("kiln: {}", one_line(text))),
+            RunEvent::Remote(traffic) => self.traffic(traffic),
             RunEvent::Finished(record) => self.finished(record),
         }
     }

@@ -14,7 +14,7 @@ use kiln::record::{Outcome, RunRecord, StageRecord};
 
 use super::look::{Look, one_line};
 use super::outbox::STDERR;
-use super::{Reporter, number, plain, summary};
+use super::{Reporter, number, plain, remote, summary};
 
 /// The time between two drawings.
 const FRAME: Duration = Duration::from_millis(100);
@@ -91,6 +91,7 @@ impl<W: Write> Reporter for Progress<W> {
             }
             RunEvent::Message { stage, text } => self.screen().print(&format!("{stage}: {}", one_line(text))),
             RunEvent::Note { text } => self.screen().print(&format!("kiln: {}", one_line(text))),
+            RunEvent::Remote(traffic) => self.screen().traffic = remote::traffic(traffic),
             RunEvent::Finished(record) => self.finished(record),
         }
     }
@@ -126,6 +127,8 @@ struct Screen {
     look: Look,
     bars: MultiProgress,
     overall: ProgressBar,
+    /// What went to and from the remote cache.
+    traffic: String,
     counts: Counts,
     running: BTreeMap<String, Running>,
 }
@@ -135,7 +138,7 @@ impl Screen {
         let bars = MultiProgress::with_draw_target(target);
         let overall = bars.add(ProgressBar::new(0));
         overall.set_style(style("{bar:24} {pos}/{len} {wide_msg}"));
-        Self { look, bars, overall, counts: Counts::default(), running: BTreeMap::new() }
+        Self { look, bars, overall, counts: Counts::default(), running: BTreeMap::new(), traffic: String::new() }
     }
 
     /// Brings the bars up to what events noted.
@@ -149,7 +152,12 @@ impl Screen {
             line.draw(name, &self.look, now);
         }
         self.overall.set_position(self.counts.total() as u64);
-        self.overall.set_message(overall(&self.counts, self.running.len(), self.overall.elapsed()));
+        let message = overall(&self.counts, self.running.len(), self.overall.elapsed());
+        self.overall.set_message(if self.traffic.is_empty() {
+            message
+        } else {
+            format!("{message}; {}", self.traffic)
+        });
         self.overall.tick();
     }
 

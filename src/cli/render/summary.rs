@@ -30,6 +30,9 @@ pub(crate) fn summary(run: &RunRecord, look: &Look) -> String {
     let mut text = failures(run, look);
     text += &warnings(run.stages.iter().map(|stage| (stage.name.as_str(), &stage.warnings[..])), look);
     let _ = writeln!(text, "{}: {} in {}", headline(run, look), fared(&counts), number::duration(run.seconds));
+    if let Some(traffic) = &run.remote {
+        let _ = writeln!(text, "{}", super::remote::traffic(traffic));
+    }
     if counts.executed + counts.restored > 0 {
         text += &results(run, look);
     } else if let Some((files, folder)) = unchanged(run) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::decision::{Decision, Missing, Verdict};
+use super::decision::{Deciding, Decision, Missing, Verdict};
 use super::retention::{State, retained};
 use crate::action::{Checkpoint, Manifest};
 use crate::hash::{ActionKey, Artifact};
@@ -18,14 +18,30 @@ use crate::store::{ActionResult, Needed, Placement, Published, Store, StoreError
 /// Steps beyond this one are kept but not looked for: each costs a look into the index.
 const REACH: u64 = 100_000;
 
+/// So many steps before the last are asked for in the remote cache.
+const ASKED: u64 = 200;
+
 /// The checkpoints of one stage.
 pub(crate) struct Checkpoints<'a> {
     store: &'a Store,
+    deciding: &'a Deciding<'a>,
     stage: &'a Stage,
     decision: &'a Decision,
     chain: Chain,
     /// The states that are in the store, once that was looked at.
     known: Mutex<Option<Known>>,
+    /// The last one that was kept in this execution. It is sent to the remote cache at its end, be that good or bad: whoever goes on needs
+    /// no other.
+    last: Mutex<Option<ActionKey>>,
+}
+
+impl Drop for Checkpoints<'_> {
+    fn drop(&mut self) {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(remote), Some(key)) = (self.deciding.remote, last.as_ref()) {
+            remote.send(key);
+        }
+    }
 }
 
 /// The states of a chain that are in the store.
@@ -54,9 +70,19 @@ pub(crate) struct Found {
 
 impl<'a> Checkpoints<'a> {
     /// The checkpoints of a stage; `None` if it is not made of steps.
-    pub(crate) fn of(store: &'a Store, stage: &'a Stage, decision: &'a Decision) -> Option<Self> {
+    pub(crate) fn of(deciding: &'a Deciding<'a>, stage: &'a Stage, decision: &'a Decision) -> Option<Self> {
         let chain = stage.chain(&documents(decision))?;
-        Some(Self { store, stage, decision, chain, known: Mutex::default() })
+        let (store, known, last) = (deciding.store, Mutex::default(), Mutex::default());
+        Some(Self { store, deciding, stage, decision, chain, known, last })
+    }
+
+    /// Asks the remote cache for the steps that are not here. Somebody else's execution sent the last of its own.
+    pub(crate) fn ask(&self) {
+        let Some(remote) = self.deciding.remote.filter(|remote| remote.reads()) else { return };
+        let here = self.latest(self.chain.goal).map_or(0, |(step, _)| step);
+        let first = (here + 1).max(self.chain.goal.saturating_sub(ASKED) + 1);
+        let keys: Vec<ActionKey> = (first..=self.chain.goal).map(|step| self.state(step).manifest().key()).collect();
+        remote.ask(&keys, self.store);
     }
 
     /// How many steps are wanted.
@@ -74,13 +100,16 @@ impl<'a> Checkpoints<'a> {
         state_of(&self.decision.manifest, &self.chain, step)
     }
 
-    /// The latest step up to `most` that is in the store.
+    /// The latest step up to `most` that is in the store, or can be had.
     fn latest(&self, most: u64) -> Option<(u64, ActionResult)> {
         let mut state = self.state(0);
         (1..=most.min(REACH)).rev().find_map(|step| {
             state.set_step(step);
-            let result = self.store.result(&state.manifest().key())?;
-            self.store.has(result.outputs.get(Checkpoint::STATE)?).then_some((step, result))
+            let key = state.manifest().key();
+            // One that was dropped here may be there.
+            let here = self.store.result(&key).filter(|result| result.outputs.contains_key(Checkpoint::STATE));
+            let result = here.or_else(|| Some(self.deciding.promised(&key)?.result))?;
+            self.deciding.can_have(&key, result.outputs.get(Checkpoint::STATE)?).then_some((step, result))
         })
     }
 
@@ -113,6 +142,7 @@ impl<'a> Checkpoints<'a> {
     ) -> Result<Option<Found>, StoreError> {
         let mut most = self.chain.goal;
         while let Some((step, mut result)) = self.latest(most) {
+            self.deciding.bring(&self.state(step).manifest().key(), None);
             match self.store.materialise(&result.outputs[Checkpoint::STATE], folder, how) {
                 Ok(()) => {
                     let (next, goal) = (self.name(step + 1), self.chain.goal);
@@ -153,6 +183,7 @@ impl<'a> Checkpoints<'a> {
         let result = ActionResult { seconds, resumed, metrics: beside.metrics, ..ActionResult::of(outputs) };
         let state = self.state(step);
         let (manifest, key) = (state.manifest(), state.manifest().key());
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
         let mut same = true;
         if let Published::Conflict(first) = self.store.publish(&key, manifest, &result)? {
             // One that was dropped has nothing that could differ.

@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::hash::{ActionKey, Allowance, Artifact, Digest, Memo};
 use crate::kind::{Arity, Role};
 use crate::pipeline::{Body, From, Input, Pipeline, Source, Stage, StageId};
+use crate::remote::Remote;
 use crate::store::{ActionResult, Ownership, Store, StoreError};
 
 /// What is to be done with a stage.
@@ -25,10 +26,13 @@ pub(crate) struct Decision {
     /// The key's preimage.
     pub(crate) manifest: Manifest,
     /// The canonical bytes of its document inputs, by input name and position.
-    pub(crate) documents: BTreeMap<(String, usize), Vec<u8>>,
+    pub(crate) documents: Documents,
     /// What to do.
     pub(crate) verdict: Verdict,
 }
+
+/// The canonical bytes of document inputs, by input name and position.
+pub(crate) type Documents = BTreeMap<(String, usize), Vec<u8>>;
 
 /// Up to date, restorable, or neither.
 pub(crate) enum Verdict {
@@ -69,6 +73,8 @@ pub(crate) struct Deciding<'a> {
     pub(crate) sources: &'a Sources,
     /// What may be replaced; `None` where nothing is put in place.
     pub(crate) ownership: Option<&'a Ownership<'a>>,
+    /// The remote cache, if there is one.
+    pub(crate) remote: Option<&'a Remote>,
 }
 
 impl Deciding<'_> {
@@ -103,6 +109,20 @@ impl Deciding<'_> {
         allowance: &Allowance,
     ) -> Result<Option<Decision>, Failed> {
         let stage = &self.pipeline.stages[id.0];
+        let (manifest, documents) = self.manifest(id, outputs)?;
+        self.judge(stage, manifest, documents, force, allowance)
+    }
+
+    /// The manifest of a stage whose inputs are final, and the canonical bytes of its documents.
+    ///
+    /// # Errors
+    /// If an input cannot be read.
+    pub(crate) fn manifest(
+        &self,
+        id: StageId,
+        outputs: &dyn Fn(StageId, &str) -> Option<Artifact>,
+    ) -> Result<(Manifest, Documents), Failed> {
+        let stage = &self.pipeline.stages[id.0];
         let mut documents = BTreeMap::new();
         let mut inputs = BTreeMap::new();
         for (name, items) in &stage.inputs {
@@ -129,7 +149,17 @@ impl Deciding<'_> {
             let input = action::Input { label: String::new(), digest, executable: false };
             inputs.insert(action::ENVIRONMENT.to_owned(), vec![input]);
         }
-        let manifest = manifest(stage, inputs);
+        Ok((manifest(stage, inputs), documents))
+    }
+
+    fn judge(
+        &self,
+        stage: &Stage,
+        manifest: Manifest,
+        documents: Documents,
+        force: bool,
+        allowance: &Allowance,
+    ) -> Result<Option<Decision>, Failed> {
         let key = manifest.key();
         let mut under = key;
         let verdict = match force {
@@ -139,7 +169,7 @@ impl Deciding<'_> {
                 under = other;
                 Some(result)
             }) {
-                Some(result) => self.placed(stage, result, allowance),
+                Some(result) => self.placed(stage, &under, result, allowance),
                 None => Some(Verdict::Execute(Missing::Result)),
             },
         };
@@ -209,13 +239,13 @@ impl Deciding<'_> {
     /// Whether the store has a result for the key and the outputs are in place. Asked again once a lock is held, since
     /// another process may have published meanwhile.
     pub(crate) fn verdict(&self, stage: &Stage, key: &ActionKey) -> Verdict {
-        let verdict = self.known(stage, key).map(|result| self.placed(stage, result, &Allowance::boundless()));
+        let verdict = self.known(stage, key).map(|result| self.placed(stage, key, result, &Allowance::boundless()));
         verdict.flatten().unwrap_or(Verdict::Execute(Missing::Result))
     }
 
     /// The result that a key has.
     fn known(&self, stage: &Stage, key: &ActionKey) -> Option<ActionResult> {
-        let result = self.store.result(key).or_else(|| self.pinned(stage))?;
+        let result = self.store.result(key).or_else(|| self.promised_result(key)).or_else(|| self.pinned(stage))?;
         Some(self.with_numbers(stage, result))
     }
 
@@ -228,7 +258,7 @@ impl Deciding<'_> {
     }
 
     /// Whether the outputs of a result are in place, or can be put there; `None` if more would have to be read than is allowed.
-    fn placed(&self, stage: &Stage, result: ActionResult, allowance: &Allowance) -> Option<Verdict> {
+    fn placed(&self, stage: &Stage, key: &ActionKey, result: ActionResult, allowance: &Allowance) -> Option<Verdict> {
         let mut astray: Vec<PathBuf> = Vec::new();
         for (name, output) in &stage.outputs {
             let path = self.pipeline.root.join(&output.path);
@@ -243,10 +273,13 @@ impl Deciding<'_> {
         if astray.is_empty() {
             return Some(Verdict::UpToDate(result));
         }
-        // Only what must be put in place has to be in the store.
+        if self.is_left_there(key, &result) {
+            return Some(Verdict::UpToDate(result));
+        }
+        // Only what must be put in place has to be in the store, or to be had.
         for (name, output) in &stage.outputs {
             let needed = astray.contains(&output.path);
-            if needed && !result.outputs.get(name).is_some_and(|artifact| self.store.has(artifact)) {
+            if needed && !result.outputs.get(name).is_some_and(|artifact| self.can_have(key, artifact)) {
                 return Some(Verdict::Execute(Missing::Artifact(name.clone())));
             }
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::engine::decide::decision::Decision;
+use crate::engine::decide::decision::{Deciding, Decision};
 use crate::engine::decide::sources::Sources;
 use crate::engine::executor::failure::{Failed, NoResult};
 use crate::engine::executor::log::Log;
@@ -36,6 +36,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) events: &'a (dyn Fn(Event) + Sync),
     /// Whether what was made is kept where it is not enough for a result.
     pub(crate) keeps: bool,
+    /// How it was decided, and from which stores.
+    pub(crate) deciding: &'a Deciding<'a>,
 }
 
 impl Execution<'_> {

@@ -76,7 +76,7 @@ impl Execution<'_> {
         linked: &SourcesInPlace,
     ) -> Result<(BTreeMap<String, PathBuf>, Option<Resumed>), NoResult> {
         let outputs = job.outputs.clone();
-        let Some(checkpoints) = Checkpoints::of(self.store, self.stage, self.decision) else {
+        let Some(checkpoints) = Checkpoints::of(self.deciding, self.stage, self.decision) else {
             self.run_kind(job, kind, attempt, linked, &|_| {})?;
             return Ok((outputs, None));
         };

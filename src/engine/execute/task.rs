@@ -80,6 +80,7 @@ impl Task<'_> {
     ) -> Result<(Outcome, ActionResult), NoResult> {
         let stage = &self.deciding.pipeline.stages[self.id.0];
         if let Verdict::Restore(result, astray) = &self.decision.verdict {
+            self.bring(stage, result, astray);
             match self.put_in_place(stage, result, astray) {
                 Ok(()) => return Ok((Outcome::Restored, result.clone())),
                 Err(Damage::Other(failed)) => return Err(NoResult::Failed(failed)),
@@ -97,6 +98,7 @@ impl Task<'_> {
                 Verdict::Execute(_) => None,
             };
             if let Some((result, astray)) = found {
+                self.bring(stage, &result, &astray);
                 match self.put_in_place(stage, &result, &astray) {
                     Ok(()) => return Ok((Outcome::Restored, result)),
                     Err(Damage::Other(failed)) => return Err(NoResult::Failed(failed)),
@@ -156,10 +158,18 @@ impl Task<'_> {
             interrupt: self.interrupt,
             events: &events,
             keeps: true,
+            deciding: self.deciding,
         };
+        for artifact in self.inputs.values().flatten().flatten() {
+            self.deciding.bring_artifact(artifact);
+        }
         let result = execution.execute()?;
         documents::keep(self.deciding, stage, &self.decision)?;
-        match self.deciding.store.publish(&self.decision.key, &self.decision.manifest, &result)? {
+        let published = self.deciding.store.publish(&self.decision.key, &self.decision.manifest, &result)?;
+        if let Some(remote) = self.deciding.remote {
+            remote.send(&self.decision.key);
+        }
+        match published {
             Published::Conflict(existing) => {
                 // The same key with other outputs: the stage is not deterministic. The first result stands.
                 let reason = conflict(&existing, &result);
@@ -174,6 +184,15 @@ impl Task<'_> {
                 Ok(result)
             }
             _ => Ok(result),
+        }
+    }
+
+    /// Fetches the outputs that are to be put in place, if the remote cache has promised them.
+    fn bring(&self, stage: &Stage, result: &ActionResult, paths: &[PathBuf]) {
+        if self.deciding.remote.is_some() {
+            let outputs = stage.outputs.iter().filter(|(_, output)| paths.contains(&output.path));
+            let artifacts: Vec<Artifact> = outputs.filter_map(|(name, _)| result.outputs.get(name).cloned()).collect();
+            self.deciding.bring(&self.decision.under, Some(&artifacts));
         }
     }
 

@@ -41,7 +41,7 @@ pub fn adopt(
 ) -> Result<Vec<(StageId, Adoption)>, StoreError> {
     let all: Vec<StageId> = (0..pipeline.stages.len()).map(StageId).collect();
     let sources = Sources::scan(pipeline, &all, &BTreeSet::new(), store.memo());
-    let deciding = Deciding { pipeline, store, memo: store.memo(), sources: &sources, ownership: None };
+    let deciding = Deciding { pipeline, store, memo: store.memo(), sources: &sources, ownership: None, remote: None };
     let mut known: BTreeMap<StageId, BTreeMap<String, Artifact>> = BTreeMap::new();
     let mut adopted = Vec::with_capacity(all.len());
     for id in all {

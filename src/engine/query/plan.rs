@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::engine::decide::checkpoints::Checkpoints;
 use crate::engine::decide::decision::{Deciding, Decision, Verdict};
 use crate::engine::decide::sources::Sources;
+use crate::engine::decide::tiers::Nothing;
 use crate::engine::record::history::History;
 use crate::hash::{Allowance, Artifact};
 use crate::pipeline::{From, Pipeline, Stage, StageId};
 use crate::reason::Reason;
+use crate::remote::Remote;
 use crate::store::{ActionResult, Ownership, Project, Store};
 
 /// What a run would do with a stage.
@@ -41,17 +43,28 @@ pub struct Planned {
     pub warnings: Vec<String>,
 }
 
-/// Plans a run of the given stages, in topological order.
+/// Plans a run of the given stages, in topological order. A remote cache is asked if it is to be; what it promised before counts in any case.
 pub fn plan(
     pipeline: &Pipeline,
     store: &Store,
     stages: &BTreeSet<StageId>,
     force: &BTreeSet<StageId>,
     ownership: &Ownership<'_>,
+    remote: Option<(&Remote, bool)>,
 ) -> Vec<Planned> {
     let order: Vec<StageId> = stages.iter().copied().filter(|s| s.0 < pipeline.stages.len()).collect();
     let sources = Sources::scan(pipeline, &order, force, store.memo());
-    let deciding = Deciding { pipeline, store, memo: store.memo(), sources: &sources, ownership: Some(ownership) };
+    let deciding = Deciding {
+        pipeline,
+        store,
+        memo: store.memo(),
+        sources: &sources,
+        ownership: Some(ownership),
+        remote: remote.map(|(remote, _)| remote),
+    };
+    if let Some((remote, true)) = remote {
+        deciding.foresee(order.clone(), force, &Nothing, &|| remote.is_off());
+    }
     let history = History::new(store, &Project::at(&pipeline.root, &pipeline.file));
     let mut planned = Vec::with_capacity(order.len());
     walk(&deciding, &order, force, &mut |id, found| {
@@ -104,7 +117,7 @@ impl Found {
                 Verdict::Restore(_, astray) => (Step::Restore, vec![Reason::NotInPlace { paths: astray.clone() }]),
                 Verdict::Execute(missing) => {
                     let mut reasons = history.reasons(deciding, id, decision, missing);
-                    let outlook = Checkpoints::of(deciding.store, &deciding.pipeline.stages[id.0], decision)
+                    let outlook = Checkpoints::of(deciding, &deciding.pipeline.stages[id.0], decision)
                         .and_then(|checkpoints| checkpoints.outlook(|| history.manifest(name)));
                     reasons.extend(outlook);
                     (Step::Execute, reasons)

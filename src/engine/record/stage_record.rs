@@ -8,8 +8,8 @@ use crate::engine::decide::decision::Decision;
 use crate::engine::executor::failure::Failed;
 use crate::pipeline::{Body, Command, Pipeline, Stage, StageId};
 use crate::reason::Reason;
-use crate::record::{Outcome, OutputRecord, StageRecord};
-use crate::store::ActionResult;
+use crate::record::{MadeBy, Outcome, OutputRecord, StageRecord};
+use crate::store::{ActionResult, Maker};
 
 /// The names of the stages that a stage needs, in topological order.
 fn producers(pipeline: &Pipeline, id: StageId) -> Vec<String> {
@@ -47,6 +47,7 @@ pub(crate) fn record(pipeline: &Pipeline, id: StageId) -> StageRecord {
         seconds: 0.0,
         executed_seconds: None,
         resumed: None,
+        maker: None,
         log: None,
         error: None,
         failure: None,
@@ -79,6 +80,11 @@ pub(crate) fn complete(
     record.outcome = outcome;
     record.executed_seconds = (result.seconds > 0.0).then_some(result.seconds);
     record.resumed = result.resumed.clone();
+    let maker = result.maker.as_ref().filter(|_| outcome == Outcome::Restored);
+    record.maker = maker.map(|Maker { kiln, processor }| {
+        let (host, kiln, processor) = (result.host.clone(), kiln.clone(), processor.clone());
+        Box::new(MadeBy { host, kiln, processor })
+    });
     record.because(result.adopted.iter().map(|from| Reason::Adopted { from: from.clone() }));
     record.metrics = result.metrics.clone();
     record.warnings = result.all_warnings();

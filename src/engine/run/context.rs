@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -15,6 +16,7 @@ use crate::git::Look;
 use crate::interrupt::Interrupt;
 use crate::pipeline::{Identity, Pipeline, StageId};
 use crate::record::{Git, Outcome, RunId, RunRecord, RunStatus, StageRecord};
+use crate::remote::Remote;
 use crate::store::{Project, Store, StoreError, Trace};
 
 /// What is asked of a run.
@@ -38,6 +40,8 @@ pub struct Options {
     pub git: Option<Git>,
     /// What the pipeline is known by, if the next run may be told what has changed.
     pub identity: Option<Identity>,
+    /// The remote cache, if there is one.
+    pub remote: Option<Arc<Remote>>,
 }
 
 impl Options {
@@ -146,6 +150,7 @@ impl RunStart {
             params: pipeline.params.clone(),
             host: host(),
             git,
+            remote: options.remote.as_ref().map(|remote| remote.traffic()).filter(|traffic| traffic.is_any()),
             stages,
         }
     }

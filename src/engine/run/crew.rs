@@ -33,7 +33,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::thread::{Scope, Thread};
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,7 @@ use super::message::Message;
 use super::owner::Owner;
 use super::ready::Pending;
 use super::schedule::{Job, Schedule};
+use super::uploads::Watch;
 use crate::engine::decide::decision::Deciding;
 use crate::engine::decide::sources::Sources;
 use crate::engine::execute::task::{Finished, Task, TaskMessage};
@@ -57,6 +58,7 @@ use crate::kind::Event;
 use crate::pipeline::{From, Pipeline, StageId};
 use crate::reason::Reason;
 use crate::record::{RunId, StageRecord};
+use crate::remote::Remote;
 use crate::store::{Ownership, Store, Trace};
 
 /// What stages are brought up to date from.
@@ -95,7 +97,14 @@ pub(crate) fn bring_up_to_date(
 ) -> Vec<StageRecord> {
     let RunContext { pipeline, store, sources, ref edge } = *given;
     let ownership = Ownership::new(store, &pipeline.root, options.overwrite);
-    let deciding = Deciding { pipeline, store, memo: store.memo(), sources, ownership: Some(&ownership) };
+    let deciding = Deciding {
+        pipeline,
+        store,
+        memo: store.memo(),
+        sources,
+        ownership: Some(&ownership),
+        remote: options.remote.as_deref(),
+    };
     let executor = options.executor(pipeline, store);
     let wanted = wanted(pipeline, options);
     let (messages, inbox) = mpsc::channel();
@@ -113,11 +122,15 @@ pub(crate) fn bring_up_to_date(
         outputs: std::iter::repeat_with(OnceLock::new).take(pipeline.stages.len()).collect(),
         idle: AtomicBool::new(true),
         pool: OnceLock::new(),
+        ahead: Once::new(),
         state: Mutex::new(State { schedule, resting: 0 }),
         changed: Condvar::new(),
         messages,
         owner: std::thread::current(),
     };
+    if deciding.remote.is_some_and(|remote| remote.is_lazy()) && store.has_promises() {
+        crew.look_ahead_of_all();
+    }
     std::thread::scope(|scope| {
         // Where there can be no thread now, there may be one in a moment. (This one starts no commands: it is handed orphans.)
         while !crew.call(scope, &crew.lock()) {
@@ -126,14 +139,15 @@ pub(crate) fn bring_up_to_date(
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        listen(&inbox, &mut owner, interrupt);
+        listen(&inbox, &mut owner, interrupt, options.remote.as_deref());
     });
     owner.end(&if interrupt.is_set() { Reason::Interrupted } else { Reason::AnotherFailed })
 }
 
 /// What the owner does until the run is over.
-fn listen(inbox: &Receiver<Message>, owner: &mut Owner<'_>, interrupt: &Interrupt) {
+fn listen(inbox: &Receiver<Message>, owner: &mut Owner<'_>, interrupt: &Interrupt, remote: Option<&Remote>) {
     let mut told = false;
+    let mut watch = remote.map(Watch::new);
     loop {
         if interrupt.is_set() && !std::mem::replace(&mut told, true) {
             owner.note("stopping: stages are asked to end; a second Ctrl-C kills them");
@@ -148,6 +162,9 @@ fn listen(inbox: &Receiver<Message>, owner: &mut Owner<'_>, interrupt: &Interrup
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
+        }
+        for event in watch.as_mut().into_iter().flat_map(Watch::look) {
+            owner.pass_on(&event);
         }
         owner.flush();
         // The last worker ends this rest.
@@ -171,6 +188,8 @@ pub(crate) struct Crew<'a, 'h> {
     idle: AtomicBool,
     /// Threads that decide many stages side by side; made when first needed. Not those that hash: a large file would keep them.
     pub(crate) pool: OnceLock<Option<rayon::ThreadPool>>,
+    /// Whether the remote cache was asked for all stages.
+    pub(super) ahead: Once,
     state: Mutex<State<'a>>,
     changed: Condvar,
     messages: Sender<Message>,
@@ -277,6 +296,11 @@ impl<'a> Crew<'a, '_> {
     pub(crate) fn output(&self, stage: StageId, output: &str) -> Option<Artifact> {
         let settled = self.outputs.get(stage.0)?.get();
         settled.or_else(|| self.edge.get(&stage))?.get(output).cloned()
+    }
+
+    /// Whether the outputs of a stage are known.
+    pub(super) fn has_outputs(&self, stage: StageId) -> bool {
+        self.outputs.get(stage.0).is_some_and(|outputs| outputs.get().is_some()) || self.edge.contains_key(&stage)
     }
 
     /// Keeps the outputs of a stage for those that need it. Before it is settled: then they may look.

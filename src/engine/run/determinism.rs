@@ -79,7 +79,7 @@ pub fn check_determinism(
     let memo = store.memo();
     let order: Vec<StageId> = (0..=id.0).map(StageId).collect();
     let sources = Sources::scan(pipeline, &order, &BTreeSet::from([id]), memo);
-    let deciding = Deciding { pipeline, store, memo, sources: &sources, ownership: None };
+    let deciding = Deciding { pipeline, store, memo, sources: &sources, ownership: None, remote: None };
 
     let known = producers(pipeline, &deciding, id).map_err(told)?;
     let outputs = |stage: StageId, output: &str| known.get(&stage)?.outputs.get(output).cloned();
@@ -121,6 +121,7 @@ pub fn check_determinism(
             interrupt,
             events: &|_| {},
             keeps: false,
+            deciding: &deciding,
         };
         let ended = execution.execute();
         executor.tidy();

@@ -6,6 +6,7 @@ use super::context::{Options, RunStart, heed};
 use super::crew::{RunContext, bring_up_to_date};
 use super::event::Reporter;
 use super::rerun;
+use super::uploads::beside;
 use crate::engine::decide::sources::Sources;
 use crate::engine::record::history::History;
 use crate::events::RunEvent;
@@ -43,7 +44,9 @@ pub fn run(
     let sources = Sources::scan(pipeline, &order, &options.force, store.memo());
     let history = History::new(store, &began.project);
     let given = RunContext { pipeline, store, sources: &sources, edge: BTreeMap::new() };
-    let stages = bring_up_to_date(&given, options, interrupt, &began, &history, &mut trace, reporter);
+    let stages = beside(options, store, interrupt, reporter, &mut trace, |reporter, trace| {
+        bring_up_to_date(&given, options, interrupt, &began, &history, trace, reporter)
+    });
     let record = began.record(pipeline, options, interrupt, stages, reporter);
     let pages = store.write_pages_and_run(&record)?;
     if let Some(trace) = trace {

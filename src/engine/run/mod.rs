@@ -1,10 +1,11 @@
 //! A run: stages are brought up to date, each as soon as its inputs are final.
 //!
 //! In reading order: `drive` is a run from its first look to its record, `context` what is asked of it; `crew` are the threads that work, and
-//! says who may wait for whom; `schedule` is what is to be done next, with `ready` and `budget`; `prepare` decides stages, `owner` takes
-//! their `message`s, keeps the records and tells `event`'s reporter. `rerun` and `footprint` are the short way after a run that left much up to date;
+//! says who may wait for whom; `schedule` is what is to be done next, with `ready` and `budget`; `prepare` decides stages, `ahead` asks the remote cache for many before; `owner` takes
+//! their `message`s, keeps the records and tells `event`'s reporter. `uploads` tells what goes to and from the remote cache. `rerun` and `footprint` are the short way after a run that left much up to date;
 //! `determinism` executes stages once more and compares.
 
+pub(super) mod ahead;
 pub(super) mod budget;
 pub(super) mod context;
 pub(super) mod crew;
@@ -18,3 +19,4 @@ pub(super) mod prepare;
 pub(super) mod ready;
 pub(super) mod rerun;
 pub(super) mod schedule;
+pub(super) mod uploads;

@@ -55,7 +55,7 @@ impl<'a> Owner<'a> {
         self.pass_on(&RunEvent::Note { text: text.to_owned() });
     }
 
-    fn pass_on(&mut self, event: &RunEvent) {
+    pub(crate) fn pass_on(&mut self, event: &RunEvent) {
         self.reporter.tell(event);
         if let Some(trace) = self.trace {
             trace.note(self.began.elapsed().as_secs_f64(), event);

@@ -8,9 +8,9 @@ use rayon::prelude::*;
 use super::crew::{Crew, Outputs};
 use super::ready::Pending;
 use crate::engine::decide::checkpoints::Checkpoints;
-use crate::engine::decide::decision::{Decision, Verdict};
+use crate::engine::decide::decision::{Decision, Missing, Verdict};
 use crate::engine::record::stage_record::{complete, fail, fill, record};
-use crate::hash::Allowance;
+use crate::hash::{ActionKey, Allowance};
 use crate::pipeline::StageId;
 use crate::reason::Reason;
 use crate::record::{Outcome, StageRecord};
@@ -36,22 +36,42 @@ enum Decided {
     Stopped,
 }
 
+impl Decided {
+    /// The key for which there is no result here, if one would do.
+    fn missing(&self) -> Option<ActionKey> {
+        let Self::Open(pending) = self else { return None };
+        match pending.decision.verdict {
+            Verdict::Execute(Missing::Result | Missing::Artifact(_)) => Some(pending.decision.key),
+            _ => None,
+        }
+    }
+}
+
 impl Crew<'_, '_> {
     /// Decides stages, and leaves those of which much has to be read.
     pub(crate) fn decide(&self, stages: &[StageId]) {
         let began = Instant::now();
         let decide = |id: &StageId| (*id, self.decide_one(*id, began, &Allowance::of(LITTLE)));
         let pool = if stages.len() < FEW { None } else { self.pool.get_or_init(start_pool).as_ref() };
-        let decided = match pool {
+        let decide_all = |stages: &[StageId]| match pool {
             Some(pool) => pool.install(|| stages.par_iter().with_min_len(8).map(decide).collect()),
-            None => stages.iter().map(decide).collect(),
+            None => stages.iter().map(decide).collect::<Vec<_>>(),
         };
+        let mut decided = decide_all(stages);
+        let again = self.ask(decided.iter().filter_map(|(id, decided)| Some((*id, decided.missing()?))).collect());
+        if !again.is_empty() {
+            decided.retain(|(id, _)| !again.contains(id));
+            decided.extend(decide_all(&again));
+        }
         self.file(decided);
     }
 
     /// Decides a stage of which much has to be read.
     pub(crate) fn decide_large(&self, id: StageId) {
-        let decided = self.decide_one(id, Instant::now(), &Allowance::boundless());
+        let mut decided = self.decide_one(id, Instant::now(), &Allowance::boundless());
+        if !self.ask(decided.missing().map(|key| (id, key)).into_iter().collect()).is_empty() {
+            decided = self.decide_one(id, Instant::now(), &Allowance::boundless());
+        }
         self.lock().schedule.has_decided();
         self.file(vec![(id, decided)]);
     }
@@ -110,7 +130,8 @@ impl Crew<'_, '_> {
                 record.because(self.history.reasons(self.deciding, id, &decision, missing));
                 expected = self.history.seconds(&name).unwrap_or(0.0);
                 let stage = &self.deciding.pipeline.stages[id.0];
-                let outlook = Checkpoints::of(self.deciding.store, stage, &decision)
+                let outlook = Checkpoints::of(self.deciding, stage, &decision)
+                    .inspect(Checkpoints::ask)
                     .and_then(|checkpoints| checkpoints.outlook(|| self.history.manifest(&name)));
                 // Where it goes on is told when that is certain.
                 starts_over = outlook.as_ref().filter(|o| matches!(o, Reason::StartsOver { .. })).map(words);

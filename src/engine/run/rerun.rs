@@ -98,6 +98,10 @@ pub fn rerun(
     }
     let (part, ()) = rayon::join(|| identity.find_part(catalog, &touched, footprint.stages / FEW), || store.follow());
     let Some(part) = part else { return Ok(None) };
+    // What changed may be in the remote cache.
+    if part.pipeline.remote.is_some() || options.remote.is_some() {
+        return Ok(None);
+    }
     let order: Vec<StageId> = part.reached.iter().copied().collect();
     let positions: Vec<usize> = order.iter().map(|id| part.positions[id.0]).collect();
     // Only an ordinary run makes pages again that are damaged.

@@ -69,7 +69,7 @@ impl<'a> Steps<'a> {
     ) -> Result<Option<Self>, NoResult> {
         let stage = execution.stage;
         let Some(steps) = &stage.steps else { return Ok(None) };
-        let Some(checkpoints) = Checkpoints::of(execution.store, stage, execution.decision) else { return Ok(None) };
+        let Some(checkpoints) = Checkpoints::of(execution.deciding, stage, execution.decision) else { return Ok(None) };
         let place = folder.join(RESUME);
         let forced = matches!(execution.decision.verdict, Verdict::Execute(Missing::Forced));
         let found = match forced {

@@ -28,7 +28,8 @@ pub fn explain(pipeline: &Pipeline, store: &Store, catalog: &Catalog, stages: &B
     let order: Vec<StageId> = with_ancestors(pipeline, stages).into_iter().collect();
     let sources = Sources::scan(pipeline, &order, &BTreeSet::new(), store.memo());
     let ownership = Ownership::new(store, &pipeline.root, false);
-    let deciding = Deciding { pipeline, store, memo: store.memo(), sources: &sources, ownership: Some(&ownership) };
+    let deciding =
+        Deciding { pipeline, store, memo: store.memo(), sources: &sources, ownership: Some(&ownership), remote: None };
     let mut found = BTreeMap::new();
     walk(&deciding, &order, &BTreeSet::new(), &mut |id, what| drop(found.insert(id, what)));
     let ids = order.iter().map(|id| (pipeline.stages[id.0].name.to_string(), *id)).collect();

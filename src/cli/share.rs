@@ -1,0 +1,98 @@
+//! `kiln push` and `kiln pull`.
+
+use std::time::{Duration, Instant};
+
+use kiln::engine::{self, Interrupt};
+use kiln::remote::{Remote, Traffic};
+use kiln::store::{Access, Ownership, Tier};
+
+use super::args::{Far, ProjectArgs, Pull, Push, Select};
+use super::render::look::Look;
+use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, claim, project, remote, render};
+
+/// How often it is told how far it is.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// `kiln push`.
+pub(crate) fn push(place: &ProjectArgs, args: &Push) -> Result<u8, Stop> {
+    let (pipeline, store) = opened(place, &args.select)?;
+    let remote = wanted(&pipeline, &store, &args.far)?;
+    if !remote.writes() {
+        return Err(Stop::Usage(format!(
+            "nothing may be sent to {}: {}",
+            remote.address(),
+            "access is `read`, or only signed results are accepted and KILN_SIGNING_KEY names no key\nhint: `--remote-access both` allows it"
+        )));
+    }
+    let stages = project::selected(&pipeline, &args.stages)?;
+    let _hold = store.hold()?;
+    let mut keys = engine::results(&pipeline, &store, &stages);
+    if args.again {
+        remote.forget(&keys);
+    }
+    keys.retain(|key| !remote.has_sent(key));
+    keys.extend(remote.queued());
+    keys.sort_unstable();
+    keys.dedup();
+    let taken = beside(&remote, || remote.take(&keys, &store));
+    render::remote::news(Some(&remote));
+    let left = taken.map_or(keys.len(), |left| left.len());
+    render::talk(&format!("{}\n", render::remote::traffic(&Traffic { asked: 0, left, ..remote.traffic() })));
+    save(&store);
+    Ok(if left == 0 { 0 } else { EXIT_FAILED })
+}
+
+/// `kiln pull`.
+pub(crate) fn pull(place: &ProjectArgs, args: &Pull) -> Result<u8, Stop> {
+    let (pipeline, store) = opened(place, &args.select)?;
+    let remote = wanted(&pipeline, &store, &args.far)?;
+    remote.check().map_err(|mistake| Stop::Usage(format!("{}\nhint: {}", mistake.message, mistake.hint)))?;
+    let needed = project::selected(&pipeline, &args.stages)?;
+    let stages = if args.stages.is_empty() { needed.clone() } else { project::named(&pipeline, &args.stages)? };
+    let interrupt = Interrupt::default();
+    let mut note = |text: &str| render::talk(&format!("kiln: {text}\n"));
+    let Some(_claim) = claim::wait(&store, &pipeline.root, Some(&interrupt), &mut note)? else {
+        return Ok(EXIT_INTERRUPTED);
+    };
+    let _hold = store.hold()?;
+    let ownership = Ownership::new(&store, &pipeline.root, args.force_overwrite);
+    let pulled = beside(&remote, || engine::pull(&pipeline, &store, &remote, &stages, &needed, &ownership));
+    render::remote::news(Some(&remote));
+    save(&store);
+    render::talk(&render::remote::pulled(&pulled, &Look::stderr()));
+    render::talk(&format!("{}\n", render::remote::traffic(&remote.traffic())));
+    Ok(if pulled.missing.is_empty() && pulled.failed.is_empty() { 0 } else { EXIT_FAILED })
+}
+
+fn opened(place: &ProjectArgs, select: &Select) -> Result<(kiln::pipeline::Pipeline, kiln::store::Store), Stop> {
+    let (identity, cache) = project::identity(place, &place.file, select)?;
+    project::open(place, &identity, &cache, select, Access::Write)
+}
+
+fn wanted(pipeline: &kiln::pipeline::Pipeline, store: &kiln::store::Store, far: &Far) -> Result<Remote, Stop> {
+    let none = "no remote cache is named\nhint: write `remote: s3://bucket/prefix` into the pipeline file, or name one with `--remote`";
+    remote::open(pipeline, store, &Far { offline: false, ..far.clone() }, false)?
+        .ok_or_else(|| Stop::Usage(none.to_owned()))
+}
+
+/// Does something while another thread tells how far it is.
+fn beside<T: Send>(remote: &Remote, work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let working = scope.spawn(work);
+        let mut last = Instant::now();
+        while !working.is_finished() {
+            std::thread::sleep(Duration::from_millis(5));
+            if last.elapsed() >= EVERY {
+                last = Instant::now();
+                render::talk(&format!("{}\n", render::remote::traffic(&remote.traffic())));
+            }
+        }
+        working.join().unwrap_or_else(|fault| std::panic::resume_unwind(fault))
+    })
+}
+
+fn save(store: &kiln::store::Store) {
+    if let Err(error) = store.memo().save() {
+        tracing::warn!("cannot save the hash memo: {error}");
+    }
+}

@@ -1,0 +1,182 @@
+//! What is to be sent: results wait here for the thread that sends them, at most so many at once, while the run goes on.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::health::Patience;
+use super::problem::Kind;
+use super::shared::SMALL_AT_ONCE;
+use super::{Remote, TICK};
+use crate::hash::ActionKey;
+use crate::store::Store;
+
+/// What waits to be sent.
+#[derive(Default)]
+pub(super) struct Outbox {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+    /// Results that were posted and not sent.
+    left: AtomicUsize,
+    full: AtomicBool,
+}
+
+#[derive(Default)]
+struct Queue {
+    keys: VecDeque<ActionKey>,
+    /// No more will come; what is not sent at the moment, if there is one, is left.
+    closed: Option<Option<Instant>>,
+}
+
+impl Outbox {
+    /// Results that are not sent yet.
+    pub(super) fn left(&self) -> usize {
+        self.left.load(Ordering::Relaxed)
+    }
+
+    /// Whether the remote had no room for something.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
+    /// No more will be posted. Who sends ends when all is sent, or at a moment.
+    pub(super) fn close(&self, deadline: Option<Instant>) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).closed = Some(deadline);
+        self.changed.notify_all();
+    }
+
+    fn post(&self, keys: &[ActionKey]) {
+        self.left.fetch_add(keys.len(), Ordering::Relaxed);
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).keys.extend(keys);
+        self.changed.notify_all();
+    }
+
+    /// The next to send; waits a moment for one. The second value tells whether more may come.
+    fn next(&self, wait: bool) -> (Option<ActionKey>, bool) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if queue.keys.is_empty() && queue.closed.is_none() && wait {
+            queue = self.changed.wait_timeout(queue, TICK).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let late = matches!(queue.closed, Some(Some(deadline)) if Instant::now() > deadline);
+        if late || self.is_full() {
+            queue.keys.clear();
+            return (None, !late && queue.closed.is_none());
+        }
+        (queue.keys.pop_front(), queue.closed.is_none() || !queue.keys.is_empty())
+    }
+
+    fn is_late(&self) -> bool {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(queue.closed, Some(Some(deadline)) if Instant::now() > deadline)
+    }
+}
+
+impl Remote {
+    /// Notes that a result is to be sent, and sends it when its turn comes.
+    pub fn send(&self, key: &ActionKey) {
+        if self.writes() && !self.ledger.is_sent(key) {
+            self.ledger.queue(&[*key]);
+            self.post(&[*key]);
+        }
+    }
+
+    /// How many results earlier runs left to be sent.
+    pub fn left_over(&self) -> usize {
+        if self.writes() { self.ledger.queued().len() } else { 0 }
+    }
+
+    /// Sends those, too.
+    pub fn send_left_over(&self) {
+        if self.writes() {
+            self.post(&self.ledger.queued());
+        }
+    }
+
+    /// The results that are still to be sent.
+    pub fn queued(&self) -> Vec<ActionKey> {
+        self.ledger.queued()
+    }
+
+    /// Forgets that results were sent.
+    pub fn forget(&self, keys: &[ActionKey]) {
+        self.ledger.forget(keys);
+    }
+
+    /// Whether a result is known to be there.
+    pub fn has_sent(&self, key: &ActionKey) -> bool {
+        self.ledger.is_sent(key)
+    }
+
+    pub(super) fn post(&self, keys: &[ActionKey]) {
+        self.outbox.post(keys);
+    }
+
+    /// No more results will be sent in this run. Who sends has so long to end.
+    pub fn close(&self, limit: Option<Duration>) {
+        self.outbox.close(limit.map(|limit| Instant::now() + limit));
+    }
+
+    /// How long a run waits at its end until all is sent.
+    pub fn limit(&self) -> Duration {
+        self.settings.wait
+    }
+
+    /// Sends what is posted until [`Remote::close`] was called and all is sent, or its limit is reached. For a thread of its own.
+    pub fn send_all(&self, from: &Store) {
+        let (sender, done) = mpsc::channel();
+        let mut flying = 0;
+        let mut patience = Patience::new(&self.shared.health);
+        loop {
+            let (key, more) = if flying < SMALL_AT_ONCE { self.outbox.next(flying == 0) } else { (None, true) };
+            if let Some(key) = key {
+                if self.is_off() || self.contact().is_some() {
+                    continue;
+                }
+                let Some((parcel, sources)) = self.load(&key, from) else {
+                    // Collected as garbage meanwhile, or damaged: there is nothing to send.
+                    self.ledger.forget(&[key]);
+                    self.outbox.left.fetch_sub(1, Ordering::Relaxed);
+                    continue;
+                };
+                if flying == 0 {
+                    patience = Patience::new(&self.shared.health);
+                }
+                let (shared, sender) = (Arc::clone(&self.shared), sender.clone());
+                self.handle.spawn(async move { drop(sender.send((key, shared.send(key, parcel, sources).await))) });
+                flying += 1;
+                continue;
+            }
+            if flying == 0 {
+                if more {
+                    continue;
+                }
+                return;
+            }
+            match done.recv_timeout(TICK) {
+                Ok(first) => {
+                    let ended: Vec<_> = std::iter::once(first).chain(done.try_iter()).collect();
+                    flying -= ended.len();
+                    let sent: Vec<ActionKey> =
+                        ended.iter().filter(|(_, end)| end.is_ok()).map(|(key, _)| *key).collect();
+                    self.ledger.sent(&sent);
+                    self.counts.sent.fetch_add(sent.len(), Ordering::Relaxed);
+                    self.outbox.left.fetch_sub(sent.len(), Ordering::Relaxed);
+                    for problem in ended.into_iter().filter_map(|(_, end)| end.err()) {
+                        tracing::debug!("cannot send a result: {}", problem.text);
+                        if problem.kind == Kind::Full {
+                            self.outbox.full.store(true, Ordering::Relaxed);
+                        }
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if self.outbox.is_late() || !patience.holds(&self.shared.health) {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+}

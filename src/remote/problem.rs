@@ -1,0 +1,115 @@
+//! What goes wrong with a remote cache, in a person's words, and what to do about it.
+
+use super::connect::chain;
+use crate::address::{Address, Place};
+
+/// What kind of thing went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The object is not there, or the bucket is not.
+    Missing,
+    /// The server refuses: credentials, rights, the clock.
+    Refused,
+    /// The server has no room.
+    Full,
+    /// The server does not answer, or not as a server should.
+    Silent,
+}
+
+/// Something that went wrong.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    pub(super) kind: Kind,
+    /// In words.
+    pub(super) text: String,
+    /// What to do about it.
+    pub(super) hint: Option<String>,
+}
+
+impl Problem {
+    pub(super) fn silent(text: impl Into<String>) -> Self {
+        Self { kind: Kind::Silent, text: text.into(), hint: None }
+    }
+
+    /// What an error of a client means. Servers say the same in different ways, so what they said is looked into.
+    pub(super) fn of(error: &object_store::Error, address: &Address) -> Self {
+        let said = chain(error);
+        let has = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
+        let (kind, text, hint): (Kind, String, Option<&str>) = if has(&["RequestTimeTooSkewed", "too skewed", "skewed"])
+        {
+            (
+                Kind::Refused,
+                "the server says that the clock of this machine is wrong".into(),
+                Some("set the clock, by NTP for example; signatures are good for some minutes"),
+            )
+        } else if has(&["ExpiredToken", "TokenRefreshRequired", "token has expired", "Token expired"]) {
+            (
+                Kind::Refused,
+                "the credentials have expired".into(),
+                Some("log in again and set the new AWS_SESSION_TOKEN with its keys"),
+            )
+        } else if has(&["InvalidAccessKeyId", "InvalidToken"]) {
+            (
+                Kind::Refused,
+                "the server does not know the access key".into(),
+                Some("look at AWS_ACCESS_KEY_ID, or at the profile in ~/.aws/credentials"),
+            )
+        } else if has(&["SignatureDoesNotMatch"]) {
+            (
+                Kind::Refused,
+                "the secret key is wrong".into(),
+                Some("look at AWS_SECRET_ACCESS_KEY, or at the profile in ~/.aws/credentials"),
+            )
+        } else if has(&["NoSuchBucket", "ContainerNotFound", "bucket does not exist"]) {
+            (Kind::Missing, "the bucket is not there".into(), Some("make it, or mend the URL; Kiln makes no buckets"))
+        } else if has(&[
+            "No space left",
+            "InsufficientStorage",
+            "QuotaExceeded",
+            "507 ",
+            "EntityTooLarge",
+            "StorageFull",
+        ]) {
+            (
+                Kind::Full,
+                "there is no room".into(),
+                Some("make room there; `kiln remote gc` deletes what has long not been used"),
+            )
+        } else {
+            match error {
+                object_store::Error::NotFound { .. } => (Kind::Missing, "it is not there".into(), None),
+                object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+                    (Kind::Refused, "access is refused".into(), Some(rights(&address.place)))
+                }
+                _ if has(&["403", "401 ", "AccessDenied", "Permission denied"]) => {
+                    (Kind::Refused, "access is refused".into(), Some(rights(&address.place)))
+                }
+                _ if has(&["404 "]) => (Kind::Missing, "it is not there".into(), None),
+                _ if has(&["Connection refused", "error trying to connect", "dns error", "tcp connect error"]) => {
+                    (Kind::Silent, format!("cannot connect: {}", short(&said)), None)
+                }
+                _ if has(&["timed out", "timeout"]) => (Kind::Silent, "the server does not answer".into(), None),
+                _ => (Kind::Silent, short(&said), None),
+            }
+        };
+        Self { kind, text, hint: hint.map(str::to_owned) }
+    }
+}
+
+fn rights(place: &Place) -> &'static str {
+    match place {
+        Place::Folder(_) => {
+            "whoever shares the folder needs the right to read it, and to write to it if results are to be sent"
+        }
+        _ => "the credentials need the right to get, put, list and delete objects of this bucket",
+    }
+}
+
+/// The last part of what was said: the cause, and no more than fits a line or two.
+fn short(said: &str) -> String {
+    let said = said.split("source: ").last().unwrap_or(said);
+    match said.char_indices().nth(300) {
+        Some((at, _)) => format!("{}...", &said[..at]),
+        None => said.to_owned(),
+    }
+}

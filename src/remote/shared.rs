@@ -1,0 +1,362 @@
+//! What the tasks on the network's thread have in common, and what they do: get and put one thing each, and look at what comes.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use object_store::path::Path as Name;
+use object_store::{MultipartUpload, ObjectStoreExt as _, PutPayload};
+use tokio::sync::Semaphore;
+
+use super::connect::Clients;
+use super::health::Health;
+use super::keys::vouches;
+use super::names::Names;
+use super::problem::{Kind, Problem};
+use crate::address::{Address, PublicKey};
+use crate::hash::{ActionKey, Digest};
+use crate::store::{Object, Pack, Parcel, Wanted};
+
+/// So many small things are under way at once.
+pub(super) const SMALL_AT_ONCE: usize = 32;
+/// So many contents are.
+pub(super) const CONTENTS_AT_ONCE: usize = 24;
+/// So many large contents are sent at once, each with [`PARTS_AT_ONCE`].
+const LARGE_AT_ONCE: usize = 3;
+const PARTS_AT_ONCE: usize = 4;
+/// What is larger, in bytes, is sent in parts of so many, and received into a file.
+pub(super) const PART: u64 = 8 << 20;
+
+/// A result is not asked for again by each user in so many days: then it is put there again, so that its age says when it was last used.
+const FRESH_DAYS: i64 = 30;
+
+pub(super) struct Shared {
+    pub(super) address: Address,
+    pub(super) clients: Clients,
+    pub(super) names: Names,
+    pub(super) health: Health,
+    pub(super) accept: Vec<PublicKey>,
+    /// Whether results may be sent.
+    pub(super) writes: bool,
+    pub(super) small: Semaphore,
+    pub(super) contents: Semaphore,
+    large: Semaphore,
+    /// Contents that are there and not what they should be: they are sent again.
+    bad: Mutex<HashSet<Name>>,
+}
+
+/// What came of asking for a result.
+pub(super) enum Answer {
+    /// It is there and good.
+    Found(Box<Parcel>),
+    /// It is not there, or not a result.
+    None,
+    /// It is there, and nobody whose results are accepted signed it.
+    Unsigned,
+}
+
+/// What came of asking for a content.
+pub(super) enum Content {
+    /// Its bytes, which are right.
+    Bytes(bytes::Bytes),
+    /// A file that holds them.
+    File(PathBuf),
+    /// It is not there, or not what its name says.
+    None,
+}
+
+/// Where the bytes of a content lie that is to be sent.
+pub(super) struct Source {
+    pub(super) wanted: Wanted,
+    /// The file of each member of a pack, in order; of anything else, one.
+    pub(super) files: Vec<PathBuf>,
+}
+
+impl Shared {
+    pub(super) fn new(address: Address, clients: Clients, accept: Vec<PublicKey>, writes: bool) -> Self {
+        Self {
+            names: Names(address.prefix.clone()),
+            address,
+            clients,
+            health: Health::new(),
+            accept,
+            writes,
+            small: Semaphore::new(SMALL_AT_ONCE),
+            contents: Semaphore::new(CONTENTS_AT_ONCE),
+            large: Semaphore::new(LARGE_AT_ONCE),
+            bad: Mutex::new(HashSet::new()),
+        }
+    }
+
+    /// What an error means; the health of the remote hears of it.
+    pub(super) fn problem(&self, error: &object_store::Error) -> Problem {
+        let problem = Problem::of(error, &self.address);
+        self.health.failed(&problem);
+        problem
+    }
+
+    fn is_bad(&self, name: &Name) -> bool {
+        self.bad.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
+    }
+
+    fn mark_bad(&self, name: &Name) {
+        self.health.lied();
+        self.bad.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+    }
+
+    /// A small object; `None` if it is not there.
+    pub(super) async fn get(&self, name: &Name) -> Result<Option<(bytes::Bytes, object_store::ObjectMeta)>, Problem> {
+        let got = async {
+            let got = self.clients.small.get(name).await?;
+            let meta = got.meta.clone();
+            Ok::<_, object_store::Error>((got.bytes().await?, meta))
+        };
+        match got.await {
+            Ok(found) => {
+                self.health.answered();
+                self.health.received(found.0.len() as u64);
+                Ok(Some(found))
+            }
+            Err(error) => {
+                let problem = self.problem(&error);
+                if problem.kind == Kind::Missing { Ok(None) } else { Err(problem) }
+            }
+        }
+    }
+
+    /// The result of an action.
+    pub(super) async fn result(self: &Arc<Self>, key: ActionKey) -> Answer {
+        let Ok(_permit) = self.small.acquire().await else { return Answer::None };
+        let name = self.names.result(&key);
+        // What came wrong may have been spoilt on the way.
+        for _ in 0..2 {
+            if self.health.is_off() {
+                return Answer::None;
+            }
+            let Ok(Some((bytes, meta))) = self.get(&name).await else { return Answer::None };
+            let Some(parcel) = Parcel::decode(&bytes).filter(|parcel| parcel.key == key) else { continue };
+            if !self.accept.is_empty() && !self.accept.iter().any(|accepted| vouches(accepted, &parcel, &bytes)) {
+                return Answer::Unsigned;
+            }
+            if self.writes && age_in_days(&meta) > FRESH_DAYS {
+                let (shared, name) = (Arc::clone(self), name.clone());
+                tokio::spawn(async move { shared.clients.small.put(&name, bytes.into()).await });
+            }
+            return Answer::Found(Box::new(parcel));
+        }
+        self.mark_bad(&name);
+        Answer::None
+    }
+
+    /// A content. `file` is where a large one may be written.
+    pub(super) async fn content(&self, wanted: Wanted, file: Option<PathBuf>) -> Content {
+        let Ok(_permit) = self.contents.acquire().await else { return Content::None };
+        let name = self.names.wanted(&wanted);
+        for _ in 0..2 {
+            if self.health.is_off() {
+                return Content::None;
+            }
+            let got = match &file {
+                Some(path) => self.download(&name, &wanted, path).await,
+                None => self.bytes(&name, &wanted).await,
+            };
+            match got {
+                Ok(Some(content)) => return content,
+                // Not what it should be.
+                Ok(None) => {}
+                Err(error) => {
+                    if self.problem(&error).kind == Kind::Missing {
+                        return Content::None;
+                    }
+                }
+            }
+        }
+        if !self.health.is_off() {
+            self.mark_bad(&name);
+        }
+        Content::None
+    }
+
+    async fn bytes(&self, name: &Name, wanted: &Wanted) -> object_store::Result<Option<Content>> {
+        let got = self.clients.large.get(name).await?;
+        let mut stream = got.into_stream();
+        let mut bytes = Vec::new();
+        while let Some(piece) = stream.try_next().await? {
+            self.health.received(piece.len() as u64);
+            bytes.extend_from_slice(&piece);
+            // A listing's size is not always known; nothing else may be larger than it should.
+            let listing = matches!(wanted, Wanted::Object(object) if object.listing);
+            if !listing && bytes.len() as u64 > wanted.bytes() {
+                return Ok(None);
+            }
+        }
+        self.health.answered();
+        Ok(is_right(wanted, &bytes).then(|| Content::Bytes(bytes.into())))
+    }
+
+    async fn download(&self, name: &Name, wanted: &Wanted, path: &Path) -> object_store::Result<Option<Content>> {
+        let Wanted::Object(object) = wanted else { return Ok(None) };
+        let local = |source: io::Error| object_store::Error::Generic { store: "cache", source: Box::new(source) };
+        let got = self.clients.large.get(name).await?;
+        if got.meta.size != object.bytes {
+            return Ok(None);
+        }
+        let mut stream = got.into_stream();
+        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(local)?;
+        let mut hasher = blake3::Hasher::new();
+        while let Some(piece) = stream.try_next().await? {
+            self.health.received(piece.len() as u64);
+            hasher.update(&piece);
+            file.write_all(&piece).map_err(local)?;
+        }
+        self.health.answered();
+        let right = Digest(hasher.finalize().into()) == object.digest;
+        Ok(right.then(|| Content::File(path.to_owned())))
+    }
+
+    /// Whether something is there, with the size that it should have, and is not known to be bad.
+    pub(super) async fn is_there(&self, wanted: &Wanted) -> Result<bool, Problem> {
+        let name = self.names.wanted(wanted);
+        if self.is_bad(&name) {
+            return Ok(false);
+        }
+        match self.clients.small.head(&name).await {
+            Ok(meta) => {
+                self.health.answered();
+                Ok(meta.size == wanted.bytes())
+            }
+            Err(error) => {
+                let problem = self.problem(&error);
+                if problem.kind == Kind::Missing { Ok(false) } else { Err(problem) }
+            }
+        }
+    }
+
+    /// Sends a result: its contents first.
+    pub(super) async fn send(&self, key: ActionKey, parcel: Vec<u8>, sources: Vec<Source>) -> Result<(), Problem> {
+        stream::iter(sources.into_iter().map(Ok))
+            .try_for_each_concurrent(4, |source| self.send_content(source))
+            .await?;
+        let _permit = self.small.acquire().await;
+        let length = parcel.len() as u64;
+        self.put(&self.names.result(&key), parcel.into()).await?;
+        self.health.sent(length);
+        Ok(())
+    }
+
+    async fn put(&self, name: &Name, bytes: bytes::Bytes) -> Result<(), Problem> {
+        if self.health.is_off() {
+            return Err(self.health.why().unwrap_or_else(|| Problem::silent("it is left alone")));
+        }
+        // Written over whatever is there: that is right however often it happens, with every server.
+        let put = self.clients.large.put(name, PutPayload::from(bytes)).await;
+        put.map_err(|error| self.problem(&error))?;
+        self.health.answered();
+        Ok(())
+    }
+
+    async fn send_content(&self, source: Source) -> Result<(), Problem> {
+        let Source { wanted, files } = source;
+        let _permit = self.contents.acquire().await;
+        if self.is_there(&wanted).await? {
+            return Ok(());
+        }
+        let name = self.names.wanted(&wanted);
+        let damaged =
+            || Problem { kind: Kind::Missing, ..Problem::silent("a content of the local cache is damaged or gone") };
+        if wanted.bytes() > PART
+            && let (Wanted::Object(object), [file]) = (&wanted, files.as_slice())
+        {
+            return self.send_parts(&name, object, file).await;
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(wanted.bytes()).unwrap_or(0));
+        for file in &files {
+            File::open(file).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|_| damaged())?;
+        }
+        if !is_right(&wanted, &bytes) {
+            return Err(damaged());
+        }
+        let length = bytes.len() as u64;
+        self.put(&name, bytes.into()).await?;
+        self.health.sent(length);
+        Ok(())
+    }
+
+    async fn send_parts(&self, name: &Name, object: &Object, path: &Path) -> Result<(), Problem> {
+        let _permit = self.large.acquire().await;
+        let mut upload = self.clients.large.put_multipart(name).await.map_err(|error| self.problem(&error))?;
+        let sent = self.parts(upload.as_mut(), object, path).await;
+        let ended = match sent {
+            Ok(()) => upload.complete().await.map(drop).map_err(|error| self.problem(&error)),
+            Err(problem) => Err(problem),
+        };
+        let Err(problem) = ended else { return Ok(()) };
+        let _ = upload.abort().await;
+        // Somebody else may have sent the same meanwhile, and with some servers that ends this one.
+        match self.clients.small.head(name).await {
+            Ok(meta) if meta.size == object.bytes && problem.kind != Kind::Missing => Ok(()),
+            _ => Err(problem),
+        }
+    }
+
+    async fn parts(&self, upload: &mut dyn MultipartUpload, object: &Object, path: &Path) -> Result<(), Problem> {
+        let damaged =
+            || Problem { kind: Kind::Missing, ..Problem::silent("a content of the local cache is damaged or gone") };
+        let mut file = File::open(path).map_err(|_| damaged())?;
+        let mut hasher = blake3::Hasher::new();
+        let mut flying = stream::FuturesUnordered::new();
+        let mut left = object.bytes;
+        while left > 0 || !flying.is_empty() {
+            if left > 0 && flying.len() < PARTS_AT_ONCE {
+                if self.health.is_off() {
+                    return Err(self.health.why().unwrap_or_else(|| Problem::silent("it is left alone")));
+                }
+                let length = left.min(PART);
+                let mut part = vec![0; usize::try_from(length).unwrap_or(0)];
+                file.read_exact(&mut part).map_err(|_| damaged())?;
+                hasher.update(&part);
+                left -= length;
+                let sent = upload.put_part(part.into());
+                flying.push(async move { sent.await.map(|()| length) });
+            } else if let Some(sent) = flying.next().await {
+                let length = sent.map_err(|error| self.problem(&error))?;
+                self.health.answered();
+                self.health.sent(length);
+            }
+        }
+        if Digest(hasher.finalize().into()) == object.digest { Ok(()) } else { Err(damaged()) }
+    }
+}
+
+/// Whether bytes are what is wanted.
+fn is_right(wanted: &Wanted, bytes: &[u8]) -> bool {
+    match wanted {
+        Wanted::Object(object) => object.is(bytes),
+        Wanted::Pack(pack) => members(pack, bytes).is_some_and(|mut all| all.all(|(member, bytes)| member.is(bytes))),
+    }
+}
+
+/// The members of a pack and their bytes; `None` if it has another length.
+pub(super) fn members<'a>(
+    pack: &'a Pack,
+    bytes: &'a [u8],
+) -> Option<impl Iterator<Item = (&'a Object, &'a [u8])> + use<'a>> {
+    if pack.bytes() != bytes.len() as u64 {
+        return None;
+    }
+    let mut rest = bytes;
+    Some(pack.members.iter().map(move |member| {
+        let (front, back) = rest.split_at(usize::try_from(member.bytes).unwrap_or(rest.len()).min(rest.len()));
+        rest = back;
+        (member, front)
+    }))
+}
+
+fn age_in_days(meta: &object_store::ObjectMeta) -> i64 {
+    let now = jiff::Timestamp::now().as_second();
+    (now - meta.last_modified.timestamp()) / (24 * 3600)
+}

@@ -1,0 +1,217 @@
+//! Whatever is wrong with a remote cache, a run gives what it would give without one: against a shared folder, and against a real
+//! SeaweedFS behind a proxy that spoils what goes through.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use super::proxy::{Fault, Proxy};
+use super::weed::{BUCKET, KEY, READER, Weed};
+use super::{ALL, Checkout, folder, of_size, warnings};
+use crate::project::files;
+
+/// A prefix that nobody else has.
+fn prefix() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("s3://{BUCKET}/{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A checkout whose remote cache is behind a port.
+fn checkout(url: &str, port: u16, (id, secret): (&str, &str)) -> Checkout {
+    let endpoint = format!("http://127.0.0.1:{port}");
+    Checkout::of(url).with(&[
+        ("AWS_ENDPOINT_URL", &endpoint),
+        ("AWS_ACCESS_KEY_ID", id),
+        ("AWS_SECRET_ACCESS_KEY", secret),
+    ])
+}
+
+/// A cache on the server with the results of the study in it.
+fn filled(port: u16) -> String {
+    let url = prefix();
+    let first = checkout(&url, port, KEY);
+    // The server makes its bucket a moment after it takes connections.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let made = first.kiln(&["remote", "init"]);
+        if made.code == Some(0) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{}", made.stderr);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let (executed, _, ran) = first.run(&[]);
+    assert_eq!(executed, ALL);
+    assert!(ran.stderr.contains("4 results sent"), "{}", ran.stderr);
+    url
+}
+
+#[test]
+fn contents_that_are_damaged_or_gone_cost_an_execution_and_are_mended() {
+    let (folder, url) = folder();
+    Checkout::of(&url).run(&[]);
+    let model = of_size(&folder.path().join("cas"), 400_006);
+    let result = files(&folder.path().join("ac")).remove(0);
+    let faults = [
+        ("a content is another", &(|| std::fs::write(&model, vec![7; 400_006])) as &dyn Fn() -> std::io::Result<()>),
+        ("a content is shorter", &|| std::fs::write(&model, vec![7; 4])),
+        ("a content is gone", &|| std::fs::remove_file(&model)),
+        ("a result is damaged", &|| std::fs::write(&result, b"kilnres\x01 or so")),
+        ("a result is gone", &|| std::fs::remove_file(&result)),
+    ];
+    for (n, (what, spoil)) in faults.into_iter().enumerate() {
+        spoil().expect("spoil it");
+        let next = Checkout::of(&url);
+        let (executed, _, ran) = next.run(&[]);
+        next.is_right();
+        assert_eq!(executed.len(), 1, "{what}: {}", ran.stderr);
+        assert!(warnings(&ran) <= 1, "{what}: {}", ran.stderr);
+        // Whoever comes after has it again.
+        let (executed, restored, ran) = Checkout::of(&url).run(&[]);
+        assert_eq!((executed.len(), restored.len(), warnings(&ran)), (0, 4, 0), "{what}: {}", ran.stderr);
+        // A lazy run finds out in time.
+        spoil().expect("spoil it");
+        let lazy = Checkout::of(&url);
+        let edited = format!("true {n}; wc -c < out/model.bin | tr -d ' '");
+        lazy.project.edit("pipeline.yaml", "wc -c < out/model.bin", &edited);
+        let (executed, _, ran) = lazy.run(&["--lazy"]);
+        assert!(executed.contains(&"count".to_owned()) && executed.len() <= 2, "{what}: {executed:?} {}", ran.stderr);
+        assert_eq!(lazy.project.read("out/count.txt"), "400006\n", "{what}");
+        Checkout::of(&url).run(&[]);
+    }
+}
+
+#[test]
+fn a_server_that_is_down_costs_a_warning() {
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port").local_addr().expect("its number").port();
+    let down = checkout(&prefix(), port, KEY);
+    let (executed, _, ran) = down.run(&[]);
+    assert_eq!((executed.as_slice(), warnings(&ran)), (&ALL.map(str::to_owned)[..], 1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is left alone for this run: cannot connect"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("4 results of this run or earlier ones are still to be sent"), "{}", ran.stderr);
+    down.is_right();
+}
+
+#[test]
+fn a_real_server_under_every_fault() {
+    let Some(weed) = Weed::get("a remote cache on SeaweedFS") else { return };
+    let proxy = Proxy::to(weed.port);
+    let url = filled(weed.port);
+
+    // As it should be.
+    let second = checkout(&url, proxy.port, KEY);
+    let (executed, restored, ran) = second.run(&[]);
+    assert_eq!((executed.len(), restored.len(), warnings(&ran)), (0, 4, 0), "{}", ran.stderr);
+    second.is_right();
+    let asked = proxy.requests("GET");
+    let (executed, _, _) = second.run(&[]);
+    assert_eq!((executed.len(), proxy.requests("GET")), (0, asked), "a run that needs nothing asks nothing");
+
+    // One that spoils what is fetched, or does not answer.
+    for fault in
+        [Fault::Flip(20_000), Fault::Flip(300), Fault::Cut(20_000), Fault::Cut(300), Fault::Silence, Fault::Slow(2_000)]
+    {
+        let next = checkout(&url, proxy.port, KEY);
+        proxy.set(fault);
+        let (executed, restored, ran) = next.run(&[]);
+        proxy.set(Fault::None);
+        assert_eq!(executed.len() + restored.len(), 4, "{fault:?}: {}", ran.stderr);
+        assert!(!executed.is_empty(), "{fault:?}: {}", ran.stderr);
+        assert!((1..=2).contains(&warnings(&ran)), "{fault:?}: {}", ran.stderr);
+        next.is_right();
+    }
+
+    // One that spoils what is sent.
+    for (n, fault) in [Fault::DropReply, Fault::Forget, Fault::Full].into_iter().enumerate() {
+        let words = format!("hello{}\n", " ".repeat(n + 1));
+        let next = checkout(&url, proxy.port, KEY);
+        next.project.write("words.txt", &words);
+        proxy.set(fault);
+        let (executed, _, ran) = next.run(&[]);
+        proxy.set(Fault::None);
+        assert_eq!(executed, ALL, "{fault:?}: {}", ran.stderr);
+        assert!(warnings(&ran) <= 1, "{fault:?}: {}", ran.stderr);
+        // What is there is right, and the rest is made anew.
+        let after = checkout(&url, weed.port, KEY);
+        after.project.write("words.txt", &words);
+        let (executed, restored, ran) = after.run(&[]);
+        assert_eq!(executed.len() + restored.len(), 4, "{fault:?}: {}", ran.stderr);
+        assert_eq!(warnings(&ran), 0, "{fault:?}: {}", ran.stderr);
+        assert!(fault == Fault::DropReply || executed.len() == 4, "{fault:?}: {}", ran.stderr);
+        // What was left is sent.
+        let pushed = next.kiln(&["push"]);
+        assert_eq!(pushed.code, Some(0), "{fault:?}: {}", pushed.stderr);
+    }
+}
+
+#[test]
+fn large_contents_go_in_parts_and_come_whole() {
+    let Some(weed) = Weed::get("large contents on SeaweedFS") else { return };
+    let url = filled(weed.port);
+    let large = |checkout: &Checkout| {
+        let text = "version: 1\nstages:\n  a:\n    run: seq 1 4000000 > out/a\n    outputs: {a: out/a}\n";
+        checkout.project.write("pipeline.yaml", &format!("{text}remote: {url}\n"));
+    };
+    let first = checkout(&url, weed.port, KEY);
+    large(&first);
+    let (executed, _, ran) = first.run(&[]);
+    assert_eq!(executed, ["a"]);
+    assert!(ran.stderr.contains("1 result sent"), "{}", ran.stderr);
+    let second = checkout(&url, weed.port, KEY);
+    large(&second);
+    let (executed, restored, ran) = second.run(&[]);
+    assert_eq!((executed.len(), restored.len()), (0, 1), "{}", ran.stderr);
+    assert!(second.project.read("out/a") == first.project.read("out/a"), "the same");
+    let garbage = first.kiln(&["remote", "gc", "--delete", "--unused", "0", "--grace", "0"]);
+    assert_eq!(garbage.code, Some(0), "{}", garbage.stderr);
+    let (executed, _, _) = {
+        let third = checkout(&url, weed.port, KEY);
+        large(&third);
+        third.run(&[])
+    };
+    assert_eq!(executed, ["a"]);
+}
+
+#[test]
+fn credentials_and_buckets_that_are_wrong_are_told_with_what_to_do() {
+    let Some(weed) = Weed::get("credentials on SeaweedFS") else { return };
+    let url = filled(weed.port);
+    let told = |checkout: &Checkout, parts: &[&str]| {
+        let ran = checkout.kiln(&["run"]);
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        for part in [&["pipeline.yaml:2:9"], parts].concat() {
+            assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+        }
+        assert!(!checkout.project.root().join("out").exists());
+    };
+    told(&checkout(&url, weed.port, ("NOBODY", "x")), &["access key", "AWS_ACCESS_KEY_ID"]);
+    told(&checkout(&url, weed.port, (KEY.0, "wrong")), &["secret key is wrong", "AWS_SECRET_ACCESS_KEY"]);
+    told(&checkout("s3://elsewhere/x", weed.port, ("ADMINKEY", "adminsecret")), &["kiln remote init"]);
+    told(&checkout(&prefix(), weed.port, KEY), &["there is no cache of Kiln's", "kiln remote init"]);
+    let plain = checkout(&url, weed.port, KEY).with(&[("AWS_ENDPOINT_URL", "http://objects.example")]);
+    told(&plain, &["is not encrypted", "AWS_ALLOW_HTTP"]);
+
+    // Who may only read takes what is there, and is told once that nothing can be sent.
+    let reader = checkout(&url, weed.port, READER);
+    let (executed, restored, ran) = reader.run(&[]);
+    assert_eq!((executed.len(), restored.len(), warnings(&ran)), (0, 4, 0), "{}", ran.stderr);
+    reader.project.write("words.txt", "hello \n");
+    let (executed, _, ran) = reader.run(&[]);
+    assert_eq!((executed.len(), warnings(&ran)), (4, 1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("access is refused"), "{}", ran.stderr);
+
+    // A profile of ~/.aws is as good as the environment.
+    let profile = Checkout::of(&url);
+    let endpoint = format!("http://127.0.0.1:{}", weed.port);
+    let (id, secret) = KEY;
+    profile
+        .project
+        .write(".aws/credentials", &format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n"));
+    profile.project.write(".aws/config", &format!("[default]\nregion = us-east-1\nendpoint_url = {endpoint}\n"));
+    let checked = profile.kiln(&["remote", "check"]);
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    for what in ["write", "read", "list", "delete"] {
+        assert!(checked.stdout.contains(what), "{}", checked.stdout);
+    }
+    let (executed, restored, _) = profile.run(&[]);
+    assert_eq!((executed.len(), restored.len()), (0, 4));
+}

@@ -1,0 +1,259 @@
+//! A remote cache: what one checkout has executed, another has; and whatever is wrong with the remote costs time at most.
+
+mod faults;
+mod proxy;
+mod trust;
+mod weed;
+
+use std::path::Path;
+
+use crate::project::{Project, Ran, files};
+
+/// A text, something large from it, and a number from that.
+const STUDY: &str = "\
+version: 1
+REMOTE
+stages:
+  upper:
+    run: tr a-z A-Z < words.txt > out/upper.txt
+    inputs: {words: words.txt}
+    outputs: {text: out/upper.txt}
+  large:
+    run: mkdir out/tree; yes \"$(cat out/upper.txt)\" | head -c 200000 > out/tree/large; echo small > out/tree/small
+    inputs: {text: {from: upper.text}}
+    outputs: {tree: out/tree}
+  model:
+    run: cat out/tree/large out/tree/large > out/model.bin; cat out/tree/small >> out/model.bin
+    inputs: {tree: {from: large.tree}}
+    outputs: {model: out/model.bin}
+  count:
+    run: wc -c < out/model.bin > out/count.txt
+    inputs: {model: {from: model.model}}
+    outputs: {count: out/count.txt}
+";
+
+const ALL: [&str; 4] = ["count", "large", "model", "upper"];
+
+/// A checkout of the study with a remote cache, and settings in the environment.
+pub(crate) struct Checkout {
+    pub(crate) project: Project,
+    env: Vec<(String, String)>,
+}
+
+impl Checkout {
+    /// `remote` is what the pipeline file says of it.
+    pub(crate) fn of(remote: &str) -> Self {
+        let remote = if remote.is_empty() { String::new() } else { format!("remote: {remote}") };
+        let project = Project::new(&STUDY.replace("REMOTE", &remote));
+        project.write("words.txt", "hello\n");
+        Self { project, env: vec![] }
+    }
+
+    pub(crate) fn with(mut self, env: &[(&str, &str)]) -> Self {
+        self.env.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self
+    }
+
+    pub(crate) fn kiln(&self, args: &[&str]) -> Ran {
+        let mut command = self.project.command(args);
+        for name in std::env::vars_os().map(|(name, _)| name) {
+            let text = name.to_string_lossy();
+            if text.starts_with("AWS_") || text.starts_with("KILN_") || text == "CI" || text.starts_with("HTTP") {
+                command.env_remove(&name);
+            }
+        }
+        // Nothing of this machine's user counts.
+        command.env("HOME", self.project.root()).env("NO_PROXY", "127.0.0.1");
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        Ran::from(command.output().expect("start kiln"))
+    }
+
+    /// A run that has to succeed: which stages it executed, and which it restored.
+    pub(crate) fn run(&self, args: &[&str]) -> (Vec<String>, Vec<String>, Ran) {
+        let ran = self.kiln(&[&["run", "--json"], args].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let record = ran.record();
+        (record.with("executed"), record.with("restored"), ran)
+    }
+
+    /// That all outputs are what they should be.
+    pub(crate) fn is_right(&self) {
+        assert_eq!(self.project.read("out/count.txt").trim(), "400006");
+        assert_eq!(self.project.read("out/upper.txt"), "HELLO\n");
+        assert_eq!(self.project.read("out/tree/small"), "small\n");
+        assert!(self.project.read("out/tree/large").starts_with("HELLO\nHELLO\n"));
+        assert_eq!(self.project.read("out/model.bin").len(), 400_006);
+    }
+}
+
+pub(crate) fn warnings(ran: &Ran) -> usize {
+    ran.stderr.lines().filter(|line| line.contains("warning:")).count()
+}
+
+/// A folder that is a remote cache, and its URL.
+fn folder() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = format!("file://{}", folder.path().display());
+    let made = Checkout::of(&url).kiln(&["remote", "init"]);
+    assert_eq!((made.code, made.stdout), (Some(0), format!("{url} is a cache now\n")), "{}", made.stderr);
+    (folder, url)
+}
+
+#[test]
+fn what_one_checkout_executed_another_restores() {
+    let (folder, url) = folder();
+    let first = Checkout::of(&url);
+    let (executed, _, ran) = first.run(&[]);
+    assert_eq!(executed, ALL, "{}", ran.stderr);
+    assert!(ran.stderr.contains("remote cache: 0 of 4 results found, "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("4 results sent"), "{}", ran.stderr);
+    let second = Checkout::of(&url);
+    let (executed, restored, ran) = second.run(&[]);
+    assert_eq!((executed.as_slice(), restored.as_slice()), (&[][..], &ALL.map(str::to_owned)[..]), "{}", ran.stderr);
+    second.is_right();
+    let record = ran.json();
+    assert_eq!((&record["remote"]["asked"], &record["remote"]["found"]), (&4.into(), &4.into()));
+    // Who has all of it asks nothing of anybody.
+    std::fs::remove_dir_all(folder.path()).expect("remove the remote cache");
+    std::fs::create_dir(folder.path()).expect("an empty folder");
+    let (executed, restored, ran) = second.run(&[]);
+    assert_eq!((executed.len(), restored.len(), warnings(&ran)), (0, 0, 0), "{}", ran.stderr);
+}
+
+#[test]
+fn a_lazy_run_fetches_what_a_changed_stage_needs_and_nothing_else() {
+    let (_folder, url) = folder();
+    Checkout::of(&url).run(&[]);
+    let second = Checkout::of(&url);
+    second.project.edit("pipeline.yaml", "wc -c < out/model.bin", "wc -c < out/model.bin | tr -d ' '");
+    let (executed, _, ran) = second.run(&["--lazy"]);
+    assert_eq!(executed, ["count"], "{}", ran.stderr);
+    assert_eq!(second.project.read("out/count.txt"), "400006\n");
+    assert!(!second.project.root().join("out/model.bin").exists() && !second.project.root().join("out/tree").exists());
+    let sizes = files(&second.project.root().join("cache/objects"))
+        .into_iter()
+        .map(|path| std::fs::metadata(path).expect("look").len());
+    let large: Vec<u64> = sizes.filter(|size| *size > 16 << 10).collect();
+    assert_eq!(large, [400_006], "the model, and not what it was made of");
+    // The next run knows what was promised, and goes on from there.
+    let (executed, restored, ran) = second.run(&["--lazy"]);
+    assert_eq!((executed.len(), restored.len()), (0, 0), "{}", ran.stderr);
+    // What is asked for comes.
+    let (executed, _, ran) = second.run(&[]);
+    assert_eq!(executed.len(), 0, "{}", ran.stderr);
+    second.is_right();
+}
+
+#[test]
+fn pushing_and_pulling_execute_nothing() {
+    let (_folder, url) = folder();
+    let first = Checkout::of(&url);
+    let (executed, _, _) = first.run(&["--offline"]);
+    assert_eq!(executed, ALL);
+    let second = Checkout::of(&url);
+    let pulled = second.kiln(&["pull"]);
+    assert_eq!(pulled.code, Some(1), "{}", pulled.stderr);
+    assert!(pulled.stderr.contains("upper: no result there"), "{}", pulled.stderr);
+    assert!(pulled.stderr.contains("0 stages put in place, 0 there already, 4 without a result"), "{}", pulled.stderr);
+
+    let pushed = first.kiln(&["push"]);
+    assert_eq!(pushed.code, Some(0), "{}", pushed.stderr);
+    assert!(pushed.stderr.contains("4 results sent"), "{}", pushed.stderr);
+    let again = first.kiln(&["push"]);
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    assert!(!again.stderr.contains("sent"), "{}", again.stderr);
+    let again = first.kiln(&["push", "--again", "upper"]);
+    assert!(again.stderr.contains("1 result sent"), "{}", again.stderr);
+
+    let pulled = second.kiln(&["pull", "model"]);
+    assert_eq!(pulled.code, Some(0), "{}", pulled.stderr);
+    assert_eq!(second.project.read("out/model.bin").len(), 400_006);
+    assert!(!second.project.root().join("out/tree").exists());
+    let pulled = second.kiln(&["pull"]);
+    assert!(pulled.stderr.contains("3 stages put in place, 1 there already, 0 without a result"), "{}", pulled.stderr);
+    second.is_right();
+    let (executed, restored, _) = second.run(&["--offline"]);
+    assert_eq!((executed.len(), restored.len()), (0, 0));
+}
+
+#[test]
+fn what_was_left_to_be_sent_is_sent_by_the_next_run() {
+    let (folder, url) = folder();
+    let first = Checkout::of(&url);
+    first.run(&["--offline", "upper"]);
+    // A read-only folder takes nothing. (The superuser's writes are stopped by a file in the place of a folder.)
+    std::fs::write(folder.path().join("ac"), "").expect("a file");
+    let (executed, _, ran) = first.run(&[]);
+    assert_eq!(executed, ["count", "large", "model"], "{}", ran.stderr);
+    assert!(ran.stderr.contains("3 results of this run or earlier ones are still to be sent"), "{}", ran.stderr);
+    std::fs::remove_file(folder.path().join("ac")).expect("remove the file");
+    first.project.write("words.txt", "hello \n");
+    let (executed, _, ran) = first.run(&[]);
+    assert_eq!(executed, ALL);
+    assert!(ran.stderr.contains("7 results sent"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_mistake_is_told_with_its_place_and_nothing_runs() {
+    let (folder, _) = folder();
+    let there = folder.path().display();
+    std::fs::create_dir(folder.path().join("empty")).expect("create folder");
+    for (remote, place, part) in [
+        ("s4://bucket/x".to_owned(), "pipeline.yaml:2:9", "`s4` is no scheme of a remote cache"),
+        ("{url: 's3://B/x'}".to_owned(), "pipeline.yaml:2:15", "cannot be the name of a bucket"),
+        ("{lazy: true}".to_owned(), "pipeline.yaml:2:9", "`remote` has no `url`"),
+        ("{url: 's3://bucket', accses: read}".to_owned(), "pipeline.yaml:2:30", "unknown key `accses`"),
+        ("{url: 's3://bucket', accept: [kiln]}".to_owned(), "pipeline.yaml:2:39", "`kiln` is no public key"),
+        (format!("file://{there}/missing"), "pipeline.yaml:2:9", "cannot find the folder"),
+        (format!("file://{there}/empty"), "pipeline.yaml:2:9", "there is no cache of Kiln's"),
+        ("s3://bucket/prefix".to_owned(), "pipeline.yaml:2:9", "there are no credentials for S3"),
+    ] {
+        let checkout = Checkout::of(&remote);
+        let ran = checkout.kiln(&["run"]);
+        assert_eq!(ran.code, Some(2), "{remote}: {}", ran.stderr);
+        assert!(ran.stderr.contains(place) && ran.stderr.contains(part), "{remote}: {}", ran.stderr);
+        assert!(ran.stderr.contains("hint") || ran.stderr.contains("help"), "{remote}: {}", ran.stderr);
+        assert!(!checkout.project.root().join("out").exists(), "{remote}");
+    }
+    // The command line says it as well, and counts for more than the file.
+    let ran = Checkout::of("s3://bucket/prefix").kiln(&["run", "--remote", &format!("file://{there}/empty")]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("kiln remote init"), "{}", ran.stderr);
+    let ran = Checkout::of("s3://bucket/prefix").kiln(&["run", "--offline"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+#[test]
+fn garbage_is_what_was_not_used_and_what_nothing_names() {
+    let (folder, url) = folder();
+    let first = Checkout::of(&url);
+    first.run(&[]);
+    let all = || files(folder.path()).len();
+    let before = all();
+    let gc = first.kiln(&["remote", "gc"]);
+    assert_eq!(gc.code, Some(0), "{}", gc.stderr);
+    assert!(gc.stdout.contains("0 results that were not used and 0 objects that nothing names"), "{}", gc.stdout);
+    // A result that goes leaves contents that nothing names; young ones stay.
+    let results = files(&folder.path().join("ac"));
+    for result in &results {
+        std::fs::remove_file(result).expect("remove a result");
+    }
+    let gc = first.kiln(&["remote", "gc", "--delete"]);
+    assert!(gc.stdout.contains("0 objects that nothing names deleted"), "{}", gc.stdout);
+    std::fs::write(folder.path().join("cas/notes.txt"), "mine").expect("write");
+    let gc = first.kiln(&["remote", "gc", "--delete", "--grace", "0"]);
+    assert_eq!(gc.code, Some(0), "{}", gc.stderr);
+    assert_eq!(all(), 2, "the mark, and what is somebody's: {before} before, {}", gc.stdout);
+    // It costs an execution.
+    let (executed, _, ran) = Checkout::of(&url).run(&[]);
+    assert_eq!((executed.len(), warnings(&ran)), (4, 0), "{}", ran.stderr);
+    let gc = first.kiln(&["remote", "gc", "--delete", "--unused", "0", "--grace", "0"]);
+    assert!(gc.stdout.contains("4 results that were not used"), "{}", gc.stdout);
+    assert_eq!(all(), 2);
+}
+
+/// The only file in a folder of a remote cache that is this large.
+fn of_size(folder: &Path, size: u64) -> std::path::PathBuf {
+    let found = files(folder).into_iter().find(|path| std::fs::metadata(path).expect("look").len() == size);
+    found.unwrap_or_else(|| panic!("nothing of {size} bytes in {}", folder.display()))
+}
