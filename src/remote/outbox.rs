@@ -6,12 +6,13 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::Remote;
 use super::health::Patience;
+use super::network::TICK;
 use super::problem::Kind;
-use super::shared::SMALL_AT_ONCE;
-use super::{Remote, TICK};
+use super::shared::{SMALL_AT_ONCE, Source};
 use crate::hash::ActionKey;
-use crate::store::Store;
+use crate::store::{Object, Store, Wanted};
 
 /// What waits to be sent.
 #[derive(Default)]
@@ -144,7 +145,9 @@ impl Remote {
                     patience = Patience::new(&self.shared.health);
                 }
                 let (shared, sender) = (Arc::clone(&self.shared), sender.clone());
-                self.handle.spawn(async move { drop(sender.send((key, shared.send(key, parcel, sources).await))) });
+                self.network
+                    .handle
+                    .spawn(async move { drop(sender.send((key, shared.send(key, parcel, sources).await))) });
                 flying += 1;
                 continue;
             }
@@ -178,5 +181,26 @@ impl Remote {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    /// What is to be sent of a result: its bytes, and where its contents lie.
+    fn load(&self, key: &ActionKey, from: &Store) -> Option<(Vec<u8>, Vec<Source>)> {
+        // The state of a step that was dropped has nothing to be sent.
+        let result = from.result(key).filter(|result| !result.outputs.is_empty())?;
+        let parcel = from.parcel(key, &from.manifest(key)?, &result).ok()?;
+        let file = |object: &Object| from.object_path(object);
+        let sources =
+            parcel.alone.iter().map(|object| Source { wanted: Wanted::Object(*object), files: vec![file(object)] });
+        let packs = parcel
+            .packs
+            .iter()
+            .map(|pack| Source { wanted: Wanted::Pack(pack.clone()), files: pack.members.iter().map(file).collect() });
+        let sources = sources.chain(packs).collect();
+        let sign = self.settings.key.as_ref().map(|key| move |text: &[u8]| key.sign(text));
+        let bytes = match &sign {
+            Some(sign) => parcel.encode(Some(sign)),
+            None => parcel.encode(None),
+        };
+        Some((bytes, sources))
     }
 }

@@ -1,0 +1,63 @@
+//! What went to and from a remote cache, and what the user should know of it.
+
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::Remote;
+use super::problem::Problem;
+use crate::address::Traffic;
+
+impl Remote {
+    /// What went to and fro so far.
+    pub fn traffic(&self) -> Traffic {
+        let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        let (received_bytes, sent_bytes) = self.shared.health.bytes();
+        Traffic {
+            url: self.address().to_string(),
+            asked: count(&self.counts.asked),
+            found: count(&self.counts.found),
+            refused: count(&self.counts.refused),
+            fetched: count(&self.counts.fetched),
+            received_bytes,
+            sent: count(&self.counts.sent),
+            sent_bytes,
+            left: self.outbox.left(),
+        }
+    }
+
+    /// What the user should know and was not told yet.
+    pub fn news(&self) -> Vec<String> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut news = Vec::new();
+        let url = self.address();
+        if let Some(Problem { text, hint, .. }) = self.shared.health.why()
+            && told.insert("off")
+        {
+            let hint = hint.map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+            news.push(format!("warning: the remote cache {url} is left alone for this run: {text}{hint}"));
+        }
+        let refused = self.counts.refused.load(Ordering::Relaxed);
+        if refused > 0 && told.insert("refused") {
+            news.push(format!(
+                "warning: the remote cache {url} has results that no accepted key signed; they are not used\n\
+                 hint: `remote: {{accept: [...]}}` in the pipeline file lists the keys that are accepted"
+            ));
+        }
+        if self.shared.health.lies() > 0 && told.insert("lies") {
+            news.push(format!(
+                "warning: what the remote cache {url} sent is not what was stored there; it is made anew"
+            ));
+        }
+        if self.settings.access.writes() && !self.writes() && told.insert("unsigned") {
+            news.push(format!(
+                "results are not sent to {url}: only signed ones are accepted there, and KILN_SIGNING_KEY names no key"
+            ));
+        }
+        if self.outbox.is_full() && told.insert("full") {
+            news.push(format!(
+                "warning: the remote cache {url} has no room; results are not sent any more in this run"
+            ));
+        }
+        news
+    }
+}
