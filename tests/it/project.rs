@@ -96,12 +96,7 @@ impl Project {
     /// A call of the binary, ready to be started.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kiln"));
-        command
-            .current_dir(self.root())
-            .args(args)
-            .env_remove("KILN_CACHE")
-            .env_remove("KILN_LOG")
-            .env_remove("KILN_REMOTE");
+        command.current_dir(self.root()).args(args).env_remove("KILN_CACHE").env_remove("KILN_LOG");
         if let Some(cache) = &self.cache {
             command.arg("--cache").arg(cache);
         }
