@@ -10,9 +10,21 @@ use crate::project::{Project, Ran, mailbox, wait_for};
 fn study(mail: &Path) -> Project {
     let flag = |name: &str| mail.join(name).display().to_string();
     Project::new(&format!(
-        "version: 1\nparams: {{lr: 1}}\nstages:\n  train:\n    run: |\n      echo model ${{params.lr}} > out/model\n    outputs: {{m: out/model}}\n  \
-         eval:\n    run: |\n      if test ${{params.lr}} = 1; then touch {}; while ! test -e {}; do sleep 0.05; done; fi\n      \
-         echo metrics of $(cat out/model) > out/metrics\n    inputs: {{m: {{from: train.m}}}}\n    outputs: {{e: out/metrics}}\n",
+        "
+            version: 1
+            params: {{lr: 1}}
+            stages:
+              train:
+                run: |
+                  echo model ${{params.lr}} > out/model
+                outputs: {{m: out/model}}
+              eval:
+                run: |
+                  if test ${{params.lr}} = 1; then touch {}; while ! test -e {}; do sleep 0.05; done; fi
+                  echo metrics of $(cat out/model) > out/metrics
+                inputs: {{m: {{from: train.m}}}}
+                outputs: {{e: out/metrics}}
+        ",
         flag("begun"),
         flag("go-on")
     ))

@@ -28,8 +28,14 @@ fn a_missing_output_is_named() {
 #[test]
 fn only_declared_outputs_are_kept_and_the_environment_is_declared() {
     let project = Project::new(
-        "version: 1\nstages:\n  list:\n    run: env | cut -d= -f1 | sort > out/env.txt; echo litter > litter.txt\n    \
-         env: {GREETING: hello}\n    outputs: {names: out/env.txt}\n",
+        "
+            version: 1
+            stages:
+              list:
+                run: env | cut -d= -f1 | sort > out/env.txt; echo litter > litter.txt
+                env: {GREETING: hello}
+                outputs: {names: out/env.txt}
+        ",
     );
     let mut command = project.command(&["run"]);
     assert!(command.env("SECRET", "1").status().expect("start kiln").success());
@@ -46,8 +52,14 @@ fn variables_pass_that_the_stage_names_and_their_values_are_written_nowhere() {
     let script =
         "test $LEVEL = high; echo ${TOKEN:-none} | cksum > out/x; test ${UNSET-no} = no; echo $GREETING > out/y";
     let project = Project::new(&format!(
-        "version: 1\nstages:\n  s:\n    run: {}\n    env: {{GREETING: hello, pass: [TOKEN, LEVEL, UNSET]}}\n    \
-         outputs: {{x: out/x, y: out/y}}\n",
+        "
+            version: 1
+            stages:
+              s:
+                run: {}
+                env: {{GREETING: hello, pass: [TOKEN, LEVEL, UNSET]}}
+                outputs: {{x: out/x, y: out/y}}
+        ",
         script.replace("${", "$${")
     ));
     let run = |token: &str| {
@@ -105,8 +117,15 @@ fn what_cannot_pass_is_refused() {
 #[test]
 fn threads_follow_the_processors() {
     let project = Project::new(
-        "version: 1\nstages:\n  s:\n    run: echo $OMP_NUM_THREADS $MKL_NUM_THREADS $RAYON_NUM_THREADS > out/x\n    \
-         resources: {cpus: 3}\n    env: {MKL_NUM_THREADS: 7}\n    outputs: {x: out/x}\n",
+        "
+            version: 1
+            stages:
+              s:
+                run: echo $OMP_NUM_THREADS $MKL_NUM_THREADS $RAYON_NUM_THREADS > out/x
+                resources: {cpus: 3}
+                env: {MKL_NUM_THREADS: 7}
+                outputs: {x: out/x}
+        ",
     );
     project.run(&["--jobs", "4"]);
     assert_eq!(project.read("out/x"), "3 7 3\n");
@@ -118,8 +137,14 @@ fn threads_follow_the_processors() {
 #[test]
 fn a_value_cannot_become_code() {
     let project = Project::new(
-        "version: 1\nparams: {name: \"x; touch pwned; echo $(id)\"}\nstages:\n  say:\n    \
-         run: echo ${params.name} > out/said.txt; ls > out/files.txt\n    outputs: {said: out/said.txt, files: out/files.txt}\n",
+        r#"
+            version: 1
+            params: {name: "x; touch pwned; echo $(id)"}
+            stages:
+              say:
+                run: echo ${params.name} > out/said.txt; ls > out/files.txt
+                outputs: {said: out/said.txt, files: out/files.txt}
+        "#,
     );
     project.run(&[]);
     assert_eq!(project.read("out/said.txt"), "x; touch pwned; echo $(id)\n");
@@ -129,8 +154,14 @@ fn a_value_cannot_become_code() {
 #[test]
 fn argv_needs_no_shell() {
     let project = Project::new(
-        "version: 1\nstages:\n  copy:\n    run: [cp, in.txt, \"${outputs.copy}\"]\n    \
-         inputs: {text: in.txt}\n    outputs: {copy: out/copy of it.txt}\n",
+        r#"
+            version: 1
+            stages:
+              copy:
+                run: [cp, in.txt, "${outputs.copy}"]
+                inputs: {text: in.txt}
+                outputs: {copy: out/copy of it.txt}
+        "#,
     );
     project.write("in.txt", "bytes\n").run(&[]);
     assert_eq!(project.read("out/copy of it.txt"), "bytes\n");
@@ -139,10 +170,18 @@ fn argv_needs_no_shell() {
 #[test]
 fn folders_are_inputs_and_outputs() {
     let project = Project::new(
-        "version: 1\nstages:\n  split:\n    run: mkdir out/parts; for f in notes/*; do cp $f out/parts/; done\n    \
-         inputs: {notes: notes}\n    outputs: {parts: out/parts}\n  \
-         count:\n    run: ls out/parts | wc -l | tr -d ' ' > out/count.txt\n    \
-         inputs: {parts: {from: split.parts}}\n    outputs: {count: out/count.txt}\n",
+        "
+            version: 1
+            stages:
+              split:
+                run: mkdir out/parts; for f in notes/*; do cp $f out/parts/; done
+                inputs: {notes: notes}
+                outputs: {parts: out/parts}
+              count:
+                run: ls out/parts | wc -l | tr -d ' ' > out/count.txt
+                inputs: {parts: {from: split.parts}}
+                outputs: {count: out/count.txt}
+        ",
     );
     project.write("notes/a.md", "a").write("notes/b.md", "b").run(&[]);
     assert_eq!(project.read("out/count.txt"), "2\n");
@@ -157,8 +196,13 @@ fn folders_are_inputs_and_outputs() {
 #[test]
 fn metrics_of_a_command_enter_the_record() {
     let project = Project::new(
-        "version: 1\nstages:\n  score:\n    run: \"echo '{\\\"accuracy\\\": 0.5, \\\"by\\\": {\\\"a\\\": 1}}' > out/m.json\"\n    \
-         outputs: {scores: {path: out/m.json, role: metrics}}\n",
+        r#"
+            version: 1
+            stages:
+              score:
+                run: "echo '{\"accuracy\": 0.5, \"by\": {\"a\": 1}}' > out/m.json"
+                outputs: {scores: {path: out/m.json, role: metrics}}
+        "#,
     );
     let record = project.run(&[]);
     assert_eq!(record.stage("score")["metrics"], serde_json::json!({"accuracy": 0.5, "by.a": 1.0}));
@@ -181,8 +225,14 @@ fn a_retry_gives_a_second_chance() {
     let flag = crate::project::mailbox();
     let flag = flag.path().join("tried");
     let project = Project::new(&format!(
-        "version: 1\nstages:\n  flaky:\n    run: test -e {flag} || {{ touch {flag}; exit 3; }}; echo ok > out/x.txt\n    \
-         retries: 1\n    outputs: {{x: out/x.txt}}\n",
+        "
+            version: 1
+            stages:
+              flaky:
+                run: test -e {flag} || {{ touch {flag}; exit 3; }}; echo ok > out/x.txt
+                retries: 1
+                outputs: {{x: out/x.txt}}
+        ",
         flag = flag.display()
     ));
     assert_eq!(project.run(&[]).outcome("flaky"), "executed");
@@ -230,13 +280,16 @@ stages:
 #[test]
 fn a_stage_has_its_own_words_in_its_log_and_no_others() {
     let project = Project::new(
-        "version: 1\nstages:\n  \
-         slow: {run: sleep 0.3; echo a > out/a, outputs: {o: out/a}}\n  \
-         talks: {run: echo hello; cat out/a > out/b, inputs: {i: {from: slow.o}}, outputs: {o: out/b}}\n  \
-         talks_long: {run: echo long; sleep 0.3; echo end; cat out/b > out/c, inputs: {i: {from: talks.o}}, outputs: {o: out/c}}\n  \
-         rude: {run: echo gone; rm -rf ../log; cat out/c > out/d, inputs: {i: {from: talks_long.o}}, outputs: {o: out/d}}\n  \
-         ruder: {run: rm -f ../log; cat out/d > out/e; cp out/e ../log, inputs: {i: {from: rude.o}}, outputs: {o: out/e}}\n  \
-         last: {run: echo bye; cat out/e > out/f, inputs: {i: {from: ruder.o}}, outputs: {o: out/f}}\n",
+        "
+            version: 1
+            stages:
+              slow: {run: sleep 0.3; echo a > out/a, outputs: {o: out/a}}
+              talks: {run: echo hello; cat out/a > out/b, inputs: {i: {from: slow.o}}, outputs: {o: out/b}}
+              talks_long: {run: echo long; sleep 0.3; echo end; cat out/b > out/c, inputs: {i: {from: talks.o}}, outputs: {o: out/c}}
+              rude: {run: echo gone; rm -rf ../log; cat out/c > out/d, inputs: {i: {from: talks_long.o}}, outputs: {o: out/d}}
+              ruder: {run: rm -f ../log; cat out/d > out/e; cp out/e ../log, inputs: {i: {from: rude.o}}, outputs: {o: out/e}}
+              last: {run: echo bye; cat out/e > out/f, inputs: {i: {from: ruder.o}}, outputs: {o: out/f}}
+        ",
     );
     project.run(&["--jobs", "1"]);
     let words = [("slow", ""), ("talks", "hello\n"), ("talks_long", "long\nend\n"), ("rude", "gone\n"), ("ruder", "")];

@@ -94,7 +94,14 @@ fn runs_that_are_not_neighbours_are_compared_with_each_other() {
 #[test]
 fn a_changed_folder_says_which_files() {
     let project = Project::new(
-        "version: 1\nstages:\n  count:\n    run: ls -R pictures | wc -l > out/n\n    inputs: {p: pictures}\n    outputs: {n: out/n}\n",
+        "
+            version: 1
+            stages:
+              count:
+                run: ls -R pictures | wc -l > out/n
+                inputs: {p: pictures}
+                outputs: {n: out/n}
+        ",
     );
     for i in 0..20 {
         project.write(&format!("pictures/nut/{i:04}.png"), &format!("picture {i}"));
@@ -194,8 +201,12 @@ fn a_reason_is_data_and_sentences_of_before_stay_readable() {
 #[test]
 fn a_stage_that_waits_and_changed_itself_is_not_said_to_need_nothing() {
     let project = Project::new(
-        "version: 1\nstages:\n  a: {run: cat x.txt > out/a, inputs: {x: x.txt}, outputs: {o: out/a}}\n  \
-         b: {run: cat out/a y.txt > out/b, inputs: {a: {from: a.o}, y: y.txt}, outputs: {o: out/b}}\n",
+        "
+            version: 1
+            stages:
+              a: {run: cat x.txt > out/a, inputs: {x: x.txt}, outputs: {o: out/a}}
+              b: {run: cat out/a y.txt > out/b, inputs: {a: {from: a.o}, y: y.txt}, outputs: {o: out/b}}
+        ",
     );
     project.write("x.txt", "x\n").write("y.txt", "y\n");
     project.run(&[]);

@@ -181,8 +181,14 @@ fn a_source_of_several_inputs_is_told_once() {
     let mail = mailbox();
     let place = mail.path().display();
     let project = Project::new(&format!(
-        "version: 1\nstages:\n  s:\n    run: touch {place}/one; while ! test -e {place}/two; do sleep 0.01; done; echo > out/x\n    \
-         inputs: {{a: in, b: in, c: [in]}}\n    outputs: {{x: out/x}}\n"
+        "
+            version: 1
+            stages:
+              s:
+                run: touch {place}/one; while ! test -e {place}/two; do sleep 0.01; done; echo > out/x
+                inputs: {{a: in, b: in, c: [in]}}
+                outputs: {{x: out/x}}
+        "
     ));
     project.write("in", "old");
     let kiln = start(&project);

@@ -315,7 +315,21 @@ fn an_export_is_what_lies_in_the_project() {
 #[test]
 fn a_pipeline_without_dvc_is_exported_whole() {
     let project = Project::new(
-        "version: 1\nparams: {n: 2}\nstages:\n  a:\n    matrix: {x: [1, 2]}\n    run: seq ${params.n} > out/${matrix.x}.txt\n    outputs: {o: 'out/${matrix.x}.txt'}\n  b:\n    run: |\n      cat out/1.txt out/2.txt > all.txt\n      echo '{\"n\": 4}' > m.json\n    inputs: {o: {from: \"a[*].o\"}}\n    outputs: {all: all.txt, m: {path: m.json, role: metrics}}\n",
+        r#"
+            version: 1
+            params: {n: 2}
+            stages:
+              a:
+                matrix: {x: [1, 2]}
+                run: seq ${params.n} > out/${matrix.x}.txt
+                outputs: {o: 'out/${matrix.x}.txt'}
+              b:
+                run: |
+                  cat out/1.txt out/2.txt > all.txt
+                  echo '{"n": 4}' > m.json
+                inputs: {o: {from: "a[*].o"}}
+                outputs: {all: all.txt, m: {path: m.json, role: metrics}}
+        "#,
     );
     project.run(&[]);
     let ran = project.kiln(&["export", "dvc"]);

@@ -190,9 +190,16 @@ fn what_a_command_started_dies_with_a_kiln_that_is_killed() {
     let mail = mailbox();
     let file = mail.path().join("pids");
     let project = Project::new(&format!(
-        "version: 1\nstages:\n  s:\n    run: |\n      sleep 600 & echo $! > {0}.new; sh -c 'sleep 600; true' & echo $! >> {0}.new\n      \
-         setsid sh -c 'echo $$ >> {0}.new; touch {0}.there; sleep 600; true' & while ! test -e {0}.there; do sleep 0.01; done\n      \
-         echo $$ >> {0}.new; mv {0}.new {0}; wait\n    outputs: {{x: out/x}}\n",
+        "
+            version: 1
+            stages:
+              s:
+                run: |
+                  sleep 600 & echo $! > {0}.new; sh -c 'sleep 600; true' & echo $! >> {0}.new
+                  setsid sh -c 'echo $$ >> {0}.new; touch {0}.there; sleep 600; true' & while ! test -e {0}.there; do sleep 0.01; done
+                  echo $$ >> {0}.new; mv {0}.new {0}; wait
+                outputs: {{x: out/x}}
+        ",
         file.display()
     ));
     let mut kiln = project.command(&["run"]).stderr(Stdio::null()).spawn().expect("start kiln");

@@ -56,8 +56,14 @@ fn what_is_left_over_is_no_part_of_an_input() {
 #[test]
 fn what_is_named_itself_is_taken() {
     let project = Project::new(
-        "version: 1\nstages:\n  s:\n    run: cat lib/__pycache__/a.pyc data.txt~ > out/x; ls lib >> out/x\n    \
-         inputs: {lib: lib, a: lib/__pycache__, b: data.txt~}\n    outputs: {x: out/x}\n",
+        "
+            version: 1
+            stages:
+              s:
+                run: cat lib/__pycache__/a.pyc data.txt~ > out/x; ls lib >> out/x
+                inputs: {lib: lib, a: lib/__pycache__, b: data.txt~}
+                outputs: {x: out/x}
+        ",
     );
     project.write("lib/a.py", "").write("lib/__pycache__/a.pyc", "compiled\n").write("data.txt~", "backup\n");
     project.run(&[]);
@@ -69,8 +75,17 @@ fn what_is_named_itself_is_taken() {
 #[test]
 fn an_output_that_was_used_by_hand_is_unchanged() {
     let project = Project::new(
-        "version: 1\nstages:\n  make:\n    run: mkdir -p out/lib; echo 'X = 1' > out/lib/helper.py\n    outputs: {lib: out/lib}\n  \
-         use:\n    run: cat out/lib/helper.py > out/x\n    inputs: {lib: {from: make.lib}}\n    outputs: {x: out/x}\n",
+        "
+            version: 1
+            stages:
+              make:
+                run: mkdir -p out/lib; echo 'X = 1' > out/lib/helper.py
+                outputs: {lib: out/lib}
+              use:
+                run: cat out/lib/helper.py > out/x
+                inputs: {lib: {from: make.lib}}
+                outputs: {x: out/x}
+        ",
     );
     project.run(&[]);
     project.write("out/lib/__pycache__/helper.cpython-311.pyc", "left over\n");
@@ -109,9 +124,15 @@ fn python_by_hand_and_in_a_stage_do_not_meet() {
 #[test]
 fn inputs_keep_the_times_of_the_originals() {
     let project = Project::new(
-        "version: 1\nstages:\n  make: {run: echo made > out/made, outputs: {x: out/made}}\n  \
-         s:\n    run: stat -c %Y data data/a data/b in > out/x; test out/made -nt in\n    \
-         inputs: {data: data, in: in, made: {from: make.x}}\n    outputs: {x: out/x}\n",
+        "
+            version: 1
+            stages:
+              make: {run: echo made > out/made, outputs: {x: out/made}}
+              s:
+                run: stat -c %Y data data/a data/b in > out/x; test out/made -nt in
+                inputs: {data: data, in: in, made: {from: make.x}}
+                outputs: {x: out/x}
+        ",
     );
     project.write("data/a", "a").write("data/b", &"b".repeat(100_000)).write("in", "in");
     let mut times = String::new();
@@ -156,8 +177,14 @@ impl Project {
 #[test]
 fn what_is_left_over_in_an_output_is_in_nobodys_way() {
     let project = Project::new(
-        "version: 1\nparams: {x: 1}\nstages:\n  make:\n    run: mkdir -p out/lib/sub; echo ${params.x} | tee out/lib/helper.py > out/lib/sub/deep.py\n    \
-         outputs: {lib: out/lib}\n",
+        "
+            version: 1
+            params: {x: 1}
+            stages:
+              make:
+                run: mkdir -p out/lib/sub; echo ${params.x} | tee out/lib/helper.py > out/lib/sub/deep.py
+                outputs: {lib: out/lib}
+        ",
     );
     // Where nothing of Kiln's was yet, and later beside what it made.
     for (x, left) in (1..).zip(LEFT) {

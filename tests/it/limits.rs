@@ -53,7 +53,14 @@ fn metrics_that_are_no_file_or_a_large_one_are_not_read() {
 #[test]
 fn an_output_that_a_linked_folder_leads_away_from_is_refused() {
     let project = Project::new(
-        "version: 1\nparams: {root: none}\nstages:\n  odd:\n    run: rmdir out; ln -s ${params.root}/data out\n    outputs: {x: out/x}\n",
+        "
+            version: 1
+            params: {root: none}
+            stages:
+              odd:
+                run: rmdir out; ln -s ${params.root}/data out
+                outputs: {x: out/x}
+        ",
     );
     project.write("data/x", "mine\n");
     let root = project.root().canonicalize().expect("the project");
@@ -66,10 +73,17 @@ fn an_output_that_a_linked_folder_leads_away_from_is_refused() {
 #[test]
 fn a_child_that_leaves_its_group_can_change_no_result() {
     let project = Project::new(
-        "version: 1\nstages:\n  sly:\n    run: |\n      echo good > out/x\n      \
-         setsid sh -c 'i=0; while test $i -lt 200; do i=$((i+1)); echo bad >> out/x; mkdir -p d/$i; sleep 0.01; done' &\n      \
-         while ! test -d d; do sleep 0.01; done\n    outputs: {x: out/x}\n  \
-         next: {run: cat out/x > out/y, inputs: {x: {from: sly.x}}, outputs: {y: out/y}}\n",
+        "
+            version: 1
+            stages:
+              sly:
+                run: |
+                  echo good > out/x
+                  setsid sh -c 'i=0; while test $i -lt 200; do i=$((i+1)); echo bad >> out/x; mkdir -p d/$i; sleep 0.01; done' &
+                  while ! test -d d; do sleep 0.01; done
+                outputs: {x: out/x}
+              next: {run: cat out/x > out/y, inputs: {x: {from: sly.x}}, outputs: {y: out/y}}
+        ",
     );
     let first = project.run(&[]);
     assert_eq!(first.with("executed"), ["next", "sly"]);
@@ -104,8 +118,18 @@ fn what_a_command_leaves_running_ends_with_it() {
 #[test]
 fn a_command_that_ignores_sigterm_is_killed_with_its_children() {
     let project = Project::new(
-        "version: 1\nstages:\n  stubborn:\n    run: |\n      trap '' TERM\n      sh -c 'trap \"\" TERM; while :; do sleep 0.1; done' &\n      \
-         echo $! > ${params.pid}; while :; do sleep 0.1; done\n    timeout: 1s\n    outputs: {x: out/x.txt}\nparams: {pid: none}\n",
+        r#"
+            version: 1
+            stages:
+              stubborn:
+                run: |
+                  trap '' TERM
+                  sh -c 'trap "" TERM; while :; do sleep 0.1; done' &
+                  echo $! > ${params.pid}; while :; do sleep 0.1; done
+                timeout: 1s
+                outputs: {x: out/x.txt}
+            params: {pid: none}
+        "#,
     );
     let folder = crate::project::mailbox();
     let pid = folder.path().join("pid");
@@ -129,8 +153,16 @@ fn a_command_that_ignores_sigterm_is_killed_with_its_children() {
 #[test]
 fn a_very_long_log_is_bounded() {
     let project = Project::new(
-        "version: 1\nstages:\n  chatty:\n    run: |\n      echo the beginning; yes this goes on and on | head -c ${params.bytes}; sleep 0.2\n      \
-         echo the end; exit 3\n    outputs: {x: out/x.txt}\nparams: {bytes: 0}\n",
+        "
+            version: 1
+            stages:
+              chatty:
+                run: |
+                  echo the beginning; yes this goes on and on | head -c ${params.bytes}; sleep 0.2
+                  echo the end; exit 3
+                outputs: {x: out/x.txt}
+            params: {bytes: 0}
+        ",
     );
     let bytes = std::env::var("KILN_TEST_LOG_BYTES").unwrap_or_else(|_| "400000000".into());
     let ran = project.kiln(&["run", "--json", "--set", &format!("params.bytes={bytes}")]);
@@ -161,7 +193,12 @@ fn a_cache_that_cannot_be_made_is_an_error_that_names_it() {
 #[test]
 fn a_read_only_cache_is_an_error_that_loses_nothing() {
     let project = Project::new(
-        "version: 1\nparams: {w: a}\nstages:\n  a: {run: \"echo ${params.w} > out/a.txt\", outputs: {a: out/a.txt}}\n",
+        r#"
+            version: 1
+            params: {w: a}
+            stages:
+              a: {run: "echo ${params.w} > out/a.txt", outputs: {a: out/a.txt}}
+        "#,
     );
     project.run(&[]);
     // For the superuser a folder is read-only only if a link to nowhere is in its place.
@@ -211,9 +248,13 @@ fn a_stage_that_the_kernel_kills_for_memory_says_memory() {
     let group = Group::new();
     let hungry = "python3 -c 'b = bytearray(2000000000)'";
     let project = Project::new(&format!(
-        "version: 1\nstages:\n  it: {{run: \"{hungry} > out/a\", outputs: {{o: out/a}}}}\n  \
-         part: {{run: \"{hungry} || exit 3\", outputs: {{o: out/b}}}}\n  \
-         killed: {{run: [\"python3\", \"-c\", \"import os, signal; os.kill(os.getpid(), signal.SIGKILL)\"], outputs: {{o: out/c}}}}\n"
+        r#"
+            version: 1
+            stages:
+              it: {{run: "{hungry} > out/a", outputs: {{o: out/a}}}}
+              part: {{run: "{hungry} || exit 3", outputs: {{o: out/b}}}}
+              killed: {{run: ["python3", "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"], outputs: {{o: out/c}}}}
+        "#
     ));
     for (stage, says) in [
         ("it", "the kernel killed it because memory ran out"),

@@ -239,7 +239,12 @@ fn what_meets_behind_a_link_is_refused() {
 #[test]
 fn links_are_looked_at_in_every_run() {
     let project = Project::new(
-        "version: 1\nstages:\n  a: {run: echo 1 > a/x, outputs: {o: a/x}}\n  b: {run: echo 2 > b/x, outputs: {o: b/x}}\n",
+        "
+            version: 1
+            stages:
+              a: {run: echo 1 > a/x, outputs: {o: a/x}}
+              b: {run: echo 2 > b/x, outputs: {o: b/x}}
+        ",
     );
     project.run(&[]);
     project.run(&[]);
@@ -305,7 +310,13 @@ fn a_kind_reads_through_links() {
     };
     let (images, labels) = (got("images"), got("labels"));
     let other = Project::new(
-        "version: 1\nstages:\n  import:\n    uses: import\n    inputs: {images: data/images, labels: labels}\n",
+        "
+            version: 1
+            stages:
+              import:
+                uses: import
+                inputs: {images: data/images, labels: labels}
+        ",
     );
     other.write("hidden/none", "");
     fs::copy(images, other.root().join("hidden/images")).expect("copy");

@@ -7,9 +7,15 @@ use crate::project::Project;
 /// Two runs of a stage that copies metrics: first `before`, then `after`.
 fn two(file: &str, before: &str, after: &str) -> Project {
     let project = Project::new(&format!(
-        "version: 1\nreport: r.md\nstages:\n  t:\n    run: cp given out/{file}; cp curves out/s.csv\n    \
-         inputs: {{given: given, curves: curves}}\n    \
-         outputs: {{m: {{path: out/{file}, role: metrics}}, s: {{path: out/s.csv, role: series}}}}\n"
+        "
+            version: 1
+            report: r.md
+            stages:
+              t:
+                run: cp given out/{file}; cp curves out/s.csv
+                inputs: {{given: given, curves: curves}}
+                outputs: {{m: {{path: out/{file}, role: metrics}}, s: {{path: out/s.csv, role: series}}}}
+        "
     ));
     project.write(
         "r.md",
@@ -110,8 +116,14 @@ fn records_with_null_for_a_number_are_read() {
 #[test]
 fn a_large_run_keeps_such_numbers_too() {
     let project = Project::new(
-        "version: 1\nstages:\n  t:\n    matrix: {i: [LIST]}\n    run: printf '{\"loss\":NaN,\"i\":%s}' ${matrix.i} > ${outputs.m}\n    \
-         outputs: {m: {path: \"out/${matrix.i}.json\", role: metrics}}\n",
+        r#"
+            version: 1
+            stages:
+              t:
+                matrix: {i: [LIST]}
+                run: printf '{"loss":NaN,"i":%s}' ${matrix.i} > ${outputs.m}
+                outputs: {m: {path: "out/${matrix.i}.json", role: metrics}}
+        "#,
     );
     let list = (0..80).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
     project.edit("pipeline.yaml", "LIST", &list);
@@ -152,10 +164,16 @@ fn a_gate_on_what_is_not_finite_fails_and_says_so() {
 #[test]
 fn a_diverged_variant_takes_no_table_from_the_others() {
     let project = Project::new(
-        "version: 1\nstages:\n  t:\n    matrix: {model: [a, b], seed: [1, 2, 3]}\n    run: >-\n      \
-         case ${matrix.model}${matrix.seed} in a2|b*) acc=NaN;; *) acc=0.${matrix.seed};; esac;\n      \
-         echo \"{\\\"acc\\\": $acc}\" > ${outputs.m}\n    \
-         outputs: {m: {path: \"out/${matrix.model}-${matrix.seed}.json\", role: metrics}}\n",
+        r#"
+            version: 1
+            stages:
+              t:
+                matrix: {model: [a, b], seed: [1, 2, 3]}
+                run: >-
+                  case ${matrix.model}${matrix.seed} in a2|b*) acc=NaN;; *) acc=0.${matrix.seed};; esac;
+                  echo "{\"acc\": $acc}" > ${outputs.m}
+                outputs: {m: {path: "out/${matrix.model}-${matrix.seed}.json", role: metrics}}
+        "#,
     );
     project.run(&[]);
     let text = said(&project, &["compare", "--within", "latest", "--sort", "-acc"]);

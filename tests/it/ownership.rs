@@ -178,8 +178,13 @@ fn results_of_other_checkouts_are_kilns() {
 #[test]
 fn with_a_new_cache_one_flag_is_enough() {
     let project = Project::new(
-        "version: 1\nparams: {word: one}\nstages:\n  a: {run: \"echo ${params.word} > out/a\", outputs: {o: out/a}}\n  \
-         b: {run: cat out/a > out/b, inputs: {a: {from: a.o}}, outputs: {o: out/b}}\n",
+        r#"
+            version: 1
+            params: {word: one}
+            stages:
+              a: {run: "echo ${params.word} > out/a", outputs: {o: out/a}}
+              b: {run: cat out/a > out/b, inputs: {a: {from: a.o}}, outputs: {o: out/b}}
+        "#,
     );
     project.run(&[]);
     for entry in std::fs::read_dir(project.root().join("cache")).expect("list").flatten() {
@@ -200,10 +205,14 @@ fn with_a_new_cache_one_flag_is_enough() {
 #[test]
 fn one_output_in_the_way_stops_its_stage_and_what_needs_it() {
     let project = Project::new(
-        "version: 1\nstages:\n  two: {run: echo 1 > out/1; echo 2 > out/2, outputs: {one: out/1, two: out/2}}\n  \
-         last: {run: cat out/2 > out/last, inputs: {i: {from: two.two}}, outputs: {o: out/last}}\n  \
-         first: {run: echo > out/first, outputs: {o: out/first}}\n  \
-         late: {run: cat out/first > out/late, inputs: {i: {from: first.o}}, outputs: {o: out/late}}\n",
+        "
+            version: 1
+            stages:
+              two: {run: echo 1 > out/1; echo 2 > out/2, outputs: {one: out/1, two: out/2}}
+              last: {run: cat out/2 > out/last, inputs: {i: {from: two.two}}, outputs: {o: out/last}}
+              first: {run: echo > out/first, outputs: {o: out/first}}
+              late: {run: cat out/first > out/late, inputs: {i: {from: first.o}}, outputs: {o: out/late}}
+        ",
     );
     project.write("out/2", "mine\n").write("out/late", "mine, too\n");
     let dry = project.kiln(&["run", "--dry-run"]);

@@ -92,8 +92,18 @@ fn a_mistake_is_shown_in_the_file_where_it_stands() {
 fn many_stages_notice_a_changed_file() {
     // So many that the kept pipeline is taken in parts.
     let project = Project::new(
-        "version: 1\nparams: p.yaml\nstages:\n  one:\n    matrix: {i: \"${params.all}\"}\n    run: echo ${matrix.i} ${params.x} > out/${matrix.i}\n    \
-         outputs: {x: \"out/${matrix.i}\"}\n  two:\n    run: echo ${params.y} > out/two\n    outputs: {x: out/two}\n",
+        r#"
+            version: 1
+            params: p.yaml
+            stages:
+              one:
+                matrix: {i: "${params.all}"}
+                run: echo ${matrix.i} ${params.x} > out/${matrix.i}
+                outputs: {x: "out/${matrix.i}"}
+              two:
+                run: echo ${params.y} > out/two
+                outputs: {x: out/two}
+        "#,
     );
     let all: Vec<String> = (0..300).map(|i| i.to_string()).collect();
     project.write("p.yaml", &format!("all: [{}]\nx: 1\ny: 1\n", all.join(", ")));

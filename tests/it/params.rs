@@ -73,12 +73,22 @@ fn a_with_without_values_is_none() {
 #[test]
 fn thousands_of_paths_come_in_a_file() {
     let project = Project::new(
-        "version: 1\nstages:\n  parts:\n    matrix: {i: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]}\n    run: 'echo > ${outputs.o}'\n    \
-         outputs: {o: \"out/LONG-${matrix.i}\"}\n  all:\n    run: cut -c1 <<< \"$KILN_INPUTS\" > out/first; wc -c < \"$${KILN_INPUTS#@}\" > out/size\n    \
-         shell: bash\n    inputs: {parts: [MANY]}\n    outputs: {first: out/first, size: out/size}\n"
-            .replace("LONG", &"x".repeat(200))
-            .replace("[MANY]", &format!("[{}]", vec!["{from: \"parts[*].o\"}"; 60].join(", ")))
-            .as_str(),
+        r#"
+            version: 1
+            stages:
+              parts:
+                matrix: {i: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]}
+                run: 'echo > ${outputs.o}'
+                outputs: {o: "out/LONG-${matrix.i}"}
+              all:
+                run: cut -c1 <<< "$KILN_INPUTS" > out/first; wc -c < "$${KILN_INPUTS#@}" > out/size
+                shell: bash
+                inputs: {parts: [MANY]}
+                outputs: {first: out/first, size: out/size}
+        "#
+        .replace("LONG", &"x".repeat(200))
+        .replace("[MANY]", &format!("[{}]", vec!["{from: \"parts[*].o\"}"; 60].join(", ")))
+        .as_str(),
     );
     project.run(&[]);
     assert_eq!(project.read("out/first"), "@\n");

@@ -158,7 +158,14 @@ fn a_pipeline_of_somebody_else_in_a_shared_folder_does_not_count() {
 #[test]
 fn mistakes_are_drawn_in_their_own_file() {
     let project = Project::new(
-        "version: 1\nstages:\n  prepare:\n    run: cat raw.csv > out/c   # all is well here\n    inputs: {raw: raw.csv}\n    outputs: {c: out/c}\n",
+        "
+            version: 1
+            stages:
+              prepare:
+                run: cat raw.csv > out/c   # all is well here
+                inputs: {raw: raw.csv}
+                outputs: {c: out/c}
+        ",
     );
     project.write("raw.csv", "").write("report.md", "all is well here\n");
     project.write(

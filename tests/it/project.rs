@@ -46,11 +46,24 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
+/// A text that stands indented in the code of a test. It starts at the first line with content, and is moved left by that line's indent.
+pub(crate) fn unindent(text: &str) -> String {
+    let Some(text) = text.strip_prefix('\n') else { return text.to_owned() };
+    let indent = text.len() - text.trim_start_matches(' ').len();
+    let mut lines: Vec<&str> =
+        text.split('\n').map(|line| line.get(indent..).unwrap_or(line.trim_start_matches(' '))).collect();
+    // The line of the closing quote.
+    if let Some(last) = lines.last_mut().filter(|last| last.trim().is_empty()) {
+        *last = "";
+    }
+    lines.join("\n")
+}
+
 impl Project {
-    /// A project whose pipeline file is `pipeline`.
+    /// A project whose pipeline file is `pipeline`, unindented.
     pub(crate) fn new(pipeline: &str) -> Self {
         let project = Self { folder: tempfile::tempdir().expect("a temporary folder"), cache: None };
-        project.write("pipeline.yaml", pipeline);
+        project.write("pipeline.yaml", &unindent(pipeline));
         project
     }
 

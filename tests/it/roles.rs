@@ -7,8 +7,14 @@ use crate::project::Project;
 /// A stage that writes `text` as an output with a role.
 fn writes(role: &str, file: &str, text: &str) -> (Option<i32>, Value) {
     let project = Project::new(&format!(
-        "version: 1\nstages:\n  score:\n    run: cp given ${{outputs.o}}\n    inputs: {{given: given}}\n    \
-         outputs: {{o: {{path: out/{file}, role: {role}}}}}\n"
+        "
+            version: 1
+            stages:
+              score:
+                run: cp given ${{outputs.o}}
+                inputs: {{given: given}}
+                outputs: {{o: {{path: out/{file}, role: {role}}}}}
+        "
     ));
     let ran = project.write("given", text).kiln(&["run", "--json"]);
     (ran.code, ran.record().stage("score").clone())
@@ -59,7 +65,13 @@ fn a_wrong_file_costs_its_numbers_and_nothing_else() {
 #[test]
 fn a_folder_holds_no_metrics() {
     let project = Project::new(
-        "version: 1\nstages:\n  score:\n    run: mkdir ${outputs.o}\n    outputs: {o: {path: out/m, role: metrics}}\n",
+        "
+            version: 1
+            stages:
+              score:
+                run: mkdir ${outputs.o}
+                outputs: {o: {path: out/m, role: metrics}}
+        ",
     );
     let warning = project.run(&[]).stage("score")["warnings"][0].to_string();
     assert!(warning.contains("has to be a file, and is a folder"), "{warning}");
@@ -122,8 +134,13 @@ fn a_result_with_a_bad_file_is_a_result_and_says_so_each_time() {
 #[test]
 fn a_file_that_becomes_metrics_is_read_and_not_made_again() {
     let project = Project::new(
-        "version: 1\nstages:\n  score:\n    run: \"echo '{\\\"loss\\\": 2}' > out/m.json; date +%N > out/when\"\n    \
-         outputs: {m: {path: out/m.json, role: data}, when: out/when}\n",
+        r#"
+            version: 1
+            stages:
+              score:
+                run: "echo '{\"loss\": 2}' > out/m.json; date +%N > out/when"
+                outputs: {m: {path: out/m.json, role: data}, when: out/when}
+        "#,
     );
     let before = project.run(&[]).digests();
     project.edit("pipeline.yaml", "role: data", "role: metrics");

@@ -11,8 +11,14 @@ fn a_pipe_that_nobody_reads_does_not_stop_the_run() {
     // Lines of some hundred bytes fill a pipe soon.
     let (long, numbers) = ("x".repeat(55), (0..250).map(|n| n.to_string()).collect::<Vec<_>>().join(", "));
     let project = Project::new(&format!(
-        "version: 1\nstages:\n  s:\n    matrix: {{i: [{numbers}], a: [{long}], b: [{long}], c: [{long}], d: [{long}]}}\n    \
-         run: 'echo x > ${{outputs.o}}'\n    outputs: {{o: \"out/${{matrix.i}}\"}}\n",
+        r#"
+            version: 1
+            stages:
+              s:
+                matrix: {{i: [{numbers}], a: [{long}], b: [{long}], c: [{long}], d: [{long}]}}
+                run: 'echo x > ${{outputs.o}}'
+                outputs: {{o: "out/${{matrix.i}}"}}
+        "#,
     ));
     let mut child = project.command(&["run"]).stderr(Stdio::piped()).spawn().expect("start kiln");
     let deadline = Instant::now() + Duration::from_secs(120);
@@ -32,8 +38,15 @@ fn a_pipe_that_nobody_reads_does_not_stop_the_run() {
 fn a_wide_stage_is_not_starved_by_small_ones() {
     let numbers: Vec<String> = (0..40).map(|n| n.to_string()).collect();
     let project = Project::new(&format!(
-        "version: 1\nstages:\n  small:\n    matrix: {{i: [{}]}}\n    run: sleep 0.02; echo x > ${{outputs.o}}\n    outputs: {{o: \"out/${{matrix.i}}\"}}\n  \
-         wide: {{run: echo x > out/wide, outputs: {{o: out/wide}}, resources: {{cpus: 2}}}}\n",
+        r#"
+            version: 1
+            stages:
+              small:
+                matrix: {{i: [{}]}}
+                run: sleep 0.02; echo x > ${{outputs.o}}
+                outputs: {{o: "out/${{matrix.i}}"}}
+              wide: {{run: echo x > out/wide, outputs: {{o: out/wide}}, resources: {{cpus: 2}}}}
+        "#,
         numbers.join(", ")
     ));
     let record = project.run(&["-j2"]);
@@ -81,8 +94,12 @@ fn force_reaches_the_stages_that_are_run_and_a_dry_run_says_the_same() {
 #[test]
 fn a_quiet_run_says_what_failed_and_nothing_else() {
     let project = Project::new(
-        "version: 1\nstages:\n  good: {run: echo hello; echo x > out/g, outputs: {o: out/g}}\n  \
-         bad: {run: echo the cause; exit 3, outputs: {o: out/b}}\n",
+        "
+            version: 1
+            stages:
+              good: {run: echo hello; echo x > out/g, outputs: {o: out/g}}
+              bad: {run: echo the cause; exit 3, outputs: {o: out/b}}
+        ",
     );
     let ran = project.kiln(&["run", "-q", "-k"]);
     assert_eq!(ran.code, Some(1));

@@ -85,10 +85,14 @@ fn a_large_output_that_is_read_delays_no_other_stage() {
     let mail = mailbox();
     let file = mail.path().join("executed");
     let project = Project::new(&format!(
-        "version: 1\nparams: {{word: a}}\nstages:\n  \
-         big: {{run: echo small > out/big, outputs: {{big: out/big}}}}\n  \
-         small: {{run: \"echo ${{params.word}} > out/small\", outputs: {{small: out/small}}}}\n  \
-         next: {{run: cp out/small out/next; touch {}, inputs: {{i: {{from: small.small}}}}, outputs: {{next: out/next}}}}\n",
+        r#"
+            version: 1
+            params: {{word: a}}
+            stages:
+              big: {{run: echo small > out/big, outputs: {{big: out/big}}}}
+              small: {{run: "echo ${{params.word}} > out/small", outputs: {{small: out/small}}}}
+              next: {{run: cp out/small out/next; touch {}, inputs: {{i: {{from: small.small}}}}, outputs: {{next: out/next}}}}
+        "#,
         file.display()
     ));
     project.run(&[]);
@@ -108,8 +112,16 @@ fn a_stage_is_asked_to_end_when_the_terminal_goes_away() {
     let mail = mailbox();
     let mail = mail.path().display();
     let project = Project::new(&format!(
-        "version: 1\nstages:\n  train:\n    run: |\n      trap 'echo weights > {mail}/saved; exit 1' TERM\n      touch {mail}/begun\n      \
-         while :; do sleep 0.05; done\n    outputs: {{o: out/o}}\n"
+        "
+            version: 1
+            stages:
+              train:
+                run: |
+                  trap 'echo weights > {mail}/saved; exit 1' TERM
+                  touch {mail}/begun
+                  while :; do sleep 0.05; done
+                outputs: {{o: out/o}}
+        "
     ));
     let begun = Path::new(&mail.to_string()).join("begun");
     let child = start(&project, &[]);
@@ -129,8 +141,13 @@ fn nohup_is_heeded() {
     let mail = mailbox();
     let mail = mail.path();
     let project = Project::new(&format!(
-        "version: 1\nstages:\n  s:\n    run: touch {0}/begun; while ! test -e {0}/go; do sleep 0.01; done; echo x > out/o\n    \
-         outputs: {{o: out/o}}\n",
+        "
+            version: 1
+            stages:
+              s:
+                run: touch {0}/begun; while ! test -e {0}/go; do sleep 0.01; done; echo x > out/o
+                outputs: {{o: out/o}}
+        ",
         mail.display()
     ));
     let mut command = Command::new("sh");
@@ -151,8 +168,16 @@ fn a_second_ctrl_c_kills() {
     let mail = mailbox();
     let file = mail.path().join("begun");
     let project = Project::new(&format!(
-        "version: 1\nstages:\n  s:\n    run: |\n      trap '' TERM\n      echo $$ > {0}.new; mv {0}.new {0}\n      \
-         while :; do sleep 0.05; done\n    outputs: {{o: out/o}}\n",
+        "
+            version: 1
+            stages:
+              s:
+                run: |
+                  trap '' TERM
+                  echo $$ > {0}.new; mv {0}.new {0}
+                  while :; do sleep 0.05; done
+                outputs: {{o: out/o}}
+        ",
         file.display()
     ));
     let child = start(&project, &[]);

@@ -10,13 +10,17 @@ use crate::project::{Project, mailbox, wait_for};
 /// A stage that is quick, one that is restored later, and one that goes on until a file is there.
 fn project(mail: &Path) -> Project {
     Project::new(&format!(
-        "version: 1\nstages:\n  \
-         quick: {{run: echo q > out/q, outputs: {{o: out/q}}}}\n  \
-         train:\n    matrix: {{seed: [1, 2]}}\n    \
-         run: echo seed ${{matrix.seed}}; touch {0}/${{matrix.seed}}; while ! test -e {0}/go; do sleep 0.01; done; echo the end; \
-         cp out/q ${{outputs.o}}\n    \
-         inputs: {{i: {{from: quick.o}}}}\n    outputs: {{o: \"out/t-${{matrix.seed}}\"}}\n  \
-         last: {{run: cat out/t-* > out/last, inputs: {{i: {{from: \"train[*].o\"}}}}, outputs: {{o: out/last}}}}\n",
+        r#"
+            version: 1
+            stages:
+              quick: {{run: echo q > out/q, outputs: {{o: out/q}}}}
+              train:
+                matrix: {{seed: [1, 2]}}
+                run: echo seed ${{matrix.seed}}; touch {0}/${{matrix.seed}}; while ! test -e {0}/go; do sleep 0.01; done; echo the end; cp out/q ${{outputs.o}}
+                inputs: {{i: {{from: quick.o}}}}
+                outputs: {{o: "out/t-${{matrix.seed}}"}}
+              last: {{run: cat out/t-* > out/last, inputs: {{i: {{from: "train[*].o"}}}}, outputs: {{o: out/last}}}}
+        "#,
         mail.display()
     ))
 }
@@ -127,10 +131,18 @@ fn a_run_that_was_killed_is_listed_with_what_it_had_done() {
 fn an_old_log_is_not_taken_for_that_of_a_run_that_goes_on() {
     let mail = mailbox();
     let project = Project::new(&format!(
-        "version: 1\nparams: {{x: old}}\nstages:\n  \
-         first:\n    run: |\n      touch {0}/${{params.x}}\n      test ${{params.x}} = old || while ! test -e {0}/go; do sleep 0.01; done\n      \
-         echo ${{params.x}} > out/a\n    outputs: {{o: out/a}}\n  \
-         second: {{run: cat out/a; cp out/a out/b, inputs: {{i: {{from: first.o}}}}, outputs: {{o: out/b}}}}\n",
+        "
+            version: 1
+            params: {{x: old}}
+            stages:
+              first:
+                run: |
+                  touch {0}/${{params.x}}
+                  test ${{params.x}} = old || while ! test -e {0}/go; do sleep 0.01; done
+                  echo ${{params.x}} > out/a
+                outputs: {{o: out/a}}
+              second: {{run: cat out/a; cp out/a out/b, inputs: {{i: {{from: first.o}}}}, outputs: {{o: out/b}}}}
+        ",
         mail.path().display()
     ));
     let old = project.run(&[]).0["id"].as_str().expect("an id").to_owned();

@@ -49,8 +49,14 @@ impl Drop for Watching {
 #[test]
 fn it_runs_again_after_every_change_and_ends_well_when_idle() {
     let project = Project::new(
-        "version: 1\nstages:\n  copy:\n    run: cat words/* > ${outputs.text}\n    inputs: {words: words}\n    \
-         outputs: {text: out/text.txt}\n",
+        "
+            version: 1
+            stages:
+              copy:
+                run: cat words/* > ${outputs.text}
+                inputs: {words: words}
+                outputs: {text: out/text.txt}
+        ",
     );
     project.write("words/a.txt", "a\n");
     let mut kiln = Watching::start(&project);
@@ -72,8 +78,14 @@ fn it_runs_again_after_every_change_and_ends_well_when_idle() {
 #[test]
 fn it_sees_what_lies_behind_links_and_where_they_lead() {
     let project = Project::new(
-        "version: 1\nstages:\n  copy:\n    run: cat data/a.txt data/deep/b.txt > ${outputs.text}\n    inputs: {data: data}\n    \
-         outputs: {text: out/text.txt}\n",
+        "
+            version: 1
+            stages:
+              copy:
+                run: cat data/a.txt data/deep/b.txt > ${outputs.text}
+                inputs: {data: data}
+                outputs: {text: out/text.txt}
+        ",
     );
     let disk = tempfile::tempdir().expect("a folder");
     let point = |target: &std::path::Path, name: &str| {
@@ -104,8 +116,14 @@ fn it_sees_what_lies_behind_links_and_where_they_lead() {
 #[test]
 fn it_ends_with_130_where_a_run_is_interrupted() {
     let project = Project::new(
-        "version: 1\nstages:\n  slow:\n    run: echo begun; sleep 60; cp in.txt ${outputs.o}\n    inputs: {i: in.txt}\n    \
-         outputs: {o: out/o.txt}\n",
+        "
+            version: 1
+            stages:
+              slow:
+                run: echo begun; sleep 60; cp in.txt ${outputs.o}
+                inputs: {i: in.txt}
+                outputs: {o: out/o.txt}
+        ",
     );
     let mut kiln = Watching::start(project.write("in.txt", "x"));
     kiln.until("slow: started");
@@ -117,8 +135,14 @@ fn it_ends_with_130_where_a_run_is_interrupted() {
 fn it_sees_the_files_that_a_fetch_stage_looks_for() {
     let digest = blake3::hash(b"right\n");
     let project = Project::new(&format!(
-        "version: 1\nstages:\n  get:\n    uses: fetch\n    with: {{digest: {digest}, sources: [mirror/file]}}\n    \
-         outputs: {{file: out/file}}\n"
+        "
+            version: 1
+            stages:
+              get:
+                uses: fetch
+                with: {{digest: {digest}, sources: [mirror/file]}}
+                outputs: {{file: out/file}}
+        "
     ));
     project.write("mirror/file", "wrong\n");
     let mut kiln = Watching::start(&project);
