@@ -40,6 +40,10 @@ check-memory:
 check-cuda:
     bench/check-cuda.sh
 
+# Networks written as ONNX, run by onnxruntime on all test images: the same classes and logits.
+check-onnx *ARGS:
+    python3 bench/onnx.py {{ARGS}}
+
 # The analysis of embeddings beside scikit-learn and openTSNE, in a throwaway environment: figures and times.
 bench-analysis *ARGS:
     python3 bench/analysis.py {{ARGS}}

@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows the engine, reads a clock or the environment, or draws unseeded randomness. `kind.rs` says what
 //! a stage kind is; `artifact/` the files that pass between them; the rest is one module a concern, in the order of a
-//! study: `data/` (fetch, import, describe, normalise, split), `ops/`, `model/`, `train/`, `evaluate` and `embed`
+//! study: `data/` (fetch, import, describe, normalise, split), `ops/`, `model/`, `train/`, `evaluate`, `embed` and `onnx`
 //! (networks), `analysis/` (clusters, projections), `visualise/` (figures). `fit` knows
 //! before anything runs which parameters of a stage do not fit the stages before it.
 
@@ -15,6 +15,7 @@ pub mod fingerprint;
 pub mod fit;
 pub mod kind;
 pub mod model;
+pub mod onnx;
 pub mod ops;
 pub mod rng;
 pub mod train;
@@ -22,6 +23,6 @@ pub mod visualise;
 
 /// Every built-in kind.
 pub fn kinds() -> impl Iterator<Item = &'static kind::Kind> {
-    let all = [data::KINDS, train::KINDS, evaluate::KINDS, embed::KINDS, analysis::KINDS, visualise::KINDS];
+    let all = [data::KINDS, train::KINDS, evaluate::KINDS, embed::KINDS, onnx::KINDS, analysis::KINDS, visualise::KINDS];
     all.into_iter().flatten().copied()
 }

@@ -135,6 +135,13 @@ fn trained(kind: &'static str, name: &str) -> Case {
     )
 }
 
+/// A network for the kind that needs no data.
+fn exported(name: &str) -> Case {
+    let mut case = trained("onnx", name);
+    case.inputs.remove("data");
+    case
+}
+
 /// The cases.
 pub(crate) fn cases() -> Vec<(&'static str, Case)> {
     vec![
@@ -144,6 +151,8 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("plain", trained("evaluate", "plain.yaml")),
         ("blocks", trained("evaluate", "blocks.yaml")),
         ("dense", trained("embed", "plain.yaml").with(json!({"layer": "dense"}))),
+        ("plain", exported("plain.yaml")),
+        ("scaled", exported("blocks.yaml").file("scale", r#"{"offset": [3, 0.5], "divisor": [255, 2]}"#)),
         ("inner", trained("embed", "blocks.yaml").with(json!({"layer": "inner2"}))),
     ]
 }
