@@ -42,7 +42,7 @@ check-cuda:
 
 # Networks written as ONNX, run by onnxruntime on all test images: the same classes and logits.
 check-onnx *ARGS:
-    python3 bench/onnx.py {{ARGS}}
+    python3 bench/onnx_runtime.py {{ARGS}}
 
 # The analysis of embeddings beside scikit-learn and openTSNE, in a throwaway environment: figures and times.
 bench-analysis *ARGS:

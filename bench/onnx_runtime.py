@@ -1,6 +1,6 @@
 """Networks written as ONNX, run by onnxruntime, beside Kiln's own inference.
 
-    python3 bench/onnx.py [--kiln target/debug/kiln] [--epochs 1] [--python PYTHON]
+    python3 bench/onnx_runtime.py [--kiln target/debug/kiln] [--epochs 1] [--python PYTHON]
 
 trains a few networks of models/ on the committed sample, writes each as ONNX with and without its normalisation, and runs
 both over all images of the sample's test set in onnxruntime, in batches of two sizes. It makes a throwaway environment, or takes the
