@@ -12,7 +12,9 @@ use crate::address::Traffic;
 use crate::failure::Failure;
 use crate::hash::{ActionKey, Digest};
 use crate::json_number;
+use crate::json_text::JsonText;
 use crate::kind::Role;
+use crate::name_map::NameMap;
 use crate::reason::Reason;
 use crate::show;
 
@@ -183,11 +185,11 @@ pub struct StageRecord {
     /// Its key; `None` where it could not be computed because something upstream failed.
     pub key: Option<ActionKey>,
     /// Its parameters after defaults (a kind), or the command and environment.
-    pub params: Value,
+    pub params: JsonText,
     /// Input name -> digests.
-    pub inputs: BTreeMap<String, Vec<Digest>>,
+    pub inputs: NameMap<Vec<Digest>>,
     /// Output name -> what was produced.
-    pub outputs: BTreeMap<String, OutputRecord>,
+    pub outputs: NameMap<OutputRecord>,
     /// Numbers of the outputs with role `metrics`, nested keys joined by dots.
     #[serde(with = "json_number::map")]
     pub metrics: BTreeMap<String, f64>,
@@ -222,6 +224,11 @@ pub struct StageRecord {
 impl StageRecord {
     /// Adds reasons, and the words for them.
     pub fn because(&mut self, causes: impl IntoIterator<Item = Reason>) {
+        let causes = causes.into_iter();
+        // There may be a hundred thousand records, and most have one.
+        let count = causes.size_hint().0;
+        self.reasons.reserve_exact(count);
+        self.causes.reserve_exact(count);
         for cause in causes {
             self.reasons.push(show::reason::words(&cause));
             self.causes.push(cause);

@@ -4,13 +4,12 @@
 //! step; `step`, its number; and `of`, how many steps are wanted, where every step depends on that. So executions that want different
 //! numbers of steps share what they have in common.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::{Body, Manifest, Output};
 use crate::hash::{Digest, canonical_json};
 use crate::kind::Role;
+use crate::name_map::NameMap;
 
 /// The state after a step, as an action of its own.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +31,7 @@ impl Checkpoint {
         if let Some(of) = of {
             params["of"] = of.into();
         }
-        let mut manifest = Manifest { outputs: BTreeMap::new(), ..action.clone() };
+        let mut manifest = Manifest { outputs: NameMap::new(), ..action.clone() };
         manifest.outputs.insert(Self::STATE.to_owned(), Output { path: None, role: Role::Data });
         match &mut manifest.body {
             Body::Uses { params: all, .. } => *all = params,
@@ -100,6 +99,8 @@ fn params_mut(body: &mut Body) -> Option<&mut Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::action::Command;
 

@@ -192,7 +192,7 @@ pub fn differences(old: &Manifest, new: &Manifest) -> Vec<Difference> {
         (old, new) => out.push(Difference::Kind(change(&kind_of(old), &kind_of(new)))),
     }
     let nothing = Vec::new();
-    for name in names(&old.inputs, &new.inputs) {
+    for name in old.inputs.keys().chain(new.inputs.keys()).collect::<BTreeSet<_>>() {
         let (before, after) = (old.inputs.get(name), new.inputs.get(name));
         let unequal = out.len();
         inputs(&mut out, name, before.unwrap_or(&nothing), after.unwrap_or(&nothing));
@@ -267,20 +267,20 @@ fn declaration(output: &Output) -> String {
     output.path.as_ref().map_or_else(|| role.to_owned(), |path| format!("{path} ({role})"))
 }
 
-fn names<'a, V>(old: &'a BTreeMap<String, V>, new: &'a BTreeMap<String, V>) -> BTreeSet<&'a String> {
-    old.keys().chain(new.keys()).collect()
-}
 
 /// The entries of two maps that differ.
-fn changed<V: Clone>(
-    old: &BTreeMap<String, V>,
-    new: &BTreeMap<String, V>,
+fn changed<'a, V: Clone + 'a>(
+    old: impl IntoIterator<Item = (&'a String, &'a V)>,
+    new: impl IntoIterator<Item = (&'a String, &'a V)>,
     same: impl Fn(&V, &V) -> bool,
 ) -> Vec<(String, Change<V>)> {
-    names(old, new)
+    let old: BTreeMap<&String, &V> = old.into_iter().collect();
+    let new: BTreeMap<&String, &V> = new.into_iter().collect();
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).copied().collect();
+    names
         .into_iter()
         .filter_map(|name| {
-            let (a, b) = (old.get(name), new.get(name));
+            let (a, b) = (old.get(name).copied(), new.get(name).copied());
             let equal = matches!((a, b), (Some(a), Some(b)) if same(a, b));
             (!equal).then(|| (name.clone(), Change { old: a.cloned(), new: b.cloned() }))
         })

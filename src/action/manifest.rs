@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::Command;
 use crate::hash::{ActionKey, Digest, write_string, write_value};
 use crate::kind::Role;
+use crate::name_map::NameMap;
 
 /// The version of the encoding. Part of the key, so that a change of meaning cannot pass for an old result.
 const VERSION: u32 = 1;
@@ -31,9 +32,9 @@ pub struct Manifest {
     #[serde(flatten)]
     pub body: Body,
     /// Input name -> its artifacts, in the order the stage sees them.
-    pub inputs: BTreeMap<String, Vec<Input>>,
+    pub inputs: NameMap<Vec<Input>>,
     /// Output name -> what is declared of it.
-    pub outputs: BTreeMap<String, Output>,
+    pub outputs: NameMap<Output>,
 }
 
 /// What is executed.
@@ -99,7 +100,7 @@ impl Manifest {
     }
 
     fn new(body: Body) -> Self {
-        Self { version: VERSION, body, inputs: BTreeMap::new(), outputs: BTreeMap::new() }
+        Self { version: VERSION, body, inputs: NameMap::new(), outputs: NameMap::new() }
     }
 
     /// The parameters of a kind, or the values that a command is handed, if any.
@@ -194,9 +195,13 @@ pub(crate) fn key_of(text: &str) -> ActionKey {
     ActionKey(BLANK.clone().update(text.as_bytes()).finalize().into())
 }
 
-fn write_map<V>(out: &mut String, map: &BTreeMap<String, V>, write: impl Fn(&mut String, &V)) {
+fn write_map<'v, V: 'v>(
+    out: &mut String,
+    map: impl IntoIterator<Item = (&'v String, &'v V)>,
+    write: impl Fn(&mut String, &V),
+) {
     out.push('{');
-    for (i, (key, value)) in map.iter().enumerate() {
+    for (i, (key, value)) in map.into_iter().enumerate() {
         if i > 0 {
             out.push(',');
         }
@@ -269,8 +274,8 @@ pub(super) mod tests {
         (1..3u32, body, inputs, outputs).prop_map(|(version, body, inputs, outputs)| Manifest {
             version,
             body,
-            inputs,
-            outputs,
+            inputs: inputs.into_iter().collect(),
+            outputs: outputs.into_iter().collect(),
         })
     }
 

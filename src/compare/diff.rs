@@ -13,6 +13,7 @@ use super::{Change, CompareError, RunSummary, VERSION, changes, columns};
 use crate::action::Difference;
 use crate::hash::{ActionKey, Digest};
 use crate::json_number;
+use crate::json_text::JsonText;
 use crate::record::{Outcome, RunId, RunRecord, StageRecord};
 use crate::show::names::base;
 use crate::show::number::is_same;
@@ -238,12 +239,22 @@ pub(super) fn names<'r>(runs: impl DoubleEndedIterator<Item = &'r RunRecord>) ->
     all.filter(|name| seen.insert(*name)).collect()
 }
 
+/// The parameters that are not the same in all runs that have the stage.
+fn changed_params(records: &[Option<&StageRecord>]) -> Vec<Change> {
+    let texts: Vec<&JsonText> = records.iter().flatten().map(|record| &record.params).collect();
+    // Those of most stages are, and there may be very many.
+    if texts.len() > 1 && texts.windows(2).all(|pair| pair[0] == pair[1]) {
+        return vec![];
+    }
+    let values: Vec<Value> = texts.into_iter().map(JsonText::value).collect();
+    changes(&values.iter().map(Some).collect::<Vec<_>>())
+}
+
 fn stage_diff(records: &[Option<&StageRecord>]) -> Option<StageDiff> {
     let newest = records.iter().rev().copied().flatten().next()?;
     let last = records.last().copied().flatten();
-    let present: Vec<Option<&Value>> = records.iter().flatten().map(|record| Some(&record.params)).collect();
+    let mut params = changed_params(records);
     // Each change has a value a run that has the stage: put the gaps of the others back.
-    let mut params = changes(&present);
     for change in &mut params {
         let mut values = std::mem::take(&mut change.values).into_iter();
         change.values = records.iter().map(|record| record.and_then(|_| values.next().flatten())).collect();

@@ -1,12 +1,13 @@
 //! Why the stages of compared runs are not the same: what of each is different, against a run that it is compared with.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
 use super::{Change, Comparison, InputChange, StageDiff, changes};
 use crate::action::{Body, Contents, Difference, Files, Input, Manifest, differences};
 use crate::hash::{ActionKey, Digest};
+use crate::name_map::NameMap;
 use crate::record::{RunRecord, StageRecord};
 
 /// What was kept of the stages of past runs.
@@ -170,10 +171,10 @@ fn manifests(old: &StageRecord, new: &StageRecord, evidence: &dyn Evidence) -> O
 /// A manifest that knows of a stage what its record knows.
 fn bare(record: &StageRecord) -> Option<Manifest> {
     let body = match &record.uses {
-        Some(uses) => Body::Uses { uses: uses.clone(), fingerprint: String::new(), params: record.params.clone() },
-        None => serde_json::from_value(record.params.clone()).ok()?,
+        Some(uses) => Body::Uses { uses: uses.clone(), fingerprint: String::new(), params: record.params.value() },
+        None => serde_json::from_str(record.params.text()).ok()?,
     };
-    Some(Manifest { version: 0, body, inputs: BTreeMap::new(), outputs: BTreeMap::new() })
+    Some(Manifest { version: 0, body, inputs: NameMap::new(), outputs: NameMap::new() })
 }
 
 /// The manifest of an execution that left none (it failed, or its result is gone), as far as the record tells; the rest
@@ -183,12 +184,12 @@ pub(crate) fn as_recorded(record: &StageRecord, like: &Manifest) -> Option<Manif
         // What is pinned is keyed by its digests, which a record does not hold apart.
         (Body::Uses { fingerprint, .. }, _) if fingerprint == "fixed-output" => like.body.clone(),
         (Body::Uses { fingerprint, .. }, Some(uses)) => {
-            Body::Uses { uses: uses.clone(), fingerprint: fingerprint.clone(), params: record.params.clone() }
+            Body::Uses { uses: uses.clone(), fingerprint: fingerprint.clone(), params: record.params.value() }
         }
-        (Body::Run { .. }, None) => serde_json::from_value(record.params.clone()).ok()?,
+        (Body::Run { .. }, None) => serde_json::from_str(record.params.text()).ok()?,
         _ => return None,
     };
-    let mut inputs = BTreeMap::new();
+    let mut inputs = NameMap::new();
     for (name, digests) in &record.inputs {
         let labels = like.inputs.get(name).filter(|items| items.len() == digests.len());
         let items = digests.iter().enumerate().map(|(i, digest)| Input {

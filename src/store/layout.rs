@@ -119,10 +119,15 @@ pub(super) fn format_of(bytes: &[u8]) -> Option<u32> {
 /// Writes a file under a temporary name in a folder of the same file system, waits for the disk if it is to outlast a power cut, and
 /// renames it.
 pub(super) fn write_atomically(folder: &Path, path: &Path, bytes: &[u8], lasting: bool) -> Result<()> {
+    write_parts_atomically(folder, path, &[bytes], lasting)
+}
+
+/// The same for bytes that lie in several places.
+pub(super) fn write_parts_atomically(folder: &Path, path: &Path, parts: &[&[u8]], lasting: bool) -> Result<()> {
     let write = || {
         let mut file =
             tempfile::Builder::new().prefix(names::UNFINISHED).permissions(permissions()).tempfile_in(folder)?;
-        io::Write::write_all(&mut file, bytes)?;
+        parts.iter().try_for_each(|part| io::Write::write_all(&mut file, part))?;
         if lasting {
             file.as_file().sync_data()?;
         }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use crate::hash::{ActionKey, Digest, write_value};
+use crate::hash::{ActionKey, Digest};
 use crate::journal::wire::{Reader, put_count, put_text};
+use crate::json_text::JsonText;
 use crate::kind::Role;
+use crate::name_map::NameMap;
 use crate::record::{Outcome, OutputRecord, Resumed, StageRecord};
 
 /// The bytes of a page.
@@ -103,7 +103,7 @@ impl<'a> Entry<'a> {
             uses: self.uses.map(str::to_owned),
             needs: items(self.needs, Reader::text).collect(),
             key: self.key,
-            params: serde_json::from_str(self.params).ok()?,
+            params: JsonText::of_text(self.params)?,
             inputs: inputs.collect(),
             outputs: outputs.collect(),
             metrics: items(self.metrics, metric).map(|(name, value)| (name.to_owned(), value)).collect(),
@@ -160,9 +160,7 @@ fn put(out: &mut Vec<u8>, stage: &StageRecord) {
     put_count(out, stage.needs.len());
     stage.needs.iter().for_each(|name| put_text(out, name));
     put_option(out, stage.key.as_ref(), |out, key| out.extend_from_slice(&key.0));
-    let mut params = String::new();
-    write_value(&mut params, &stage.params);
-    put_text(out, &params);
+    put_text(out, stage.params.text());
     put_count(out, stage.inputs.len());
     for (name, digests) in &stage.inputs {
         put_text(out, name);
@@ -219,9 +217,9 @@ pub(super) fn nothing_known() -> StageRecord {
         reasons: vec![],
         causes: vec![],
         key: None,
-        params: Value::Null,
-        inputs: BTreeMap::new(),
-        outputs: BTreeMap::new(),
+        params: JsonText::default(),
+        inputs: NameMap::new(),
+        outputs: NameMap::new(),
         metrics: BTreeMap::new(),
         warnings: vec![],
         ready: None,

@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::page::{self, nothing_known};
@@ -21,7 +22,7 @@ use crate::record::{MadeBy, Outcome, RunRecord, StageRecord};
 pub(crate) const PAGE: usize = 64;
 
 /// What a record of many stages has in place of `stages`.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Pages {
     /// The blobs, in the order of the stages.
     pub(super) pages: Vec<Digest>,
@@ -97,35 +98,47 @@ impl PerRunFields {
 
 impl Store {
     /// A record as JSON on a line. The stages of one with many are stored as pages, which are returned.
-    pub(super) fn record_line(&self, record: &RunRecord) -> Result<(String, Vec<Digest>)> {
+    pub(super) fn record_line(&self, record: &RunRecord) -> Result<(Vec<u8>, Vec<Digest>)> {
         let failed = |source| StoreError::Encode { path: self.root().join("runs"), source };
         if record.stages.len() <= PAGE {
-            return Ok((serde_json::to_string(record).map_err(failed)?, vec![]));
+            return Ok((serde_json::to_vec(record).map_err(failed)?, vec![]));
         }
         let digests: Result<Vec<Digest>> =
             record.stages.par_chunks(PAGE).map(|stages| self.keep_page(&page::encode(stages))).collect();
+        let digests = digests?;
         let usual = record.stages.iter().find(|stage| stage.outcome == Outcome::UpToDate).unwrap_or(&record.stages[0]);
-        let usual = PerRunFields::of(usual);
-        let others = record.stages.iter().enumerate().filter(|(_, stage)| !usual.holds(stage));
-        let unusual = others.map(|(position, stage)| (position, PerRunFields::of(stage))).collect();
-        let pages = Pages { pages: digests?, usual, unusual };
-        Ok((self.paged_line(record, &pages)?, pages.pages))
+        let line = self.paged_line(record, &digests, &PerRunFields::of(usual), || record.stages.iter().enumerate())?;
+        Ok((line, digests))
     }
 
-    /// The fields of a run record; only where the stages are is another matter.
-    fn paged_line(&self, record: &RunRecord, pages: &Pages) -> Result<String> {
+    /// The fields of a run record, with [`Pages`] in place of the stages. What is otherwise in those that are given is written one by
+    /// one: there may be a hundred thousand.
+    fn paged_line<'r, S: Iterator<Item = (usize, &'r StageRecord)>>(
+        &self,
+        record: &RunRecord,
+        pages: &[Digest],
+        usual: &PerRunFields,
+        stages: impl Fn() -> S,
+    ) -> Result<Vec<u8>> {
         let head = RunRecord { params: record.params.clone(), ..head_of(record) };
-        let object = || -> serde_json::Result<String> {
-            let (Value::Object(mut object), Value::Object(pages)) =
-                (serde_json::to_value(&head)?, serde_json::to_value(pages)?)
-            else {
-                unreachable!("structs are objects");
+        let line = || -> serde_json::Result<Vec<u8>> {
+            let Value::Object(mut head) = serde_json::to_value(&head)? else { unreachable!("a struct is an object") };
+            head.remove("stages");
+            let mut line = Vec::new();
+            let mut writer = serde_json::Serializer::new(&mut line);
+            let mut map = writer.serialize_map(None)?;
+            head.iter().try_for_each(|(name, value)| map.serialize_entry(name, value))?;
+            map.serialize_entry("pages", pages)?;
+            map.serialize_entry("usual", usual)?;
+            let unusual = || {
+                let others = stages().filter(|(_, stage)| !usual.holds(stage));
+                others.map(|(position, stage)| (position, PerRunFields::of(stage)))
             };
-            object.remove("stages");
-            object.extend(pages);
-            serde_json::to_string(&object)
+            map.serialize_entry("unusual", &OneByOne(unusual))?;
+            map.end()?;
+            Ok(line)
         };
-        object().map_err(|source| StoreError::Encode { path: self.root().join("runs"), source })
+        line().map_err(|source| StoreError::Encode { path: self.root().join("runs"), source })
     }
 
     /// Reads those of some pages, by number, that stages at these positions are in.
@@ -178,18 +191,16 @@ impl Store {
         mut record: RunRecord,
         positions: &[usize],
         count: usize,
-        pages: Vec<Digest>,
+        pages: &[Digest],
     ) -> Result<RunRecord> {
         let usual = usual();
-        let others = positions.iter().zip(&record.stages).filter(|(_, stage)| !usual.holds(stage));
-        let unusual = others.map(|(position, stage)| (*position, PerRunFields::of(stage))).collect();
+        let line = self.paged_line(&record, pages, &usual, || positions.iter().copied().zip(&record.stages))?;
         let mut blank = nothing_known();
-        usual.clone().apply(&mut blank);
+        usual.apply(&mut blank);
         let looked_at = std::mem::replace(&mut record.stages, vec![blank; count]);
         for (position, stage) in positions.iter().zip(looked_at) {
             record.stages[*position] = stage;
         }
-        let line = self.paged_line(&record, &Pages { pages, usual, unusual })?;
         self.write_record(&record, &line)?;
         Ok(record)
     }
@@ -248,6 +259,15 @@ impl Store {
             }
         }
         Ok(record)
+    }
+}
+
+/// Entries of a map that are made as they are written.
+struct OneByOne<F>(F);
+
+impl<K: Serialize, V: Serialize, I: Iterator<Item = (K, V)>, F: Fn() -> I> Serialize for OneByOne<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_map((self.0)())
     }
 }
 

@@ -11,6 +11,7 @@ use super::project::Places;
 use super::run::read_line;
 use super::{Result, RunLookupError, RunSummary, Store, StoreError, page};
 use crate::hash::{ActionKey, Artifact, Digest};
+use crate::name_map::NameMap;
 use crate::record::RunId;
 
 /// All run records in short. A stage that was the same in a thousand runs is held once.
@@ -76,8 +77,8 @@ struct Stage {
     name: String,
     key: Option<ActionKey>,
     #[serde(default)]
-    inputs: BTreeMap<String, Vec<Digest>>,
-    outputs: BTreeMap<String, Output>,
+    inputs: NameMap<Vec<Digest>>,
+    outputs: NameMap<Output>,
     log: Option<PathBuf>,
 }
 

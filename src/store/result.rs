@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::hash::{ActionKey, Artifact, Digest};
 use crate::journal::wire::{Reader, put_count, put_text};
+use crate::name_map::NameMap;
 use crate::record::Resumed;
 
 /// What an execution gave.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActionResult {
     /// Output name -> what was written.
-    pub outputs: BTreeMap<String, Artifact>,
+    pub outputs: NameMap<Artifact>,
     /// The numbers of its outputs with role `metrics`, nested keys joined by dots.
     pub metrics: BTreeMap<String, f64>,
     /// Whether there are outputs of which the numbers could not be read.
@@ -76,9 +77,9 @@ fn family() -> &'static str {
 
 impl ActionResult {
     /// A result that was made on this machine and ends now, without numbers.
-    pub fn of(outputs: BTreeMap<String, Artifact>) -> Self {
+    pub fn of(outputs: impl IntoIterator<Item = (String, Artifact)>) -> Self {
         Self {
-            outputs,
+            outputs: outputs.into_iter().collect(),
             metrics: BTreeMap::new(),
             unread: false,
             warnings: vec![],
@@ -202,8 +203,9 @@ pub(super) fn fields(from: &mut Reader<'_>) -> Option<(u8, ActionResult)> {
     let created = Timestamp::new(from.i64()?, i32::from_le_bytes(from.array()?)).ok()?;
     let seconds = from.f64()?;
     let host = from.text()?;
-    let mut outputs = BTreeMap::new();
-    for _ in 0..from.count()? {
+    let count = from.count()?;
+    let mut outputs = NameMap::with_capacity(count.min(16));
+    for _ in 0..count {
         let name = from.text()?;
         let digest = Digest(from.array()?);
         let flags = from.byte()?;
@@ -291,7 +293,7 @@ pub(super) mod tests {
             .prop_map(
                 |(outputs, metrics, unread, complaints, seconds, (resumed, named), adopted, created, (host, maker))| {
                     ActionResult {
-                        outputs,
+                        outputs: outputs.into_iter().collect(),
                         metrics,
                         unread,
                         warnings: vec![],

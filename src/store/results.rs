@@ -1,6 +1,6 @@
 //! Action results: one journal for all of them, read once, and followed as other processes append to it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -12,6 +12,7 @@ use super::{ActionResult, Published, Result, Store, StoreError};
 use crate::action::{self, Manifest};
 use crate::hash::{ActionKey, Artifact, Digest, QuickMap, Stamp};
 use crate::journal::{Entry, Journal, Span};
+use crate::name_map::NameMap;
 
 /// Results that took longer, in seconds, are on the disk before they are published: waiting for a disk is then no loss,
 /// and losing them to a power cut would be. Shorter ones are checked after one.
@@ -180,7 +181,7 @@ impl Store {
     }
 
     /// The outputs of a result that is known, whether or not it is believed.
-    pub(super) fn outputs_of(&self, key: &ActionKey) -> BTreeMap<String, Artifact> {
+    pub(super) fn outputs_of(&self, key: &ActionKey) -> NameMap<Artifact> {
         self.results().index.get(key).map(|(_, result)| result.outputs).unwrap_or_default()
     }
 
@@ -317,6 +318,8 @@ static BOOT: LazyLock<u64> = LazyLock::new(|| {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+
     use jiff::Timestamp;
 
     fn store() -> (tempfile::TempDir, Store) {

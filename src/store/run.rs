@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::layout::write_atomically;
+use super::layout::write_parts_atomically;
 use super::pages::PAGE;
 use super::project::Places;
 use super::results::LASTING;
@@ -89,16 +89,16 @@ impl Store {
         Ok(pages)
     }
 
-    pub(super) fn write_record(&self, record: &RunRecord, line: &str) -> Result<PathBuf> {
+    pub(super) fn write_record(&self, record: &RunRecord, line: &[u8]) -> Result<PathBuf> {
         let folder = self.folder("runs")?;
-        let encode = || {
+        let first = || {
             let summary = serde_json::to_value(RunSummary::of(record))?;
             let first = FirstLine {
                 summary_blake3: blake3_of(&summary),
-                record_blake3: blake3::hash(line.as_bytes()).to_string(),
+                record_blake3: blake3::hash(line).to_string(),
                 summary,
             };
-            Ok(format!("{}\n{line}\n", serde_json::to_string(&first)?))
+            serde_json::to_string(&first)
         };
         // Newest first has to stay true when the clock is set back.
         let latest = self.run_files()?.first().map(|(stamp, _)| stamp.clone());
@@ -107,9 +107,10 @@ impl Store {
             stamp = successor(&latest);
         }
         let path = folder.join(format!("{stamp}-{}.json", file_name(&record.id)));
-        let text = encode().map_err(|source| StoreError::Encode { path: path.clone(), source })?;
+        let first = first().map_err(|source| StoreError::Encode { path: path.clone(), source })?;
         // As with results: a run that took less is not worth waiting for.
-        write_atomically(&folder, &path, text.as_bytes(), record.seconds >= LASTING)?;
+        let lasting = record.seconds >= LASTING;
+        write_parts_atomically(&folder, &path, &[first.as_bytes(), b"\n", line, b"\n"], lasting)?;
         self.share(&path);
         Ok(path)
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use kiln::events::{self, Progress, RunEvent, RunStarted};
 use kiln::hash::{ActionKey, Digest};
 use kiln::kind::Role;
+use kiln::name_map::NameMap;
 use kiln::record::{Host, Outcome, OutputRecord, Resumed, RunRecord, RunStatus, StageRecord};
 use serde_json::{Value, json};
 
@@ -86,9 +87,9 @@ pub fn stage(name: &str) -> Builder {
         reasons: vec![],
         causes: vec![],
         key: Some(ActionKey([7; 32])),
-        params: json!({}),
-        inputs: BTreeMap::new(),
-        outputs: BTreeMap::new(),
+        params: json!({}).into(),
+        inputs: NameMap::new(),
+        outputs: NameMap::new(),
         metrics: BTreeMap::new(),
         warnings: vec![],
         needs: vec![],
@@ -149,7 +150,7 @@ impl Builder {
     }
 
     pub fn params(mut self, params: Value) -> Self {
-        self.0.params = params;
+        self.0.params = params.into();
         self
     }
 

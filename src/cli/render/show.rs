@@ -223,7 +223,7 @@ pub(crate) fn origin(origin: &Origin<'_>, all: bool, look: &Look) -> String {
     let shown = Shown {
         name: stage.name.clone(),
         uses: stage.uses.clone(),
-        params: stage.params.clone(),
+        params: stage.params.value(),
         shell: None,
         inputs: vec![],
         outputs: vec![],

@@ -13,6 +13,7 @@ use crate::engine::executor::failure::Failed;
 use crate::failure::Failure;
 use crate::hash::{ActionKey, Allowance, Artifact, Digest, Memo};
 use crate::kind::{Arity, Role};
+use crate::name_map::NameMap;
 use crate::pipeline::{Body, From, Input, Pipeline, Source, Stage, StageId};
 use crate::remote::Remote;
 use crate::store::{ActionResult, Ownership, Store, StoreError};
@@ -124,7 +125,7 @@ impl Deciding<'_> {
     ) -> Result<(Manifest, Documents), Failed> {
         let stage = &self.pipeline.stages[id.0];
         let mut documents = BTreeMap::new();
-        let mut inputs = BTreeMap::new();
+        let mut inputs = NameMap::with_capacity(stage.inputs.len());
         for (name, items) in &stage.inputs {
             let mut digests = Vec::with_capacity(items.len());
             for (position, item) in items.iter().enumerate() {
@@ -380,7 +381,7 @@ pub(crate) fn input_path<'p>(pipeline: &'p Pipeline, item: &'p Input) -> &'p Pat
     }
 }
 
-fn manifest(stage: &Stage, inputs: BTreeMap<String, Vec<action::Input>>) -> Manifest {
+fn manifest(stage: &Stage, inputs: NameMap<Vec<action::Input>>) -> Manifest {
     let mut manifest = match &stage.body {
         Body::Run(command) => {
             let shell = stage.language().map(str::to_owned);

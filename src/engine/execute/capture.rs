@@ -19,6 +19,7 @@ use crate::engine::decide::metrics::Numbers;
 use crate::engine::executor::failure::{Failed, NoResult};
 use crate::failure::{Failure, MissingOutput};
 use crate::hash::{Artifact, ContentError};
+use crate::name_map::NameMap;
 use crate::pipeline::Body;
 use crate::record::Resumed;
 use crate::show;
@@ -43,7 +44,7 @@ impl Execution<'_> {
         took: Duration,
         resumed: Option<Resumed>,
     ) -> Result<ActionResult, NoResult> {
-        let (mut outputs, mut missing, mut faults) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let (mut outputs, mut missing, mut faults) = (NameMap::new(), Vec::new(), Vec::new());
         for (name, path) in &left.outputs {
             match self.take(path) {
                 Ok(Some(artifact)) => drop(outputs.insert(name.clone(), artifact)),
@@ -125,7 +126,7 @@ impl Execution<'_> {
     }
 
     /// Keeps what a stage left that ended well and gives no result, and says where.
-    pub(crate) fn salvage(&self, folder: &Path, outputs: &BTreeMap<String, Artifact>) -> Option<String> {
+    pub(crate) fn salvage(&self, folder: &Path, outputs: &NameMap<Artifact>) -> Option<String> {
         if !self.keeps {
             return None;
         }
@@ -155,7 +156,7 @@ impl Execution<'_> {
     }
 
     /// Holds outputs against the digests that a kind pins.
-    fn is_as_pinned(&self, outputs: &BTreeMap<String, Artifact>) -> Result<(), NoResult> {
+    fn is_as_pinned(&self, outputs: &NameMap<Artifact>) -> Result<(), NoResult> {
         let Body::Uses { kind, params } = &self.stage.body else { return Ok(()) };
         for (name, pinned) in kind.fixed(params).unwrap_or_default() {
             let found = outputs.get(&name).map(|a: &Artifact| a.digest);

@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::hash::{Artifact, Memo};
 use crate::interrupt::Interrupt;
 use crate::kind::Event;
+use crate::name_map::NameMap;
 use crate::pipeline::{Body, Pipeline, Stage};
 use crate::store::{ActionResult, Store};
 
@@ -106,7 +107,7 @@ impl Execution<'_> {
     /// A failure of a stage that ended well, and where what it wrote is kept.
     pub(crate) fn salvaged(&self, why: NoResult, folder: &Path) -> NoResult {
         why.map(|mut failed| {
-            failed.beside.extend(self.salvage(folder, &BTreeMap::new()));
+            failed.beside.extend(self.salvage(folder, &NameMap::new()));
             failed
         })
     }

@@ -10,6 +10,7 @@ use crate::engine::decide::metrics::Numbers;
 use crate::engine::decide::sources::Sources;
 use crate::hash::Artifact;
 use crate::kind::Role;
+use crate::name_map::NameMap;
 use crate::pipeline::{Command, From, Pipeline, StageId};
 use crate::store::{ActionResult, Store, StoreError};
 
@@ -37,12 +38,12 @@ pub fn adopt(
     pipeline: &Pipeline,
     store: &Store,
     tool: &str,
-    made: &dyn Fn(StageId) -> Option<BTreeMap<String, Artifact>>,
+    made: &dyn Fn(StageId) -> Option<NameMap<Artifact>>,
 ) -> Result<Vec<(StageId, Adoption)>, StoreError> {
     let all: Vec<StageId> = (0..pipeline.stages.len()).map(StageId).collect();
     let sources = Sources::scan(pipeline, &all, &BTreeSet::new(), store.memo());
     let deciding = Deciding { pipeline, store, memo: store.memo(), sources: &sources, ownership: None, remote: None };
-    let mut known: BTreeMap<StageId, BTreeMap<String, Artifact>> = BTreeMap::new();
+    let mut known: BTreeMap<StageId, NameMap<Artifact>> = BTreeMap::new();
     let mut adopted = Vec::with_capacity(all.len());
     for id in all {
         let stage = &pipeline.stages[id.0];

@@ -8,6 +8,7 @@ use crate::engine::decide::sources::Sources;
 use crate::engine::decide::tiers::Nothing;
 use crate::engine::record::history::History;
 use crate::hash::{Allowance, Artifact};
+use crate::name_map::NameMap;
 use crate::pipeline::{From, Pipeline, Stage, StageId};
 use crate::reason::Reason;
 use crate::remote::Remote;
@@ -135,7 +136,7 @@ pub(crate) fn walk(
     force: &BTreeSet<StageId>,
     visit: &mut dyn FnMut(StageId, Found),
 ) {
-    let mut known: BTreeMap<StageId, BTreeMap<String, Artifact>> = BTreeMap::new();
+    let mut known: BTreeMap<StageId, NameMap<Artifact>> = BTreeMap::new();
     for level in levels(deciding.pipeline, order) {
         let open = |id: StageId| -> BTreeSet<StageId> {
             producers(&deciding.pipeline.stages[id.0]).filter(|p| !known.contains_key(p)).collect()

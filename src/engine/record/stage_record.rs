@@ -6,6 +6,8 @@ use petgraph::Direction;
 
 use crate::engine::decide::decision::Decision;
 use crate::engine::executor::failure::Failed;
+use crate::json_text::JsonText;
+use crate::name_map::NameMap;
 use crate::pipeline::{Body, Command, Pipeline, Stage, StageId};
 use crate::reason::Reason;
 use crate::record::{MadeBy, Outcome, OutputRecord, StageRecord};
@@ -24,7 +26,7 @@ fn producers(pipeline: &Pipeline, id: StageId) -> Vec<String> {
 pub(crate) fn record(pipeline: &Pipeline, id: StageId) -> StageRecord {
     let stage = &pipeline.stages[id.0];
     let (uses, params) = match &stage.body {
-        Body::Uses { kind, params } => (Some(kind.name().to_owned()), params.clone()),
+        Body::Uses { kind, params } => (Some(kind.name().to_owned()), params.into()),
         Body::Run(command) => (None, command_params(stage, command)),
     };
     StageRecord {
@@ -40,8 +42,8 @@ pub(crate) fn record(pipeline: &Pipeline, id: StageId) -> StageRecord {
         causes: vec![],
         key: None,
         params,
-        inputs: BTreeMap::new(),
-        outputs: BTreeMap::new(),
+        inputs: NameMap::new(),
+        outputs: NameMap::new(),
         metrics: BTreeMap::new(),
         warnings: vec![],
         seconds: 0.0,
@@ -55,7 +57,7 @@ pub(crate) fn record(pipeline: &Pipeline, id: StageId) -> StageRecord {
 }
 
 /// What a record says of a command: what is in its key, and which variables pass.
-fn command_params(stage: &Stage, command: &Command) -> serde_json::Value {
+fn command_params(stage: &Stage, command: &Command) -> JsonText {
     let mut params = serde_json::json!({ "run": command, "env": stage.env });
     if let Some(shell) = stage.language() {
         params["shell"] = shell.into();
@@ -66,7 +68,7 @@ fn command_params(stage: &Stage, command: &Command) -> serde_json::Value {
     if !stage.pass.is_empty() {
         params["pass"] = stage.pass.clone().into();
     }
-    params
+    params.into()
 }
 
 /// Fills in what a result says of a stage.

@@ -55,6 +55,7 @@ use crate::events::{Progress, RunEvent};
 use crate::hash::{Allowance, Artifact};
 use crate::interrupt::Interrupt;
 use crate::kind::Event;
+use crate::name_map::NameMap;
 use crate::pipeline::{From, Pipeline, StageId};
 use crate::reason::Reason;
 use crate::record::{RunId, StageRecord};
@@ -71,7 +72,7 @@ pub(crate) struct RunContext<'a> {
 }
 
 /// The outputs of a stage, by name.
-pub(crate) type Outputs = BTreeMap<String, Artifact>;
+pub(crate) type Outputs = NameMap<Artifact>;
 
 /// Of so many stages it is told beforehand that they will fail.
 const TOLD: usize = 3;

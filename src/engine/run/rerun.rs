@@ -17,6 +17,7 @@ use crate::events::RunEvent;
 use crate::hash::{Artifact, Digest};
 use crate::interrupt::Interrupt;
 use crate::kind::{Catalog, Role};
+use crate::name_map::NameMap;
 use crate::pipeline::{Body, Identity, Part, Pipeline, Stage, StageId};
 use crate::record::{RunRecord, RunStatus};
 use crate::store::{PAGE, Project, Store, StoreError};
@@ -135,7 +136,7 @@ pub fn rerun(
     let write = || {
         // Only the next run's time is lost.
         store.memo().save().unwrap_or_else(|error| tracing::warn!("cannot save the hash memo: {error}"));
-        store.write_partial_run(record.clone(), &positions, footprint.stages, pages.clone())
+        store.write_partial_run(record.clone(), &positions, footprint.stages, &pages)
     };
     let (written, ()) = rayon::join(write, keep);
     let record = written?;
@@ -161,13 +162,13 @@ fn idle(
     reporter.tell(&began.event(pipeline, options, footprint.stages));
     reporter.tell(&RunEvent::UpToDate { count: footprint.stages });
     let record = began.record(pipeline, options, interrupt, vec![], reporter);
-    let record = store.write_partial_run(record, &[], footprint.stages, footprint.pages.clone())?;
+    let record = store.write_partial_run(record, &[], footprint.stages, &footprint.pages)?;
     reporter.run_finished(&record);
     Ok(record)
 }
 
 /// The outputs of the stages at the edge of a part, of which the store's memo learns what is known of the files that those in it take.
-fn edge(part: &Part, footprint: &Footprint<'_>, store: &Store) -> BTreeMap<StageId, BTreeMap<String, Artifact>> {
+fn edge(part: &Part, footprint: &Footprint<'_>, store: &Store) -> BTreeMap<StageId, NameMap<Artifact>> {
     let known = footprint.files_of(&part.positions);
     let much = known.values().map(|(stamp, _)| stamp.size).sum::<u64>() > MUCH;
     if much || footprint.has_unknown(&part.positions) {

@@ -21,6 +21,7 @@ use super::params;
 use super::plan::{MARKS, Planned};
 use crate::engine;
 use crate::hash::Artifact;
+use crate::name_map::NameMap;
 use crate::pipeline::{Pipeline, StageId};
 use crate::store::{Store, StoreError};
 
@@ -282,7 +283,7 @@ pub(super) fn take_in(
     pipeline: &Pipeline,
     candidates: &[Candidate],
     trust: bool,
-) -> Result<BTreeMap<StageId, BTreeMap<String, Artifact>>, StoreError> {
+) -> Result<BTreeMap<StageId, NameMap<Artifact>>, StoreError> {
     let mut places: BTreeMap<&str, (StageId, &str)> = BTreeMap::new();
     for (id, stage) in pipeline.stages.iter().enumerate() {
         for (port, output) in &stage.outputs {
@@ -310,7 +311,7 @@ pub(super) fn take_in(
             Ok((*id, (*port).to_owned(), artifact))
         })
         .collect();
-    let mut all: BTreeMap<StageId, BTreeMap<String, Artifact>> = BTreeMap::new();
+    let mut all: BTreeMap<StageId, NameMap<Artifact>> = BTreeMap::new();
     for (id, port, artifact) in taken? {
         all.entry(id).or_default().insert(port, artifact);
     }

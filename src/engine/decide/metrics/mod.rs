@@ -12,6 +12,7 @@ use std::path::Path;
 use crate::diagnostic::with_causes;
 use crate::hash::Artifact;
 use crate::kind::Role;
+use crate::name_map::NameMap;
 use crate::pipeline::{Body, Output, Stage};
 use crate::series::Series;
 use crate::show::names::escaped;
@@ -37,7 +38,7 @@ pub(crate) struct Numbers {
 
 impl Numbers {
     /// Reads the outputs of a stage that have numbers.
-    pub(crate) fn of(stage: &Stage, outputs: &BTreeMap<String, Artifact>, store: &Store) -> Self {
+    pub(crate) fn of(stage: &Stage, outputs: &NameMap<Artifact>, store: &Store) -> Self {
         let mut numbers = Self::default();
         let several = stage.outputs.values().filter(|output| output.role == Role::Metrics).count() > 1;
         for (name, output) in &stage.outputs {
