@@ -148,16 +148,20 @@ impl Repository {
         let mut differ = BTreeSet::new();
         self.git.workdir()?;
         let status = self.git.status(gix::progress::Discard).ok()?;
-        let items = status
+        let status = status
             .untracked_files(UntrackedFiles::None)
             .index_worktree_rewrites(None)
             .tree_index_track_renames(gix::status::tree_index::TrackRenames::Disabled)
             .index_worktree_submodules(Submodule::AsConfigured { check_dirty: true })
-            .should_interrupt_owned(stop)
-            .into_iter(None)
-            .ok()?;
-        for item in items {
-            differ.insert(item.ok()?.location().to_owned());
+            .should_interrupt_owned(stop);
+        if self.is_nothing_staged() {
+            for item in status.into_index_worktree_iter(Vec::new()).ok()? {
+                differ.insert(item.ok()?.rela_path().to_owned());
+            }
+        } else {
+            for item in status.into_iter(None).ok()? {
+                differ.insert(item.ok()?.location().to_owned());
+            }
         }
         if let Some(path) = self.path_of(file)
             && !self.is_tracked(&path)
@@ -165,6 +169,12 @@ impl Repository {
             differ.insert(path.into());
         }
         Some(differ)
+    }
+
+    /// Whether the index says itself that it is what the commit is, which saves comparing them file by file.
+    fn is_nothing_staged(&self) -> bool {
+        let (Ok(tree), Ok(index)) = (self.git.head_tree_id_or_empty(), self.git.index_or_empty()) else { return false };
+        index.tree().is_some_and(|known| known.num_entries.is_some() && known.id == tree.detach())
     }
 
     fn is_tracked(&self, path: &str) -> bool {

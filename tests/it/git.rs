@@ -90,6 +90,30 @@ fn a_record_says_commit_branch_and_difference() {
 }
 
 #[test]
+fn what_only_the_index_has_is_a_difference() {
+    let project = project(PIPELINE);
+    let first = commit(project.root(), "Begin");
+    project.write("words.txt", "one two three\n");
+    let second = commit(project.root(), "More");
+    assert_eq!(said(&project.run(&[]))["dirty"], false);
+    // The files are what the index says, and it is not what the commit says.
+    git(project.root(), &["reset", "-q", "--soft", &first]);
+    let staged = said(&project.run(&[]));
+    assert_eq!((&staged["commit"], &staged["dirty"]), (&Value::from(first), &Value::from(true)), "{staged}");
+    git(project.root(), &["reset", "-q", "--soft", &second]);
+    assert_eq!(said(&project.run(&[]))["dirty"], false);
+    // Announced, and nothing of it in the index yet.
+    project.write("notes.txt", "of no stage\n");
+    git(project.root(), &["add", "--intent-to-add", "notes.txt"]);
+    assert_eq!(said(&project.run(&[]))["dirty"], true);
+    // An index that does not say of what tree it is.
+    git(project.root(), &["rm", "-q", "--cached", "notes.txt"]);
+    git(project.root(), &["read-tree", "--empty"]);
+    git(project.root(), &["add", "-A", ":!notes.txt"]);
+    assert_eq!(said(&project.run(&[]))["dirty"], false);
+}
+
+#[test]
 fn nothing_of_git_decides_a_key() {
     let project = project(PIPELINE);
     commit(project.root(), "Begin");
