@@ -18,6 +18,7 @@ pub mod events;
 mod failure;
 mod git;
 pub mod hash;
+mod heap;
 mod import;
 mod interrupt;
 mod journal;

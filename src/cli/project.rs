@@ -46,9 +46,13 @@ pub(crate) fn open(
         Some(opened) => opened?,
         None => open()?,
     };
-    if !known && access == Access::Write {
-        identity.keep(&pipeline);
+    if known || access == Access::Look {
+        return Ok((pipeline, store));
     }
+    let pipeline = match identity.keep(pipeline, &catalog()) {
+        Some(pipeline) => pipeline,
+        None => pipeline::load_kept(identity, &catalog(), &overrides).map_err(Stop::Mistakes)?.0,
+    };
     Ok((pipeline, store))
 }
 

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;
 use crate::hash::{Digest, Stamp};
+use crate::heap;
 use crate::journal::wire::{Reader, put_count, put_text};
 use crate::kind::Catalog;
 use crate::store;
@@ -41,6 +42,9 @@ const DIGITS: usize = 32;
 
 /// How the name of a file begins that is not finished.
 const UNFINISHED: &str = ".new-";
+
+/// A pipeline of so many stages is large.
+const LARGE: usize = 10_000;
 
 /// So many files are kept; those not written for longest go.
 const MOST: usize = 32;
@@ -155,9 +159,22 @@ impl Identity {
         wire::decode(&bytes[HEAD..], self.root.clone(), &self.file, self.profile.clone(), catalog)
     }
 
-    /// Keeps the pipeline. What goes wrong costs the next command time and nothing else.
-    pub fn keep(&self, pipeline: &Pipeline) {
-        let Some(bytes) = wire::encode(pipeline) else { return };
+    /// Keeps a pipeline that was read as YAML, and returns it. What goes wrong costs the next command time and nothing else.
+    ///
+    /// A large one is returned as the next command will have it: `None` if that cannot be read, and the file has to be. What was made of
+    /// the YAML lies between what is no longer used, which would take memory for as long as the run goes on.
+    pub fn keep(&self, pipeline: Pipeline, catalog: &Catalog) -> Option<Pipeline> {
+        let Some(bytes) = wire::encode(&pipeline) else { return Some(pipeline) };
+        self.write_all(&pipeline, &bytes);
+        if pipeline.stages.len() < LARGE {
+            return Some(pipeline);
+        }
+        drop(pipeline);
+        heap::give_back();
+        wire::decode(&bytes, self.root.clone(), &self.file, self.profile.clone(), catalog)
+    }
+
+    fn write_all(&self, pipeline: &Pipeline, bytes: &[u8]) {
         let write = || {
             if !pipeline.param_files.is_empty() {
                 let names: Vec<_> = pipeline.param_files.iter().filter_map(|(file, _)| file.to_str()).collect();
@@ -166,7 +183,7 @@ impl Identity {
                 names.into_iter().for_each(|name| put_text(&mut list, name));
                 self.write(&self.place.with_extension(PARAMS), &self.base, &list)?;
             }
-            self.write(&self.place, &self.key_with(&pipeline.param_files), &bytes)?;
+            self.write(&self.place, &self.key_with(&pipeline.param_files), bytes)?;
             self.make_room()
         };
         if let Err(error) = write() {
