@@ -63,7 +63,7 @@ fn action(n: usize) -> (ActionKey, Manifest) {
 /// A result with one output.
 fn result(artifact: Artifact) -> ActionResult {
     ActionResult {
-        outputs: BTreeMap::from([("out".to_owned(), artifact)]),
+        outputs: [("out".to_owned(), artifact)].into(),
         metrics: BTreeMap::from([("accuracy".to_owned(), 0.9)]),
         unread: false,
         warnings: vec![],
