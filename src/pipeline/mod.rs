@@ -69,4 +69,4 @@ pub use stage::{
     StageName, coordinates,
 };
 pub use steps::{Best, Keep, Steps};
-pub use view::View;
+pub use view::{View, read_written};

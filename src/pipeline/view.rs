@@ -222,3 +222,80 @@ fn plain(mistakes: &Mistakes<'_>, place: Place) -> Option<String> {
         && raw.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.' | '_'));
     (simple && !raw.starts_with("---") && raw != "-").then(|| raw.to_owned())
 }
+
+/// What [`write`] wrote, where a scalar that stands there plain is the text that it was written with, unless JSON has just that.
+pub fn read_written(text: &str) -> Option<serde_json::Value> {
+    let mut rest = text.trim_end();
+    let value = read_value(&mut rest, 0)?;
+    rest.is_empty().then_some(value)
+}
+
+/// So deep may values nest.
+const DEEPEST: usize = 100;
+
+fn read_value(rest: &mut &str, depth: usize) -> Option<serde_json::Value> {
+    use serde_json::Value;
+    let closed = |rest: &mut &str, end: char| rest.strip_prefix(end).map(|after| *rest = after).is_some();
+    let more = |rest: &mut &str| rest.strip_prefix(", ").map(|after| *rest = after).is_some();
+    if depth > DEEPEST {
+        return None;
+    }
+    if let Some(after) = rest.strip_prefix('{') {
+        *rest = after;
+        let mut map = serde_json::Map::new();
+        while !closed(rest, '}') {
+            if !map.is_empty() && !more(rest) {
+                return None;
+            }
+            let key = match read_value(rest, depth + 1)? {
+                Value::String(key) => key,
+                other => other.to_string(),
+            };
+            *rest = rest.strip_prefix(": ")?;
+            map.insert(key, read_value(rest, depth + 1)?);
+        }
+        return Some(Value::Object(map));
+    }
+    if let Some(after) = rest.strip_prefix('[') {
+        *rest = after;
+        let mut items = Vec::new();
+        while !closed(rest, ']') {
+            if !items.is_empty() && !more(rest) {
+                return None;
+            }
+            items.push(read_value(rest, depth + 1)?);
+        }
+        return Some(Value::Array(items));
+    }
+    let end = if rest.starts_with('"') {
+        let mut escaped = false;
+        let within = rest[1..].find(|c: char| {
+            let ends = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        })?;
+        within + 2
+    } else {
+        rest.find([',', ':', '}', ']']).unwrap_or(rest.len())
+    };
+    let (raw, after) = rest.split_at_checked(end).filter(|(raw, _)| !raw.is_empty())?;
+    *rest = after;
+    let plain = || Value::String(raw.to_owned());
+    Some(serde_json::from_str::<Value>(raw).ok().filter(|value| raw.starts_with('"') || value.to_string() == raw).unwrap_or_else(plain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read_written;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let text = "{lr: 1e-3, \"a b\": [1, yes, 0.60, \"x: {\\\"}\"], empty: {}, n: {m: null, l: []}}\n";
+        let expected = json!({"lr": "1e-3", "a b": [1, "yes", "0.60", "x: {\"}"], "empty": {}, "n": {"m": null, "l": []}});
+        assert_eq!(read_written(text), Some(expected));
+        for broken in ["", "{", "{a}", "[1 2]", "{a: 1} x", "\"x"] {
+            assert_eq!(read_written(broken), None, "{broken}");
+        }
+    }
+}

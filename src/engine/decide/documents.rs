@@ -9,7 +9,7 @@ use crate::action::{Contents, Files};
 use crate::hash::Digest;
 use crate::hash::tree::Listing;
 use crate::kind::Kind;
-use crate::pipeline::{Body, From, Input, Source, Stage, View};
+use crate::pipeline::{Body, From, Input, Source, Stage, View, read_written};
 use crate::store::{Store, StoreError};
 
 /// Larger files, in bytes, are not looked into.
@@ -47,13 +47,25 @@ pub(crate) fn own(decision: &Decision, digest: &Digest) -> Option<Value> {
     serde_json::from_slice(bytes.1).ok()
 }
 
-/// The JSON file with a digest, if the store has it: a document, or an output such as metrics.
+/// The values of a file of parameters with a digest, if the stage takes them now.
+pub(crate) fn picked(stage: &Stage, digest: &Digest) -> Option<Value> {
+    let mut texts = stage.inputs.values().flatten().filter_map(|item| match item.view.as_deref() {
+        Some(View::Written(text)) => Some(text),
+        _ => None,
+    });
+    let is = |text: &&String| Digest(blake3::hash(text.as_bytes()).into()) == *digest;
+    texts.find(is).and_then(|text| read_written(text))
+}
+
+/// The JSON file with a digest, if the store has it: a document, values of a file of parameters, or an output such as metrics.
 pub(crate) fn stored(store: &Store, digest: &Digest) -> Option<Value> {
     let length = std::fs::metadata(store.blob_path(digest)).ok()?.len();
     if length > LARGEST {
         return None;
     }
-    let value: Value = serde_json::from_slice(&store.read(digest).ok()?).ok()?;
+    let bytes = store.read(digest).ok()?;
+    let value: Option<Value> = serde_json::from_slice(&bytes).ok();
+    let value = value.or_else(|| read_written(std::str::from_utf8(&bytes).ok().filter(|text| text.starts_with('{'))?))?;
     (value.is_object() || value.is_array()).then_some(value)
 }
 
@@ -72,7 +84,8 @@ pub(crate) struct Handed<'a> {
 
 impl Contents for Handed<'_> {
     fn document(&self, digest: &Digest) -> Option<Value> {
-        own(self.decision, digest).or_else(|| stored(self.deciding.store, digest))
+        let own = own(self.decision, digest).or_else(|| picked(self.stage, digest));
+        own.or_else(|| stored(self.deciding.store, digest))
     }
 
     fn files(&self, old: &Digest, new: &Digest) -> Option<Files> {

@@ -165,7 +165,10 @@ impl Now<'_> {
             }
             known
         });
-        let (id, name, position) = known.get(digest)?;
+        let Some((id, name, position)) = known.get(digest) else {
+            let mut stages = self.found.keys().map(|id| &self.deciding.pipeline.stages[id.0]);
+            return stages.find_map(|stage| documents::picked(stage, digest));
+        };
         serde_json::from_slice(decision(id)?.documents.get(&(name.clone(), *position))?).ok()
     }
 
