@@ -13,6 +13,7 @@ use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
+use super::objects::Given;
 use super::profile;
 use crate::address::{Address, Mistake, Place};
 
@@ -37,15 +38,8 @@ pub(super) struct Clients {
 /// # Errors
 /// What is wrong with the settings of this machine.
 pub(super) fn clients(address: &Address) -> Result<Clients, Mistake> {
-    static PROVIDER: Once = Once::new();
-    // One provider of cryptography for all that speaks TLS here. That there is one already is as good.
-    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-    let bad = |error: object_store::Error| {
-        Mistake::new(
-            format!("cannot use `{address}`: {}", chain(&error)),
-            "look at the settings of this remote in the environment",
-        )
-    };
+    provider();
+    let bad = |error: object_store::Error| unusable(address, &error);
     let both = |make: &dyn Fn(ClientOptions, RetryConfig) -> object_store::Result<Arc<dyn ObjectStore>>| {
         let small = make(options(QUESTION), retries(2, 4)).map_err(bad)?;
         Ok(Clients { small, large: make(options(PART), retries(3, 20)).map_err(bad)? })
@@ -55,13 +49,7 @@ pub(super) fn clients(address: &Address) -> Result<Clients, Mistake> {
             let there = folder(path)?;
             Ok(Clients { small: Arc::clone(&there), large: there })
         }
-        Place::S3(bucket) => {
-            let builder = s3(bucket)?;
-            both(&|options, retry| {
-                let builder = builder.clone().with_client_options(options).with_retry(retry);
-                Ok(Arc::new(builder.build()?))
-            })
-        }
+        Place::S3(bucket) => s3_clients(address, bucket, &Given::default()),
         Place::Gcs(bucket) => {
             google_credentials()?;
             let builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket);
@@ -80,6 +68,30 @@ pub(super) fn clients(address: &Address) -> Result<Clients, Mistake> {
             })
         }
     }
+}
+
+/// The clients for a bucket of S3's, with what another tool says of it.
+pub(super) fn s3_clients(address: &Address, bucket: &str, given: &Given) -> Result<Clients, Mistake> {
+    provider();
+    let builder = s3(bucket, given)?;
+    let make = |options, retry| -> Result<Arc<dyn ObjectStore>, Mistake> {
+        let builder = builder.clone().with_client_options(options).with_retry(retry);
+        Ok(Arc::new(builder.build().map_err(|error| unusable(address, &error))?))
+    };
+    Ok(Clients { small: make(options(QUESTION), retries(2, 4))?, large: make(options(PART), retries(3, 20))? })
+}
+
+/// One provider of cryptography for all that speaks TLS here. That there is one already is as good.
+fn provider() {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+}
+
+fn unusable(address: &Address, error: &object_store::Error) -> Mistake {
+    Mistake::new(
+        format!("cannot use `{address}`: {}", chain(error)),
+        "look at the settings of this remote in the environment",
+    )
 }
 
 fn options(timeout: Duration) -> ClientOptions {
@@ -113,22 +125,25 @@ fn folder(path: &Path) -> Result<Arc<dyn ObjectStore>, Mistake> {
     Ok(Arc::new(there))
 }
 
-fn s3(bucket: &str) -> Result<AmazonS3Builder, Mistake> {
-    let profile = profile::read();
+fn s3(bucket: &str, given: &Given) -> Result<AmazonS3Builder, Mistake> {
+    let profile = profile::read(given.profile.as_deref());
     let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
     let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]
         .into_iter()
         .find_map(|name| Some((name, set(name)?)))
         .or_else(|| Some(("endpoint_url", profile.endpoint.clone()?)));
+    let endpoint = given.endpoint.clone().map(|endpoint| ("endpointurl", endpoint)).or(endpoint);
     if let Some((from, endpoint)) = endpoint {
         builder = builder.with_endpoint(checked(&endpoint, from)?).with_allow_http(true);
     }
-    let region = set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")).or(profile.region);
+    let region = given.region.clone().or_else(|| set("AWS_REGION")).or_else(|| set("AWS_DEFAULT_REGION")).or(profile.region);
     builder = builder.with_region(region.unwrap_or_else(|| "us-east-1".to_owned()));
     let own = set("AWS_ACCESS_KEY_ID").zip(set("AWS_SECRET_ACCESS_KEY"));
     let elsewhere =
         ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
-    let asked_for = set("AWS_PROFILE").is_some();
+    let asked_for = set("AWS_PROFILE").is_some() || given.profile.is_some();
+    let own = given.key.clone().or(own);
+    let asked_for = asked_for && given.key.is_none();
     match (own, profile.key) {
         (Some((id, secret)), _) if !asked_for || id.is_empty() => {
             builder = builder.with_access_key_id(id).with_secret_access_key(secret);

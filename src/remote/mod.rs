@@ -9,7 +9,8 @@
 //! # Reading order
 //!
 //! `connect.rs` makes clients of an address and the environment. `contact.rs` looks whether there is a cache. `ask.rs` asks for results and
-//! fetches contents. `outbox.rs` sends results, and `ledger.rs` notes which. `shared.rs` is one request each.
+//! fetches contents. `outbox.rs` sends results, and `ledger.rs` notes which. `shared.rs` is one request each. `objects.rs` stands beside: it reads buckets of other
+//! tools.
 //!
 //! # Threads
 //!
@@ -33,6 +34,7 @@ mod mark;
 mod names;
 mod network;
 mod news;
+mod objects;
 mod outbox;
 mod problem;
 mod profile;
@@ -46,6 +48,7 @@ use std::time::Duration;
 pub use crate::address::{Access, Address, Mistake, PublicKey, Traffic};
 pub use gc::{Expired, Policy};
 pub use keys::{SecretKey, write_secret};
+pub use objects::{Given, Objects, Wanted};
 
 use crate::hash::{ActionKey, Digest};
 use crate::store::Store;

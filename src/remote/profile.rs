@@ -18,15 +18,15 @@ pub(super) struct Profile {
     pub(super) exchanged: Option<&'static str>,
 }
 
-/// The profile that the environment names, `default` if it names none; what is not there is empty.
-pub(super) fn read() -> Profile {
+/// The profile that is asked for, else that which the environment names, else `default`; what is not there is empty.
+pub(super) fn read(asked: Option<&str>) -> Profile {
     let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     let home = |file: &str| set("HOME").map(|home| PathBuf::from(home).join(".aws").join(file));
     let file = |variable: &str, usual: &str| {
         let path = set(variable).map(PathBuf::from).or_else(|| home(usual))?;
         fs::read_to_string(path).ok()
     };
-    let name = set("AWS_PROFILE").unwrap_or_else(|| "default".to_owned());
+    let name = asked.map(str::to_owned).or_else(|| set("AWS_PROFILE")).unwrap_or_else(|| "default".to_owned());
     let credentials = file("AWS_SHARED_CREDENTIALS_FILE", "credentials").unwrap_or_default();
     let config = file("AWS_CONFIG_FILE", "config").unwrap_or_default();
     of(&name, &credentials, &config)

@@ -3,7 +3,7 @@
 mod faults;
 mod proxy;
 mod trust;
-mod weed;
+pub(crate) mod weed;
 
 use std::path::Path;
 
