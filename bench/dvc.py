@@ -27,7 +27,10 @@ table = json.load(open({table!r}))
 if "KILN_OUTPUTS" in os.environ:
     # Kiln says which files are the stage's; the folder is the project's.
     outs = [path for path in json.loads(os.environ["KILN_OUTPUTS"]).values()]
-    stage = next(stage for stage in table.values() if set(stage["outs"]) & set(outs))
+    stage = next((stage for stage in table.values() if set(stage["outs"]) & set(outs)), None)
+    if stage is None:
+        # A stage without outputs leaves Kiln's mark by itself.
+        sys.exit(0)
     here = pathlib.Path.cwd()
     while not any((here / dep).exists() for dep in stage["deps"]) and here != here.parent and stage["deps"]:
         here = here.parent
@@ -414,7 +417,8 @@ def edits_of(tools, root, table):
             if stage["frozen"] or not keys or not (root / path).is_file() or not path.endswith((".yaml", ".yml")):
                 continue
             script = (
-                "import sys; from ruamel.yaml import YAML; y = YAML(); p, k = sys.argv[1:]; d = y.load(open(p))\n"
+                "import sys; from ruamel.yaml import YAML; y = YAML(); y.preserve_quotes, y.width = True, 10000\n"
+                "p, k = sys.argv[1:]; d = y.load(open(p))\n"
                 "s = k.split('.'); n = d\n"
                 "for x in s[:-1]: n = n[x]\n"
                 "def turn(v):\n"

@@ -414,6 +414,9 @@ pub(crate) struct ImportDvc {
     /// Write nothing: print the pipeline, and what there is to say of it.
     #[arg(long)]
     pub(crate) check: bool,
+    /// Fetch data that is missing from remotes of DVC's on S3, into DVC's cache.
+    #[arg(long)]
+    pub(crate) fetch: bool,
     /// Take over results as well of which dvc.lock shows that it may be no record of how they were made.
     #[arg(long)]
     pub(crate) trust: bool,

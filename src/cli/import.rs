@@ -23,12 +23,16 @@ pub(crate) fn dvc(place: &ProjectArgs, named: bool, args: &ImportDvc) -> Result<
         (false, true) => "pipeline.yaml".into(),
         (false, false) => args.folder.join("pipeline.yaml"),
     };
-    let import = dvc::import(&root, !args.check).map_err(|refused| Stop::Usage(refused.to_string()))?;
+    let import = dvc::import(&root, !args.check, args.fetch && !args.check).map_err(|refused| Stop::Usage(refused.to_string()))?;
     let text = format!("{MARK}{}\n{}", digest(&import.text), import.text);
     let there = fs::read_to_string(&file).ok();
     let written = Written::of(there.as_deref(), &text, args.force_overwrite);
     if !args.check && matches!(written, Written::New | Written::Again) {
         fs::write(&file, &text).map_err(|e| Stop::Error(anyhow::anyhow!("cannot write {}: {e}", file.display())))?;
+    }
+    if let Some(text) = import.ignore.as_ref().filter(|_| !args.check) {
+        let path = root.join(".kilnignore");
+        fs::write(&path, text).map_err(|e| Stop::Error(anyhow::anyhow!("cannot write {}: {e}", path.display())))?;
     }
     let mut told = Told {
         import: &import,

@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use crate::project::{Project, Ran};
+use object_store::ObjectStoreExt as _;
+use object_store::aws::AmazonS3Builder;
+
+use crate::project::{Project, Ran, files};
+use crate::remote::weed::{BUCKET, KEY, Weed};
 
 /// A copy of a project of DVC's.
 fn project(name: &str) -> Project {
@@ -346,4 +350,162 @@ fn a_pipeline_without_dvc_is_exported_whole() {
     assert_eq!(project.kiln(&["export", "dvc"]).stdout, "wrote dvc.yaml\nwrote dvc.lock: 3 stages\n");
     project.edit("dvc.yaml", "  a-1:", "  a-one:");
     assert_eq!(project.kiln(&["export", "dvc"]).stdout, "wrote dvc.lock: 3 stages\n");
+}
+
+#[test]
+fn variants_that_take_folders_which_stages_write_into_become_stages() {
+    let dvc = "stages:\n  part:\n    matrix: {y: [1, 2], s: [a, b]}\n    cmd: mkdir -p d/${item.y} && echo ${item.s} > d/${item.y}/${item.s}\n    \
+               outs: ['d/${item.y}/${item.s}']\n  all:\n    foreach: [1, 2]\n    do:\n      cmd: cat d/${item}/* > all-${item}\n      \
+               deps: ['d/${item}']\n      outs: ['all-${item}']\n";
+    let project = Project::new("");
+    std::fs::remove_file(project.root().join("pipeline.yaml")).expect("remove");
+    project.write("dvc.yaml", dvc).write("d/1/c", "given\n").write("d/2/c", "given, too\n");
+    import(&project, &[]);
+    let run = project.run(&[]);
+    assert!(run.with("executed").contains(&"all-2".to_owned()), "{:?}", run.with("executed"));
+    assert_eq!(project.read("all-1"), "a\nb\ngiven\n");
+    assert_eq!(project.read("all-2"), "a\nb\ngiven, too\n");
+}
+
+#[test]
+fn values_that_are_paths_of_several_folders_are_followed() {
+    let dvc = "stages:\n  split:\n    cmd: mkdir -p out/split && echo 1 > out/split/train && echo 2 > out/split/test\n    outs: ['${split}']\n  \
+               use:\n    cmd: cat ${test} > used\n    deps: ['${test}']\n    outs: [used]\n  \
+               up:\n    wdir: sub\n    cmd: cat ${up}/in > up\n    deps: ['${up}/in']\n    outs: [up]\n";
+    let project = Project::new("");
+    std::fs::remove_file(project.root().join("pipeline.yaml")).expect("remove");
+    project.write("dvc.yaml", dvc).write("params.yaml", "split: out/split\ntest: out/split/test\nup: ../given\n");
+    project.write("given/in", "3\n").write("sub/README", "");
+    import(&project, &[]);
+    assert_eq!(project.run(&[]).with("executed"), ["split", "up", "use"]);
+    assert_eq!((project.read("used"), project.read("sub/up")), ("2\n".into(), "3\n".into()));
+}
+
+#[test]
+fn what_dvc_passes_over_does_not_count() {
+    let dvc = "stages:\n  tree:\n    cmd: find data -type f | sort > tree\n    deps: [data]\n    outs: [tree]\n";
+    let project = Project::new("");
+    std::fs::remove_file(project.root().join("pipeline.yaml")).expect("remove");
+    project.write("dvc.yaml", dvc).write("data/a", "1").write("data/x.tmp", "1").write("data/b/log", "1");
+    project.write(".dvcignore", "# not these\n*.tmp\n").write("data/b/.dvcignore", "log\n");
+    let ran = import(&project, &[]);
+    assert!(ran.stderr.contains(".dvcignore:1:1: what DVC passes over is listed in `.kilnignore`"), "{}", ran.stderr);
+    assert_eq!(project.read(".kilnignore").lines().skip(1).collect::<Vec<_>>(), ["*.tmp", "/data/b/**/log"]);
+    project.run(&[]);
+    assert!(!project.read("tree").contains("tmp"), "{}", project.read("tree"));
+    project.write("data/x.tmp", "2").write("data/b/log", "2").write("data/y.tmp", "");
+    assert_eq!(project.run(&[]).with("executed"), Vec::<String>::new());
+    // A file of one's own stays, and what it lacks is said.
+    project.write(".kilnignore", "*.tmp\n");
+    let again = import(&project, &[]);
+    assert!(again.stderr.contains("`/data/b/**/log` is not in `.kilnignore`, which stays as it is"), "{}", again.stderr);
+    assert_eq!(project.read(".kilnignore"), "*.tmp\n");
+}
+
+#[test]
+fn projects_in_folders_are_named() {
+    let project = Project::new("");
+    project.write("a/.dvc/config", "").write("a/dvc.yaml", "stages:\n  s: {cmd: echo 1 > o, outs: [o]}\n");
+    let ran = project.kiln(&["import", "dvc"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("hint: `a` have projects of DVC's: `kiln import dvc a`"), "{}", ran.stderr);
+    let ran = project.kiln(&["import", "dvc", "a"]);
+    assert!(ran.stdout.contains("1 stage of DVC's"), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn persist_is_told_by_what_it_was_for() {
+    let (_, told) = checked(
+        "stages:\n  get: {cmd: echo 1 > o, outs: [{o: {persist: true}}]}\n  \
+         train: {cmd: train, deps: [in], params: [train.epochs], outs: [{model: {persist: true}}]}\n",
+        &[("in", ""), ("params.yaml", "train: {epochs: 3}\n")],
+    );
+    assert!(told.contains("`persist` of `o` has no say: nothing that the stage takes can change"), "{told}");
+    assert!(told.contains("dvc.yaml:3:67: `persist` of `model`: the command finds no earlier one"), "{told}");
+    assert!(told.contains("hand `train.epochs` over in `with` and declare `steps: {parameter: epochs}`"), "{told}");
+}
+
+#[test]
+fn a_reason_names_the_key_that_changed() {
+    let project = project("study");
+    import(&project, &[]);
+    project.run(&[]);
+    project.edit("params.yaml", "lr: 1e-3", "lr: 2e-3");
+    let status = project.kiln(&["status"]).stdout;
+    assert!(status.contains("input params[params.yaml]: train.lr: \"1e-3\" => \"2e-3\""), "{status}");
+    let why = project.kiln(&["why", "train"]).stdout;
+    assert!(why.contains("train.lr: \"1e-3\" => \"2e-3\""), "{why}");
+    assert!(project.run(&[]).reasons("train").contains("train.lr: \"1e-3\" => \"2e-3\""));
+    // And afterwards.
+    let why = project.kiln(&["why", "train", "--run", "latest"]).stdout;
+    assert!(why.contains("train.lr"), "{why}");
+}
+
+/// Puts a file into the bucket.
+fn put(weed: &Weed, key: &str, bytes: Vec<u8>) {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let bucket = AmazonS3Builder::new()
+        .with_bucket_name(BUCKET)
+        .with_endpoint(format!("http://127.0.0.1:{}", weed.port))
+        .with_region("us-east-1")
+        .with_allow_http(true)
+        .with_access_key_id(KEY.0)
+        .with_secret_access_key(KEY.1)
+        .build()
+        .expect("a client");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let path = object_store::path::Path::from(key);
+    // The bucket is made when the server is up.
+    for _ in 0..600 {
+        match runtime.block_on(bucket.put(&path, bytes.clone().into())) {
+            Ok(_) => return,
+            Err(object_store::Error::NotFound { .. }) => std::thread::sleep(std::time::Duration::from_millis(100)),
+            Err(error) => panic!("put: {error}"),
+        }
+    }
+    panic!("there is no bucket");
+}
+
+#[test]
+fn what_is_only_in_a_bucket_is_fetched() {
+    let Some(weed) = Weed::get("a remote of DVC's on SeaweedFS") else { return };
+    let project = project("odd");
+    let cache = project.root().join(".dvc/cache");
+    for file in files(&cache) {
+        let key = format!("team/dvc/{}", file.strip_prefix(&cache).expect("within").display());
+        put(&weed, &key, std::fs::read(&file).expect("read"));
+    }
+    std::fs::remove_dir_all(&cache).expect("remove");
+    let config = format!("[core]\n    remote = far\n['remote \"far\"']\n    url = s3://{BUCKET}/team/dvc\n");
+    let local = format!(
+        "['remote \"far\"']\n    endpointurl = http://127.0.0.1:{}\n    access_key_id = {}\n    secret_access_key = {}\n",
+        weed.port, KEY.0, KEY.1
+    );
+    project.write(".dvc/config", &config).write(".dvc/config.local", &local);
+    let checked = import(&project, &["--check"]);
+    assert!(checked.stderr.contains(".dvc/config:4:1: the remote `far` (s3) is not read"), "{}", checked.stderr);
+    assert!(checked.stderr.contains("`kiln import dvc --fetch` fetches from it what is missing"), "{}", checked.stderr);
+    assert!(!cache.exists(), "nothing is fetched");
+    let ran = import(&project, &["--fetch"]);
+    assert!(ran.stdout.contains("adopted 4 results of 6 from DVC"), "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(project.read("data/tracked.txt"), "one\r\ntwo\r\n");
+    project.run(&[]);
+    assert_eq!(project.read("pieces/b"), "2\n");
+}
+
+#[test]
+fn a_bucket_that_refuses_is_said() {
+    let Some(weed) = Weed::get("a remote of DVC's on SeaweedFS") else { return };
+    let project = project("odd");
+    std::fs::remove_dir_all(project.root().join(".dvc/cache")).expect("remove");
+    let config = format!(
+        "['remote \"far\"']\n    url = s3://{BUCKET}/team/dvc\n    endpointurl = http://127.0.0.1:{}\n    access_key_id = {}\n    \
+         secret_access_key = wrong\n",
+        weed.port, KEY.0
+    );
+    project.write(".dvc/config", &config);
+    let ran = project.kiln(&["import", "dvc", "--fetch"]);
+    assert_eq!(ran.code, Some(2), "sources are missing: {}{}", ran.stdout, ran.stderr);
+    let expected = ".dvc/config:2:1: the remote `far` did not give all that was asked for: ";
+    assert!(ran.stderr.contains(expected), "{}", ran.stderr);
 }

@@ -1,5 +1,6 @@
 //! What an import found, and what it made of it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -35,10 +36,12 @@ pub(crate) fn notes(told: &Told<'_>) -> String {
             continue;
         }
         let _ = writeln!(out, "{head}:");
+        let mut said = BTreeSet::new();
         for note in notes {
             let at = if note.line == 0 { String::new() } else { format!(":{}:{}", note.line, note.column) };
             let _ = writeln!(out, "  {}{at}: {}", shown(&note.file), note.what);
-            if let Some(hint) = &note.hint {
+            // What is to be done about many of a kind is said once.
+            if let Some(hint) = note.hint.as_ref().filter(|hint| said.insert(*hint)) {
                 let _ = writeln!(out, "    {hint}");
             }
         }

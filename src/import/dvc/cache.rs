@@ -1,10 +1,12 @@
-//! Where DVC keeps data: its cache, and remotes that are folders.
+//! Where DVC keeps data: its cache, remotes that are folders, and buckets.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::buckets::{Buckets, Remote};
 use super::digest::{Hash, Member, of_file};
 use super::note::Notes;
 use super::yaml::At;
@@ -12,14 +14,16 @@ use super::yaml::At;
 /// The places where objects of DVC's may lie.
 pub(super) struct Caches {
     places: Vec<PathBuf>,
+    remotes: Vec<Remote>,
+    buckets: Buckets,
 }
 
 impl Caches {
-    /// Reads `.dvc/config` and `.dvc/config.local`.
-    pub(super) fn of(root: &Path, notes: &mut Notes) -> Self {
+    /// Reads `.dvc/config` and `.dvc/config.local`. With `fetch`, what is missing is fetched from remotes on S3.
+    pub(super) fn of(root: &Path, fetch: bool, notes: &mut Notes) -> Self {
         let folder = root.join(".dvc");
         let mut cache = folder.join("cache");
-        let mut remotes = Vec::new();
+        let mut remotes: Vec<Remote> = Vec::new();
         for name in ["config", "config.local"] {
             let text = fs::read_to_string(folder.join(name)).unwrap_or_default();
             let mut section = String::new();
@@ -35,14 +39,17 @@ impl Caches {
                 let file = Path::new(".dvc").join(name);
                 match (section.as_str(), key) {
                     ("cache", "dir") => cache = folder.join(value),
-                    (section, "url") if section.starts_with("remote ") && value.contains("://") => {
-                        let name = section.trim_start_matches("remote ").trim_matches('"');
-                        let kind = value.split("://").next().unwrap_or_default();
-                        let what =
-                            format!("the remote `{name}` ({kind}) is not read: data that is only there is missing");
-                        notes.lost(&file, at, what, "`dvc fetch` first, then import");
+                    (section, key) if section.starts_with("remote ") => {
+                        let name = section.trim_start_matches("remote ").trim_matches('"').to_owned();
+                        let known = remotes.iter().position(|remote| remote.name == name).unwrap_or_else(|| {
+                            remotes.push(Remote { name, file: file.clone(), at, values: BTreeMap::new() });
+                            remotes.len() - 1
+                        });
+                        if key == "url" {
+                            (remotes[known].file, remotes[known].at) = (file, at);
+                        }
+                        remotes[known].values.insert(key.to_owned(), value.to_owned());
                     }
-                    (section, "url") if section.starts_with("remote ") => remotes.push(folder.join(value)),
                     ("hydra", "enabled") if value.eq_ignore_ascii_case("true") => {
                         let hint = "write the composed parameters to params.yaml, and commit that";
                         notes.lost(&file, at, "Hydra's composition of parameters is not carried over", hint);
@@ -55,9 +62,16 @@ impl Caches {
                 }
             }
         }
+        let folders = remotes.iter().filter_map(|remote| remote.values.get("url"));
         let mut places = vec![cache];
-        places.extend(remotes);
-        Self { places }
+        places.extend(folders.filter(|url| !url.contains("://")).map(|url| folder.join(url)));
+        let buckets = Buckets::of(&remotes, fetch, notes);
+        Self { places, remotes, buckets }
+    }
+
+    /// Tells of what remotes did not give.
+    pub(super) fn tell(&self, notes: &mut Notes) {
+        self.buckets.tell(&self.remotes, notes);
     }
 
     /// Where DVC's own cache has an object, or would have it.
@@ -71,18 +85,36 @@ impl Caches {
         let (first, rest) = hash.md5.split_at_checked(2)?;
         let forms = [PathBuf::from("files/md5").join(first).join(rest), Path::new(first).join(rest)];
         let forms = if hash.folded { [&forms[1], &forms[0]] } else { [&forms[0], &forms[1]] };
-        let found = self
-            .places
-            .iter()
-            .flat_map(|place| forms.iter().map(|form| place.join(form)))
-            .find(|path| path.is_file())?;
+        let lies = || {
+            let mut all = self.places.iter().flat_map(|place| forms.iter().map(|form| place.join(form)));
+            all.find(|path| path.is_file())
+        };
+        let found = lies().or_else(|| {
+            self.bring(std::iter::once(hash.clone()));
+            lies()
+        })?;
         let plain = hash.md5.trim_end_matches(".dir");
         let sound = of_file(&found, hash.folded && !hash.is_folder()).is_ok_and(|md5| md5 == plain);
         sound.then_some(found)
     }
 
+    /// Fetches objects from remotes on S3 into DVC's cache.
+    fn bring(&self, hashes: impl Iterator<Item = Hash>) {
+        if !self.buckets.is_empty() {
+            let missing = hashes.map(|hash| (hash.clone(), self.place(&hash))).filter(|(_, place)| !place.is_file());
+            self.buckets.fetch(missing.collect());
+        }
+    }
+
     /// What a folder's object lists.
     pub(super) fn members(&self, hash: &Hash) -> Option<Vec<Member>> {
+        let members = self.listed(hash)?;
+        // All at once is quicker than one after another.
+        self.bring(members.iter().map(|member| Hash { md5: member.md5.clone(), folded: hash.folded }));
+        Some(members)
+    }
+
+    fn listed(&self, hash: &Hash) -> Option<Vec<Member>> {
         let value: Value = serde_json::from_slice(&fs::read(self.object(hash)?).ok()?).ok()?;
         let members = value.as_array()?.iter().map(|member| {
             let relative = member.get("relpath")?.as_str()?;

@@ -18,7 +18,7 @@ use super::note::{Notes, Refused};
 use super::project::{Found, find};
 use super::write::{block_or, flow, scalar};
 use super::yaml::{self, At, Content, Node};
-use super::{lock, params};
+use super::{apart, lock, params, plan};
 use crate::kind::Role;
 use crate::pipeline::{Body, Command, From, Input, Pipeline, Stage, View};
 
@@ -152,24 +152,34 @@ pub struct Lock {
 pub fn locks(root: &Path, is_done: &dyn Fn(&str) -> bool) -> Result<Vec<Lock>, Refused> {
     let mut notes = Notes::default();
     let Found { pipelines, .. } = find(root);
-    let mut locks = Vec::new();
-    for path in pipelines {
-        let file = file::read(root, &path, false, &mut notes)?;
-        locks.push(lock_of(root, &file, is_done)?);
-    }
-    Ok(locks)
+    let files = pipelines.iter().enumerate().map(|(i, path)| file::read(root, path, i == 0, &mut notes));
+    let mut files = files.collect::<Result<Vec<File>, _>>()?;
+    apart::divide(&mut files, &mut notes);
+    let names = plan::names(&files, &mut notes);
+    let of = |(f, file)| lock_of(root, file, &|s: usize| names[&(f, s)].as_str(), is_done);
+    files.iter().enumerate().map(of).collect()
 }
 
-fn lock_of(root: &Path, file: &File, is_done: &dyn Fn(&str) -> bool) -> Result<Lock, Refused> {
+fn lock_of<'n>(
+    root: &Path,
+    file: &File,
+    name: &dyn Fn(usize) -> &'n str,
+    is_done: &dyn Fn(&str) -> bool,
+) -> Result<Lock, Refused> {
     let path = file.path.with_file_name("dvc.lock");
     let before = if root.join(&path).is_file() { text(root, &path)? } else { String::new() };
     // Held to be a lock before parts of it are kept.
     lock::read(root, &path)?;
     let mut blocks = blocks(&before);
     let mut lock = Lock { file: path, text: String::new(), entries: vec![], objects: vec![], listings: vec![] };
-    for stage in file.stages.iter().filter(|stage| !stage.frozen) {
+    for (s, stage) in file.stages.iter().enumerate().filter(|(_, stage)| !stage.frozen) {
         for variant in &stage.variants {
-            let done = !variant.outs.is_empty() && variant.outs.iter().all(|out| is_done(&out.item.path));
+            // A stage without outputs leaves a mark.
+            let labels = variant.labels.iter().map(|(_, label)| label.clone());
+            let done = match variant.outs.as_slice() {
+                [] => is_done(&plan::mark(name(s), labels)),
+                outs => outs.iter().all(|out| is_done(&out.item.path)),
+            };
             if !done {
                 continue;
             }
@@ -294,7 +304,7 @@ impl Lock {
     /// What the system refuses.
     pub fn write(&self, root: &Path) -> io::Result<()> {
         let mut notes = Notes::default();
-        let cache = Caches::of(root, &mut notes);
+        let cache = Caches::of(root, false, &mut notes);
         for (md5, path) in &self.objects {
             let place = cache.place(&Hash { md5: md5.clone(), folded: false });
             if !place.is_file() {

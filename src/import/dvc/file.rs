@@ -39,6 +39,10 @@ pub(super) struct Stage {
     pub(super) cmd_at: At,
     /// The command as it is written, where that is folded over lines.
     pub(super) folded: bool,
+    /// Its variants as stages of their own, if there are several.
+    pub(super) apart: Vec<Stage>,
+    /// What there is to say of these.
+    pub(super) aside: Notes,
 }
 
 /// What DVC takes for a stage.
@@ -191,6 +195,8 @@ impl Stages<'_> {
             last: node.last,
             cmd_at: cmd.map_or(at, |cmd| cmd.at),
             folded: cmd.is_some_and(|cmd| cmd.style == yaml::Style::Folded),
+            apart: vec![],
+            aside: Notes::default(),
         };
         if let Some(meta) = body.get("meta") {
             self.notes.lost(
@@ -200,26 +206,30 @@ impl Stages<'_> {
                 "write it as a comment if it matters",
             );
         }
-        if is_alike(&stage.variants) {
+        if stage.axes.is_empty() {
             return Ok(vec![stage]);
         }
+        let alone = Stage { variants: vec![], axes: vec![], ..stage.clone() };
+        let mut apart = Vec::new();
+        // What there is to say of them concerns nobody, if they stay one.
+        let told = std::mem::take(self.notes);
+        for point in &points {
+            let variant = self.variant(name, body, &context, point, false)?;
+            let name = format!("{name}-{}", point.key);
+            let variants = vec![Variant { labels: vec![], ..variant }];
+            apart.push(Stage { name, variants, ..alone.clone() });
+        }
+        let aside = std::mem::replace(self.notes, told);
+        if is_alike(&stage.variants) {
+            return Ok(vec![Stage { apart, aside, ..stage }]);
+        }
+        self.notes.take(aside);
         self.notes.told(
             path,
             at,
             format!("the variants of `{name}` differ in more than their values, so each is a stage of its own"),
             "",
         );
-        let mut apart = Vec::new();
-        for point in &points {
-            let variant = self.variant(name, body, &context, point, false)?;
-            let name = format!("{name}-{}", point.key);
-            apart.push(Stage {
-                name,
-                axes: vec![],
-                variants: vec![Variant { labels: vec![], ..variant }],
-                ..stage.clone()
-            });
-        }
         Ok(apart)
     }
 
@@ -327,7 +337,10 @@ impl Paths<'_, '_> {
     fn item(&mut self, node: &Node, text: Option<&str>) -> Result<Item, Refused> {
         let text = text.ok_or_else(|| Refused::new(self.reading.file, node.at, "a path is a text"))?;
         let carried = self.reading.text(node, text, false)?;
-        let (path, written) = (join(self.wdir, &carried.resolved()), join(self.written, &carried.kiln()));
+        let path = join(self.wdir, &carried.resolved());
+        // Where a value leads out of a folder, only the path that comes of it can be written.
+        let leads_out = carried.resolved().split('/').any(|part| part == "..") && carried.kiln().contains("${");
+        let written = if leads_out { path.clone() } else { join(self.written, &carried.kiln()) };
         Ok(Item { path, written, listed: carried.resolved(), at: node.at })
     }
 
@@ -345,9 +358,7 @@ impl Paths<'_, '_> {
             match flag.key.as_str() {
                 "persist" | "x" | "type" | "checkpoint" => {}
                 "cache" if flag.node.is_true() => {}
-                "cache" => {
-                    notes.told(file, flag.at, format!("`{name}` is kept in Kiln's cache as all outputs are"), "")
-                }
+                "cache" => notes.told_once(file, flag.at, "outputs with `cache: false` are kept in Kiln's cache, as all are"),
                 "remote" | "push" => notes.lost(
                     file,
                     flag.at,

@@ -1,16 +1,19 @@
 //! DVC: reading a project of DVC's, writing a pipeline that means the same, and taking over its results.
 //!
 //! In reading order: `project` finds the files; `file` reads a `dvc.yaml` by way of `yaml`, `context`, `params` and `template`, and
-//! `group` expands it; `plan` says what its stages become, with `command` for what they run; `write` writes the text. `note` is
-//! what there is to tell. `adopt` holds `lock` against the project by `digest` and `cache`; `data` are `.dvc` files.
+//! `group` expands it, and `apart` divides what does not stay one; `plan` says what its stages become, with `command` for what they run; `write` writes the text, `dvcignore` that of `.kilnignore`. `note` is
+//! what there is to tell. `adopt` holds `lock` against the project by `digest`, `cache` and `buckets`; `data` are `.dvc` files.
 
 mod adopt;
+mod apart;
+mod buckets;
 mod cache;
 mod command;
 mod comments;
 mod context;
 mod data;
 mod digest;
+mod dvcignore;
 pub mod export;
 mod file;
 mod group;

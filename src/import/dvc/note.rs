@@ -36,7 +36,7 @@ pub enum Weight {
 }
 
 /// The notes of an import.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Notes(pub(super) Vec<Note>);
 
 impl Notes {
@@ -65,6 +65,22 @@ impl Notes {
 
     pub(super) fn told(&mut self, file: &Path, at: At, what: impl Into<String>, hint: &str) {
         self.add(Weight::Told, file, at, what, hint);
+    }
+
+    /// Takes in others that are not there yet.
+    pub(super) fn take(&mut self, others: Self) {
+        for note in others.0 {
+            if !self.0.contains(&note) {
+                self.0.push(note);
+            }
+        }
+    }
+
+    /// Tells what holds for many places of a file, at the first of them.
+    pub(super) fn told_once(&mut self, file: &Path, at: At, what: &str) {
+        if !self.0.iter().any(|note| note.what == what && note.file == file) {
+            self.told(file, at, what, "");
+        }
     }
 }
 

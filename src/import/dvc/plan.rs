@@ -6,6 +6,7 @@ use std::path::Path;
 use super::command::{self, Run};
 use super::context::join;
 use super::file::{File, Item, Out, Stage, Use, Variant};
+use super::ignore::Ignore;
 use super::keyed::Keyed;
 use super::note::Notes;
 use super::outputs::Written;
@@ -77,7 +78,7 @@ pub(super) fn plan<'f>(root: &Path, files: &'f [File], notes: &mut Notes) -> Pla
 }
 
 /// Names of Kiln's: those of DVC, with the folder in front where two files have the same.
-fn names(files: &[File], notes: &mut Notes) -> BTreeMap<(usize, usize), String> {
+pub(super) fn names(files: &[File], notes: &mut Notes) -> BTreeMap<(usize, usize), String> {
     let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut names = BTreeMap::new();
     for (f, file) in files.iter().enumerate() {
@@ -158,6 +159,12 @@ fn top_level(files: &[File], written: &Written<'_>, notes: &mut Notes) -> BTreeM
     roles
 }
 
+/// The mark of a stage without outputs.
+pub(super) fn mark(name: &str, labels: impl Iterator<Item = String>) -> String {
+    let labels: String = labels.map(|label| format!("-{label}")).collect();
+    format!("{MARKS}/{name}{labels}")
+}
+
 struct Planner<'a, 'f> {
     root: &'a Path,
     file: &'f File,
@@ -231,13 +238,7 @@ impl<'f> Planner<'_, 'f> {
             let role = self.role(out, notes);
             let port = ports.name(&out.item.written);
             if out.persist {
-                let hint = "make it an input and an output of one stage each, or go on from a state of your own";
-                notes.lost(
-                    &file.path,
-                    out.item.at,
-                    format!("`persist` of `{}`: the command finds no earlier one", out.item.path),
-                    hint,
-                );
+                self.persist(out, notes);
             }
             outputs.push(Given { port, path: out.item.written.clone(), role, line: out.item.at.line });
         }
@@ -291,9 +292,11 @@ impl<'f> Planner<'_, 'f> {
                 what,
                 "declare it as an output of its own to have a change of its neighbours pass by",
             );
+            // A name in the path may stand for several folders; then it does not say where the outer one ends.
+            let parts: Vec<&str> = dep.written.split('/').collect();
             let depth = outer.split('/').count();
-            let written: Vec<&str> = dep.written.split('/').take(depth).collect();
-            return vec![taken(written.join("/"))];
+            let alike = parts.len() == dep.path.split('/').count();
+            return vec![taken(if alike { parts[..depth].join("/") } else { outer.to_owned() })];
         }
         let own: BTreeSet<&str> =
             self.stage.variants.iter().flat_map(|v| &v.outs).map(|out| out.item.path.as_str()).collect();
@@ -312,7 +315,8 @@ impl<'f> Planner<'_, 'f> {
         let mut out: Vec<Taken> = within.iter().map(|path| taken((*path).to_owned())).collect();
         let mut avoid: Vec<&str> = self.written.within(&dep.path).collect();
         avoid.sort_unstable();
-        list(self.root, &dep.path, &avoid, &mut |path| out.push(taken(path)));
+        let ignore = Ignore::down_to(self.root, &dep.path);
+        list(self.root, &dep.path, &avoid, &ignore, &mut |path| out.push(taken(path)));
         out
     }
 
@@ -385,9 +389,31 @@ impl<'f> Planner<'_, 'f> {
         head.split(',').next().is_some_and(|name| name.trim().trim_matches('"') == x)
     }
 
+    /// What becomes of an output that DVC leaves in place before the command runs again.
+    fn persist(&self, out: &Out, notes: &mut Notes) {
+        let (file, path) = (&self.file.path, &out.item.path);
+        let first = &self.stage.variants[0];
+        if first.deps.is_empty() && first.params.is_empty() {
+            let what = format!("`persist` of `{path}` has no say: nothing that the stage takes can change");
+            return notes.told(file, out.item.at, what, "");
+        }
+        let steps = first.params.iter().flat_map(|params| &params.keys).find(|key| counts_steps(key));
+        let hint = match steps {
+            Some(key) => format!(
+                "if it is a state from which training goes on, hand `{key}` over in `with` and declare `steps: {{parameter: {}}}`; \
+                 `docs/steps.md` has what the command does then",
+                key.rsplit('.').next().unwrap_or(key)
+            ),
+            None => "a state from which a training goes on is declared with `steps` (docs/steps.md); of a log each result has its own; \
+                     a download can look first whether it is there in a folder outside of the project"
+                .to_owned(),
+        };
+        notes.lost(file, out.item.at, format!("`persist` of `{path}`: the command finds no earlier one"), &hint);
+    }
+
     fn mark(&self) -> String {
-        let labels: String = self.stage.axes.iter().map(|axis| format!("-${{label.{}}}", axis.name)).collect();
-        format!("{MARKS}/{}{labels}", self.name)
+        let labels = self.stage.axes.iter().map(|axis| format!("${{label.{}}}", axis.name));
+        mark(self.name, labels)
     }
 
     fn environment(&self, run: &Run, notes: &mut Notes) -> (Vec<(String, String)>, Vec<String>) {
@@ -441,14 +467,22 @@ impl<'f> Planner<'_, 'f> {
     }
 }
 
+/// Whether a parameter says how long a training goes on.
+fn counts_steps(key: &str) -> bool {
+    let name = key.rsplit('.').next().unwrap_or(key).to_lowercase();
+    ["epochs", "max_epochs", "num_epochs", "n_epochs", "steps", "max_steps", "num_steps", "iterations", "rounds", "num_boost_round"]
+        .contains(&name.as_str())
+}
+
 /// Whether a path lies in an environment of Python, which a stage sees anyway.
 fn is_environment(path: &str) -> bool {
     path.split('/').any(|part| matches!(part, ".venv" | "venv" | "env" | "node_modules"))
 }
 
 /// The files and folders in a folder that hold nothing of what is to be avoided.
-fn list(root: &Path, folder: &str, avoid: &[&str], found: &mut dyn FnMut(String)) {
+fn list(root: &Path, folder: &str, avoid: &[&str], ignore: &Ignore, found: &mut dyn FnMut(String)) {
     let Ok(entries) = std::fs::read_dir(root.join(folder)) else { return };
+    let ignore = ignore.and_of(root, folder);
     let mut names: Vec<String> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
     names.sort();
     for name in names {
@@ -456,11 +490,12 @@ fn list(root: &Path, folder: &str, avoid: &[&str], found: &mut dyn FnMut(String)
         if avoid.contains(&path.as_str())
             || matches!(name.as_str(), ".gitignore" | ".dvcignore")
             || name.ends_with(".dvc")
+            || ignore.passes_over(&path, root.join(&path).is_dir())
         {
             continue;
         }
         if avoid.iter().any(|other| other.starts_with(&format!("{path}/"))) {
-            list(root, &path, avoid, found);
+            list(root, &path, avoid, &ignore, found);
         } else {
             found(path);
         }

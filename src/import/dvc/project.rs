@@ -12,7 +12,7 @@ use super::file::{self, File};
 use super::ignore::Ignore;
 use super::note::{Note, Notes, Refused};
 use super::yaml::At;
-use super::{data, plan, write};
+use super::{apart, data, dvcignore, plan, write};
 use crate::engine::{self, Adoption};
 use crate::pipeline::{Pipeline, StageName};
 use crate::store::{Store, StoreError};
@@ -25,6 +25,8 @@ pub struct Import {
     pub notes: Vec<Note>,
     /// How many stages of DVC's there are, variants counted.
     pub stages: usize,
+    /// The text of `.kilnignore`, if DVC passes over files of folders that stages take.
+    pub ignore: Option<String>,
     candidates: Vec<Candidate>,
 }
 
@@ -44,34 +46,41 @@ pub struct Outcome {
 }
 
 /// Reads the project of DVC's at a folder. With `put`, data that `.dvc` files name and that is missing is put in place from DVC's cache;
-/// nothing else is written.
+/// nothing else is written. With `fetch` it is fetched from remotes on S3 as well.
 ///
 /// # Errors
 /// If a file cannot be read, or is none that DVC takes.
-pub fn import(root: &Path, put: bool) -> Result<Import, Refused> {
+pub fn import(root: &Path, put: bool, fetch: bool) -> Result<Import, Refused> {
     let mut notes = Notes::default();
     let found = find(root);
     if found.pipelines.is_empty() && found.data.is_empty() {
-        let what = format!("there is no dvc.yaml and no .dvc file in `{}`", root.display());
+        let what = format!("there is no dvc.yaml and no .dvc file in `{}`{}", root.display(), within(&found.inner));
         return Err(Refused::new(Path::new("dvc.yaml"), At { line: 1, column: 1 }, what));
+    }
+    for path in &found.inner {
+        let hint = format!("`kiln import dvc {}` makes a pipeline of it", path.display());
+        notes.lost(path, At::default(), "this is a project of DVC's by itself", &hint);
     }
     let mut files: Vec<File> = Vec::new();
     for (i, path) in found.pipelines.iter().enumerate() {
         // The parameters of one of them can be those of the pipeline.
         files.push(file::read(root, path, i == 0, &mut notes)?);
     }
-    let caches = Caches::of(root, &mut notes);
+    apart::divide(&mut files, &mut notes);
+    let caches = Caches::of(root, fetch, &mut notes);
     for file in &found.data {
         data::look(root, file, &caches, put, &mut notes)?;
     }
     adopt::frozen(root, &files, &caches, put, &mut notes)?;
     let planned = plan::plan(root, &files, &mut notes);
+    let ignore = dvcignore::kept(root, &planned, &mut notes);
     let text = write::pipeline(root, &files, &planned, &mut notes);
     let candidates = adopt::candidates(root, &files, &planned.stages, &caches)?;
+    caches.tell(&mut notes);
     let stages = files.iter().flat_map(|file| &file.stages).map(|stage| stage.variants.len()).sum();
     let mut notes = notes.0;
     notes.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-    Ok(Import { text, notes, stages, candidates })
+    Ok(Import { text, notes, stages, ignore, candidates })
 }
 
 impl Import {
@@ -130,6 +139,19 @@ fn outcome(candidate: &Candidate, trust: bool) -> Outcome {
 pub(super) struct Found {
     pub(super) pipelines: Vec<PathBuf>,
     data: Vec<PathBuf>,
+    /// Folders that are projects of DVC's by themselves.
+    inner: Vec<PathBuf>,
+}
+
+/// So many of them are named.
+const NAMED: usize = 5;
+
+fn within(inner: &[PathBuf]) -> String {
+    let Some(first) = inner.first() else { return String::new() };
+    let named: Vec<String> = inner.iter().take(NAMED).map(|path| format!("`{}`", path.display())).collect();
+    let more = inner.len().saturating_sub(NAMED);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more folders") };
+    format!("\nhint: {}{more} have projects of DVC's: `kiln import dvc {}`", named.join(", "), first.display())
 }
 
 /// Finds them: those of the project's own folder first, then those below it.
@@ -138,6 +160,7 @@ pub(super) fn find(root: &Path) -> Found {
     walk(root, "", &Ignore::default(), &mut found);
     found.pipelines.sort_by_key(|path| (path.components().count(), path.clone()));
     found.data.sort();
+    found.inner.sort();
     found
 }
 
@@ -152,8 +175,10 @@ fn walk(root: &Path, folder: &str, ignore: &Ignore, found: &mut Found) {
             continue;
         }
         if kind.is_dir() {
-            let foreign = root.join(&path).join("pyvenv.cfg").exists() || root.join(&path).join(".dvc").is_dir();
-            if !foreign && name != "node_modules" {
+            let place = root.join(&path);
+            if place.join(".dvc").is_dir() {
+                found.inner.push(path.into());
+            } else if !place.join("pyvenv.cfg").exists() && name != "node_modules" {
                 walk(root, &path, &ignore, found);
             }
         } else if name == "dvc.yaml" {
