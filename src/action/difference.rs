@@ -267,7 +267,6 @@ fn declaration(output: &Output) -> String {
     output.path.as_ref().map_or_else(|| role.to_owned(), |path| format!("{path} ({role})"))
 }
 
-
 /// The entries of two maps that differ.
 fn changed<'a, V: Clone + 'a>(
     old: impl IntoIterator<Item = (&'a String, &'a V)>,

@@ -23,7 +23,8 @@ pub(crate) fn dvc(place: &ProjectArgs, named: bool, args: &ImportDvc) -> Result<
         (false, true) => "pipeline.yaml".into(),
         (false, false) => args.folder.join("pipeline.yaml"),
     };
-    let import = dvc::import(&root, !args.check, args.fetch && !args.check).map_err(|refused| Stop::Usage(refused.to_string()))?;
+    let import = dvc::import(&root, !args.check, args.fetch && !args.check)
+        .map_err(|refused| Stop::Usage(refused.to_string()))?;
     let text = format!("{MARK}{}\n{}", digest(&import.text), import.text);
     let there = fs::read_to_string(&file).ok();
     let written = Written::of(there.as_deref(), &text, args.force_overwrite);

@@ -281,7 +281,12 @@ fn read_value(rest: &mut &str, depth: usize) -> Option<serde_json::Value> {
     let (raw, after) = rest.split_at_checked(end).filter(|(raw, _)| !raw.is_empty())?;
     *rest = after;
     let plain = || Value::String(raw.to_owned());
-    Some(serde_json::from_str::<Value>(raw).ok().filter(|value| raw.starts_with('"') || value.to_string() == raw).unwrap_or_else(plain))
+    Some(
+        serde_json::from_str::<Value>(raw)
+            .ok()
+            .filter(|value| raw.starts_with('"') || value.to_string() == raw)
+            .unwrap_or_else(plain),
+    )
 }
 
 #[cfg(test)]
@@ -292,7 +297,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let text = "{lr: 1e-3, \"a b\": [1, yes, 0.60, \"x: {\\\"}\"], empty: {}, n: {m: null, l: []}}\n";
-        let expected = json!({"lr": "1e-3", "a b": [1, "yes", "0.60", "x: {\"}"], "empty": {}, "n": {"m": null, "l": []}});
+        let expected =
+            json!({"lr": "1e-3", "a b": [1, "yes", "0.60", "x: {\"}"], "empty": {}, "n": {"m": null, "l": []}});
         assert_eq!(read_written(text), Some(expected));
         for broken in ["", "{", "{a}", "[1 2]", "{a: 1} x", "\"x"] {
             assert_eq!(read_written(broken), None, "{broken}");

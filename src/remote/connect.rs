@@ -136,7 +136,8 @@ fn s3(bucket: &str, given: &Given) -> Result<AmazonS3Builder, Mistake> {
     if let Some((from, endpoint)) = endpoint {
         builder = builder.with_endpoint(checked(&endpoint, from)?).with_allow_http(true);
     }
-    let region = given.region.clone().or_else(|| set("AWS_REGION")).or_else(|| set("AWS_DEFAULT_REGION")).or(profile.region);
+    let region =
+        given.region.clone().or_else(|| set("AWS_REGION")).or_else(|| set("AWS_DEFAULT_REGION")).or(profile.region);
     builder = builder.with_region(region.unwrap_or_else(|| "us-east-1".to_owned()));
     let own = set("AWS_ACCESS_KEY_ID").zip(set("AWS_SECRET_ACCESS_KEY"));
     let elsewhere =

@@ -23,6 +23,7 @@ pub mod visualise;
 
 /// Every built-in kind.
 pub fn kinds() -> impl Iterator<Item = &'static kind::Kind> {
-    let all = [data::KINDS, train::KINDS, evaluate::KINDS, embed::KINDS, onnx::KINDS, analysis::KINDS, visualise::KINDS];
+    let all =
+        [data::KINDS, train::KINDS, evaluate::KINDS, embed::KINDS, onnx::KINDS, analysis::KINDS, visualise::KINDS];
     all.into_iter().flatten().copied()
 }

@@ -398,7 +398,11 @@ fn what_dvc_passes_over_does_not_count() {
     // A file of one's own stays, and what it lacks is said.
     project.write(".kilnignore", "*.tmp\n");
     let again = import(&project, &[]);
-    assert!(again.stderr.contains("`/data/b/**/log` is not in `.kilnignore`, which stays as it is"), "{}", again.stderr);
+    assert!(
+        again.stderr.contains("`/data/b/**/log` is not in `.kilnignore`, which stays as it is"),
+        "{}",
+        again.stderr
+    );
     assert_eq!(project.read(".kilnignore"), "*.tmp\n");
 }
 

@@ -65,7 +65,8 @@ pub(crate) fn stored(store: &Store, digest: &Digest) -> Option<Value> {
     }
     let bytes = store.read(digest).ok()?;
     let value: Option<Value> = serde_json::from_slice(&bytes).ok();
-    let value = value.or_else(|| read_written(std::str::from_utf8(&bytes).ok().filter(|text| text.starts_with('{'))?))?;
+    let value =
+        value.or_else(|| read_written(std::str::from_utf8(&bytes).ok().filter(|text| text.starts_with('{'))?))?;
     (value.is_object() || value.is_array()).then_some(value)
 }
 

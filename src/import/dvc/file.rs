@@ -358,7 +358,9 @@ impl Paths<'_, '_> {
             match flag.key.as_str() {
                 "persist" | "x" | "type" | "checkpoint" => {}
                 "cache" if flag.node.is_true() => {}
-                "cache" => notes.told_once(file, flag.at, "outputs with `cache: false` are kept in Kiln's cache, as all are"),
+                "cache" => {
+                    notes.told_once(file, flag.at, "outputs with `cache: false` are kept in Kiln's cache, as all are")
+                }
                 "remote" | "push" => notes.lost(
                     file,
                     flag.at,

@@ -470,8 +470,19 @@ impl<'f> Planner<'_, 'f> {
 /// Whether a parameter says how long a training goes on.
 fn counts_steps(key: &str) -> bool {
     let name = key.rsplit('.').next().unwrap_or(key).to_lowercase();
-    ["epochs", "max_epochs", "num_epochs", "n_epochs", "steps", "max_steps", "num_steps", "iterations", "rounds", "num_boost_round"]
-        .contains(&name.as_str())
+    [
+        "epochs",
+        "max_epochs",
+        "num_epochs",
+        "n_epochs",
+        "steps",
+        "max_steps",
+        "num_steps",
+        "iterations",
+        "rounds",
+        "num_boost_round",
+    ]
+    .contains(&name.as_str())
 }
 
 /// Whether a path lies in an environment of Python, which a stage sees anyway.

@@ -107,7 +107,8 @@ fn model(trained: &Trained, scale: Option<&Scale>) -> anyhow::Result<Model> {
         Some(_) => "pixels as they are in the data",
         None => "pixels as the `normalise` stage gives them",
     };
-    graph.input = vec![value(IMAGES, &[height, width, channels], &format!("[batch, height, width, channels]: {pixels}"))];
+    graph.input =
+        vec![value(IMAGES, &[height, width, channels], &format!("[batch, height, width, channels]: {pixels}"))];
     graph.output = vec![
         value(LOGITS, &[classes.len()], "[batch, classes]: before softmax"),
         value(PROBABILITIES, &[classes.len()], "[batch, classes]: after softmax"),
@@ -132,9 +133,5 @@ fn value(name: &str, dims: &[usize], doc: &str) -> proto::Value {
     let dims = std::iter::once(batch).chain(dims.iter().map(|&length| Extent::Length(length as i64)));
     let shape = Shape { dim: dims.map(|extent| Dimension { extent: Some(extent) }).collect() };
     let tensor = TensorType { elem_type: FLOAT, shape: Some(shape) };
-    proto::Value {
-        name: name.to_owned(),
-        r#type: Some(Type { tensor_type: Some(tensor) }),
-        doc_string: doc.to_owned(),
-    }
+    proto::Value { name: name.to_owned(), r#type: Some(Type { tensor_type: Some(tensor) }), doc_string: doc.to_owned() }
 }
