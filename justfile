@@ -86,3 +86,15 @@ test-fuzz FILES="100000":
 # Python; maturin and zig come from its registry into a throwaway environment.
 wheel:
     python/wheel.sh
+
+# A wheel of a program that is built already, for machines like this one.
+pack PROGRAM="target/release/kiln":
+    python3 python/pack.py {{PROGRAM}} target/wheels
+
+# The examples of trainings, each in an environment of its own: killed at random moments, made longer, and held against one that was never stopped.
+try-examples *ARGS:
+    python3 examples/try.py {{ARGS}}
+
+# A loop that does nothing but keep a state of 100 MB a step, within Kiln and with plain `torch.save`.
+bench-steps *ARGS:
+    python3 bench/steps.py {{ARGS}}

@@ -115,6 +115,15 @@ mod adapter {
             Some(Chain { params, goal, unit: unit.into(), whole: whole.map(Into::into) })
         }
 
+        fn step_metrics(&self, state: &Path) -> BTreeMap<String, f64> {
+            // Of the kinds only `train` is made of steps. Its state has the numbers of all epochs so far.
+            let text = std::fs::read(state.join("state.json")).unwrap_or_default();
+            let state: Value = serde_json::from_slice(&text).unwrap_or_default();
+            let last = state["history"].as_array().and_then(|history| history.last()).and_then(Value::as_object);
+            let numbers = last.into_iter().flatten().filter(|(name, _)| *name != "epoch");
+            numbers.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect()
+        }
+
         fn run(&self, job: &Job, events: &(dyn Fn(Event) + Sync)) -> anyhow::Result<()> {
             let forward = |event| {
                 events(match event {

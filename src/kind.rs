@@ -50,6 +50,10 @@ pub trait Kind: Send + Sync {
     fn chain(&self, _params: &Value, _documents: &BTreeMap<&str, &[u8]>) -> Option<Chain> {
         None
     }
+    /// The numbers of a step, as the folder with its state has them.
+    fn step_metrics(&self, _state: &Path) -> BTreeMap<String, f64> {
+        BTreeMap::new()
+    }
     /// Runs the stage in this process; only a worker calls it.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use super::history::History;
 use super::list::List;
 use super::log::Log;
 use super::outputs::Outputs;
+use super::shell::Shell;
 use super::show::Show;
 use super::status::Status;
 use super::tag::Tag;
@@ -61,6 +62,8 @@ pub(crate) enum Command {
     Show(Show),
     /// Print what a stage said when it was last executed.
     Log(Log),
+    /// Open a shell where a stage would run: with its inputs, its environment and its limits. What is written there is lost.
+    Shell(Shell),
     /// List the outputs as they lie in the project: paths, roles, sizes, digests.
     Outputs(Outputs),
     /// Compare runs: metrics, parameters, and what was executed and why.
@@ -245,6 +248,13 @@ pub(crate) struct Run {
     /// Leave outputs in the remote cache that nothing which is executed needs [default: `lazy` of the pipeline file].
     #[arg(long)]
     pub(crate) lazy: bool,
+    /// Execute this stage, which is made of steps, in a single go and then in two halves; say which state and which output differ first, down to
+    /// the tensor; publish nothing. May be repeated.
+    #[arg(long, value_name = "STAGE", conflicts_with_all = ["force", "dry_run", "keep_going", "check_determinism"])]
+    pub(crate) check_resume: Vec<String>,
+    /// If this stage fails, keep the folder that it ran in, and say where. May be repeated.
+    #[arg(long, value_name = "STAGE", conflicts_with = "dry_run")]
+    pub(crate) keep: Vec<String>,
     /// How many processors to keep busy [default: all].
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,
@@ -256,7 +266,7 @@ pub(crate) struct Run {
     pub(crate) dry_run: bool,
     /// Run again whenever a source, a model file or the pipeline file changes, until Ctrl-C; `--force` and
     /// `--force-overwrite` count for the first run only.
-    #[arg(short, long, conflicts_with_all = ["check_determinism", "dry_run"])]
+    #[arg(short, long, conflicts_with_all = ["check_determinism", "check_resume", "dry_run"])]
     pub(crate) watch: bool,
     /// End with the run record as JSON on standard output; with `--watch`, one a run; with `--dry-run`, what `status --json` says.
     #[arg(long)]

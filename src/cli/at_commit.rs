@@ -85,6 +85,7 @@ fn execute(
     let options = Options {
         stages: project::selected(&pipeline, &[])?,
         force: BTreeSet::new(),
+        keep: BTreeSet::new(),
         jobs: thread::available_parallelism().map_or(1, usize::from),
         keep_going: false,
         overwrite: false,

@@ -2,6 +2,7 @@
 
 mod args;
 mod at_commit;
+mod check_resume;
 mod checkout;
 mod ci;
 mod claim;
@@ -31,6 +32,7 @@ mod run;
 mod runs;
 mod schema;
 mod share;
+mod shell;
 mod show;
 mod status;
 mod tag;
@@ -93,6 +95,7 @@ pub fn main() -> ExitCode {
         Command::List(args) => list::list(&place, args),
         Command::Show(args) => show::show(&place, args),
         Command::Log(args) => log::log(&place, args),
+        Command::Shell(args) => shell::shell(&place, args),
         Command::Outputs(args) => outputs::outputs(&place, args),
         Command::Compare(args) => compare::compare(&place, args),
         Command::Ci(args) => ci::ci(&place, args),

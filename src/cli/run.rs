@@ -27,6 +27,7 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
     let options = Options {
         stages: BTreeSet::new(),
         force: BTreeSet::new(),
+        keep: BTreeSet::new(),
         jobs,
         keep_going: args.keep_going,
         overwrite: args.force_overwrite && force,
@@ -36,7 +37,11 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
         identity: Some(identity.clone()),
         remote: None,
     };
-    let whole = targets.is_empty() && args.force.is_empty() && args.check_determinism.is_empty();
+    let whole = targets.is_empty()
+        && args.force.is_empty()
+        && args.check_determinism.is_empty()
+        && args.check_resume.is_empty()
+        && args.keep.is_empty();
     // Where a remote cache was named here, the pipeline file does not say all.
     if whole
         && args.far.remote.is_none()
@@ -51,8 +56,11 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
     }
     let access = if args.dry_run { Access::Look } else { Access::Write };
     let (pipeline, store) = project::open(place, &identity, &cache, &args.select, access)?;
-    if !args.check_determinism.is_empty() {
-        alone(&targets)?;
+    for (checked, option) in [(&args.check_determinism, "--check-determinism"), (&args.check_resume, "--check-resume")]
+    {
+        if !checked.is_empty() {
+            alone(&targets, option)?;
+        }
     }
     let stages = project::selected(&pipeline, &targets)?;
     let force = if force { forced(&pipeline, &args.force, &stages)? } else { BTreeSet::new() };
@@ -88,8 +96,13 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
         let stages = project::named(&pipeline, &args.check_determinism)?;
         return super::determinism::check(&pipeline, &store, args, &stages, jobs, interrupt);
     }
+    if !args.check_resume.is_empty() {
+        let stages = project::named(&pipeline, &args.check_resume)?;
+        return super::check_resume::check(&pipeline, &store, args, &stages, jobs, interrupt);
+    }
+    let keep = project::named(&pipeline, &args.keep)?;
     let remote = remote::open(&pipeline, &store, &args.far, args.lazy)?.map(Arc::new);
-    let options = Options { stages, force, remote, ..options };
+    let options = Options { stages, force, keep, remote, ..options };
     let record = engine::run(&pipeline, &store, &options, interrupt, reporter.as_mut())?;
     drop(reporter);
     if !args.watch {
@@ -133,12 +146,12 @@ fn forced(pipeline: &Pipeline, names: &[String], stages: &BTreeSet<StageId>) -> 
     Ok(forced)
 }
 
-/// `--check-determinism` takes one name: others beside it were meant for something else.
-fn alone(targets: &[String]) -> Result<(), Stop> {
+/// An option that checks takes one name: others beside it were meant for something else.
+fn alone(targets: &[String], option: &str) -> Result<(), Stop> {
     match targets.first() {
         None => Ok(()),
         Some(name) => Err(Stop::Usage(format!(
-            "`{name}` says nothing beside `--check-determinism`\nhint: to check several stages, write `--check-determinism` before each"
+            "`{name}` says nothing beside `{option}`\nhint: to check several stages, write `{option}` before each"
         ))),
     }
 }

@@ -63,6 +63,7 @@ pub struct Report {
 pub type Ports<T> = LiteMap<String, T>;
 
 /// One node of the DAG.
+#[derive(Clone)]
 pub struct Stage {
     /// Its name.
     pub name: StageName,
@@ -115,6 +116,32 @@ impl Stage {
         }
     }
 
+    /// The same stage for another number of steps; `None` if no value of it says how many are wanted, or if it is not made of steps.
+    pub(crate) fn with_goal(&self, goal: u64, documents: &BTreeMap<&str, &[u8]>) -> Option<Self> {
+        let chain = self.chain(documents)?;
+        let mut stage = self.clone();
+        match (&mut stage.body, &self.steps) {
+            (Body::Run(_), Some(steps)) => *steps.goal_in(stage.with.as_mut()?)? = goal.into(),
+            (Body::Uses { params, .. }, _) => {
+                // The engine knows no parameter of a kind by name: it is the one of which nothing else of the chain depends.
+                let values = params.as_object()?.iter();
+                let names: Vec<String> = values
+                    .filter(|(_, value)| value.as_u64() == Some(chain.goal))
+                    .map(|(name, _)| name.clone())
+                    .collect();
+                let of = |name: &String| {
+                    let mut params = params.clone();
+                    params[name] = goal.into();
+                    let fewer = self.chain_with(&params, documents)?;
+                    (fewer.goal == goal && fewer.params == chain.params).then_some(params)
+                };
+                *params = names.iter().find_map(of)?;
+            }
+            (Body::Run(_), None) => return None,
+        }
+        Some(stage)
+    }
+
     /// The shell whose language its script asks for; `None` for that of `sh`, which every script is written in unless it says otherwise.
     /// Part of its key.
     pub fn language(&self) -> Option<&str> {
@@ -123,6 +150,7 @@ impl Stage {
 }
 
 /// What a stage runs.
+#[derive(Clone)]
 pub enum Body {
     /// A built-in kind with checked, canonical parameters.
     Uses {

@@ -71,6 +71,11 @@ impl Steps {
         let whole = self.horizon.as_ref().map(|horizon| format!("{horizon} depends on `{}`", self.parameter));
         Some(Chain { params, goal, unit: self.unit.clone(), whole })
     }
+
+    /// The value that says how many steps are wanted, among those that the command is handed.
+    pub(super) fn goal_in<'w>(&self, with: &'w mut Value) -> Option<&'w mut Value> {
+        self.parameter.split('.').try_fold(with, |value, part| value.get_mut(part))
+    }
 }
 
 /// Takes the value at a path out of nested mappings.

@@ -22,9 +22,21 @@ impl Store {
     /// A FIFO, socket or device; a symbolic link at the path itself, or one in the folder that leaves it; a missing path;
     /// what the system refuses; or that the user asked to stop.
     pub fn capture(&self, path: &Path) -> Result<Artifact> {
+        self.capture_heeding(path, self.interrupt())
+    }
+
+    /// The same, though the user asked to stop: for what would be lost.
+    ///
+    /// # Errors
+    /// As [`Self::capture`].
+    pub fn capture_to_the_end(&self, path: &Path) -> Result<Artifact> {
+        self.capture_heeding(path, &Interrupt::default())
+    }
+
+    fn capture_heeding(&self, path: &Path, interrupt: &Interrupt) -> Result<Artifact> {
         let metadata = fs::symlink_metadata(path).map_err(StoreError::io("capture", path))?;
         if !metadata.is_dir() {
-            return self.adopt(path, &metadata);
+            return self.adopt(path, &metadata, interrupt);
         }
         let entries: Vec<(PathBuf, Result<Node>)> = tree::walk(path, Extent::Everything)?
             .into_par_iter()
@@ -32,7 +44,7 @@ impl Store {
                 let node = match found {
                     Found::Link { target } => Ok(Node::Link { target }),
                     Found::Folder => Ok(Node::Folder),
-                    Found::File => self.adopt_from(&path.join(&relative)),
+                    Found::File => self.adopt_from(&path.join(&relative), interrupt),
                 };
                 (relative, node)
             })
@@ -94,22 +106,22 @@ impl Store {
         self.interrupt().check().map_err(StoreError::io("capture", path))?;
         let real = fs::canonicalize(path).map_err(StoreError::io("read", path))?;
         let temporary = self.staging()?.fresh();
-        let (digest, bytes) = self.copy_in(&real, &temporary, path)?;
+        let (digest, bytes) = self.copy_in(&real, &temporary, path, self.interrupt())?;
         self.place(&temporary, &self.blob_path(&digest), &digest)?;
         Ok(Artifact { digest, tree: false, bytes, executable })
     }
 
-    fn adopt_from(&self, file: &Path) -> Result<Node> {
+    fn adopt_from(&self, file: &Path, interrupt: &Interrupt) -> Result<Node> {
         let metadata = fs::symlink_metadata(file).map_err(StoreError::io("capture", file))?;
-        let Artifact { digest, bytes, executable, .. } = self.adopt(file, &metadata)?;
+        let Artifact { digest, bytes, executable, .. } = self.adopt(file, &metadata, interrupt)?;
         Ok(Node::File { digest, bytes, executable })
     }
 
-    fn adopt(&self, path: &Path, metadata: &Metadata) -> Result<Artifact> {
+    fn adopt(&self, path: &Path, metadata: &Metadata, interrupt: &Interrupt) -> Result<Artifact> {
         ContentError::unless_regular(metadata, path)?;
-        self.interrupt().check().map_err(StoreError::io("capture", path))?;
+        interrupt.check().map_err(StoreError::io("capture", path))?;
         let temporary = self.staging()?.fresh();
-        let adopted = self.adopt_by(path, metadata, &temporary);
+        let adopted = self.adopt_by(path, metadata, &temporary, interrupt);
         if adopted.is_err() {
             // Where it was moved from, if it was.
             let _ = fs::rename(&temporary, path);
@@ -117,27 +129,27 @@ impl Store {
         adopted
     }
 
-    fn adopt_by(&self, path: &Path, metadata: &Metadata, temporary: &Path) -> Result<Artifact> {
-        let moved = if metadata.nlink() == 1 { self.move_in(path, temporary) } else { None };
+    fn adopt_by(&self, path: &Path, metadata: &Metadata, temporary: &Path, interrupt: &Interrupt) -> Result<Artifact> {
+        let moved = if metadata.nlink() == 1 { self.move_in(path, temporary, interrupt) } else { None };
         let (digest, bytes) = match moved {
             Some(known) => known,
             // Another name of the same file would let its owner change the store; or it could not be moved, or
             // changed while it was read. A copy is nobody else's.
             None if temporary.exists() => {
                 let copy = self.staging()?.fresh();
-                let known = self.copy_in(temporary, &copy, path)?;
+                let known = self.copy_in(temporary, &copy, path, interrupt)?;
                 fs::rename(&copy, temporary).map_err(StoreError::io("write", temporary))?;
                 known
             }
-            None => self.copy_in(path, temporary, path)?,
+            None => self.copy_in(path, temporary, path, interrupt)?,
         };
         self.place(temporary, &self.blob_path(&digest), &digest)?;
         Ok(Artifact { digest, tree: false, bytes, executable: metadata.permissions().mode() & 0o100 != 0 })
     }
 
     /// Copies a regular file into a sealed new one, hashing what is written. Errors speak of `name`.
-    fn copy_in(&self, from: &Path, to: &Path, name: &Path) -> Result<(Digest, u64)> {
-        let known = copy_in(from, to, name, self.interrupt())?;
+    fn copy_in(&self, from: &Path, to: &Path, name: &Path, interrupt: &Interrupt) -> Result<(Digest, u64)> {
+        let known = copy_in(from, to, name, interrupt)?;
         if self.shared {
             seal(to).map_err(StoreError::io("seal", to))?;
         }
@@ -146,7 +158,7 @@ impl Store {
 
     /// Moves a file into the staging directory, seals and hashes it. `None` if it has to be copied: from `temporary` if it
     /// is there by now, or else from where it was. So it is if somebody has it open to write to, and could go on when it is in the store.
-    fn move_in(&self, path: &Path, temporary: &Path) -> Option<(Digest, u64)> {
+    fn move_in(&self, path: &Path, temporary: &Path, interrupt: &Interrupt) -> Option<(Digest, u64)> {
         fs::rename(path, temporary).ok()?;
         // By now it could be something else than what was looked at; a link must not be followed.
         fs::symlink_metadata(temporary).ok().filter(Metadata::is_file)?;
@@ -155,7 +167,7 @@ impl Store {
         if writers::has_some(&file) {
             return None;
         }
-        let digest = hash_file(&file, before.len(), self.interrupt()).ok()?;
+        let digest = hash_file(&file, before.len(), interrupt).ok()?;
         let after = file.metadata().ok()?;
         (Stamp::of(&before) == Stamp::of(&after) && after.nlink() == 1).then_some((digest, before.len()))
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
@@ -135,17 +135,19 @@ fn a_step_is_finished_before_the_script_leaves() {
         return;
     }
     let project = project("0.7");
-    project.edit("pipeline.yaml", "    env:", "    timeout: {after: 5s, grace: 1m}\n    env:");
-    let mut command = command(&project, &["run", "--json", "--set", "epochs=99"]);
-    let ran = Ran::from(command.env("KILN_LOG", "kiln=debug").output().expect("start kiln"));
-    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-    let log = project.read(ran.record().stage("train")["log"].as_str().expect("a log"));
+    project.edit("pipeline.yaml", "    env:", "    timeout: {after: 1h, grace: 10m}\n    env:");
+    let mut command = command(&project, &["run", "--set", "epochs=99"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start kiln");
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !project.kiln(&["log", "train"]).stdout.contains("began 2") {
+        assert!(Instant::now() < deadline, "it never began");
+    }
+    rustix::process::kill_process(Pid::from_child(&child), Signal::INT).expect("interrupt");
+    let ran = Ran::from(child.wait_with_output().expect("wait for kiln"));
+    assert_eq!(ran.code, Some(130), "{}", ran.stderr);
+    let log = project.kiln(&["log", "train"]).stdout;
     let begun = log.lines().rev().find_map(|line| line.strip_prefix("began ")).expect("a step");
-    assert!(
-        ran.stderr.contains(&format!("hint: epoch {begun} is in the cache; the next run")),
-        "{begun}: {}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains(&format!("epoch {begun} is in the cache; the next run")), "{begun}: {}", ran.stderr);
 }
 
 #[test]
@@ -175,4 +177,81 @@ fn without_kiln_a_script_writes_the_same_files() {
     project.edit("pipeline.yaml", "python3 train.py", "python3 other.py");
     let (_, said) = plain(project.root(), "train.py", &path);
     assert!(said.contains("the stage has no input 'words'") && said.contains("no stage runs train.py"), "{said}");
+}
+
+/// Puts what a training of three steps has left into fresh objects of all kinds.
+const OBJECTS: &str = "
+import collections, os, random, sys
+import kiln
+
+class Plain: pass
+class Slots: __slots__ = ('x',)
+
+def fresh():
+    plain = Plain()
+    plain.x = [0]
+    return {'count': 0, 'list': [1], 'dict': collections.defaultdict(list), 'queue': collections.deque(maxlen=2), 'set': set(),
+            'plain': plain, 'tuple': (1,), 'random': random.Random(1), 'none': None}
+
+folder = sys.argv[1]
+os.environ.update(KILN_STATES=folder, KILN_OUTPUTS='{}')
+one = fresh()
+for step in kiln.steps(3, one):
+    one['count'] += 1
+    one['tuple'] += (step,)
+    one['none'] = 'some'
+    for name in ['list', 'queue']:
+        one[name].append(step)
+    one['dict']['k'].append(step)
+    one['set'].add(step)
+    one['plain'].x.append(step)
+    one['random'].random()
+os.environ.update(KILN_STEP='3', KILN_RESUME=folder + '/3')
+two = fresh()
+queue = two['queue']
+assert list(kiln.steps(3, two)) == []
+assert two['queue'] is queue and queue.maxlen == 2
+one['plain'], two['plain'] = one['plain'].x, two['plain'].x
+one['random'], two['random'] = one['random'].getstate(), two['random'].getstate()
+assert one == two, (one, two)
+for state, advice in [(5, 'Hand over a dict that has it'), (Slots(), 'Use save= and load='), ({'x': Slots()}, 'Use save=')]:
+    try:
+        next(kiln.steps(4, state))
+    except TypeError as why:
+        assert 'into which nothing can be put back' in str(why) and advice in str(why), why
+    else:
+        raise AssertionError(state)
+";
+
+#[test]
+fn what_was_saved_is_put_back_into_objects_of_all_kinds_or_refused_at_once() {
+    if !python() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut command = Command::new("python3");
+    command.arg("-c").arg(OBJECTS).arg(folder.path()).env("PYTHONPATH", source());
+    let output = command.output().expect("start python3");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_wheel_brings_the_program_and_the_module_and_needs_no_compiler() {
+    if !python() {
+        return;
+    }
+    // The recipe of the real one differs in how the program is built.
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
+    let run = |command: &mut Command| {
+        let output = command.output().expect("start");
+        let (said, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{said}{why}");
+        said.into_owned()
+    };
+    let program = env!("CARGO_BIN_EXE_kiln");
+    let mut pack = Command::new("python3");
+    let wheel = run(pack.arg(here.join("pack.py")).arg(program).arg(folder.path()).args(["--level", "1"]));
+    let said = run(Command::new(here.join("try-wheel.sh")).args([wheel.trim(), "3600"]));
+    assert!(said.ends_with("the wheel is good\n"), "{said}");
 }

@@ -50,6 +50,21 @@ fn project(model: &str) -> Project {
     project
 }
 
+#[test]
+fn a_training_of_the_built_in_kind_is_checked_in_two_halves() {
+    let project = project(BUSY);
+    let ran = project.kiln(&["run", "--check-resume", "train", "--set", "epochs=3"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("train: goes on to the same, 1 + 2 of 3 epochs"), "{}", ran.stdout);
+    let trained = train(&project, 3, &[]);
+    assert!(trained.record.stage("train")["resumed"].is_null());
+    // The numbers of each epoch are kept with its state.
+    let states = project.kiln(&["show", "train", "--set", "epochs=3", "--json"]).json()["stages"][0]["states"].clone();
+    let last = states["metrics"]["3"]["val_accuracy"].as_f64().expect("a number");
+    assert!(trained.log.contains(&format!("val_accuracy {last:.4}")), "{states} {}", trained.log);
+    assert_eq!(states["metrics"].as_object().expect("metrics").len(), 3);
+}
+
 /// One run of the training, which must succeed.
 struct Trained {
     record: Record,

@@ -177,6 +177,22 @@ fn ctrl_c_and_a_timeout_lose_no_state_and_say_what_is_there() {
 }
 
 #[test]
+fn what_is_left_after_ctrl_c_is_kept() {
+    let (project, mail) = (project(), mailbox());
+    // Asked to leave, it leaves one more state.
+    let leave = "trap 'echo 77 > \"$KILN_STATES/new-2\"; mkdir \"$KILN_STATES/two\"; mv \"$KILN_STATES/new-2\" \"$KILN_STATES/two/sum\"; mv \"$KILN_STATES/two\" \"$KILN_STATES/2\"; exit 9' TERM\n";
+    project.edit("train.sh", "sum=0\n", &format!("sum=0\n{leave}"));
+    let mut child = start(&project, mail.path(), 1, &["--set", "epochs=4"]);
+    assert_eq!(kill(&mut child, Signal::INT), Some(130));
+    let said = project.read("stderr");
+    assert!(said.contains("epoch 2 is in the cache; the next run goes on from it"), "{said}");
+    std::fs::remove_file(mail.path().join("wait-1")).expect("it is there");
+    let record = train(&project, 2, &[]);
+    assert_eq!(resumed(&record), Some(2));
+    assert_eq!(project.read("out/model"), "77\n");
+}
+
+#[test]
 fn a_second_attempt_goes_on() {
     let (project, mail) = (project(), mailbox());
     project.edit("pipeline.yaml", "    env:", "    retries: 1\n    env:");

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import _outside, _states
 
-__all__ = ["inputs", "log", "outputs", "params", "step", "steps"]
+__all__ = ["inputs", "keep", "log", "outputs", "params", "resume", "resume_folder", "step", "steps"]
 
 
 class Params(dict):
@@ -100,18 +100,45 @@ def steps(total, state=None, *, save=None, load=None, every=1):
     `state` is what a step changes: an object, or a dict of objects by name. See the README for what they may be. `save(folder)`
     and `load(folder)` are called in its place. The states of Python's, NumPy's and PyTorch's random numbers are kept beside.
     """
-    first = int(os.environ.get("KILN_STEP") or 0)
-    resume, folder = os.environ.get("KILN_RESUME"), os.environ.get("KILN_STATES")
-    if resume:
-        _states.load(Path(resume), state, load)
-    asked = _asked_to_leave() if folder else None
-    for number in range(first + 1, total + 1):
+    _states.check(state, save)
+    for number in range(resume(state, load=load) + 1, total + 1):
         _now["step"] = number
         yield number
-        if folder and (number % every == 0 or number == total):
-            _states.save(Path(folder), number, state, save)
-        if asked and asked.is_set():
-            raise SystemExit(128 + signal.SIGTERM)
+        keep(number, state if number % every == 0 or number == total else _NOTHING, save=save)
+
+
+def resume(state=None, *, load=None):
+    """Puts the newest state back and returns the number of its step; 0 if there is none.
+
+    With `keep` for programs that loop themselves, such as those with callbacks. `steps` does both.
+    """
+    _states.begin()
+    folder = resume_folder()
+    if folder is not None:
+        _states.load(folder, state, load)
+    if os.environ.get("KILN_STATES"):
+        _asked_to_leave()
+    return int(os.environ.get("KILN_STEP") or 0)
+
+
+def resume_folder():
+    """The folder of the newest state, for programs that read it themselves; `None` if there is none."""
+    path = os.environ.get("KILN_RESUME")
+    return Path(path) if path else None
+
+
+_NOTHING = object()
+
+
+def keep(step, state=None, *, save=None):
+    """Keeps the state after a step, and leaves if Kiln has asked to."""
+    _now["step"] = step
+    folder = os.environ.get("KILN_STATES")
+    if folder and state is not _NOTHING:
+        _states.check(state, save)
+        _states.save(Path(folder), step, state, save)
+    if _asked.is_set():
+        raise SystemExit(128 + signal.SIGTERM)
 
 
 def log(step=None, **numbers):
@@ -148,10 +175,11 @@ def _inside():
     return "KILN_OUTPUTS" in os.environ
 
 
+_asked = threading.Event()
+
+
 def _asked_to_leave():
-    """Set once Kiln asks to leave: the step under way is finished first, if the time of grace allows."""
-    asked = threading.Event()
+    """From now on the step under way is finished first when Kiln asks to leave, if the time of grace allows."""
     in_main = threading.current_thread() is threading.main_thread()
     if in_main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, lambda *_: asked.set())
-    return asked
+        signal.signal(signal.SIGTERM, lambda *_: _asked.set())

@@ -50,26 +50,33 @@ def _torch_like(part):
 
 
 def _write(folder, parts):
-    with_torch = {name: part.state_dict() for name, part in parts.items() if _torch_like(part)}
-    if with_torch:
+    held = {name: part.state_dict() if _torch_like(part) else _taken(part) for name, part in parts.items()}
+    if not held:
+        return
+    # All in one, so that what they share stays shared.
+    if "torch" in sys.modules or any(map(_torch_like, parts.values())):
         import torch
 
-        torch.save(with_torch, folder / TORCH)
-    plain = {name: _taken(part) for name, part in parts.items() if not _torch_like(part)}
-    if plain:
-        # All in one, so that what they share stays shared.
-        _dump(plain, folder / PICKLE)
+        # Also of what is no tensor there may be some within, and a plain pickle of one holds the address where it lay.
+        torch.save(held, folder / TORCH, pickle_protocol=4)
+    else:
+        _dump(held, folder / PICKLE)
 
 
 def _read(folder, parts):
     if (folder / TORCH).exists():
         import torch
 
-        for name, held in torch.load(folder / TORCH, map_location="cpu", weights_only=False).items():
-            parts[name].load_state_dict(held)
-    if (folder / PICKLE).exists():
-        for name, held in _undump(folder / PICKLE).items():
-            _put_back(name, parts[name], held)
+        held = torch.load(folder / TORCH, map_location="cpu", weights_only=False)
+    elif (folder / PICKLE).exists():
+        held = _undump(folder / PICKLE)
+    else:
+        return
+    for name, value in held.items():
+        if _torch_like(parts[name]):
+            parts[name].load_state_dict(value)
+        else:
+            _put_back(parts, name, value)
 
 
 def _taken(part):
@@ -83,35 +90,93 @@ def _taken(part):
     return part
 
 
-def _put_back(name, part, held):
-    if isinstance(part, random.Random):
-        part.setstate(held)
-    elif hasattr(part, "bit_generator"):
-        part.bit_generator.state = held
-    elif hasattr(part, "get_state") and hasattr(part, "set_state"):
-        part.set_state(held)
-    elif isinstance(part, dict):
-        part.clear()
-        part.update(held)
-    elif isinstance(part, list):
-        part[:] = held
-    elif hasattr(part, "__dict__") and type(part) is type(held):
-        part.__dict__.clear()
-        part.__dict__.update(held.__dict__)
+def check(state, own):
+    """Refuses what could be saved and not be put back: better before the first step than after a crash."""
+    if own is not None or _is_own(state):
+        return
+    for name, part in _parts(state).items():
+        if not _torch_like(part) and _way_back(part) is None and not (_is_value(part) and part is not state):
+            advice = "Hand over a dict that has it, and change it there" if _is_value(part) else "Use save= and load="
+            what = f"the state {name!r} is of the type {type(part).__name__}, into which nothing can be put back"
+            raise TypeError(f"{what}. {advice}")
+
+
+def _is_value(part):
+    """Whether it never changes itself: another takes its place."""
+    scalar = hasattr(part, "dtype") and hasattr(part, "item") and not hasattr(part, "__setitem__")
+    return scalar or isinstance(part, (int, float, complex, str, bytes, tuple, frozenset, type(None)))
+
+
+def _put_back(parts, name, held):
+    way = _way_back(parts[name])
+    if way is not None:
+        way(held)
     else:
-        raise TypeError(f"the state {name!r} is of the type {type(part).__name__}, into which nothing can be put back")
+        parts[name] = held
 
 
-def _write_random(folder):
-    """The random numbers of the modules that the script has loaded."""
+def _way_back(part):
+    """What puts a state that was saved back into an object; nothing if that cannot be."""
+    if _is_value(part):
+        return None
+    if isinstance(part, random.Random):
+        return part.setstate
+    if hasattr(part, "bit_generator"):
+        return lambda held: setattr(part.bit_generator, "state", held)
+    if hasattr(part, "get_state") and hasattr(part, "set_state"):
+        return part.set_state
+    if hasattr(part, "detach") and hasattr(part, "copy_"):
+        return lambda held: part.detach().copy_(held)
+    if type(part).__name__ == "ndarray":
+        return lambda held: _fill(part, held)
+    if isinstance(part, (list, bytearray)):
+        return lambda held: part.__setitem__(slice(None), held)
+    if hasattr(part, "clear") and (hasattr(part, "update") or hasattr(part, "extend")):
+        return lambda held: (part.clear(), (getattr(part, "update", None) or part.extend)(held))
+    if hasattr(part, "__dict__"):
+        return lambda held: _become(part, held)
+    return None
+
+
+def _fill(array, held):
+    if array.shape != held.shape:
+        raise ValueError(f"an array of the shape {held.shape} was saved, and now it has the shape {array.shape}")
+    array[...] = held
+
+
+def _become(part, held):
+    if type(part) is not type(held):
+        raise TypeError(f"a {type(held).__name__} was saved, and now there is a {type(part).__name__}")
+    part.__dict__.clear()
+    part.__dict__.update(held.__dict__)
+
+
+_begun = {}
+"""The states of the global random numbers when the steps began. What has not changed since is as the script makes it, and not kept: Python's and
+NumPy's differ in every process unless they are seeded."""
+
+
+def begin():
+    """Remembers where the global random numbers are, before a state is put back."""
+    _begun.update(_random())
+
+
+def _random():
+    """The states of the random numbers of the modules that the script has loaded."""
     held = {"random": random.getstate()}
     if "numpy" in sys.modules:
-        held["numpy"] = sys.modules["numpy"].random.get_state()
+        name, keys, *rest = sys.modules["numpy"].random.get_state()
+        held["numpy"] = (name, keys.tolist(), *rest)
     if "torch" in sys.modules:
         torch = sys.modules["torch"]
         held["torch"] = torch.random.get_rng_state().numpy().tobytes()
         if torch.cuda.is_available():
             held["cuda"] = [state.cpu().numpy().tobytes() for state in torch.cuda.get_rng_state_all()]
+    return held
+
+
+def _write_random(folder):
+    held = {name: state for name, state in _random().items() if _begun.get(name) != state}
     _dump(held, folder / "random.pickle")
 
 
@@ -120,18 +185,23 @@ def _read_random(folder):
     if not path.exists():
         return
     held = _undump(path)
-    random.setstate(held["random"])
+    # They count as changed from now on.
+    for name in held:
+        _begun.pop(name, None)
+    if "random" in held:
+        random.setstate(held["random"])
     if "numpy" in held:
         import numpy
 
         numpy.random.set_state(held["numpy"])
-    if "torch" in held:
+    if "torch" in held or "cuda" in held:
         import torch
 
         def tensor(state):
             return torch.frombuffer(bytearray(state), dtype=torch.uint8)
 
-        torch.random.set_rng_state(tensor(held["torch"]))
+        if "torch" in held:
+            torch.random.set_rng_state(tensor(held["torch"]))
         if "cuda" in held and torch.cuda.is_available():
             torch.cuda.set_rng_state_all([tensor(state) for state in held["cuda"]])
 

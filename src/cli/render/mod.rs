@@ -1,5 +1,6 @@
 //! Everything a person sees on the terminal: text from data, and the only place that writes to stdout and stderr.
 
+pub(crate) mod check_resume;
 pub(crate) mod checkout;
 pub(crate) mod ci;
 pub(crate) mod compare;

@@ -201,7 +201,7 @@ fn commit(git: &Git) -> String {
 pub(crate) fn origin(origin: &Origin<'_>, all: bool, look: &Look) -> String {
     let Made { run, stage, output } = &origin.made;
     let mut text = format!("{}  {}\n", look.bold(&origin.file.display().to_string()), origin.digest);
-    let place = stage.outputs.get(*output).map(|output| stand::shown(&output.path)).unwrap_or_default();
+    let place = stage.outputs.get(output).map(|output| stand::shown(&output.path)).unwrap_or_default();
     let how = match stage.outcome {
         Outcome::Executed => "executed by",
         _ => "known since",

@@ -275,6 +275,6 @@ pub(crate) fn states_of(store: &Store, action: &Manifest, chain: &Chain) -> BTre
 }
 
 /// The canonical bytes of the document inputs by name: a document is an input's only one.
-fn documents(decision: &Decision) -> BTreeMap<&str, &[u8]> {
+pub(crate) fn documents(decision: &Decision) -> BTreeMap<&str, &[u8]> {
     decision.documents.iter().map(|((name, _), bytes)| (name.as_str(), bytes.as_slice())).collect()
 }

@@ -23,7 +23,7 @@ use crate::name_map::NameMap;
 use crate::pipeline::Body;
 use crate::record::Resumed;
 use crate::show;
-use crate::store::{ActionResult, StoreError, remove_all};
+use crate::store::{ActionResult, Store, StoreError, remove_all};
 
 /// So many files are named of what a stage left.
 const NAMED: usize = 5;
@@ -36,6 +36,9 @@ pub(crate) struct WorkerOutputs {
     pub(crate) folder: PathBuf,
 }
 
+/// How something is taken into the store.
+type Capture = fn(&Store, &Path) -> Result<Artifact, StoreError>;
+
 impl Execution<'_> {
     /// Takes what a worker that ended well has written into the store.
     pub(crate) fn capture(
@@ -46,7 +49,7 @@ impl Execution<'_> {
     ) -> Result<ActionResult, NoResult> {
         let (mut outputs, mut missing, mut faults) = (NameMap::new(), Vec::new(), Vec::new());
         for (name, path) in &left.outputs {
-            match self.take(path) {
+            match self.take(path, Store::capture) {
                 Ok(Some(artifact)) => drop(outputs.insert(name.clone(), artifact)),
                 Ok(None) => {
                     let path = self.stage.outputs[name].path.clone();
@@ -87,16 +90,16 @@ impl Execution<'_> {
     }
 
     /// Takes an output into the store; `None` if there is none.
-    pub(super) fn take(&self, path: &Path) -> Result<Option<Artifact>, String> {
+    pub(super) fn take(&self, path: &Path, capture: Capture) -> Result<Option<Artifact>, String> {
         match fs::symlink_metadata(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             // A file in the place of a folder above it, say.
             Err(e) => return Err(format!("cannot look at {}: {e}", path.display())),
             Ok(_) => stays(path)?,
         }
-        let captured = match self.store.capture(path) {
+        let captured = match capture(self.store, path) {
             Err(StoreError::Content(ContentError::LinkLeaves { .. })) if shorten_links(path, path).is_ok() => {
-                self.store.capture(path)
+                capture(self.store, path)
             }
             captured => captured,
         };
@@ -106,7 +109,7 @@ impl Execution<'_> {
     /// Files the outputs that there are as the result of a stage that has no others: the same command on the same inputs. So whoever
     /// takes the missing ones out of the pipeline has the rest.
     fn keep_part(&self, mut result: ActionResult) -> Option<String> {
-        if !self.keeps || result.outputs.is_empty() || !matches!(self.stage.body, Body::Run(_)) {
+        if !self.keeps() || result.outputs.is_empty() || !matches!(self.stage.body, Body::Run(_)) {
             return None;
         }
         let mut manifest = self.decision.manifest.clone();
@@ -118,7 +121,7 @@ impl Execution<'_> {
             tracing::warn!("cannot keep a part of the result: {}", with_causes(&error));
             return None;
         }
-        let lacking = self.stage.outputs.keys().filter(|name| !result.outputs.contains_key(*name));
+        let lacking = self.stage.outputs.keys().filter(|name| !result.outputs.contains_key(name));
         let lacking = lacking.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         Some(format!(
             "hint: take {lacking} out of its `outputs`, and the others come from the cache without an execution"
@@ -127,7 +130,7 @@ impl Execution<'_> {
 
     /// Keeps what a stage left that ended well and gives no result, and says where.
     pub(crate) fn salvage(&self, folder: &Path, outputs: &NameMap<Artifact>) -> Option<String> {
-        if !self.keeps {
+        if !self.keeps() {
             return None;
         }
         // The inputs are copies.

@@ -17,7 +17,7 @@ use crate::engine::decide::decision::input_path;
 use crate::engine::executor::failure::{Failed, NoResult};
 use crate::engine::executor::tail::last_lines;
 use crate::engine::executor::{
-    Attempt, End, HOME, Listener, Program, Reach, Work, log, script, surroundings, toolchain,
+    Attempt, End, HOME, Listener, Prepared, Program, Reach, Work, log, script, surroundings, toolchain,
 };
 use crate::failure::Failure;
 use crate::pipeline;
@@ -30,8 +30,29 @@ const EVIDENCE: usize = 200;
 /// The folder of an attempt where the command is started.
 pub(crate) const WORK: &str = "project";
 
+/// A command that is laid out.
+pub(super) struct LaidOut<'l> {
+    /// The folder that it is started in.
+    work: PathBuf,
+    /// The command.
+    pub(super) program: Program,
+    /// Where it writes its outputs.
+    outputs: BTreeMap<String, PathBuf>,
+    copies: InputCopies,
+    /// Its steps, if it is made of some.
+    steps: Option<Steps<'l>>,
+    /// The environments of the project that it is shown.
+    pub(super) tools: Vec<PathBuf>,
+}
+
 impl Execution<'_> {
-    pub(crate) fn attempt_command(&self, body: &pipeline::Command, began: Instant) -> Result<ActionResult, NoResult> {
+    /// Executes a command. `last` says that there is no attempt after this one.
+    pub(crate) fn attempt_command(
+        &self,
+        body: &pipeline::Command,
+        began: Instant,
+        last: bool,
+    ) -> Result<ActionResult, NoResult> {
         let attempt = self.executor.attempt(self.stage, &self.folders())?;
         let folder = attempt.folder();
         self.say_where(folder);
@@ -49,12 +70,13 @@ impl Execution<'_> {
             result.complaints.extend(complaint.map(|complaint| names.put_into(complaint)));
             self.tell_of_changes();
         }
+        let result = result.map_err(|why| self.left(why, folder, last));
         attempt.end();
         result
     }
 
     /// The folders that the command finds, relative to the scratch directory.
-    fn folders(&self) -> BTreeSet<PathBuf> {
+    pub(super) fn folders(&self) -> BTreeSet<PathBuf> {
         let items = self.stage.inputs.values().flatten();
         let inputs: HashSet<&Path> = items.map(|item| input_path(self.pipeline, item)).collect();
         let outputs = self.stage.outputs.values().map(|output| output.path.as_path());
@@ -76,13 +98,13 @@ impl Execution<'_> {
         std::iter::once(WORK).chain(std::iter::repeat_n(pipeline::PROJECT, depth)).collect()
     }
 
-    /// Lays a command out and has it run; returns what it wrote and went on from.
-    fn run_command(
-        &self,
+    /// Lays a command out: its inputs, what it finds in its environment, and what of its steps is in the cache.
+    pub(super) fn laid_out<'l>(
+        &'l self,
         body: &pipeline::Command,
         attempt: &dyn Attempt,
         began: Instant,
-    ) -> Result<(BTreeMap<String, PathBuf>, Option<Resumed>), NoResult> {
+    ) -> Result<LaidOut<'l>, NoResult> {
         let folder = attempt.folder();
         let work = folder.join(self.work());
         let inputs = self.lay_out(&work)?;
@@ -99,19 +121,35 @@ impl Execution<'_> {
         for path in &inputs {
             copies.add(path)?;
         }
-        let mut command = self.program(body, folder)?;
-        command.folder.clone_from(&work);
+        let mut program = self.program(body, folder)?;
+        program.folder.clone_from(&work);
         let home = folder.join(HOME);
         // Of two with the same name the later counts.
-        command.variables.extend(surroundings::variables(self.stage, self.threads, attempt.is_guarded(), &home));
+        program.variables.extend(surroundings::variables(self.stage, self.threads, attempt.is_guarded(), &home));
         let handed = handed::variables(self.pipeline, self.stage, folder)?;
-        command.variables.extend(handed.into_iter().map(|(name, value)| (name.into(), value.into())));
+        program.variables.extend(handed.into_iter().map(|(name, value)| (name.into(), value.into())));
         let steps = Steps::begin(self, folder, &work, began)?;
         let found = steps.iter().flat_map(Steps::variables);
-        command.variables.extend(found.map(|(name, value)| (name.into(), value)));
+        program.variables.extend(found.map(|(name, value)| (name.into(), value)));
         let tools = self.open_tools(body, &work)?;
+        Ok(LaidOut { work, program, outputs, copies, steps, tools })
+    }
+
+    /// A command that is laid out, as it is started.
+    pub(super) fn ready(&self, program: Program, tools: &[PathBuf]) -> Prepared<'_> {
         let read = tools.iter().filter_map(|tool| self.pipeline.root.join(tool).canonicalize().ok()).collect();
-        let prepared = self.prepared(Work::Command(command), Reach { read, ..Reach::default() });
+        self.prepared(Work::Command(program), Reach { read, ..Reach::default() })
+    }
+
+    /// Lays a command out and has it run; returns what it wrote and went on from.
+    fn run_command(
+        &self,
+        body: &pipeline::Command,
+        attempt: &dyn Attempt,
+        began: Instant,
+    ) -> Result<(BTreeMap<String, PathBuf>, Option<Resumed>), NoResult> {
+        let LaidOut { work, program, outputs, copies, steps, tools } = self.laid_out(body, attempt, began)?;
+        let prepared = self.ready(program, &tools);
         let run = |goes_on: &dyn Fn() -> bool| {
             attempt.run(&prepared, &Listener { events: self.events, goes_on }, self.interrupt)
         };
@@ -128,13 +166,11 @@ impl Execution<'_> {
             Err(why) => (None, Err(why)),
         };
         judged.map_err(|why| {
-            why.map(|failed| {
-                let failed = self.explained(failed, end, attempt, &work);
-                match &steps {
-                    Some(steps) => steps.explained(failed),
-                    None => failed,
-                }
-            })
+            let why = why.map(|failed| self.explained(failed, end, attempt, &work));
+            match &steps {
+                Some(steps) => steps.explained(why),
+                None => why,
+            }
         })?;
         if let Some(path) = copies.broken() {
             let path = path.strip_prefix(&work).unwrap_or(path).to_owned();

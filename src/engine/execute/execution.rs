@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
+use super::rehearsal::Keeping;
+use crate::diagnostic::with_causes;
 use crate::engine::decide::decision::{Deciding, Decision};
 use crate::engine::decide::sources::Sources;
 use crate::engine::executor::failure::{Failed, NoResult};
@@ -35,18 +37,25 @@ pub(crate) struct Execution<'a> {
     pub(crate) log: Log<'a>,
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) events: &'a (dyn Fn(Event) + Sync),
-    /// Whether what was made is kept where it is not enough for a result.
-    pub(crate) keeps: bool,
+    /// What becomes of what it makes beside its result.
+    pub(crate) keeping: Keeping<'a>,
+    /// Whether the folder of an attempt that failed is kept, as the user asked.
+    pub(crate) leaves_folder: bool,
     /// How it was decided, and from which stores.
     pub(crate) deciding: &'a Deciding<'a>,
 }
 
 impl Execution<'_> {
+    /// Whether what it makes beside its result is kept.
+    pub(crate) fn keeps(&self) -> bool {
+        matches!(self.keeping, Keeping::Everything)
+    }
+
     /// Executes the stage, again after a failure as often as it allows.
     pub(crate) fn execute(&self) -> Result<ActionResult, NoResult> {
         let mut attempt = 0;
         loop {
-            match self.attempt() {
+            match self.attempt(attempt == self.stage.retries) {
                 Err(NoResult::Failed(failed)) if attempt < self.stage.retries && !self.interrupt.is_set() => {
                     attempt += 1;
                     let why = failed.text();
@@ -61,11 +70,11 @@ impl Execution<'_> {
         }
     }
 
-    fn attempt(&self) -> Result<ActionResult, NoResult> {
+    fn attempt(&self, last: bool) -> Result<ActionResult, NoResult> {
         let began = Instant::now();
         match &self.stage.body {
-            Body::Uses { kind, params } => self.attempt_kind(kind.as_ref(), params, began),
-            Body::Run(command) => self.attempt_command(command, began),
+            Body::Uses { kind, params } => self.attempt_kind(kind.as_ref(), params, began, last),
+            Body::Run(command) => self.attempt_command(command, began, last),
         }
     }
 
@@ -109,6 +118,17 @@ impl Execution<'_> {
         why.map(|mut failed| {
             failed.beside.extend(self.salvage(folder, &NameMap::new()));
             failed
+        })
+    }
+
+    /// A failure, and where the folder of the attempt is kept, if it is to be.
+    pub(crate) fn left(&self, why: NoResult, folder: &Path, last: bool) -> NoResult {
+        if !self.leaves_folder || !last {
+            return why;
+        }
+        why.map(|failed| match self.store.salvage(folder, &self.stage.name.to_string()) {
+            Ok(place) => failed.and(format!("its folder is kept in {} for a week", place.display())),
+            Err(error) => failed.and(format!("its folder cannot be kept: {}", with_causes(&error))),
         })
     }
 

@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 use super::capture::WorkerOutputs;
 use super::execution::{Execution, on_full_disk};
 use super::inputs::SourcesInPlace;
+use super::rehearsal::Keeping;
 use crate::engine::decide::checkpoints::{Beside, Checkpoints};
-use crate::engine::decide::decision::{Missing, Verdict, input_path};
+use crate::engine::decide::decision::input_path;
 use crate::engine::executor::failure::{Failed, NoResult};
 use crate::engine::executor::{Attempt, Listener, Reach, Work};
+use crate::failure::Failure;
 use crate::hash::tree;
 use crate::kind::{self, Event, Job, Kind};
 use crate::pipeline::From;
@@ -43,14 +45,28 @@ impl Execution<'_> {
         kind: &dyn Kind,
         params: &serde_json::Value,
         began: Instant,
+        last: bool,
     ) -> Result<ActionResult, NoResult> {
         let attempt = self.executor.attempt(self.stage, &std::collections::BTreeSet::new())?;
+        let result = self.try_kind(kind, params, began, attempt.as_ref());
+        let result = result.map_err(|why| self.left(why, attempt.folder(), last));
+        attempt.end();
+        result
+    }
+
+    fn try_kind(
+        &self,
+        kind: &dyn Kind,
+        params: &serde_json::Value,
+        began: Instant,
+        attempt: &dyn Attempt,
+    ) -> Result<ActionResult, NoResult> {
         let folder = attempt.folder();
         self.say_where(folder);
         let linked = self.linked()?;
         let ran = self
             .job(kind.name(), params.clone(), folder)
-            .and_then(|job| self.run_steps(job, kind, attempt.as_ref(), began, &linked));
+            .and_then(|job| self.run_steps(job, kind, attempt, began, &linked));
         let names = self.names(folder);
         // A source that was cut short is a memory fault to who had it mapped: what was changed comes before how that ended.
         if !matches!(ran, Err(NoResult::Interrupted)) {
@@ -61,9 +77,7 @@ impl Execution<'_> {
         }
         let (outputs, resumed) = ran.map_err(|why| names.no_result(on_full_disk(why, folder)))?;
         let left = WorkerOutputs { outputs, folder: folder.join(OUTPUTS) };
-        let result = self.capture(&left, began.elapsed(), resumed).map_err(|why| names.no_result(why));
-        attempt.end();
-        result
+        self.capture(&left, began.elapsed(), resumed).map_err(|why| names.no_result(why))
     }
 
     /// Runs it from its last step on if it is made of steps; returns what it wrote and went on from.
@@ -82,15 +96,14 @@ impl Execution<'_> {
         };
         let (from, folder) = (attempt.folder().join("resume"), attempt.folder().join("checkpoints"));
         fs::create_dir_all(&folder)?;
-        let forced = matches!(self.decision.verdict, Verdict::Execute(Missing::Forced));
-        let found = if forced { None } else { checkpoints.resume(&from, Placement::Link, &|text| self.say(text))? };
+        let found = self.found(&checkpoints, &from, Placement::Link)?;
         let resumed = found.map(|found| found.resumed);
         let resume = resumed.as_ref().map(|resumed| (resumed.step, from));
         job.checkpoints = kind::Checkpoints { resume, folder: Some(folder) };
         let told = AtomicBool::new(false);
         let keep = |announced: Announced| {
             let seconds = announced.at.duration_since(began).as_secs_f64();
-            match self.keep(&checkpoints, &announced, seconds, resumed.clone(), linked) {
+            match self.keep(kind, &checkpoints, &announced, seconds, resumed.clone(), linked) {
                 Ok(()) => told.store(false, Ordering::Relaxed),
                 // What is wrong with one step is mostly wrong with those after it.
                 Err(_) if told.swap(true, Ordering::Relaxed) => {}
@@ -104,6 +117,7 @@ impl Execution<'_> {
     /// Keeps the state after a step, or says why it cannot. That costs a later execution time and is no failure of this one.
     fn keep(
         &self,
+        kind: &dyn Kind,
         checkpoints: &Checkpoints,
         announced: &Announced,
         seconds: f64,
@@ -111,10 +125,22 @@ impl Execution<'_> {
         linked: &SourcesInPlace,
     ) -> Result<(), Failed> {
         let name = checkpoints.name(announced.step);
+        match self.keeping {
+            Keeping::Everything => {}
+            Keeping::Nothing => {
+                let _ = fs::remove_dir_all(&announced.folder);
+                return Ok(());
+            }
+            Keeping::Aside(rehearsal) => {
+                let put = rehearsal.put_aside(announced.step, &announced.folder);
+                return put.map_err(|why| Failure::Other { why }.into());
+            }
+        }
+        let beside = Beside { lines: None, metrics: kind.step_metrics(&announced.folder) };
         let kept = self
             .unchanged(linked)
-            .and_then(|()| Ok(self.store.capture(&announced.folder)?))
-            .and_then(|state| Ok(checkpoints.keep(announced.step, state, Beside::default(), seconds, resumed)?));
+            .and_then(|()| Ok(self.store.capture_to_the_end(&announced.folder)?))
+            .and_then(|state| Ok(checkpoints.keep(announced.step, state, beside, seconds, resumed)?));
         // Its files were moved into the store; what is left goes with the folder of the attempt at the latest.
         let _ = fs::remove_dir_all(&announced.folder);
         match kept {
@@ -191,6 +217,9 @@ impl Execution<'_> {
             };
             let next = Cell::new(Instant::now() + LOOKS);
             let goes_on = || {
+                if self.is_far_enough() {
+                    return false;
+                }
                 let begun = Instant::now();
                 if begun < next.get() {
                     return true;

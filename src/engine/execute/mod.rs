@@ -2,17 +2,21 @@
 //!
 //! In reading order: `task` carries a decision out; `execution` is one execution of a stage, `kind` of one that is a built-in kind, `command` of
 //! one that is a command. `inputs` lays out what it reads, `input_copies` holds it to be left alone, `handed` is what a command finds beside
-//! files, `capture` takes what the stage left; `steps` keeps the states that a command leaves on its way; `names` are the user's words for paths of the folder, and `hint` what a failure may come
+//! files, `capture` takes what the stage left; `steps` keeps the states that a command leaves on its way, `going_on` finds the one to go on from, and
+//! `rehearsal` is where they go if they are only looked at; `visit` runs a program of the user's in the place of a command; `names` are the user's words for paths of the folder, and `hint` what a failure may come
 //! from.
 
 pub(super) mod capture;
 pub(super) mod command;
 pub(super) mod execution;
+mod going_on;
 pub(super) mod handed;
 pub(super) mod hint;
 pub(super) mod input_copies;
 pub(super) mod inputs;
 pub(super) mod kind;
 pub(super) mod names;
+pub(super) mod rehearsal;
 pub(super) mod steps;
 pub(super) mod task;
+mod visit;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::execution::Execution;
+use super::rehearsal::Keeping;
 use crate::diagnostic::with_causes;
 use crate::engine::decide::decision::{Deciding, Decision, Missing, Verdict};
 use crate::engine::decide::documents;
@@ -30,6 +31,8 @@ pub(crate) struct Task<'a> {
     pub(crate) inputs: BTreeMap<String, Vec<Option<Artifact>>>,
     pub(crate) threads: usize,
     pub(crate) run: &'a RunId,
+    /// Whether the folder is kept if it fails.
+    pub(crate) leaves_folder: bool,
     pub(crate) interrupt: &'a Interrupt,
 }
 
@@ -157,7 +160,8 @@ impl Task<'_> {
             log: Log { path: log, store: self.deciding.store },
             interrupt: self.interrupt,
             events: &events,
-            keeps: true,
+            keeping: Keeping::Everything,
+            leaves_folder: self.leaves_folder,
             deciding: self.deciding,
         };
         for artifact in self.inputs.values().flatten().flatten() {
@@ -224,7 +228,7 @@ enum Damage {
 }
 
 fn conflict(kept: &ActionResult, found: &ActionResult) -> Reason {
-    let differing = found.outputs.iter().filter(|(name, artifact)| kept.outputs.get(*name) != Some(artifact));
+    let differing = found.outputs.iter().filter(|(name, artifact)| kept.outputs.get(name) != Some(artifact));
     let outputs = differing.map(|(name, artifact)| Differing {
         output: name.clone(),
         kept: kept.outputs.get(name).map(|a| a.digest),

@@ -110,6 +110,8 @@ pub(crate) struct Program {
     pub(crate) variables: BTreeMap<OsString, OsString>,
     /// The folder that it is started in, absolute.
     pub(crate) folder: PathBuf,
+    /// Whether it has Kiln's own input and output, and the terminal if that is one. What it says goes to no log then.
+    pub(crate) on_terminal: bool,
 }
 
 /// What a stage may read beside its folder and the system's files.

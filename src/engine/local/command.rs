@@ -81,7 +81,11 @@ impl CommandAttempt<'_> {
             }
             (listener.goes_on)()
         };
-        let ending = process::wait(&mut child, prepared.timeout, prepared.grace, interrupt, &tick)?;
+        let ending = process::wait(&mut child, prepared.timeout, prepared.grace, interrupt, &tick);
+        if program.on_terminal {
+            spawn::take_terminal_back();
+        }
+        let ending = ending?;
         if spoken() && !linked.get() && !shown.become_of(log) {
             // An earlier attempt said something, the command took the log away, or the file system has no links.
             let mut log = log;

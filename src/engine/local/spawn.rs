@@ -4,7 +4,7 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::process::ExitStatusExt as _;
@@ -54,6 +54,9 @@ struct ChildSetup<'a> {
     folder: CString,
     input: libc::c_int,
     output: libc::c_int,
+    error: libc::c_int,
+    /// Whether it is to be who the terminal listens to.
+    foreground: bool,
     enter: &'a mut dyn FnMut() -> io::Result<()>,
     /// The signals that mean something else to Kiln than to a program.
     signals: &'a [libc::c_int],
@@ -64,7 +67,7 @@ struct ChildSetup<'a> {
 }
 
 /// Starts a command in a process group of its own. It finds its variables, those beside them that have another name,
-/// and no others; it reads nothing, and what it says goes to the log. `enter` is called in the child before the program begins: it may make
+/// and no others; unless it is on the terminal it reads nothing, and what it says goes to the log. `enter` is called in the child before the program begins: it may make
 /// system calls and must not allocate, lock or panic.
 ///
 /// # Errors
@@ -105,8 +108,10 @@ pub(crate) fn spawn(
         envp: pointers(&variables),
         program,
         folder,
-        input: nothing.as_raw_fd(),
-        output: log.as_raw_fd(),
+        input: if command.on_terminal { 0 } else { nothing.as_raw_fd() },
+        output: if command.on_terminal { 1 } else { log.as_raw_fd() },
+        error: if command.on_terminal { 2 } else { log.as_raw_fd() },
+        foreground: command.on_terminal && io::stdin().is_terminal(),
         enter,
         signals: &SIGNALS,
         // SAFETY: a set of signals is plain data; it is filled in before it is used.
@@ -140,6 +145,23 @@ pub(crate) fn spawn(
             started.reap()?;
             Err(io::Error::from_raw_os_error(failure))
         }
+    }
+}
+
+/// Makes this process who the terminal listens to again, once a command on the terminal has ended.
+pub(crate) fn take_terminal_back() {
+    if !io::stdin().is_terminal() {
+        return;
+    }
+    // SAFETY: the set is filled in before it is used; the rest are system calls.
+    unsafe {
+        let (mut stop, mut before): (libc::sigset_t, libc::sigset_t) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigemptyset(&raw mut stop);
+        libc::sigaddset(&raw mut stop, libc::SIGTTOU);
+        // Who asks for it from behind is stopped by this, unless it is blocked.
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const stop, &raw mut before);
+        libc::tcsetpgrp(0, libc::getpgrp());
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut());
     }
 }
 
@@ -204,9 +226,11 @@ extern "C" fn child(plan: *mut libc::c_void) -> libc::c_int {
             libc::signal(*signal, libc::SIG_DFL);
         }
         let ready = libc::setpgid(0, 0) == 0
+            // Nothing is signalled for that while all signals are blocked.
+            && (!plan.foreground || libc::tcsetpgrp(0, libc::getpid()) == 0)
             && libc::dup2(plan.input, 0) >= 0
             && libc::dup2(plan.output, 1) >= 0
-            && libc::dup2(plan.output, 2) >= 0
+            && libc::dup2(plan.error, 2) >= 0
             && libc::chdir(plan.folder.as_ptr()) == 0;
         if !ready {
             return give_up(plan, *libc::__errno_location());

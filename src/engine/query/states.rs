@@ -19,6 +19,9 @@ pub struct States {
     pub steps: Vec<u64>,
     /// What they take in the cache, in bytes.
     pub bytes: u64,
+    /// The metrics of those that have some, by their steps.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<u64, BTreeMap<String, f64>>,
 }
 
 /// The states on the way to a result of a stage, by the result's key; `None` if it is not made of steps, or has left none.
@@ -32,8 +35,10 @@ pub fn states(stage: &Stage, store: &Store, key: &ActionKey) -> Option<States> {
     let chain = stage.chain_with(manifest.params()?, &documents)?;
     let states = states_of(store, &manifest, &chain);
     let bytes = store.bytes_together(states.values().flat_map(|result| result.outputs.values()));
+    let measured = states.iter().filter(|(_, result)| !result.metrics.is_empty());
+    let metrics = measured.map(|(step, result)| (*step, result.metrics.clone())).collect();
     let steps: Vec<u64> = states.into_keys().collect();
-    (!steps.is_empty()).then_some(States { unit: chain.unit, steps, bytes })
+    (!steps.is_empty()).then_some(States { unit: chain.unit, steps, bytes, metrics })
 }
 
 /// What the inputs of an action hold that are small: a kind may read its steps from documents.

@@ -26,6 +26,8 @@ pub struct Options {
     pub stages: BTreeSet<StageId>,
     /// Stages to execute whatever the store has.
     pub force: BTreeSet<StageId>,
+    /// Stages whose folder is kept if they fail.
+    pub keep: BTreeSet<StageId>,
     /// How many processors the run may keep busy.
     pub jobs: usize,
     /// Whether to go on with what does not depend on a failed stage.

@@ -336,6 +336,7 @@ impl<'a> Crew<'a, '_> {
             inputs: self.artifacts(id),
             threads: share.cpus,
             run: self.run,
+            leaves_folder: self.options.keep.contains(&id),
             interrupt: self.interrupt,
         };
         let Finished { end, reasons, log } = task.run(&|said| self.pass_on(&name, said));

@@ -1,24 +1,15 @@
 //! Checking that a stage is deterministic: it is executed twice from the same inputs, and nothing is published.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::context::heed;
-use crate::engine::decide::decision::{Deciding, Verdict};
-use crate::engine::decide::sources::Sources;
-use crate::engine::execute::execution::Execution;
-use crate::engine::executor::Executor as _;
-use crate::engine::executor::failure::NoResult;
-use crate::engine::executor::log::Log;
-use crate::engine::local::Local;
-use crate::hash::{ActionKey, Artifact, Digest};
-use crate::interrupt::Interrupt;
-use crate::pipeline::{From, Pipeline, StageId};
-use crate::record::RunId;
+use super::trial::{Means, Trial};
+use crate::engine::execute::rehearsal::Keeping;
+use crate::hash::{ActionKey, Digest};
+use crate::pipeline::{Pipeline, StageId};
 use crate::store::{ActionResult, Store};
 
 /// A stage that was executed twice.
@@ -68,73 +59,16 @@ pub fn check_determinism(
     pipeline: &Pipeline,
     store: &Store,
     id: StageId,
-    threads: usize,
-    worker: &Path,
-    interrupt: &Interrupt,
+    means: &Means<'_>,
     note: &mut dyn FnMut(&str),
 ) -> Result<Twice, Option<String>> {
-    let told = |error: String| Some(error);
-    let _hold = store.hold().map_err(|e| told(e.to_string()))?;
-    heed(store, interrupt).map_err(|e| told(e.to_string()))?;
-    let memo = store.memo();
-    let order: Vec<StageId> = (0..=id.0).map(StageId).collect();
-    let sources = Sources::scan(pipeline, &order, &BTreeSet::from([id]), memo);
-    let deciding = Deciding { pipeline, store, memo, sources: &sources, ownership: None, remote: None };
-
-    let known = producers(pipeline, &deciding, id).map_err(told)?;
-    let outputs = |stage: StageId, output: &str| known.get(&stage)?.outputs.get(output).cloned();
-    let decision = deciding.decide(id, true, &outputs).map_err(|failed| told(failed.text()))?;
-    let stage = &pipeline.stages[id.0];
-    let artifact = |from: &From| match from {
-        From::Source(_) => None,
-        From::Output { stage, output } => outputs(*stage, output),
-    };
-    let inputs: BTreeMap<String, Vec<Option<Artifact>>> = stage
-        .inputs
-        .iter()
-        .map(|(name, items)| (name.clone(), items.iter().map(|i| artifact(&i.from)).collect()))
-        .collect();
-
-    let executor = Local::new(store, &pipeline.root, worker, threads);
-    executor.remarks(stage).iter().for_each(|remark| note(remark));
-    let run: RunId = store.new_run_id();
-    let name = stage.name.to_string();
+    let trial = Trial::prepare(pipeline, store, id, means, true, note)?;
     let mut executed: Vec<(ActionResult, PathBuf)> = Vec::new();
     for which in ["first", "second"] {
-        let log = store.log_path(&run, &format!("{name}-{which}"));
-        // There to be compared, whatever the stage says.
-        log.parent()
-            .map_or(Ok(()), fs::create_dir_all)
-            .and_then(|()| File::create(&log))
-            .map_err(|e| told(format!("cannot create {}: {e}", log.display())))?;
-        let execution = Execution {
-            pipeline,
-            store,
-            memo,
-            sources: &sources,
-            executor: &executor,
-            stage,
-            decision: &decision,
-            inputs: inputs.clone(),
-            threads: threads.clamp(1, stage.resources.cpus.max(1)),
-            log: Log { path: &log, store },
-            interrupt,
-            events: &|_| {},
-            keeps: false,
-            deciding: &deciding,
-        };
-        let ended = execution.execute();
-        executor.tidy();
-        match ended {
-            Ok(result) => executed.push((result, log)),
-            Err(NoResult::Interrupted) => return Err(None),
-            Err(NoResult::Failed(failed)) => {
-                return Err(told(format!("{name}: the {which} execution failed: {}", failed.text())));
-            }
-        }
+        executed.push(trial.execute(which, trial.stage, Keeping::Nothing)?);
     }
     let [(first, one), (second, two)] = <[_; 2]>::try_from(executed).map_err(|_| None)?;
-    let kept = store.result(&decision.key);
+    let kept = store.result(&trial.decision.key);
     let differing = first.outputs.iter().filter_map(|(output, artifact)| {
         let other = second.outputs.get(output).filter(|other| *other != artifact)?;
         let kept = kept.as_ref().and_then(|kept| kept.outputs.get(output)).map(|artifact| artifact.digest);
@@ -142,8 +76,8 @@ pub fn check_determinism(
     });
     let differences = differing.collect();
     Ok(Twice {
-        stage: name,
-        key: decision.key,
+        stage: trial.stage.name.to_string(),
+        key: trial.decision.key,
         differences,
         log_difference: first_difference(&one, &two),
         logs: [one, two],
@@ -166,26 +100,4 @@ fn first_difference(one: &Path, two: &Path) -> Option<LogDifference> {
     let differs = (0..one.len().max(two.len())).find(|line| one.get(*line) != two.get(*line))?;
     let text = |lines: &[String]| lines.get(differs).cloned().unwrap_or_default();
     Some(LogDifference { line: differs + 1, texts: [text(&one), text(&two)] })
-}
-
-/// The results of everything a stage needs.
-fn producers(
-    pipeline: &Pipeline,
-    deciding: &Deciding<'_>,
-    id: StageId,
-) -> Result<BTreeMap<StageId, ActionResult>, String> {
-    let name = pipeline.stages[id.0].name.to_string();
-    let needed = crate::pipeline::select(pipeline, std::slice::from_ref(&name))
-        .map_err(|_| format!("there is no stage `{name}`"))?;
-    let mut known: BTreeMap<StageId, ActionResult> = BTreeMap::new();
-    for producer in needed.into_iter().filter(|stage| *stage != id) {
-        let outputs = |stage: StageId, output: &str| known.get(&stage)?.outputs.get(output).cloned();
-        match deciding.decide(producer, false, &outputs).map_err(|failed| failed.text())?.verdict {
-            Verdict::UpToDate(result) | Verdict::Restore(result, _) => known.insert(producer, result),
-            Verdict::Execute(_) => {
-                return Err(format!("{name} needs {}, which is not up to date", pipeline.stages[producer.0].name));
-            }
-        };
-    }
-    Ok(known)
 }

@@ -3,10 +3,12 @@
 //! In reading order: `drive` is a run from its first look to its record, `context` what is asked of it; `crew` are the threads that work, and
 //! says who may wait for whom; `schedule` is what is to be done next, with `ready` and `budget`; `prepare` decides stages, `ahead` asks the remote cache for many before; `owner` takes
 //! their `message`s, keeps the records and tells `event`'s reporter. `uploads` tells what goes to and from the remote cache. `rerun` and `footprint` are the short way after a run that left much up to date;
-//! `determinism` executes stages once more and compares.
+//! `trial` executes a stage and publishes nothing: for `determinism`, which compares two executions, and `check_resume`, which compares one in
+//! a single go with one in two halves; and for `shell`, where the user looks around.
 
 pub(super) mod ahead;
 pub(super) mod budget;
+pub(super) mod check_resume;
 pub(super) mod context;
 pub(super) mod crew;
 pub(super) mod determinism;
@@ -19,4 +21,6 @@ pub(super) mod prepare;
 pub(super) mod ready;
 pub(super) mod rerun;
 pub(super) mod schedule;
+pub(super) mod shell;
+pub(super) mod trial;
 pub(super) mod uploads;

@@ -17,14 +17,14 @@ use std::time::Instant;
 use self::lines::Lines;
 use super::capture::stays;
 use super::execution::Execution;
+use super::rehearsal::{Keeping, Rehearsal};
 use crate::engine::decide::checkpoints::{Beside, Checkpoints};
-use crate::engine::decide::decision::{Missing, Verdict};
 use crate::engine::executor::Exit;
-use crate::engine::executor::failure::{Failed, NoResult};
+use crate::engine::executor::failure::NoResult;
 use crate::events::Progress;
 use crate::kind::Event;
 use crate::record::Resumed;
-use crate::store::{Placement, remove_all};
+use crate::store::{Placement, Store, remove_all};
 
 /// The folder of an attempt that a command leaves states in.
 pub(super) const STATES: &str = "states";
@@ -71,11 +71,7 @@ impl<'a> Steps<'a> {
         let Some(steps) = &stage.steps else { return Ok(None) };
         let Some(checkpoints) = Checkpoints::of(execution.deciding, stage, execution.decision) else { return Ok(None) };
         let place = folder.join(RESUME);
-        let forced = matches!(execution.decision.verdict, Verdict::Execute(Missing::Forced));
-        let found = match forced {
-            true => None,
-            false => checkpoints.resume(&place, Placement::Copy, &|text| execution.say(text))?,
-        };
+        let found = execution.found(&checkpoints, &place, Placement::Copy)?;
         let output = steps.metrics.as_ref().and_then(|name| stage.outputs.get(name));
         let metrics = output.map_or_else(|| folder.join(METRICS), |output| work.join(&output.path));
         let resume = found.is_some().then_some(place);
@@ -121,11 +117,15 @@ impl<'a> Steps<'a> {
 
     /// Keeps a state. What goes wrong costs a later execution time and is no failure of this one.
     fn keep(&self, left: &LeftState) {
-        if !self.execution.keeps {
-            discard(&left.path);
-            return;
-        }
         let name = self.checkpoints.name(left.step);
+        match self.execution.keeping {
+            Keeping::Everything => {}
+            Keeping::Nothing => return discard(&left.path),
+            Keeping::Aside(rehearsal) => {
+                let put = self.put_aside(rehearsal, left);
+                return put.unwrap_or_else(|why| self.execution.say(format!("{name} cannot be looked at: {why}")));
+            }
+        }
         match self.take(left) {
             Ok(same) => {
                 self.told.store(false, Ordering::Relaxed);
@@ -148,15 +148,22 @@ impl<'a> Steps<'a> {
         discard(&left.path);
     }
 
+    fn put_aside(&self, rehearsal: &Rehearsal, left: &LeftState) -> Result<(), String> {
+        stays(&left.path)?;
+        lines::up_to(&self.metrics, left.step, &rehearsal.lines(left.step)).map_err(|error| error.to_string())?;
+        rehearsal.put_aside(left.step, &left.path)
+    }
+
     /// Takes a state into the store; `false` if there is another under its key.
     fn take(&self, left: &LeftState) -> Result<bool, String> {
-        let state = self.execution.take(&left.path)?.ok_or("it is gone")?;
+        // Also after Ctrl-C: what it left in its time of grace is what it left that for.
+        let state = self.execution.take(&left.path, Store::capture_to_the_end)?.ok_or("it is gone")?;
         let cut = self.folder.join(format!("metrics-{}", left.step));
         let mut beside = Beside::default();
         match lines::up_to(&self.metrics, left.step, &cut) {
             Ok(None) => {}
             Ok(Some(metrics)) => {
-                let lines = self.execution.store.capture(&cut).map_err(|error| error.to_string())?;
+                let lines = self.execution.store.capture_to_the_end(&cut).map_err(|error| error.to_string())?;
                 beside = Beside { lines: Some(lines), metrics };
             }
             Err(error) => self.execution.say(format!("the metrics are not kept: {error}")),
@@ -166,15 +173,17 @@ impl<'a> Steps<'a> {
         kept.map_err(|error| error.to_string())
     }
 
-    /// A failure, and what the next run goes on from.
-    pub(super) fn explained(&self, failed: Failed) -> Failed {
-        match self.kept.load(Ordering::Relaxed).max(self.first()) {
-            0 => failed,
-            kept => {
-                let name = self.checkpoints.name(kept);
-                failed.and(format!("hint: {name} is in the cache; the next run goes on from it"))
-            }
+    /// Adds to a failure what the next run goes on from. After Ctrl-C there is nothing to add it to, and it is told.
+    pub(super) fn explained(&self, why: NoResult) -> NoResult {
+        let kept = self.kept.load(Ordering::Relaxed).max(self.first());
+        if kept == 0 {
+            return why;
         }
+        let text = format!("{} is in the cache; the next run goes on from it", self.checkpoints.name(kept));
+        if matches!(why, NoResult::Interrupted) {
+            (self.execution.events)(Event::Message { text: text.clone() });
+        }
+        why.map(|failed| failed.and(format!("hint: {text}")))
     }
 
     /// Has the command run, and keeps what it leaves meanwhile. `run` asks the function that it is handed from time to time.
@@ -188,7 +197,7 @@ impl<'a> Steps<'a> {
             let watch = self.watch(send);
             let ran = run(&|| {
                 watch.look();
-                true
+                !self.execution.is_far_enough()
             });
             // What it left last; the thread ends when it has taken that.
             watch.look();
