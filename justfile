@@ -68,6 +68,15 @@ bench-dvc *ARGS:
 test-faults ROUNDS="300":
     KILN_TEST_KILLS={{ROUNDS}} KILN_TEST_LOG_BYTES=10000000000 cargo test --workspace --test it -- kills:: disk:: damage:: faults:: limits:: guard:: --nocapture
 
+# Kiln, jobs and the daemons of a private Slurm, killed at random moments; the end is that of a clean run.
+test-cluster KILLS="100" SEED="1":
+    KILN_TEST_CLUSTER_KILLS={{KILLS}} KILN_TEST_SEED={{SEED}} cargo test --workspace --test it -- slurm::campaign --nocapture
+
+# 500 trivial stages through Kiln beside a hand-written job array, on a private Slurm.
+bench-cluster COUNT="500":
+    cargo build --release
+    bench/cluster.sh target/release/kiln {{COUNT}}
+
 # A stage that the kernel kills for want of memory, in a control group: as root.
 test-memory:
     cargo test --workspace --test it -- --ignored the_kernel_kills_for_memory

@@ -22,6 +22,8 @@ struct Flags {
     asked: Arc<AtomicBool>,
     /// Whether the next signal ends the process at once.
     at_once: Arc<AtomicBool>,
+    /// Whether the user pressed Ctrl-C, or asked by the same signal.
+    pressed: Arc<AtomicBool>,
     listening: OnceLock<()>,
 }
 
@@ -36,7 +38,8 @@ impl Interrupt {
         if self.0.listening.set(()).is_err() {
             return Ok(());
         }
-        let Flags { asked, at_once, .. } = &*self.0;
+        let Flags { asked, at_once, pressed, .. } = &*self.0;
+        signal_hook::flag::register(SIGINT, Arc::clone(pressed))?;
         for signal in [SIGINT, SIGTERM] {
             // Order matters: the first signal only sets the flags, the next one finds them set and exits.
             signal_hook::flag::register_conditional_shutdown(signal, EXIT, Arc::clone(at_once))?;
@@ -57,6 +60,11 @@ impl Interrupt {
     /// Whether the user asked to stop.
     pub fn is_set(&self) -> bool {
         self.0.asked.load(Ordering::Relaxed)
+    }
+
+    /// Whether the user asked by Ctrl-C, and not by closing the terminal or by `kill`.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.0.pressed.load(Ordering::Relaxed)
     }
 
     /// An error if the user asked to stop: what was begun is given up.

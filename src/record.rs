@@ -204,6 +204,9 @@ pub struct StageRecord {
     pub start: Option<f64>,
     /// Wall seconds it took in this run.
     pub seconds: f64,
+    /// Of these, the seconds in which its jobs waited in a queue; `None` if there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<f64>,
     /// Wall seconds of the execution that made the outputs, be it in this run or an earlier one.
     pub executed_seconds: Option<f64>,
     /// What that execution went on from; `None` if it began at the beginning.

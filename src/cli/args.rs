@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use kiln::pipeline::ExecutorSpec;
 
 use super::ci::Ci;
 use super::history::History;
@@ -111,6 +112,12 @@ pub(crate) enum Command {
     /// Execute one stage on behalf of a run.
     #[command(hide = true)]
     Worker,
+    /// Execute the stage of an attempt, as a job of a cluster.
+    #[command(hide = true)]
+    Job {
+        /// The folder of the attempt.
+        folder: PathBuf,
+    },
     /// Kill what the commands of a run left running, should it be killed.
     #[command(hide = true)]
     Watchdog {
@@ -258,6 +265,15 @@ pub(crate) struct Run {
     /// How many processors to keep busy [default: all].
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,
+    /// Who runs the stages: `local`, `slurm`, `slurm:partition=NAME,time=2h,memory=8GB` [default: what the profile or the file says].
+    #[arg(long, value_name = "NAME[:OPTIONS]", value_parser = executor)]
+    pub(crate) executor: Option<ExecutorSpec>,
+    /// When the run is stopped, leave jobs on a cluster running; the next run takes their results.
+    #[arg(long)]
+    pub(crate) leave_jobs: bool,
+    /// Go on in a process of its own that needs no terminal, and return at once; `status` says how far it is.
+    #[arg(long, conflicts_with_all = ["watch", "dry_run", "check_determinism", "json"])]
+    pub(crate) detach: bool,
     /// After a failure, go on with what does not depend on it.
     #[arg(short, long)]
     pub(crate) keep_going: bool,
@@ -506,4 +522,9 @@ pub(crate) struct Trace {
     /// The whole run in the trace event format.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Reads `--executor`.
+fn executor(text: &str) -> Result<ExecutorSpec, String> {
+    ExecutorSpec::parse(text)
 }

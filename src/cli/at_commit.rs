@@ -88,6 +88,8 @@ fn execute(
         keep: BTreeSet::new(),
         jobs: thread::available_parallelism().map_or(1, usize::from),
         keep_going: false,
+        executor: None,
+        leave_jobs: false,
         overwrite: false,
         worker: env::current_exe()?,
         set: select.set.clone(),

@@ -87,6 +87,8 @@ impl Needs<'_> {
                 keep: BTreeSet::new(),
                 jobs: means.jobs,
                 keep_going: false,
+                executor: None,
+                leave_jobs: false,
                 overwrite: self.overwrite,
                 worker,
                 set,

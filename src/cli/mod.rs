@@ -8,6 +8,7 @@ mod ci;
 mod claim;
 mod compare;
 mod completions;
+mod detach;
 mod determinism;
 mod discover;
 mod export;
@@ -87,7 +88,11 @@ pub fn main() -> ExitCode {
         .init();
     let place = discover::place(&cli.place);
     render::stand::at(&place.file);
+    if let Command::Run(_) = &cli.command {
+        detach::leave_terminal();
+    }
     let result = match &cli.command {
+        Command::Run(args) if args.detach => detach::detach(&place, args),
         Command::Run(args) if args.watch => watch::watch(&place, args),
         Command::Run(args) => run::run(&place, args),
         Command::Status(args) => status::status(&place, args),
@@ -118,6 +123,7 @@ pub fn main() -> ExitCode {
         Command::Schema => schema::schema(),
         Command::Completions(args) => completions::completions(args),
         Command::Worker => return worker(),
+        Command::Job { folder } => kiln::engine::job(folder).map(|()| 0).map_err(Stop::from),
         Command::Watchdog { scratch, kiln } => kiln::engine::watch(scratch, *kiln).map(|()| 0).map_err(Stop::from),
     };
     let code = ExitCode::from(result.unwrap_or_else(tell));

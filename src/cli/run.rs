@@ -30,6 +30,8 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
         keep: BTreeSet::new(),
         jobs,
         keep_going: args.keep_going,
+        executor: args.executor.clone(),
+        leave_jobs: args.leave_jobs,
         overwrite: args.force_overwrite && force,
         worker: std::env::current_exe()?,
         set: args.select.set.clone(),

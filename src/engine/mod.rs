@@ -1,10 +1,11 @@
 //! The engine: decides what is to be done, does it in worker processes, and records it.
 //!
 //! Its rooms, each of which may use those before it: `executor` is the seam between a stage and whoever runs it; `decide` says what is to be
-//! done with a stage; `record` keeps what is known of past runs; `local` is the executor of this machine, and uses `executor` alone;
+//! done with a stage; `record` keeps what is known of past runs; `local` is the executor of this machine, and uses `executor` alone; `cluster` is that of a cluster, whose jobs run what `local` runs;
 //! `execute` lays a stage out, has it run and captures its outputs, whoever runs it; `run` does all of that for many stages; `query` answers
 //! questions. Each opens with a reading order.
 
+mod cluster;
 mod decide;
 mod execute;
 mod executor;
@@ -14,6 +15,7 @@ mod record;
 mod run;
 
 pub use crate::interrupt::Interrupt;
+pub use cluster::job;
 pub use decide::environment::uncounted;
 pub use executor::script::shell_of;
 pub use executor::tail::last_lines;

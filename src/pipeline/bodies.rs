@@ -44,7 +44,7 @@ pub(super) fn running(world: &World<'_>, id: usize, inputs: &Inputs, mistakes: &
     let (plan, _) = world.plan(draft);
     let spec = &plan.spec;
     let mut scope = world.scope(draft);
-    let settings = settings::read(&spec.resources, spec.timeout, spec.retries, &scope, mistakes);
+    let settings = settings::read(&spec.resources, spec.executor, spec.timeout, spec.retries, &scope, mistakes);
     if !matches!(spec.body, Some(BodySpec::Uses { .. })) && uses_names(spec) {
         scope.files = Some(files(world, id, inputs));
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::kind::Role;
 
 use super::environment;
+use super::executor;
 use super::mistake::{Mistake, Mistakes};
 use super::name;
 use super::node::{Content, Entry, Node, Place};
@@ -20,9 +21,9 @@ use super::suggest;
 
 /// The keys that are known, by where they stand; `schema.rs` is made from the same lists.
 pub(super) const PIPELINE: &[&str] =
-    &["version", "params", "profiles", "report", "remote", "shell", "environment", "stages"];
+    &["version", "params", "profiles", "report", "remote", "shell", "environment", "executor", "stages"];
 pub(super) const REMOTE: &[&str] = &["url", "access", "lazy", "accept", "wait"];
-pub(super) const PROFILE: &[&str] = &["params"];
+pub(super) const PROFILE: &[&str] = &["params", "executor"];
 pub(super) const STAGE: &[&str] = &[
     "uses",
     "run",
@@ -34,13 +35,15 @@ pub(super) const STAGE: &[&str] = &[
     "matrix",
     "env",
     "environment",
+    "executor",
     "resources",
     "timeout",
     "retries",
 ];
 pub(super) const INPUT: &[&str] = &["from", "path", "only", "ignore", "keys"];
 pub(super) const OUTPUT: &[&str] = &["path", "role"];
-pub(super) const RESOURCES: &[&str] = &["cpus", "gpu", "device"];
+pub(super) const RESOURCES: &[&str] =
+    &["cpus", "gpu", "device", "memory", "time", "partition", "account", "qos", "constraint", "options"];
 pub(super) const TIMEOUT: &[&str] = &["after", "grace"];
 pub(super) const STEPS: &[&str] = &["parameter", "unit", "horizon", "metrics", "keep"];
 pub(super) const KEEP: &[&str] = &["last", "every", "best", "size"];
@@ -52,7 +55,8 @@ pub(super) const ROLES: &[(&str, Role)] =
 
 /// Reads a pipeline.
 pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<'n> {
-    let mut spec = Spec { params: vec![], profiles: vec![], report: None, remote: None, stages: vec![] };
+    let mut spec =
+        Spec { params: vec![], profiles: vec![], report: None, remote: None, executor: None, stages: vec![] };
     if matches!(root.content, Content::Null) {
         mistakes.add(
             Mistake::new("the pipeline file is empty")
@@ -71,10 +75,12 @@ pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<
         let what = format!("profile `{}`", entry.key);
         let inner = fields(&entry.node, &what, PROFILE, mistakes);
         let params = get(inner, "params").map_or(vec![], |e| params(e, mistakes));
-        spec.profiles.push(Profile { name: &entry.key, params });
+        let executor = get(inner, "executor").and_then(|e| executor::read(e, mistakes));
+        spec.profiles.push(Profile { name: &entry.key, params, executor });
     }
     spec.report = get(entries, "report").map(|e| &e.node);
     spec.remote = get(entries, "remote").and_then(|e| remote::read(&e.node, mistakes));
+    spec.executor = get(entries, "executor").and_then(|e| executor::read(e, mistakes));
     let shell = get(entries, "shell").and_then(|e| environment::shell(e, mistakes));
     let around = get(entries, "environment").and_then(|e| packages::read(&e.node, mistakes));
     match get(entries, "stages") {
@@ -146,6 +152,7 @@ fn stage<'n>(
             Some(e) => fields(&e.node, "`resources`", RESOURCES, mistakes).iter().collect(),
             None => vec![],
         },
+        executor: get(entries, "executor").map(|e| &e.node),
         timeout: get(entries, "timeout").map(|e| timeout(&e.node, mistakes)).unwrap_or_default(),
         retries: get(entries, "retries").map(|e| &e.node),
     };

@@ -26,7 +26,7 @@ use super::{check, disk::Disk, documents::Resolved, param_file, report, view, wi
 /// The folder of the cache that they are kept in.
 pub(crate) const FOLDER: &str = "pipelines";
 
-const MARK: &[u8; 8] = b"kilnpl\x03\n";
+const MARK: &[u8; 8] = b"kilnpl\x04\n";
 
 /// What is added to a pipeline's name for what is kept beside it.
 const BESIDE: &str = "footprint";
@@ -196,7 +196,8 @@ impl Identity {
     pub(crate) fn find_part(&self, catalog: &Catalog, changed: &[usize], most: usize) -> Option<Part> {
         let bytes = read(&self.place, &self.key)?;
         let kept = wire::KeptPipeline::read(&bytes[HEAD..])?;
-        let empty = Pipeline { remote: kept.remote.clone(), ..self.empty(kept.params.clone()) };
+        let (remote, executor) = (kept.remote.clone(), kept.executor.clone());
+        let empty = Pipeline { remote, executor, ..self.empty(kept.params.clone()) };
         let part = Part::of(&kept, empty, changed, most, catalog)?;
         stands(&part.pipeline, &self.store).then_some(part)
     }
@@ -211,6 +212,7 @@ impl Identity {
             param_files: vec![],
             report: None,
             remote: None,
+            executor: None,
             stages: vec![],
             graph: DiGraph::default(),
         }

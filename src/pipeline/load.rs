@@ -112,6 +112,8 @@ fn expand(
     let spec = decode::pipeline(&tree, mistakes);
     let params = params::resolve(&spec, &root, overrides, mistakes);
     let (report, remote) = (spec.report, spec.remote.clone());
+    let of_profile = spec.profiles.iter().find(|profile| Some(profile.name) == overrides.profile.as_deref());
+    let executor = of_profile.and_then(|profile| profile.executor.clone()).or_else(|| spec.executor.clone());
     let ignored = view::project(&root, mistakes);
     let world = World::new(spec, params, ignored, catalog, &name.to_string_lossy(), mistakes);
     let written = checks::outputs(&world, mistakes);
@@ -158,6 +160,7 @@ fn expand(
         param_files,
         report,
         remote,
+        executor,
         stages,
         graph,
     })
@@ -266,6 +269,7 @@ fn assemble(
             inputs,
             outputs: frame.outputs,
             resources: running.settings.resources,
+            elsewhere: running.settings.elsewhere,
             timeout: running.settings.timeout,
             grace: running.settings.grace,
             retries: running.settings.retries,

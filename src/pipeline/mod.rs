@@ -15,6 +15,7 @@ mod disk;
 mod documents;
 mod duration;
 pub(crate) mod environment;
+mod executor;
 mod expand;
 mod graph;
 mod inputs;
@@ -57,6 +58,7 @@ use crate::suggest;
 
 pub use crate::stage_name::is_named;
 pub use duration::parse as duration;
+pub use executor::{Cluster, Commands, Elsewhere, ExecutorSpec, Scheduler, Wishes};
 pub use kept::{Identity, load_kept};
 pub use load::{Overrides, load};
 pub(crate) use part::Part;

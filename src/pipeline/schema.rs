@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::decode::{INPUT, KEEP, MATRIX, OUTPUT, PIPELINE, PROFILE, REMOTE, RESOURCES, ROLES, STAGE, STEPS, TIMEOUT};
 use super::environment::SHELLS;
+use super::executor::{CLUSTER, COMMAND, EXECUTOR, OF_STAGE, WISHES};
 use super::name::{WITH_DOTS, WITHOUT_DOTS};
 use super::packages::KEYS;
 use crate::kind::{Arity, Catalog, Kind};
@@ -25,6 +26,7 @@ pub fn schema(catalog: &Catalog) -> Value {
         "remote" => remote(),
         "shell" => shell("The shell that runs the scripts."),
         "environment" => environment(),
+        "executor" => executor(),
         _ => {
             let mut stages = mapping("The stages by name.", json!({ "$ref": "#/$defs/stage" }));
             stages["propertyNames"] = json!({ "pattern": WITH_DOTS });
@@ -51,7 +53,10 @@ fn remote() -> Value {
 }
 
 fn profile() -> Value {
-    object(PROFILE, |_| params("Laid over the pipeline's parameters."))
+    object(PROFILE, |key| match key {
+        "params" => params("Laid over the pipeline's parameters."),
+        _ => executor(),
+    })
 }
 
 fn params(doc: &str) -> Value {
@@ -95,6 +100,10 @@ fn stage(catalog: &Catalog) -> Value {
             env
         }
         "environment" => environment(),
+        "executor" => json!({
+            "description": "Where it runs when the others run on a cluster: `local` or `cluster`.",
+            "anyOf": [{ "enum": OF_STAGE }, { "type": "string", "pattern": COMPUTED }],
+        }),
         "resources" => resources(),
         "timeout" => timeout(),
         _ => whole("How often to try again after a failure.", 0, 100),
@@ -280,6 +289,7 @@ fn resources() -> Value {
     let mut resources = object(RESOURCES, |key| match key {
         "cpus" => whole("Processors it occupies.", 1, 4096),
         "gpu" => whole("GPUs it occupies.", 0, 1024),
+        wish if WISHES.contains(&wish) => of_cluster(wish),
         _ => json!({
             "description": "`auto`, `cpu` or `cuda:0`.",
             "anyOf": [
@@ -291,6 +301,54 @@ fn resources() -> Value {
     });
     resources["description"] = json!("What it may use; no part of its key.");
     resources
+}
+
+fn executor() -> Value {
+    let slurm = object(CLUSTER, of_cluster);
+    let mut command = object(COMMAND, |key| match key {
+        "submit" => words("Submits the script that is its last argument, and prints the name of the job."),
+        "poll" => words("Prints the state of the jobs that are its last arguments, a line each."),
+        "cancel" => words("Cancels the jobs that are its last arguments."),
+        other => of_cluster(other),
+    });
+    command["required"] = json!(["submit", "poll", "cancel"]);
+    let mut either = object(EXECUTOR, |key| match key {
+        "slurm" => json!({ "anyOf": [slurm, { "type": "null" }] }),
+        _ => command.clone(),
+    });
+    (either["minProperties"], either["maxProperties"]) = (json!(1), json!(1));
+    json!({
+        "description": "Who runs the stages: `local`, `slurm`, `slurm:partition=NAME`, or a mapping.",
+        "anyOf": [{ "type": "string", "pattern": "^(local$|slurm$|slurm:)" }, either],
+    })
+}
+
+fn of_cluster(key: &str) -> Value {
+    let scalar = |doc: &str| json!({ "type": ["string", "number"], "description": doc });
+    match key {
+        "memory" => text("The memory of a job: `8GB`."),
+        "time" => text("How long a job may take: `2h`. What is made of steps goes on in the next."),
+        "partition" => text("The partition of the cluster."),
+        "account" => scalar("The account that pays."),
+        "qos" => scalar("The quality of service."),
+        "constraint" => text("What the node has to have."),
+        "options" => json!({
+            "description": "Options of the scheduler's own.",
+            "anyOf": [text("One."), { "type": "array", "items": { "type": "string" } }],
+        }),
+        "jobs" => {
+            json!({ "type": "integer", "minimum": 1, "maximum": 100_000, "description": "How many jobs may be there at a time." })
+        }
+        "latency" => text("How long it may take until what a job wrote is seen here: `60s`."),
+        _ => {
+            text("How long the cluster may give no answer before a job that could not be submitted is a failure: `5m`.")
+        }
+    }
+}
+
+fn words(doc: &str) -> Value {
+    let word = json!({ "type": "string", "pattern": r"\S" });
+    json!({ "description": doc, "anyOf": [word, { "type": "array", "minItems": 1, "items": { "type": "string" } }] })
 }
 
 /// A mapping whose keys are known.

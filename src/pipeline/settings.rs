@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::duration;
+use super::executor::{self, Elsewhere};
 use super::interpolate::Scope;
 use super::mistake::{Mistake, Mistakes};
 use super::node::{Content, Entry, Node};
@@ -18,6 +19,7 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) resources: Resources,
+    pub(super) elsewhere: Option<Box<Elsewhere>>,
     pub(super) timeout: Option<Duration>,
     pub(super) grace: Duration,
     pub(super) retries: u32,
@@ -26,12 +28,15 @@ pub(super) struct Settings {
 /// Reads the settings of one variant; what is wrong falls back to the default beside its mistake.
 pub(super) fn read(
     resources: &[&Entry],
+    executor: Option<&Node>,
     timeout: TimeoutSpec<'_>,
     retries: Option<&Node>,
     scope: &Scope<'_>,
     mistakes: &mut Mistakes<'_>,
 ) -> Settings {
-    let mut settings = Settings { resources: Resources::default(), timeout: None, grace: GRACE, retries: 0 };
+    let mut settings =
+        Settings { resources: Resources::default(), elsewhere: None, timeout: None, grace: GRACE, retries: 0 };
+    settings.elsewhere = executor::of_stage(executor, resources, scope, mistakes);
     for entry in resources {
         let node = &entry.node;
         match entry.key.as_str() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::kind::Role;
 
+use super::executor::ExecutorSpec;
 use super::node::{Entry, Node, Place};
 use super::remote::RemoteSpec;
 use super::stage::Environment;
@@ -18,6 +19,8 @@ pub(super) struct Spec<'n> {
     pub(super) report: Option<&'n Node>,
     /// `remote:`.
     pub(super) remote: Option<RemoteSpec>,
+    /// `executor:`.
+    pub(super) executor: Option<ExecutorSpec>,
     /// `stages:`, as declared.
     pub(super) stages: Vec<StageSpec<'n>>,
 }
@@ -28,6 +31,8 @@ pub(super) struct Profile<'n> {
     pub(super) name: &'n str,
     /// What it lays over `params:`.
     pub(super) params: Vec<ParamsSpec<'n>>,
+    /// `executor:`.
+    pub(super) executor: Option<ExecutorSpec>,
 }
 
 /// Some parameters.
@@ -69,6 +74,8 @@ pub(super) struct StageSpec<'n> {
     pub(super) environment: Option<Arc<Environment>>,
     /// `resources:`.
     pub(super) resources: Vec<&'n Entry>,
+    /// `executor:`.
+    pub(super) executor: Option<&'n Node>,
     /// `timeout:`.
     pub(super) timeout: TimeoutSpec<'n>,
     /// `retries:`.

@@ -16,6 +16,7 @@ use crate::hash::Digest;
 use crate::kind::{Chain, Kind, Role};
 pub use crate::stage_name::{StageName, coordinates};
 
+use super::executor::{Elsewhere, ExecutorSpec};
 use super::steps::{Keep, Steps};
 use super::view::View;
 
@@ -41,6 +42,8 @@ pub struct Pipeline {
     pub report: Option<Report>,
     /// The remote cache, if the pipeline names one.
     pub remote: Option<RemoteSpec>,
+    /// Who runs its stages, if it says so.
+    pub executor: Option<ExecutorSpec>,
     /// Every variant, in topological order; declaration order among equals.
     pub stages: Vec<Stage>,
     /// Node weights are the stages; an edge goes from producer to consumer.
@@ -89,6 +92,8 @@ pub struct Stage {
     pub outputs: Ports<Output>,
     /// What it may use.
     pub resources: Resources,
+    /// What it says of where it runs.
+    pub elsewhere: Option<Box<Elsewhere>>,
     /// When to give up.
     pub timeout: Option<Duration>,
     /// How long it may take to leave once it was asked to.

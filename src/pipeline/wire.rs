@@ -13,6 +13,7 @@ use crate::hash::picks::{Picks, Texts};
 use crate::journal::wire::{Reader, put_count, put_text};
 use crate::kind::{Catalog, Role};
 
+use super::executor::ExecutorSpec;
 use super::remote::RemoteSpec;
 use super::stage::{
     Body, Command, Environment, From, Input, Output, Pipeline, Ports, Report, Resources, Stage, StageId, StageName,
@@ -44,6 +45,7 @@ pub(super) fn encode(pipeline: &Pipeline) -> Option<Vec<u8>> {
         put_path(&mut out, &report.page)?;
     }
     put_text(&mut out, &serde_json::to_string(&pipeline.remote).ok()?);
+    put_json(&mut out, pipeline.executor.as_ref())?;
     put_count(&mut out, pipeline.stages.len());
     for stage in &pipeline.stages {
         // Its length goes before it, so that it can be passed over.
@@ -74,8 +76,9 @@ pub(super) fn decode(
     let same = |id: usize| (id < count).then_some(StageId(id));
     let stages = kept.stages.iter().map(|bytes| stage(bytes, &same, kinds)).collect::<Option<Vec<_>>>()?;
     let graph = graph(count, kept.edges.iter().copied());
-    let (params, param_files, report, remote) = (kept.params, kept.param_files, kept.report, kept.remote);
-    Some(Pipeline { root, file: file.to_owned(), profile, params, param_files, report, remote, stages, graph })
+    let KeptPipeline { params, param_files, report, remote, executor, .. } = kept;
+    let file = file.to_owned();
+    Some(Pipeline { root, file, profile, params, param_files, report, remote, executor, stages, graph })
 }
 
 /// What [`encode`] wrote, its stages as they stand there.
@@ -84,6 +87,7 @@ pub(super) struct KeptPipeline<'a> {
     pub(super) param_files: Vec<(PathBuf, Digest)>,
     pub(super) report: Option<Report>,
     pub(super) remote: Option<RemoteSpec>,
+    pub(super) executor: Option<ExecutorSpec>,
     pub(super) stages: Vec<&'a [u8]>,
     /// Producer and consumer, as positions.
     pub(super) edges: Vec<(usize, usize)>,
@@ -100,6 +104,7 @@ impl<'a> KeptPipeline<'a> {
             _ => Some(Report { file: from.text()?.into(), text: from.text()?, page: from.text()?.into() }),
         };
         let remote = serde_json::from_str(from.str()?).ok()?;
+        let executor = json(from)?;
         let stages = (0..from.count()?).map(|_| from.bytes()).collect::<Option<Vec<_>>>()?;
         let mut edges = Vec::new();
         for _ in 0..from.count()? {
@@ -109,7 +114,7 @@ impl<'a> KeptPipeline<'a> {
             }
             edges.push((producer, consumer));
         }
-        from.0.is_empty().then_some(Self { params, param_files, report, remote, stages, edges })
+        from.0.is_empty().then_some(Self { params, param_files, report, remote, executor, stages, edges })
     }
 }
 
@@ -211,6 +216,7 @@ fn put_stage(out: &mut Vec<u8>, stage: &Stage) -> Option<()> {
     put_u64(out, stage.resources.cpus as u64);
     put_u64(out, stage.resources.gpu as u64);
     put_text(out, &stage.resources.device);
+    put_json(out, stage.elsewhere.as_ref())?;
     out.push(u8::from(stage.timeout.is_some()));
     let timeout = stage.timeout.unwrap_or_default();
     put_u64(out, timeout.as_secs());
@@ -269,6 +275,7 @@ pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, k
     let cpus = usize::try_from(from.u64()?).ok()?;
     let gpu = usize::try_from(from.u64()?).ok()?;
     let resources = Resources { cpus, gpu, device: from.text()? };
+    let elsewhere = json(from)?;
     let limited = from.byte()? != 0;
     let (secs, nanos) = (from.u64()?, from.number()? as u32);
     let timeout = limited.then(|| Duration::from_secs(secs).saturating_add(Duration::from_nanos(nanos.into())));
@@ -288,6 +295,7 @@ pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, k
         inputs,
         outputs,
         resources,
+        elsewhere,
         timeout,
         grace,
         retries,

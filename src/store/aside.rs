@@ -14,9 +14,12 @@ use super::{Result, Store, StoreError, salvage, sharing};
 pub(super) const QUARANTINE: &str = "quarantine";
 
 /// The folders of a store, and the files at its root.
-pub(super) const FOLDERS: [&str; 10] =
-    ["objects", "trees", "runs", "logs", "pipelines", "remotes", "tmp", CLAIMS, QUARANTINE, salvage::FOLDER];
+pub(super) const FOLDERS: [&str; 11] =
+    ["objects", "trees", "runs", "logs", "pipelines", "remotes", "tmp", JOBS, CLAIMS, QUARANTINE, salvage::FOLDER];
 const FILES: [&str; 5] = [RESULTS, MEMO, PROMISED, EXECUTING, IN_USE];
+
+/// The folder of attempts that are made elsewhere.
+pub(super) const JOBS: &str = "jobs";
 
 impl Store {
     /// Moves something of the store aside and tells where to.
@@ -45,6 +48,14 @@ impl Store {
         if self.shared {
             sharing::grant(path);
         }
+    }
+
+    /// The folder of attempts that are made elsewhere, and outlive this process.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub(crate) fn jobs(&self) -> Result<PathBuf> {
+        self.folder(JOBS)
     }
 
     /// A folder of the store, made if need be; a file in its place is put aside.

@@ -225,6 +225,7 @@ pub(super) fn nothing_known() -> StageRecord {
         ready: None,
         start: None,
         seconds: 0.0,
+        queued: None,
         executed_seconds: None,
         resumed: None,
         maker: None,

@@ -41,6 +41,8 @@ pub(super) struct PerRunFields {
     ready: Option<f64>,
     start: Option<f64>,
     seconds: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    queued: Option<f64>,
     pub(super) log: Option<std::path::PathBuf>,
     error: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,7 +63,19 @@ impl Pages {
 impl PerRunFields {
     fn of(stage: &StageRecord) -> Self {
         let StageRecord {
-            outcome, reasons, causes, ready, start, seconds, log, error, failure, warnings, maker, ..
+            outcome,
+            reasons,
+            causes,
+            ready,
+            start,
+            seconds,
+            queued,
+            log,
+            error,
+            failure,
+            warnings,
+            maker,
+            ..
         } = stage;
         Self {
             outcome: *outcome,
@@ -70,6 +84,7 @@ impl PerRunFields {
             ready: *ready,
             start: *start,
             seconds: *seconds,
+            queued: *queued,
             log: log.clone(),
             error: error.clone(),
             failure: failure.clone(),
@@ -79,16 +94,17 @@ impl PerRunFields {
     }
 
     pub(super) fn apply(self, stage: &mut StageRecord) {
-        let Self { outcome, reasons, causes, ready, start, seconds, log, error, failure, warnings, maker } = self;
+        let Self { outcome, reasons, causes, ready, start, seconds, queued, log, error, failure, warnings, maker } =
+            self;
         (stage.outcome, stage.reasons, stage.causes) = (outcome, reasons, causes);
         (stage.log, stage.error, stage.warnings) = (log, error, warnings);
         (stage.failure, stage.maker) = (failure, maker);
-        (stage.ready, stage.start, stage.seconds) = (ready, start, seconds);
+        (stage.ready, stage.start, stage.seconds, stage.queued) = (ready, start, seconds, queued);
     }
 
     fn holds(&self, stage: &StageRecord) -> bool {
         self.outcome == stage.outcome
-            && (self.ready, self.start) == (stage.ready, stage.start)
+            && (self.ready, self.start, self.queued) == (stage.ready, stage.start, stage.queued)
             && self.seconds.to_bits() == stage.seconds.to_bits()
             && (&self.reasons, &self.log, &self.error) == (&stage.reasons, &stage.log, &stage.error)
             && (&self.causes, &self.failure, &self.warnings) == (&stage.causes, &stage.failure, &stage.warnings)
@@ -280,6 +296,7 @@ fn usual() -> PerRunFields {
         ready: Some(0.0),
         start: Some(0.0),
         seconds: 0.0,
+        queued: None,
         log: None,
         error: None,
         failure: None,

@@ -22,6 +22,8 @@ pub struct Scratch {
     folders: BTreeSet<PathBuf>,
     /// What others may do with a folder that was made here.
     mode: u32,
+    /// Whether it stays when this is dropped.
+    stays: bool,
     _lock: File,
     next: AtomicU64,
 }
@@ -30,7 +32,19 @@ impl Scratch {
     fn new(parent: &Path, hint: &str) -> Result<Self> {
         let (path, lock) = create(parent, hint)?;
         let mode = lock.metadata().map_err(StoreError::io("look at", &path))?.permissions().mode();
-        Ok(Self { path, folders: BTreeSet::new(), mode, _lock: lock, next: AtomicU64::new(0) })
+        Ok(Self { path, folders: BTreeSet::new(), mode, stays: false, _lock: lock, next: AtomicU64::new(0) })
+    }
+
+    /// A directory that is there already, with what is in it, and stays. It is locked where the file system has locks.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub(crate) fn at(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(StoreError::io("open", path))?;
+        let _ = lock(&file, FlockOperation::NonBlockingLockExclusive);
+        let mode = file.metadata().map_err(StoreError::io("look at", path))?.permissions().mode();
+        let (path, folders) = (path.to_owned(), BTreeSet::new());
+        Ok(Self { path, folders, mode, stays: true, _lock: file, next: AtomicU64::new(0) })
     }
 
     /// The directory, absolute.
@@ -105,6 +119,9 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        if self.stays {
+            return;
+        }
         if let Err(error) = remove(&self.path) {
             tracing::debug!("cannot remove {}: {error}", self.path.display());
         }

@@ -59,6 +59,7 @@ mod schedule;
 mod share;
 mod shell;
 mod shell_at;
+mod slurm;
 mod stale;
 mod status;
 mod steps;

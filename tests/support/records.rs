@@ -96,6 +96,7 @@ pub fn stage(name: &str) -> Builder {
         ready: None,
         start: None,
         seconds: 0.0,
+        queued: None,
         executed_seconds: None,
         resumed: None,
         maker: None,

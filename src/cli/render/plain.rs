@@ -130,6 +130,7 @@ pub(super) fn started(why: &[Reason]) -> String {
 pub(crate) fn units(progress: &events::Progress) -> String {
     let events::Progress { done, total, unit, detail } = progress;
     let far = match unit.as_str() {
+        "" => return detail.clone(),
         "byte" | "bytes" => format!("{} of {}", indicatif::BinaryBytes(*done), indicatif::BinaryBytes(*total)),
         _ => format!("{unit} {done}/{total}"),
     };

@@ -85,7 +85,10 @@ impl<W: Write> Reporter for Progress<W> {
             }
             RunEvent::Progress { stage, progress } => {
                 if let Some(line) = self.screen().running.get_mut(stage) {
-                    line.advance(progress.done, progress.total, Instant::now());
+                    // A job that waits in a queue has no units yet.
+                    if progress.total > 0 {
+                        line.advance(progress.done, progress.total, Instant::now());
+                    }
                     line.message = plain::units(progress);
                 }
             }

@@ -27,7 +27,9 @@ pub(crate) fn text(run: &RunRecord, path: &[Link], look: &Look) -> String {
             Wait::Processor(stage) => format!("{stage} left a processor free"),
         };
         let at = number::duration(link.start);
-        grid.row([at, number::duration(link.seconds), link.stage.clone(), link.outcome.to_string(), waited]);
+        let queued = link.queued.map(|queued| format!(" ({} queued)", number::duration(queued)));
+        let took = format!("{}{}", number::duration(link.seconds), queued.unwrap_or_default());
+        grid.row([at, took, link.stage.clone(), link.outcome.to_string(), waited]);
     }
     let sum: f64 = path.iter().map(|link| link.seconds).sum();
     let share = if run.seconds > 0.0 { 100.0 * sum / run.seconds } else { 100.0 };

@@ -16,7 +16,7 @@ use super::execution::Execution;
 use crate::diagnostic::with_causes;
 use crate::engine::decide::decision::input_path;
 use crate::engine::decide::metrics::Numbers;
-use crate::engine::executor::failure::{Failed, NoResult};
+use crate::engine::executor::failure::{Failed, Lost, NoResult};
 use crate::failure::{Failure, MissingOutput};
 use crate::hash::{Artifact, ContentError};
 use crate::name_map::NameMap;
@@ -50,7 +50,15 @@ impl Execution<'_> {
         let (mut outputs, mut missing, mut faults) = (NameMap::new(), Vec::new(), Vec::new());
         for (name, path) in &left.outputs {
             match self.take(path, Store::capture) {
-                Ok(Some(artifact)) => drop(outputs.insert(name.clone(), artifact)),
+                Ok(Some(artifact)) => {
+                    let within = left.folder.parent().and_then(|folder| path.strip_prefix(folder).ok());
+                    if !within.is_none_or(|path| self.course.agrees(path, &artifact)) {
+                        let why = format!("output `{name}` is not seen here as it was written by its job");
+                        let failed = Failed::from(Failure::Other { why });
+                        return Err(NoResult::Lost(Box::new(Lost { failed, out_of_time: false })));
+                    }
+                    drop(outputs.insert(name.clone(), artifact));
+                }
                 Ok(None) => {
                     let path = self.stage.outputs[name].path.clone();
                     missing.push(MissingOutput { output: name.clone(), path });
@@ -58,7 +66,8 @@ impl Execution<'_> {
                 Err(why) => faults.push(Failure::OutputNotKept { output: name.clone(), why }),
             }
         }
-        let mut result = ActionResult { seconds: took.as_secs_f64(), resumed, ..ActionResult::of(outputs) };
+        let seconds = self.course.executed(took).as_secs_f64();
+        let mut result = ActionResult { seconds, resumed, ..ActionResult::of(outputs) };
         let failed = if missing.is_empty() {
             (!faults.is_empty()).then(|| faults.remove(0)).map(Failed::from)
         } else {

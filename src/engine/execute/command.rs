@@ -17,7 +17,7 @@ use crate::engine::decide::decision::input_path;
 use crate::engine::executor::failure::{Failed, NoResult};
 use crate::engine::executor::tail::last_lines;
 use crate::engine::executor::{
-    Attempt, End, HOME, Listener, Prepared, Program, Reach, Work, log, script, surroundings, toolchain,
+    Attempt, End, HOME, Listener, Ports, Prepared, Program, Reach, Work, log, script, surroundings, toolchain,
 };
 use crate::failure::Failure;
 use crate::pipeline;
@@ -36,6 +36,8 @@ pub(super) struct LaidOut<'l> {
     work: PathBuf,
     /// The command.
     pub(super) program: Program,
+    /// What it reads.
+    inputs: Vec<PathBuf>,
     /// Where it writes its outputs.
     outputs: BTreeMap<String, PathBuf>,
     copies: InputCopies,
@@ -132,7 +134,7 @@ impl Execution<'_> {
         let found = steps.iter().flat_map(Steps::variables);
         program.variables.extend(found.map(|(name, value)| (name.into(), value)));
         let tools = self.open_tools(body, &work)?;
-        Ok(LaidOut { work, program, outputs, copies, steps, tools })
+        Ok(LaidOut { work, program, inputs, outputs, copies, steps, tools })
     }
 
     /// A command that is laid out, as it is started.
@@ -148,8 +150,14 @@ impl Execution<'_> {
         attempt: &dyn Attempt,
         began: Instant,
     ) -> Result<(BTreeMap<String, PathBuf>, Option<Resumed>), NoResult> {
-        let LaidOut { work, program, outputs, copies, steps, tools } = self.laid_out(body, attempt, began)?;
-        let prepared = self.ready(program, &tools);
+        let LaidOut { work, program, inputs, outputs, copies, steps, tools } = self.laid_out(body, attempt, began)?;
+        let mut prepared = self.ready(program, &tools);
+        let within = |path: &Path| path.strip_prefix(attempt.folder()).ok().map(Path::to_owned);
+        prepared.ports = Ports {
+            inputs: inputs.iter().filter_map(|path| within(path)).collect(),
+            outputs: outputs.values().filter_map(|path| within(path)).collect(),
+            states: steps.as_ref().and_then(|steps| Some((STATES.into(), within(steps.metrics())?))),
+        };
         let run = |goes_on: &dyn Fn() -> bool| {
             attempt.run(&prepared, &Listener { events: self.events, goes_on }, self.interrupt)
         };

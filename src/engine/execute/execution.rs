@@ -2,19 +2,21 @@
 //! of a command in `command`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::rehearsal::Keeping;
 use crate::diagnostic::with_causes;
-use crate::engine::decide::decision::{Deciding, Decision};
+use crate::engine::decide::decision::{Deciding, Decision, Missing, Verdict};
 use crate::engine::decide::sources::Sources;
 use crate::engine::executor::failure::{Failed, NoResult};
 use crate::engine::executor::log::Log;
 use crate::engine::executor::tail::last_lines;
-use crate::engine::executor::{End, Executor, Exit, Prepared, Reach, Work};
+use crate::engine::executor::{End, Executor, Exit, Ports, Prepared, Reach, Work};
 use crate::failure::Failure;
-use crate::hash::{Artifact, Memo};
+use crate::hash::{Artifact, Digest, Memo};
 use crate::interrupt::Interrupt;
 use crate::kind::Event;
 use crate::name_map::NameMap;
@@ -43,7 +45,53 @@ pub(crate) struct Execution<'a> {
     pub(crate) leaves_folder: bool,
     /// How it was decided, and from which stores.
     pub(crate) deciding: &'a Deciding<'a>,
+    /// What came of it so far.
+    pub(crate) course: Course,
 }
+
+/// How an execution goes, over all its attempts.
+#[derive(Default)]
+pub(crate) struct Course {
+    /// The last step whose state was kept; 0 if there is none.
+    reached: AtomicU64,
+    /// Milliseconds that it waited for a place to run.
+    queued: AtomicU64,
+    /// The same of the last attempt.
+    last_queued: AtomicU64,
+    /// What whoever ran it last says of its outputs.
+    digests: Mutex<BTreeMap<PathBuf, Digest>>,
+}
+
+impl Course {
+    /// Notes that the state of a step was kept.
+    pub(crate) fn reach(&self, step: u64) {
+        self.reached.fetch_max(step, Ordering::Relaxed);
+    }
+
+    /// Whether an attempt has kept a state.
+    pub(crate) fn has_reached(&self) -> bool {
+        self.reached.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether an output, by its path in the folder of the attempt, is what was written elsewhere.
+    pub(crate) fn agrees(&self, path: &Path, artifact: &Artifact) -> bool {
+        let digests = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
+        digests.get(path).is_none_or(|digest| *digest == artifact.digest)
+    }
+
+    /// How long an attempt took that has just ended well, without what it waited for a place to run.
+    pub(crate) fn executed(&self, took: Duration) -> Duration {
+        took.saturating_sub(Duration::from_millis(self.last_queued.load(Ordering::Relaxed)))
+    }
+
+    /// How long it waited for a place to run.
+    pub(crate) fn queued(&self) -> Duration {
+        Duration::from_millis(self.queued.load(Ordering::Relaxed))
+    }
+}
+
+/// So often in a row an attempt may be lost before that is told as a failure.
+const LOST: u32 = 5;
 
 impl Execution<'_> {
     /// Whether what it makes beside its result is kept.
@@ -51,11 +99,24 @@ impl Execution<'_> {
         matches!(self.keeping, Keeping::Everything)
     }
 
-    /// Executes the stage, again after a failure as often as it allows.
+    /// Executes the stage, again after a failure as often as it allows. An attempt that was lost does not count, nor does one that
+    /// ran out of time and came further than those before.
     pub(crate) fn execute(&self) -> Result<ActionResult, NoResult> {
-        let mut attempt = 0;
+        let (mut attempt, mut lost) = (0, 0);
         loop {
+            let reached = self.course.reached.load(Ordering::Relaxed);
             match self.attempt(attempt == self.stage.retries) {
+                Err(NoResult::Lost(why)) if !self.interrupt.is_set() => {
+                    let further = self.course.reached.load(Ordering::Relaxed) > reached;
+                    lost = if further { 0 } else { lost + 1 };
+                    if !further && (why.out_of_time || lost > LOST) {
+                        return Err(NoResult::Failed(why.failed));
+                    }
+                    let why = why.failed.text();
+                    let summary = why.lines().next().unwrap_or_default();
+                    let what = if further { "it goes on from its last step" } else { "it is begun anew" };
+                    self.say(format!("{summary}; {what}"));
+                }
                 Err(NoResult::Failed(failed)) if attempt < self.stage.retries && !self.interrupt.is_set() => {
                     attempt += 1;
                     let why = failed.text();
@@ -93,11 +154,24 @@ impl Execution<'_> {
             timeout: self.stage.timeout,
             grace: self.stage.grace,
             log: self.log,
+            identity: self.identity(),
+            ports: Ports::default(),
         }
+    }
+
+    /// What tells other attempts at the same work. What was asked to be executed whatever there is has nothing to do with earlier
+    /// attempts, nor has what is compared and not kept.
+    fn identity(&self) -> Option<String> {
+        let forced = matches!(self.decision.verdict, Verdict::Execute(Missing::Forced));
+        (self.keeps() && !forced).then(|| self.decision.key.to_string())
     }
 
     /// What comes of how a stage has ended.
     pub(crate) fn judge(&self, exit: &Exit) -> Result<(), NoResult> {
+        let waited = u64::try_from(exit.queued.as_millis()).unwrap_or(u64::MAX);
+        self.course.queued.fetch_add(waited, Ordering::Relaxed);
+        self.course.last_queued.store(waited, Ordering::Relaxed);
+        self.course.digests.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&exit.digests);
         let failure = match exit.end {
             End::Code(0) => return Ok(()),
             End::Interrupted => return Err(NoResult::Interrupted),
@@ -123,7 +197,7 @@ impl Execution<'_> {
 
     /// A failure, and where the folder of the attempt is kept, if it is to be.
     pub(crate) fn left(&self, why: NoResult, folder: &Path, last: bool) -> NoResult {
-        if !self.leaves_folder || !last {
+        if !self.leaves_folder || !last || !matches!(why, NoResult::Failed(_)) {
             return why;
         }
         why.map(|failed| match self.store.salvage(folder, &self.stage.name.to_string()) {

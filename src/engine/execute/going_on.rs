@@ -22,7 +22,8 @@ impl Execution<'_> {
             self.store.materialise(state, folder, how)?;
             return Ok(Some(Found { resumed: resumed.clone(), lines: lines.clone() }));
         }
-        if matches!(self.decision.verdict, Verdict::Execute(Missing::Forced)) {
+        // Where the stage is forced, it goes on from states of this execution only.
+        if matches!(self.decision.verdict, Verdict::Execute(Missing::Forced)) && !self.course.has_reached() {
             return Ok(None);
         }
         Ok(checkpoints.resume(folder, how, &|text| self.say(text))?)

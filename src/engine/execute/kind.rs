@@ -147,12 +147,14 @@ impl Execution<'_> {
             // Not in the stage's log: that is the same whenever the stage does the same.
             Ok(true) => {
                 tracing::debug!(stage = %self.stage.name, "{name} is in the cache");
+                self.course.reach(announced.step);
                 if let Err(error) = checkpoints.thin() {
                     self.say(format!("cannot drop earlier states: {error}"));
                 }
             }
             Ok(false) => self.say(format!("not deterministic: {name} differs from the one in the cache, which stays")),
             Err(NoResult::Failed(why)) => return Err(why),
+            Err(NoResult::Lost(lost)) => return Err(lost.failed),
             Err(NoResult::Interrupted) => {}
         }
         Ok(())
@@ -204,7 +206,11 @@ impl Execution<'_> {
         keep: &(dyn Fn(Announced) + Sync),
     ) -> Result<(), NoResult> {
         let reach = self.reach(kind, &job.params)?;
-        let prepared = self.prepared(Work::Kind(job), reach);
+        let folder = attempt.folder();
+        let within = |path: &PathBuf| path.strip_prefix(folder).ok().map(Path::to_owned);
+        let outputs = job.outputs.values().filter_map(within).collect();
+        let mut prepared = self.prepared(Work::Kind(job), reach);
+        prepared.ports.outputs = outputs;
         // Bounded: a worker that is faster than the disk waits rather than fill it with what is not kept yet.
         let (steps, announced): (SyncSender<Announced>, Receiver<Announced>) = sync_channel(BACKLOG);
         let exit = std::thread::scope(|scope| {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::execution::Execution;
+use super::execution::{Course, Execution};
 use super::rehearsal::Keeping;
 use crate::diagnostic::with_causes;
 use crate::engine::decide::decision::{Deciding, Decision, Missing, Verdict};
@@ -55,30 +55,34 @@ pub(crate) struct Finished {
     pub(crate) reasons: Vec<Reason>,
     /// The log, if the stage was executed.
     pub(crate) log: Option<PathBuf>,
+    /// How long it waited for a place to run, once it was begun.
+    pub(crate) queued: Duration,
 }
 
 impl Task<'_> {
     /// Carries out the task.
     pub(crate) fn run(self, tell: Tell<'_>) -> Finished {
         let mut reasons = Vec::new();
-        let mut log = None;
-        let end = self.settle(&mut reasons, &mut log, tell).map_err(|failure| match failure {
+        let (mut log, mut queued) = (None, Duration::ZERO);
+        let end = self.settle(&mut reasons, &mut log, &mut queued, tell).map_err(|failure| match failure {
             // What was given up because the user asked to stop did not fail.
             NoResult::Failed(failed) if !self.interrupt.is_set() => Some(failed),
-            NoResult::Failed(_) | NoResult::Interrupted => None,
+            NoResult::Lost(lost) if !self.interrupt.is_set() => Some(lost.failed),
+            NoResult::Failed(_) | NoResult::Lost(_) | NoResult::Interrupted => None,
         });
         // A stage that says nothing leaves no log.
         let log = log.filter(|log: &PathBuf| log.exists());
         if let Some(log) = &log {
             self.deciding.store.share(log);
         }
-        Finished { end, reasons, log }
+        Finished { end, reasons, log, queued }
     }
 
     fn settle(
         &self,
         reasons: &mut Vec<Reason>,
         log: &mut Option<PathBuf>,
+        queued: &mut Duration,
         tell: Tell<'_>,
     ) -> Result<(Outcome, ActionResult), NoResult> {
         let stage = &self.deciding.pipeline.stages[self.id.0];
@@ -110,7 +114,7 @@ impl Task<'_> {
             }
         }
         let log = log.insert(self.deciding.store.log_path(self.run, &stage.name.to_string()));
-        let result = self.execute(stage, log, reasons, tell)?;
+        let result = self.execute(stage, log, queued, reasons, tell)?;
         drop(lock);
         let everything: Vec<PathBuf> = stage.outputs.values().map(|o| o.path.clone()).collect();
         match self.put_in_place(stage, &result, &everything) {
@@ -142,6 +146,7 @@ impl Task<'_> {
         &self,
         stage: &Stage,
         log: &Path,
+        queued: &mut Duration,
         reasons: &mut Vec<Reason>,
         tell: Tell<'_>,
     ) -> Result<ActionResult, NoResult> {
@@ -163,11 +168,14 @@ impl Task<'_> {
             keeping: Keeping::Everything,
             leaves_folder: self.leaves_folder,
             deciding: self.deciding,
+            course: Course::default(),
         };
         for artifact in self.inputs.values().flatten().flatten() {
             self.deciding.bring_artifact(artifact);
         }
-        let result = execution.execute()?;
+        let result = execution.execute();
+        *queued = execution.course.queued();
+        let result = result?;
         documents::keep(self.deciding, stage, &self.decision)?;
         let published = self.deciding.store.publish(&self.decision.key, &self.decision.manifest, &result)?;
         if let Some(remote) = self.deciding.remote {

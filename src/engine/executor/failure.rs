@@ -9,8 +9,18 @@ use crate::store::StoreError;
 pub(crate) enum NoResult {
     /// The stage, or something around it, failed.
     Failed(Failed),
+    /// Whoever ran it is gone, or had to let it go, and that says nothing of the stage: it is to be laid out and run anew.
+    Lost(Box<Lost>),
     /// The user asked to stop.
     Interrupted,
+}
+
+/// Why an attempt came to nothing that the stage is not to blame for.
+pub(crate) struct Lost {
+    /// What it is if there is no further attempt.
+    pub(crate) failed: Failed,
+    /// Whether it ran out of the time it was given. Then a further attempt has a point only if this one came further.
+    pub(crate) out_of_time: bool,
 }
 
 /// A failure, and what is said below it.
@@ -49,6 +59,10 @@ impl NoResult {
     pub(crate) fn map(self, change: impl FnOnce(Failed) -> Failed) -> Self {
         match self {
             Self::Failed(failed) => Self::Failed(change(failed)),
+            Self::Lost(lost) => {
+                let Lost { failed, out_of_time } = *lost;
+                Self::Lost(Box::new(Lost { failed: change(failed), out_of_time }))
+            }
             Self::Interrupted => Self::Interrupted,
         }
     }

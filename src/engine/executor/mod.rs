@@ -29,6 +29,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::hash::Digest;
 use crate::interrupt::Interrupt;
 use crate::kind::{Event, Job};
 use crate::pipeline::Stage;
@@ -40,6 +43,16 @@ use log::Log;
 pub(crate) trait Executor: Sync {
     /// How much can run at once.
     fn capacity(&self) -> Share;
+
+    /// Whether it has a stage run elsewhere, so that it takes no processor of this machine.
+    fn is_elsewhere(&self, _stage: &Stage) -> bool {
+        false
+    }
+
+    /// What the user is to be told when the run is asked to stop.
+    fn farewell(&self) -> Option<String> {
+        None
+    }
 
     /// What the user should know before a stage runs, and was not told before.
     fn remarks(&self, stage: &Stage) -> Vec<String>;
@@ -89,9 +102,25 @@ pub(crate) struct Prepared<'a> {
     pub(crate) grace: Duration,
     /// Where what it says goes.
     pub(crate) log: Log<'a>,
+    /// What tells whether another attempt is at the same work; `None` if none is to stand in for this one.
+    pub(crate) identity: Option<String>,
+    /// What of all that is in its folder somebody else may have to know.
+    pub(crate) ports: Ports,
+}
+
+/// Paths in the folder of an attempt, relative to it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Ports {
+    /// What it reads and must leave alone.
+    pub(crate) inputs: Vec<PathBuf>,
+    /// What it is to write.
+    pub(crate) outputs: Vec<PathBuf>,
+    /// The folder in which it leaves states, and the file of metrics that grows with them.
+    pub(crate) states: Option<(PathBuf, PathBuf)>,
 }
 
 /// What is to run.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum Work {
     /// A built-in kind, in a worker of Kiln's.
     Kind(Job),
@@ -100,13 +129,14 @@ pub(crate) enum Work {
 }
 
 /// A command as it is started.
-#[derive(Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Program {
     /// The program: a path, or a name to look for in the folders of `PATH`.
     pub(crate) program: OsString,
     /// Its arguments.
     pub(crate) arguments: Vec<OsString>,
     /// Its variables.
+    #[serde(with = "pairs")]
     pub(crate) variables: BTreeMap<OsString, OsString>,
     /// The folder that it is started in, absolute.
     pub(crate) folder: PathBuf,
@@ -114,8 +144,26 @@ pub(crate) struct Program {
     pub(crate) on_terminal: bool,
 }
 
+/// Variables as a list: a name need not be text, as a key of JSON has to be.
+mod pairs {
+    use super::{BTreeMap, Deserialize, OsString, Serialize};
+
+    pub(super) fn serialize<S: serde::Serializer>(
+        variables: &BTreeMap<OsString, OsString>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        variables.iter().collect::<Vec<_>>().serialize(to)
+    }
+
+    pub(super) fn deserialize<'d, D: serde::Deserializer<'d>>(
+        from: D,
+    ) -> Result<BTreeMap<OsString, OsString>, D::Error> {
+        Ok(Vec::<(OsString, OsString)>::deserialize(from)?.into_iter().collect())
+    }
+}
+
 /// What a stage may read beside its folder and the system's files.
-#[derive(Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Reach {
     /// Files and folders.
     pub(crate) read: Vec<PathBuf>,
@@ -139,10 +187,14 @@ pub(crate) struct Exit {
     pub(crate) end: End,
     /// Whether the memory ran out that it was given.
     pub(crate) out_of_memory: bool,
+    /// How long it waited for a place to run.
+    pub(crate) queued: Duration,
+    /// What whoever ran it says of its outputs: their paths in its folder, and digests.
+    pub(crate) digests: BTreeMap<PathBuf, Digest>,
 }
 
 /// How a stage ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum End {
     /// By itself, with a code: 0 if all went well.
     Code(i32),
@@ -171,11 +223,12 @@ impl End {
     }
 }
 
-/// Processors and GPUs that there are, that a stage asks for, or that it is given.
+/// Processors and GPUs of this machine, and jobs elsewhere, that there are, that a stage asks for, or that it is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Share {
     pub(crate) cpus: usize,
     pub(crate) gpus: usize,
+    pub(crate) jobs: usize,
 }
 
 /// The folder of an attempt that a command takes for its home.

@@ -24,6 +24,11 @@ impl Memory {
         Self { source: None, kills: 0 }
     }
 
+    /// Whether it is of a control group, and not of the whole machine.
+    pub(crate) fn is_of_a_group(&self) -> bool {
+        self.source.as_deref().is_some_and(|source| source.starts_with("/sys/fs/cgroup"))
+    }
+
     /// Whether there are more by now; those count from now on.
     pub(crate) fn has_run_out(&mut self) -> bool {
         let kills = self.source.as_deref().and_then(count).unwrap_or(self.kills);

@@ -15,17 +15,21 @@ mod spawn;
 pub(super) mod watchdog;
 pub(super) mod worker;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use super::executor::{Attempt, Executor, Exit, Share, script};
+use super::executor::failure::NoResult;
+use super::executor::{Attempt, Executor, Exit, Listener, Prepared, Share, Work, script};
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::pipeline::{Body, Stage};
 use crate::store::{self, Scratch, Store};
 use guard::Guard;
+pub(super) use memory::Memory;
 use process::Ending;
 use slot::{Slot, Slots};
 
@@ -61,16 +65,56 @@ impl<'a> Local<'a> {
         }
     }
 
+    /// The same for a single stage that is laid out in a folder of another folder already.
+    pub(crate) fn of_one(store: &'a Store, project: &Path, program: &'a Path, around: &Path) -> Self {
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { slots: Slots::around(store, program, around), ..Self::new(store, project, program, cpus) }
+    }
+
+    /// Runs a stage that lies in a folder. What it leaves running is killed; what it wrote stays.
+    ///
+    /// # Errors
+    /// If it cannot be run.
+    pub(crate) fn run_in(
+        &self,
+        folder: &Path,
+        prepared: &Prepared<'_>,
+        listener: &Listener<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<Exit, NoResult> {
+        self.memory.begin();
+        let scratch = Scratch::at(folder)?;
+        match &prepared.work {
+            Work::Kind(_) => KindAttempt { local: self, scratch }.run(prepared, listener, interrupt),
+            Work::Command(_) => {
+                let attempt = CommandAttempt { local: self, slot: self.slots.of(scratch) };
+                let exit = attempt.run(prepared, listener, interrupt);
+                self.slots.quiet(&attempt.slot);
+                exit
+            }
+        }
+    }
+
+    /// Whether what a stage does not declare is out of its reach.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.guard.is_there()
+    }
+
+    /// Why there is no guard, if there is none.
+    pub(crate) fn lacks_guard(&self) -> Option<&str> {
+        self.guard.prepare()
+    }
+
     /// How a process has ended, with what its status does not tell.
     fn exit(&self, ending: Ending) -> Exit {
         let out_of_memory = matches!(ending, Ending::Exited(status) if self.memory.ran_out_for(status));
-        Exit { end: ending.end(), out_of_memory }
+        Exit { end: ending.end(), out_of_memory, queued: Duration::ZERO, digests: BTreeMap::new() }
     }
 }
 
 impl Executor for Local<'_> {
     fn capacity(&self) -> Share {
-        Share { cpus: self.cpus, gpus: self.gpus.count() }
+        Share { cpus: self.cpus, gpus: self.gpus.count(), jobs: 0 }
     }
 
     fn remarks(&self, stage: &Stage) -> Vec<String> {

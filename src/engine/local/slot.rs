@@ -19,6 +19,8 @@ pub(crate) struct Slots<'a> {
     store: &'a Store,
     /// The program that serves as watchdog: Kiln itself.
     program: &'a Path,
+    /// The folder that the scratch directories are in.
+    around: PathBuf,
     watchdog: OnceLock<Option<Watchdog>>,
     /// Whether this process learns of what commands leave behind.
     adopts: OnceLock<bool>,
@@ -42,9 +44,15 @@ const LOG: &str = "log";
 
 impl<'a> Slots<'a> {
     pub(crate) fn new(store: &'a Store, program: &'a Path) -> Self {
+        Self::around(store, program, &store.scratch_folder())
+    }
+
+    /// Slots of scratch directories in a folder.
+    pub(crate) fn around(store: &'a Store, program: &'a Path, around: &Path) -> Self {
         Self {
             store,
             program,
+            around: around.to_owned(),
             watchdog: OnceLock::new(),
             adopts: OnceLock::new(),
             idle: Mutex::default(),
@@ -61,13 +69,23 @@ impl<'a> Slots<'a> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut slot = match idle {
             Some(slot) => slot,
-            None => {
-                let number = self.made.fetch_add(1, Ordering::Relaxed);
-                Slot { scratch: self.store.scratch("command")?, number, limits: OnceLock::new(), log: OnceLock::new() }
-            }
+            None => self.of(self.store.scratch("command")?),
         };
         slot.scratch.fit(folders)?;
         Ok(slot)
+    }
+
+    /// A slot of a scratch directory that holds all that its command needs.
+    pub(crate) fn of(&self, scratch: Scratch) -> Slot {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        Slot { scratch, number, limits: OnceLock::new(), log: OnceLock::new() }
+    }
+
+    /// Kills what the command of a slot left running.
+    pub(crate) fn quiet(&self, slot: &Slot) {
+        if self.adopts() {
+            process::left_behind(&slot.home(), self.watchdog().map(Watchdog::pid));
+        }
     }
 
     /// Keeps a slot whose command is done, to be cleaned when there is time.
@@ -95,7 +113,7 @@ impl<'a> Slots<'a> {
     /// The watchdog of this process; started when first asked for. Without one, what commands start outlives a Kiln that is killed.
     fn watchdog(&self) -> Option<&Watchdog> {
         let start = || {
-            let watchdog = Watchdog::start(self.program, self.store);
+            let watchdog = Watchdog::start(self.program, &self.around);
             watchdog.inspect_err(|error| tracing::warn!("cannot start the watchdog: {error}")).ok()
         };
         self.watchdog.get_or_init(start).as_ref()

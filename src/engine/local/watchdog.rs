@@ -20,7 +20,7 @@ use rustix::fs::MemfdFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::process;
-use crate::store::{self, Store};
+use crate::store;
 
 /// Bytes in which a group is written down.
 const ENTRY: usize = 4;
@@ -32,16 +32,16 @@ pub(crate) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Starts one. The program is Kiln itself.
+    /// Starts one for the scratch directories in a folder. The program is Kiln itself.
     ///
     /// # Errors
     /// If the system refuses.
-    pub(crate) fn start(program: &Path, store: &Store) -> io::Result<Self> {
+    pub(crate) fn start(program: &Path, scratch: &Path) -> io::Result<Self> {
         let groups = File::from(rustix::fs::memfd_create("kiln-groups", MemfdFlags::CLOEXEC)?);
         let mut command = Command::new(program);
         command
             .arg("watchdog")
-            .arg(store.scratch_folder())
+            .arg(scratch)
             .arg(std::process::id().to_string())
             .stdin(Stdio::null())
             .stdout(groups.try_clone()?)

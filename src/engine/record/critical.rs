@@ -15,6 +15,8 @@ pub struct Link {
     pub start: f64,
     /// How long it took, in seconds.
     pub seconds: f64,
+    /// Of these, the seconds in which its jobs waited in a queue.
+    pub queued: Option<f64>,
     /// What it waited for before it began.
     pub waited: Wait,
 }
@@ -61,7 +63,8 @@ pub fn critical_path(run: &RunRecord) -> Vec<Link> {
             (None, Some(i)) => (Some(i), Wait::Input(name(i))),
             (None, None) => (None, Wait::Start),
         };
-        path.push(Link { stage: name(current), outcome: stage.outcome, start, seconds: stage.seconds, waited });
+        let (seconds, queued) = (stage.seconds, stage.queued);
+        path.push(Link { stage: name(current), outcome: stage.outcome, start, seconds, queued, waited });
         next = before;
     }
     path.reverse();

@@ -47,6 +47,7 @@ pub(crate) fn record(pipeline: &Pipeline, id: StageId) -> StageRecord {
         metrics: BTreeMap::new(),
         warnings: vec![],
         seconds: 0.0,
+        queued: None,
         executed_seconds: None,
         resumed: None,
         maker: None,

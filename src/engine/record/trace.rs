@@ -63,6 +63,7 @@ fn slice(stage: &StageRecord, start: f64, track: usize) -> Value {
             "key": stage.key,
             "needs": stage.needs,
             "seconds waited for a processor": waited,
+            "seconds waited in a queue": stage.queued,
             "log": stage.log,
             "error": stage.error,
         },

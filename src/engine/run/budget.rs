@@ -12,7 +12,7 @@ impl Budget {
     /// A budget of what an executor can do at once. Without any GPU, those who ask for one come one after another, as if there were one:
     /// what they do instead is likely to be much.
     pub(crate) fn new(capacity: Share) -> Self {
-        Self::of(Share { cpus: capacity.cpus.max(1), gpus: capacity.gpus.max(1) })
+        Self::of(Share { cpus: capacity.cpus.max(1), gpus: capacity.gpus.max(1), ..capacity })
     }
 
     /// A budget of this much.
@@ -28,12 +28,17 @@ impl Budget {
     /// What a stage is given that asks for so much: at least a processor, and no more than there is at all, so that a stage that wants
     /// eight processors runs alone on a machine of two.
     pub(crate) fn share(&self, cpus: usize, gpus: usize) -> Share {
-        Share { cpus: cpus.clamp(1, self.all.cpus), gpus: gpus.min(self.all.gpus) }
+        Share { cpus: cpus.clamp(1, self.all.cpus), gpus: gpus.min(self.all.gpus), jobs: 0 }
+    }
+
+    /// What a stage is given that runs elsewhere.
+    pub(crate) fn elsewhere(&self) -> Share {
+        Share { jobs: self.all.jobs.min(1), ..Share::default() }
     }
 
     /// Whether a share is free.
     pub(crate) fn fits(&self, share: Share) -> bool {
-        share.cpus <= self.free.cpus && self.has_gpus(share)
+        share.cpus <= self.free.cpus && share.jobs <= self.free.jobs && self.has_gpus(share)
     }
 
     /// Whether its GPUs are free.
@@ -45,11 +50,13 @@ impl Budget {
     pub(crate) fn take(&mut self, share: Share) {
         self.free.cpus -= share.cpus;
         self.free.gpus -= share.gpus;
+        self.free.jobs -= share.jobs;
     }
 
     /// Gives back what was taken.
     pub(crate) fn give_back(&mut self, share: Share) {
         self.free.cpus += share.cpus;
         self.free.gpus += share.gpus;
+        self.free.jobs += share.jobs;
     }
 }

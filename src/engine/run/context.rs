@@ -8,13 +8,14 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::event::Reporter;
+use crate::engine::cluster::Cluster;
 use crate::engine::executor::Executor;
 use crate::engine::local::Local;
 use crate::engine::record::host::host;
 use crate::events::{self, RunEvent};
 use crate::git::Look;
 use crate::interrupt::Interrupt;
-use crate::pipeline::{Identity, Pipeline, StageId};
+use crate::pipeline::{ExecutorSpec, Identity, Pipeline, StageId};
 use crate::record::{Git, Outcome, RunId, RunRecord, RunStatus, StageRecord};
 use crate::remote::Remote;
 use crate::store::{Project, Store, StoreError, Trace};
@@ -30,6 +31,10 @@ pub struct Options {
     pub keep: BTreeSet<StageId>,
     /// How many processors the run may keep busy.
     pub jobs: usize,
+    /// Who runs the stages, if not who the pipeline names.
+    pub executor: Option<ExecutorSpec>,
+    /// Whether jobs on a cluster go on when the run is stopped.
+    pub leave_jobs: bool,
     /// Whether to go on with what does not depend on a failed stage.
     pub keep_going: bool,
     /// Whether outputs replace what Kiln did not make.
@@ -48,8 +53,19 @@ pub struct Options {
 
 impl Options {
     /// Who runs the stages of a pipeline.
-    pub(crate) fn executor<'a>(&'a self, pipeline: &Pipeline, store: &'a Store) -> Box<dyn Executor + 'a> {
-        Box::new(Local::new(store, &pipeline.root, &self.worker, self.jobs))
+    pub(crate) fn executor<'a>(
+        &'a self,
+        pipeline: &'a Pipeline,
+        store: &'a Store,
+        interrupt: &'a Interrupt,
+    ) -> Box<dyn Executor + 'a> {
+        let here = Local::new(store, &pipeline.root, &self.worker, self.jobs);
+        match self.executor.as_ref().or(pipeline.executor.as_ref()) {
+            None | Some(ExecutorSpec::Local) => Box::new(here),
+            Some(ExecutorSpec::Cluster(spec)) => {
+                Box::new(Cluster::new(here, pipeline, store, &self.worker, spec, self.leave_jobs, interrupt))
+            }
+        }
     }
 }
 

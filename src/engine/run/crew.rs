@@ -106,11 +106,13 @@ pub(crate) fn bring_up_to_date(
         ownership: Some(&ownership),
         remote: options.remote.as_deref(),
     };
-    let executor = options.executor(pipeline, store);
+    let executor = options.executor(pipeline, store, interrupt);
     let wanted = wanted(pipeline, options);
     let (messages, inbox) = mpsc::channel();
     let mut owner = Owner::new(pipeline, &wanted, began.at, trace, reporter);
-    let schedule = Schedule::new(pipeline, wanted, Budget::new(executor.capacity()), options.keep_going);
+    let elsewhere = pipeline.stages.iter().map(|stage| executor.is_elsewhere(stage)).collect();
+    let budget = Budget::new(executor.capacity());
+    let schedule = Schedule::new(pipeline, wanted, elsewhere, budget, options.keep_going);
     let crew = Crew {
         deciding: &deciding,
         executor: executor.as_ref(),
@@ -140,23 +142,34 @@ pub(crate) fn bring_up_to_date(
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        listen(&inbox, &mut owner, interrupt, options.remote.as_deref());
+        listen(&inbox, &mut owner, interrupt, executor.as_ref(), options.remote.as_deref());
     });
     owner.end(&if interrupt.is_set() { Reason::Interrupted } else { Reason::AnotherFailed })
 }
 
 /// What the owner does until the run is over.
-fn listen(inbox: &Receiver<Message>, owner: &mut Owner<'_>, interrupt: &Interrupt, remote: Option<&Remote>) {
+fn listen(
+    inbox: &Receiver<Message>,
+    owner: &mut Owner<'_>,
+    interrupt: &Interrupt,
+    executor: &dyn Executor,
+    remote: Option<&Remote>,
+) {
     let mut told = false;
     let mut watch = remote.map(Watch::new);
     loop {
         if interrupt.is_set() && !std::mem::replace(&mut told, true) {
-            owner.note("stopping: stages are asked to end; a second Ctrl-C kills them");
+            let text = executor.farewell();
+            owner.note(text.as_deref().unwrap_or("stopping: stages are asked to end; a second Ctrl-C kills them"));
         }
         match inbox.recv_timeout(IDLE) {
             Ok(message) => {
                 for message in std::iter::once(message).chain(inbox.try_iter()) {
                     if !owner.take(message) {
+                        // What becomes of jobs is told however soon that was done.
+                        if let Some(text) = executor.farewell().filter(|_| interrupt.is_set() && !told) {
+                            owner.note(&text);
+                        }
                         return;
                     }
                 }
@@ -334,13 +347,17 @@ impl<'a> Crew<'a, '_> {
             id,
             decision,
             inputs: self.artifacts(id),
-            threads: share.cpus,
+            threads: match share.cpus {
+                0 => self.deciding.pipeline.stages[id.0].resources.cpus,
+                cpus => cpus,
+            },
             run: self.run,
             leaves_folder: self.options.keep.contains(&id),
             interrupt: self.interrupt,
         };
-        let Finished { end, reasons, log } = task.run(&|said| self.pass_on(&name, said));
+        let Finished { end, reasons, log, queued } = task.run(&|said| self.pass_on(&name, said));
         record.log = log;
+        record.queued = (!queued.is_zero()).then_some(queued.as_secs_f64());
         let (mut usable, mut failed) = (false, false);
         match end {
             Ok((outcome, result)) => {

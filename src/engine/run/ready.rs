@@ -95,7 +95,9 @@ impl<T> Ready<T> {
     pub(crate) fn take(&mut self, budget: &mut Budget) -> Option<(T, Share)> {
         let share = self.choose(budget)?;
         for (wanted, queue) in &mut self.queues {
-            queue.passed += usize::from(wanted.cpus > share.cpus || wanted.gpus > share.gpus);
+            // What runs elsewhere stands in nobody's way.
+            let passed = share.jobs == 0 && (wanted.cpus > share.cpus || wanted.gpus > share.gpus);
+            queue.passed += usize::from(passed);
         }
         let queue = self.queues.get_mut(&share)?;
         let entry = queue.waiting.pop()?;
@@ -116,6 +118,8 @@ impl<T> Ready<T> {
         let allowed = |share: &Share, gpus_are_kept: bool| share.gpus == 0 || !gpus_are_kept;
         for (share, _) in due {
             match () {
+                // Of jobs elsewhere one is like another: none waits for more of them.
+                () if share.jobs > 0 => {}
                 () if !allowed(share, gpus_are_kept) => {}
                 () if budget.fits(*share) => return Some(*share),
                 // It lacks processors: those that are free are kept.
@@ -138,7 +142,7 @@ mod tests {
     use super::*;
 
     fn share(cpus: usize, gpus: usize) -> Share {
-        Share { cpus, gpus }
+        Share { cpus, gpus, jobs: 0 }
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(crate) struct Schedule<'a> {
     settled: Vec<bool>,
     /// By stage: how many stages that it needs are not settled.
     waiting: Vec<usize>,
+    /// By stage: whether it runs elsewhere.
+    elsewhere: Vec<bool>,
     undecided: Vec<StageId>,
     large: VecDeque<StageId>,
     /// How many large decisions are being made.
@@ -64,13 +66,20 @@ pub(crate) struct Skipped {
 
 impl<'a> Schedule<'a> {
     /// A schedule of the wanted stages within a budget.
-    pub(crate) fn new(pipeline: &'a Pipeline, wanted: Vec<bool>, budget: Budget, keep_going: bool) -> Self {
+    pub(crate) fn new(
+        pipeline: &'a Pipeline,
+        wanted: Vec<bool>,
+        elsewhere: Vec<bool>,
+        budget: Budget,
+        keep_going: bool,
+    ) -> Self {
         let stages = pipeline.stages.len();
         let mut schedule = Self {
             pipeline,
             wanted,
             settled: vec![false; stages],
             waiting: vec![0; stages],
+            elsewhere,
             undecided: Vec::new(),
             large: VecDeque::new(),
             deciding: 0,
@@ -166,7 +175,11 @@ impl<'a> Schedule<'a> {
         let resources = &self.pipeline.stages[pending.id.0].resources;
         let (cpus, gpus) = if pending.restores() { (1, 0) } else { (resources.cpus, resources.gpu) };
         let (id, expected) = (pending.id, pending.expected);
-        self.ready.push(self.budget.share(cpus, gpus), id, expected, pending);
+        let share = match !pending.restores() && self.elsewhere[id.0] {
+            true => self.budget.elsewhere(),
+            false => self.budget.share(cpus, gpus),
+        };
+        self.ready.push(share, id, expected, pending);
     }
 
     /// Gives back what a stage was given.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::context::heed;
 use crate::engine::decide::decision::{Deciding, Decision, Verdict};
 use crate::engine::decide::sources::Sources;
-use crate::engine::execute::execution::Execution;
+use crate::engine::execute::execution::{Course, Execution};
 use crate::engine::execute::rehearsal::Keeping;
 use crate::engine::executor::failure::NoResult;
 use crate::engine::executor::log::Log;
@@ -111,6 +111,8 @@ impl<'a> Trial<'a> {
             Ok(result) => Ok((result, log)),
             Err(NoResult::Interrupted) => Err(None),
             Err(NoResult::Failed(_)) if execution.is_far_enough() => Ok((ActionResult::of(NameMap::new()), log)),
+            // It is executed here, so nobody can lose it.
+            Err(NoResult::Lost(lost)) => Err(Some(lost.failed.text())),
             Err(NoResult::Failed(failed)) => {
                 Err(Some(format!("{name}: the {which} execution failed: {}", failed.text())))
             }
@@ -133,6 +135,7 @@ impl<'a> Trial<'a> {
             Ok(Exit { end: End::Code(code), .. }) => Ok(code),
             Ok(Exit { end: End::Signal { number, .. }, .. }) => Ok(128 + number),
             Ok(_) | Err(NoResult::Interrupted) => Err(None),
+            Err(NoResult::Lost(lost)) => Err(Some(lost.failed.text())),
             Err(NoResult::Failed(failed)) => Err(Some(failed.text())),
         }
     }
@@ -165,6 +168,7 @@ impl<'a> Trial<'a> {
             keeping,
             leaves_folder: false,
             deciding,
+            course: Course::default(),
         }
     }
 

@@ -97,6 +97,11 @@ impl<'a> Steps<'a> {
         all
     }
 
+    /// The file of metrics.
+    pub(super) fn metrics(&self) -> &Path {
+        &self.metrics
+    }
+
     /// The step that the command goes on from; 0 if there is none.
     fn first(&self) -> u64 {
         self.resumed.as_ref().map_or(0, |resumed| resumed.step)
@@ -130,6 +135,7 @@ impl<'a> Steps<'a> {
             Ok(same) => {
                 self.told.store(false, Ordering::Relaxed);
                 self.kept.fetch_max(left.step, Ordering::Relaxed);
+                self.execution.course.reach(left.step);
                 tracing::debug!(stage = %self.execution.stage.name, "{name} is in the cache");
                 if !same {
                     let text = "differs from the one in the cache, which stays";

@@ -1,0 +1,411 @@
+//! One attempt at a stage, as it is seen from here: submitted, or found as an earlier run left it; waited for; judged.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::attempt_folder::{Assignment, AttemptFolder, JobRecord};
+use super::earlier::Left;
+use super::keeper::{Submission, Track};
+use super::relay::Relay;
+use super::scheduler::Wants;
+use super::verdict::{Known, Verdict, Why, judge};
+use super::{Cluster, Contact};
+use crate::engine::executor::failure::{Failed, Lost, NoResult};
+use crate::engine::executor::{Attempt, End, Exit, Listener, Prepared, Work};
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::kind::Event;
+use crate::pipeline::{Stage, Wishes};
+use crate::store::Scratch;
+
+/// An attempt.
+pub(super) struct ClusterAttempt<'c> {
+    cluster: &'c Cluster<'c>,
+    contact: &'c Contact,
+    stage: String,
+    wants: Wants,
+    /// Where the file says what the job asks for, if it does.
+    place: Option<String>,
+    folder: AttemptFolder,
+    /// The part of it that the stage sees.
+    inner: PathBuf,
+    /// Tells others that it is being laid out.
+    _lock: Option<Scratch>,
+    /// Whether it is left to the next run.
+    left: std::cell::Cell<bool>,
+}
+
+/// How often it is looked at the folder of an attempt: often at first, then less.
+const QUICK: Duration = Duration::from_millis(50);
+const SLOW: Duration = Duration::from_secs(1);
+
+/// So long it is waited for a cancelled job to be gone.
+const GONE: Duration = Duration::from_secs(120);
+
+/// How it went with the job of an attempt.
+enum Course {
+    /// It ended.
+    Ended(JobRecord),
+    /// It was given up, and can do no more harm.
+    GivenUp(Why),
+}
+
+impl<'c> ClusterAttempt<'c> {
+    pub(super) fn new(cluster: &'c Cluster<'c>, contact: &'c Contact, stage: &Stage, folder: AttemptFolder) -> Self {
+        let nothing = Wishes::default();
+        let own = stage.elsewhere.as_ref().map_or(&nothing, |elsewhere| &elsewhere.wishes);
+        let wishes = own.or(&cluster.spec.wishes);
+        let wants = Wants { cpus: stage.resources.cpus.max(1), gpus: stage.resources.gpu, wishes };
+        let span = stage.elsewhere.as_ref().map(|elsewhere| elsewhere.span.start).filter(|start| *start > 0);
+        let place = place(cluster.pipeline, span.unwrap_or(stage.span.start));
+        let left = std::cell::Cell::new(false);
+        let (inner, lock) = (folder.stage(), Scratch::at(folder.path()).ok());
+        Self { cluster, contact, stage: stage.name.to_string(), wants, place, folder, inner, _lock: lock, left }
+    }
+
+    /// Writes down what is to be done, and has it submitted.
+    fn submit(&self, prepared: &Prepared<'_>) -> Result<(), NoResult> {
+        let assignment = Assignment {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            nonce: self.folder.nonce().to_owned(),
+            identity: prepared.identity.clone(),
+            stage: self.stage.clone(),
+            project: self.cluster.pipeline.root.clone(),
+            store: self.cluster.store.root().to_owned(),
+            work: prepared.work.clone(),
+            reach: prepared.reach.clone(),
+            gpus: prepared.gpus,
+            takes_any_gpu: prepared.takes_any_gpu,
+            timeout: prepared.timeout,
+            grace: prepared.grace,
+            ports: prepared.ports.clone(),
+        };
+        self.folder.assign(&assignment)?;
+        let comment: String = format!("kiln {}", self.stage)
+            .chars()
+            .map(|c| if c.is_ascii_graphic() { c } else { ' ' })
+            .take(200)
+            .collect();
+        self.contact.keeper.submit(&self.folder, self.wants.clone(), comment);
+        Ok(())
+    }
+
+    /// Waits for the job in a folder.
+    fn follow(
+        &self,
+        folder: &AttemptFolder,
+        relay: &mut Relay<'_>,
+        listener: &Listener<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<Course, NoResult> {
+        let keeper = &self.contact.keeper;
+        let (mut pause, mut told) = (QUICK, String::new());
+        let mut recorded: Option<Instant> = None;
+        loop {
+            relay.pass_on(listener);
+            for text in keeper.notes() {
+                (listener.events)(Event::Message { text });
+            }
+            let goes_on = (listener.goes_on)();
+            if interrupt.is_set() || !goes_on {
+                if goes_on && self.cluster.leaves(interrupt) {
+                    // One that was not submitted yet is not left: nobody would.
+                    let waits = keeper.track(folder).is_some_and(|track| track.submission == Submission::Waiting);
+                    if waits {
+                        keeper.cancel(folder);
+                    }
+                    self.left.set(!waits);
+                    return Err(NoResult::Interrupted);
+                }
+                self.call_off(folder);
+                relay.pass_on(listener);
+                return match interrupt.is_set() {
+                    true => Err(NoResult::Interrupted),
+                    false => Err(Failure::Stopped.into()),
+                };
+            }
+            // In this order: what was true when the scheduler said so is seen.
+            let track = keeper.track(folder).ok_or_else(|| other("the job is not known".into()))?;
+            let (record, claimed) = (folder.record(), folder.is_claimed());
+            if record.is_some() && recorded.is_none() {
+                recorded = Some(Instant::now());
+                if record.as_ref().is_some_and(|record| record.told_to_leave) {
+                    // By whom it was told to leave is for the scheduler to say.
+                    keeper.look();
+                }
+            }
+            let known = Known {
+                record: record.as_ref(),
+                claimed,
+                for_long: track.since.elapsed(),
+                recorded_for: recorded.map_or(Duration::ZERO, |moment| moment.elapsed()),
+                latency: self.cluster.latency(),
+                track: &track,
+            };
+            match (judge(&known), record) {
+                (Verdict::Ended, Some(record)) => {
+                    relay.pass_on(listener);
+                    return Ok(Course::Ended(record));
+                }
+                (Verdict::GiveUp(why), record) => {
+                    let over = match record {
+                        // It may be in the queue again all the same.
+                        Some(_) if !track.is_over() => {
+                            self.call_off(folder);
+                            true
+                        }
+                        Some(_) => true,
+                        None => self.fence(folder, &why)?,
+                    };
+                    if over {
+                        relay.pass_on(listener);
+                        return Ok(Course::GivenUp(why));
+                    }
+                }
+                (Verdict::Wait(text), _) => {
+                    if !text.is_empty() && text != told {
+                        let id = track.id.as_ref().map_or_else(String::new, |id| format!("job {id} "));
+                        told.clone_from(&text);
+                        let detail = format!("{id}{text}");
+                        (listener.events)(Event::Progress { done: 0, total: 0, unit: String::new(), detail });
+                    }
+                }
+                (Verdict::Ended, None) => {}
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 5 / 4).min(SLOW);
+        }
+    }
+
+    /// Makes sure that no job works on an attempt any more, or will. `false` if one has begun meanwhile that is not to be given up.
+    fn fence(&self, folder: &AttemptFolder, why: &Why) -> Result<bool, NoResult> {
+        let begun = !folder.claim()?;
+        match why {
+            Why::Refused(_) if !begun => Ok(true),
+            // It was taken all the same, and is begun.
+            Why::Refused(_) | Why::NeverStarts(_) if begun => Ok(folder.record().is_some()),
+            _ => {
+                self.call_off(folder);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Cancels a job and waits until it is gone.
+    fn call_off(&self, folder: &AttemptFolder) {
+        let keeper = &self.contact.keeper;
+        folder.call_off();
+        let begun = !folder.claim().unwrap_or(false);
+        keeper.cancel(folder);
+        let deadline = Instant::now() + GONE;
+        while Instant::now() < deadline {
+            let track = keeper.track(folder);
+            // One that comes late finds the attempt claimed.
+            let doubtful = |track: &Track| !begun && track.submission == Submission::Doubtful;
+            let cancelled = track.as_ref().is_none_or(|track| track.cancelled.is_some());
+            let over = track.is_none_or(|track| track.is_over() || doubtful(&track));
+            if over || (begun && cancelled && folder.record().is_some()) {
+                return;
+            }
+            std::thread::sleep(QUICK);
+        }
+        tracing::warn!("the job of {} is cancelled, and still there", folder.name());
+    }
+
+    /// What the scheduler wrote beside the log, such as that memory was exceeded.
+    fn output(&self, folder: &AttemptFolder) -> String {
+        folder.submitted().map(|submitted| self.contact.keeper.output(&submitted)).unwrap_or_default()
+    }
+
+    /// What is told of an attempt that was given up.
+    fn failure(&self, folder: &AttemptFolder, why: Why) -> NoResult {
+        let output = self.output(folder);
+        let job = self.contact.keeper.track(folder).and_then(|track| track.id);
+        let job = job.map_or_else(|| "its job".to_owned(), |id| format!("its job {id}"));
+        let beside = |failed: Failed| {
+            let mut lines: Vec<&str> = output.lines().filter(|line| !line.trim().is_empty()).collect();
+            let mut met = BTreeSet::new();
+            lines.retain(|line| met.insert(*line));
+            let lines = &lines[lines.len().saturating_sub(5)..];
+            lines.iter().fold(failed, |failed, line| failed.and(*line))
+        };
+        let other = |why: String| Failed::from(Failure::Other { why });
+        let lost = |failed: Failed, out_of_time: bool| NoResult::Lost(Box::new(Lost { failed, out_of_time }));
+        let killed = || Failure::OutOfMemory { failure: Box::new(Failure::Killed { signal: 9, core_dumped: false }) };
+        let at = self.place.as_ref().map_or_else(String::new, |place| format!("\n --> {place}"));
+        match why {
+            Why::Refused(why) => NoResult::Failed(other(format!("the cluster does not take its job: {why}{at}"))),
+            Why::NeverStarts(reason) => NoResult::Failed(
+                other(format!("{job} would never start, and is cancelled: {reason}{at}"))
+                    .and("hint: it asks for more than the partition has or allows; see its `resources`"),
+            ),
+            Why::OutOfTime => lost(beside(other(format!("{job} was stopped at its time limit"))), true),
+            Why::OutOfMemory => NoResult::Failed(beside(killed().into())),
+            Why::Cancelled => NoResult::Failed(beside(other(format!("{job} was cancelled, and not by Kiln")))),
+            Why::NotRun(why) => NoResult::Failed(beside(other(why))),
+            Why::Lost(_) if output.contains("Exceeded job memory limit") || output.contains("oom-kill event") => {
+                NoResult::Failed(beside(killed().into()))
+            }
+            Why::Lost(why) => lost(beside(other(why.replacen("its job", &job, 1))), false),
+        }
+    }
+
+    /// What is said of an attempt that ended.
+    fn exit(&self, folder: &AttemptFolder, record: JobRecord, listener: &Listener<'_>) -> Result<Exit, NoResult> {
+        for text in record.remarks {
+            (listener.events)(Event::Message { text });
+        }
+        // What was written elsewhere may take its time to be seen.
+        let deadline = Instant::now() + self.cluster.latency();
+        for output in record.digests.keys() {
+            while fs::symlink_metadata(folder.stage().join(output)).is_err() && Instant::now() < deadline {
+                std::thread::sleep(QUICK);
+            }
+        }
+        let began = folder.beginning().map_or(0, |beginning| beginning.at);
+        let submitted = folder.submitted().map_or(began, |submitted| submitted.at);
+        let queued = Duration::from_millis(began.saturating_sub(submitted));
+        let end = record.end.ok_or_else(|| other("its job does not say how the stage ended".into()))?;
+        // A script that goes on without a process that was killed is not to be believed.
+        let end = match end {
+            End::Code(0) if record.out_of_memory => End::Signal { number: 9, core_dumped: false },
+            end => end,
+        };
+        Ok(Exit { end, out_of_memory: record.out_of_memory, queued, digests: record.digests })
+    }
+
+    /// Goes on with what an earlier run left, if it is at the same work and can be believed. `None` if it came to nothing.
+    fn go_on(
+        &self,
+        left: &Left,
+        prepared: &Prepared<'_>,
+        listener: &Listener<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<Option<Exit>, NoResult> {
+        let keeper = &self.contact.keeper;
+        keeper.adopt(&left.folder, &left.submitted);
+        let text = "goes on with the job of an earlier run".to_owned();
+        (listener.events)(Event::Message { text });
+        let mut relay = Relay::new(&left.folder, &self.folder, &prepared.ports, prepared.log);
+        let course = match self.follow(&left.folder, &mut relay, listener, interrupt) {
+            Ok(course) => course,
+            Err(why) => {
+                if !self.left.get() {
+                    self.discard(&left.folder);
+                }
+                // Its own folder was never submitted.
+                self.left.set(false);
+                return Err(why);
+            }
+        };
+        let result = match course {
+            Course::Ended(record) if self.is_unchanged(&left.folder, prepared) => {
+                let exit = self.exit(&left.folder, record, listener)?;
+                if exit.end == End::Code(0) {
+                    for output in &prepared.ports.outputs {
+                        take(&left.folder.stage().join(output), &self.folder.stage().join(output))?;
+                    }
+                }
+                Ok(Some(exit))
+            }
+            Course::Ended(_) => Ok(None),
+            Course::GivenUp(Why::Cancelled | Why::Refused(_) | Why::NeverStarts(_)) => Ok(None),
+            Course::GivenUp(why) => match self.failure(&left.folder, why) {
+                NoResult::Lost(lost) if !lost.out_of_time => Ok(None),
+                other => Err(other),
+            },
+        };
+        self.discard(&left.folder);
+        result
+    }
+
+    /// Whether the job of an earlier run has left its inputs as they are.
+    fn is_unchanged(&self, folder: &AttemptFolder, prepared: &Prepared<'_>) -> bool {
+        let memo = self.cluster.store.memo();
+        let content = |folder: &AttemptFolder, input: &Path| memo.source(&folder.stage().join(input)).ok().flatten();
+        prepared.ports.inputs.iter().all(|input| content(folder, input) == content(&self.folder, input))
+    }
+
+    fn discard(&self, folder: &AttemptFolder) {
+        self.contact.keeper.forget(folder);
+        folder.remove();
+    }
+}
+
+impl Attempt for ClusterAttempt<'_> {
+    fn folder(&self) -> &Path {
+        &self.inner
+    }
+
+    fn is_guarded(&self) -> bool {
+        self.cluster.here.is_guarded()
+    }
+
+    fn run(&self, prepared: &Prepared<'_>, listener: &Listener<'_>, interrupt: &Interrupt) -> Result<Exit, NoResult> {
+        let identity = prepared.identity.as_deref();
+        let outdated = self.contact.earlier().take_outdated(&self.stage, identity);
+        for left in outdated {
+            self.contact.keeper.adopt(&left.folder, &left.submitted);
+            self.call_off(&left.folder);
+            self.discard(&left.folder);
+        }
+        loop {
+            let Some(left) = self.contact.earlier().take(identity) else { break };
+            // A built-in kind reads sources where they lie.
+            let reads = matches!(prepared.work, Work::Kind(_)) && left.is_older_than(&prepared.reach.read);
+            if reads {
+                self.contact.keeper.adopt(&left.folder, &left.submitted);
+                self.call_off(&left.folder);
+                self.discard(&left.folder);
+                continue;
+            }
+            if let Some(exit) = self.go_on(&left, prepared, listener, interrupt)? {
+                return Ok(exit);
+            }
+        }
+        self.submit(prepared)?;
+        let mut relay = Relay::new(&self.folder, &self.folder, &prepared.ports, prepared.log);
+        match self.follow(&self.folder, &mut relay, listener, interrupt)? {
+            Course::Ended(record) => self.exit(&self.folder, record, listener),
+            Course::GivenUp(why) => Err(self.failure(&self.folder, why)),
+        }
+    }
+
+    fn end(self: Box<Self>) {}
+}
+
+impl Drop for ClusterAttempt<'_> {
+    fn drop(&mut self) {
+        if !self.left.get() {
+            self.discard(&self.folder);
+        }
+    }
+}
+
+fn other(why: String) -> NoResult {
+    Failure::Other { why }.into()
+}
+
+/// Moves an output, if there is one, over what is in its place.
+fn take(from: &Path, to: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(from).is_err() {
+        return Ok(());
+    }
+    let _ = crate::store::remove_all(to);
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::rename(from, to)
+}
+
+/// A place in the pipeline file: `pipeline.yaml:12:5`.
+fn place(pipeline: &crate::pipeline::Pipeline, at: usize) -> Option<String> {
+    let text = fs::read(pipeline.root.join(&pipeline.file)).ok()?;
+    let before = text.get(..at)?;
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+    Some(format!("{}:{line}:{column}", pipeline.file.display()))
+}

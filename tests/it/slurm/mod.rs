@@ -1,0 +1,8 @@
+//! Stages as jobs of a real Slurm: a controller and two nodes on this machine.
+
+mod again;
+mod basics;
+mod campaign;
+mod cluster;
+mod commands;
+mod ends;

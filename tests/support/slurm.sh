@@ -1,0 +1,179 @@
+#!/usr/bin/env bash
+# A private Slurm on loopback, in a folder: one controller and nodes n1, n2, ... of this machine. Needs slurmctld, slurmd, slurm-client
+# and munge, and no rights but the right to run them.
+#
+#   slurm.sh up FOLDER [NODES] [CPUS] [MEGABYTES]   starts it and prints the path of its slurm.conf
+#   slurm.sh down FOLDER                            ends it
+#   slurm.sh until FOLDER PROCESS                   ends it, and removes the folder, when a process is gone
+#   slurm.sh controller FOLDER                      starts the controller again
+#   slurm.sh node FOLDER NODE                       starts a node's daemon again
+#   slurm.sh crash FOLDER NODE                      takes a node's power: its daemon, its jobs and all they started
+#
+# Only processes are ended whose numbers the folder holds.
+set -euo pipefail
+command=$1
+mkdir -p "$2"
+folder=$(cd "$2" && pwd)
+conf=$folder/slurm.conf
+export SLURM_CONF=$conf
+export PATH=$PATH:/usr/sbin:/sbin
+
+# A port nobody listens on, and the ones after it.
+free_ports() {
+    local base try
+    for _ in $(seq 50); do
+        base=$((20000 + RANDOM % 10000))
+        for try in $(seq "$base" $((base + $1))); do
+            if (exec 3<>"/dev/tcp/127.0.0.1/$try") 2>/dev/null; then continue 2; fi
+        done
+        echo "$base"
+        return
+    done
+    echo "no free ports" >&2
+    return 1
+}
+
+# Whether a process of a file runs.
+runs() {
+    local pid
+    pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] && [ -d "/proc/$pid" ] && ! grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null
+}
+
+# Ends the processes of files, by force after ten seconds.
+end() {
+    local file
+    for file in "$@"; do if runs "$file"; then kill "$(cat "$file")" 2>/dev/null || true; fi; done
+    for file in "$@"; do
+        for _ in $(seq 100); do runs "$file" || break; sleep 0.1; done
+        if runs "$file"; then kill -9 "$(cat "$file")" 2>/dev/null || true; fi
+    done
+}
+
+configure() {
+    local nodes=$1 cpus=$2 memory=$3 host base i
+    host=$(hostname -s)
+    base=$(free_ports $((nodes + 1)))
+    {
+        cat <<CONF
+ClusterName=kiln
+SlurmctldHost=$host(127.0.0.1)
+SlurmctldPort=$base
+SlurmUser=$(id -un)
+SlurmdUser=$(id -un)
+AuthType=auth/munge
+AuthInfo=socket=$folder/socket/munge
+CredType=cred/munge
+StateSaveLocation=$folder/state
+SlurmdSpoolDir=$folder/spool/%n
+SlurmctldPidFile=$folder/run/controller
+SlurmdPidFile=$folder/run/node-%n
+SlurmctldLogFile=$folder/log/controller
+SlurmdLogFile=$folder/log/node-%n
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SwitchType=switch/none
+MpiDefault=none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+DefMemPerCPU=64
+AccountingStorageType=accounting_storage/none
+ReturnToService=2
+JobRequeue=1
+KillWait=2
+MinJobAge=${KILN_SLURM_JOB_AGE:-300}
+SlurmctldTimeout=10
+SlurmdTimeout=10
+MessageTimeout=10
+InactiveLimit=0
+Waittime=0
+OverTimeLimit=0
+MaxJobCount=${KILN_SLURM_JOBS:-10000}
+MaxArraySize=1001
+SchedulerParameters=sched_interval=1,bf_interval=2,sched_min_interval=0,batch_sched_delay=0,default_queue_depth=1000
+DebugFlags=NO_CONF_HASH
+CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+CONF
+        for i in $(seq "$nodes"); do
+            echo "NodeName=n$i NodeHostname=$host NodeAddr=127.0.0.1 Port=$((base + i)) CPUs=$cpus RealMemory=$memory State=UNKNOWN"
+        done
+        echo "PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP"
+        echo "PartitionName=short Nodes=ALL MaxTime=10 State=UP"
+    } >"$conf"
+    echo "CgroupPlugin=cgroup/v1" >"$folder/cgroup.conf"
+}
+
+authenticate() {
+    (umask 077 && [ -f "$folder/munge/key" ] || { dd if=/dev/urandom of="$folder/munge/key" bs=1024 count=1 status=none && chmod 400 "$folder/munge/key"; })
+    munged --force --key-file="$folder/munge/key" --socket="$folder/socket/munge" --pid-file="$folder/run/munge" \
+        --log-file="$folder/munge/log" --seed-file="$folder/munge/seed" --num-threads=2
+}
+
+# Waits until all nodes can take jobs.
+wait_for_nodes() {
+    local nodes up
+    nodes=$(grep -c ^NodeName= "$conf")
+    for _ in $(seq 300); do
+        up=$(sinfo -h -N -o '%N %t' 2>/dev/null | sort -u | grep -cE ' (idle|mix|alloc)$' || true)
+        if [ "$up" -ge "$nodes" ]; then return; fi
+        sleep 0.1
+    done
+    echo "Slurm does not come up" >&2
+    tail -n 20 "$folder"/log/* >&2
+    return 1
+}
+
+case $command in
+up)
+    chmod 755 "$folder"
+    mkdir -p "$folder"/{state,spool,log,run,munge,socket}
+    chmod 700 "$folder/munge"
+    chmod 755 "$folder/socket"
+    configure "${3:-2}" "${4:-2}" "${5:-2000}"
+    authenticate
+    slurmctld -f "$conf" -i
+    for i in $(seq "${3:-2}"); do slurmd -N "n$i" -f "$conf"; done
+    wait_for_nodes
+    echo "$conf"
+    ;;
+controller)
+    slurmctld -f "$conf"
+    for _ in $(seq 100); do if scontrol ping 2>/dev/null | grep -q UP; then exit 0; fi; sleep 0.1; done
+    exit 1
+    ;;
+node)
+    slurmd -N "$3" -f "$conf"
+    ;;
+crash)
+    kill -9 "$(cat "$folder/run/node-$3")" 2>/dev/null || true
+    # The daemon of each job before the job, or it would report an end; then the job's session.
+    for process in /proc/[0-9]*; do
+        marks=$({ tr '\0' '\n' <"$process/environ" | grep -cxF -e "SLURMD_NODENAME=$3" -e "SLURM_CONF=$conf"; } 2>/dev/null) || true
+        if [ "${marks:-0}" -eq 2 ]; then
+            pid=${process#/proc/}
+            parent=$(ps -o ppid= -p "$pid" 2>/dev/null | tr -d ' ') || continue
+            if [ "$(cat "/proc/$parent/comm" 2>/dev/null)" = slurmstepd ]; then kill -9 "$parent" 2>/dev/null || true; fi
+            session=$(ps -o sid= -p "$pid" 2>/dev/null | tr -d ' ') || continue
+            for one in $(ps -o pid= --sid "${session:-none}" 2>/dev/null); do kill -9 "$one" 2>/dev/null || true; done
+        fi
+    done
+    ;;
+until)
+    while [ -d "/proc/$3" ]; do sleep 0.5; done
+    "$0" down "$folder" || true
+    rm -rf "$folder"
+    ;;
+down)
+    timeout 5 scancel --user="$(id -un)" 2>/dev/null || true
+    for _ in $(seq 50); do if [ -z "$(timeout 5 squeue -h 2>/dev/null)" ]; then break; fi; sleep 0.1; done
+    end "$folder"/run/node-*
+    end "$folder/run/controller"
+    end "$folder/run/munge"
+    ;;
+*)
+    echo "slurm.sh: unknown command $command" >&2
+    exit 2
+    ;;
+esac
