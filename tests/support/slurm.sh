@@ -33,19 +33,19 @@ free_ports() {
     return 1
 }
 
-# Whether a process of a file runs.
+# Whether a process runs.
 runs() {
-    local pid
-    pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] && [ -d "/proc/$pid" ] && ! grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null
+    [ -d "/proc/$1" ] && ! grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null
 }
 
-# Ends the processes of files, by force after ten seconds.
+# Ends the processes of files, by force after ten seconds. A daemon removes its file before it is gone.
 end() {
-    local file
-    for file in "$@"; do if runs "$file"; then kill "$(cat "$file")" 2>/dev/null || true; fi; done
-    for file in "$@"; do
-        for _ in $(seq 100); do runs "$file" || break; sleep 0.1; done
-        if runs "$file"; then kill -9 "$(cat "$file")" 2>/dev/null || true; fi
+    local pid pids
+    pids=$(cat "$@" 2>/dev/null || true)
+    for pid in $pids; do kill "$pid" 2>/dev/null || true; done
+    for pid in $pids; do
+        for _ in $(seq 100); do runs "$pid" || break; sleep 0.1; done
+        if runs "$pid"; then kill -9 "$pid" 2>/dev/null || true; fi
     done
 }
 
