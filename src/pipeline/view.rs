@@ -267,9 +267,9 @@ fn read_value(rest: &mut &str, depth: usize) -> Option<serde_json::Value> {
         }
         return Some(Value::Array(items));
     }
-    let end = if rest.starts_with('"') {
+    let end = if let Some(quoted) = rest.strip_prefix('"') {
         let mut escaped = false;
-        let within = rest[1..].find(|c: char| {
+        let within = quoted.find(|c: char| {
             let ends = c == '"' && !escaped;
             escaped = c == '\\' && !escaped;
             ends
@@ -284,7 +284,7 @@ fn read_value(rest: &mut &str, depth: usize) -> Option<serde_json::Value> {
     Some(
         serde_json::from_str::<Value>(raw)
             .ok()
-            .filter(|value| raw.starts_with('"') || value.to_string() == raw)
+            .filter(|value| raw.starts_with('"') || serde_json::to_string(value).is_ok_and(|text| text == raw))
             .unwrap_or_else(plain),
     )
 }
