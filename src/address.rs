@@ -156,7 +156,7 @@ impl Access {
 }
 
 /// What went to and fro.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Traffic {
     /// Where the remote cache is.
     pub url: String,
@@ -172,16 +172,28 @@ pub struct Traffic {
     pub received_bytes: u64,
     /// Results that were sent.
     pub sent: usize,
+    /// Contents that were sent.
+    #[serde(default)]
+    pub contents_sent: usize,
     /// Bytes that were sent.
     pub sent_bytes: u64,
     /// Results that are still to be sent.
     pub left: usize,
+    /// For how many seconds something was under way.
+    #[serde(default)]
+    pub seconds: f64,
 }
 
 impl Traffic {
     /// Whether there was any.
     pub fn is_any(&self) -> bool {
         self.asked + self.fetched + self.sent + self.left > 0
+    }
+
+    /// Bytes a second, to and fro, while something was under way; `None` if that is too little to tell.
+    pub fn rate(&self) -> Option<u64> {
+        let bytes = self.received_bytes + self.sent_bytes;
+        (bytes >= 1 << 20 && self.seconds > 0.0).then_some((bytes as f64 / self.seconds) as u64)
     }
 }
 

@@ -262,6 +262,9 @@ pub struct MadeBy {
     pub kiln: String,
     /// Its processor family: `x86-64-v3`.
     pub processor: String,
+    /// The commit of the project that was checked out there, if it is in a repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
 }
 
 /// The step of earlier executions that an execution went on from.

@@ -5,9 +5,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +21,10 @@ use crate::record::Git;
 /// A run that is over waits for the look no longer. A working tree of which nothing is known has to be read as a whole.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Who needs the commit before the look ends waits for it so often, so long each time.
+const LOOKS: u32 = 200;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+
 /// The name of the thread that looks.
 pub const THREAD: &str = "git";
 
@@ -28,6 +32,30 @@ pub const THREAD: &str = "git";
 pub struct Look {
     found: Receiver<Found>,
     enough: Arc<AtomicBool>,
+    head: Head,
+}
+
+/// The commit that is checked out, once the thread that looks has found it.
+#[derive(Clone, Debug, Default)]
+pub struct Head(Arc<OnceLock<Option<String>>>);
+
+impl Head {
+    /// One that is known.
+    pub fn known(commit: Option<String>) -> Self {
+        Self(Arc::new(OnceLock::from(commit)))
+    }
+
+    /// The commit; `None` if there is none, or it cannot be told soon.
+    pub fn commit(&self) -> Option<String> {
+        for _ in 0..LOOKS {
+            if let Some(commit) = self.0.get() {
+                return commit.clone();
+            }
+            thread::sleep(BETWEEN_LOOKS);
+        }
+        // Nobody else waits.
+        self.0.get_or_init(|| None).clone()
+    }
 }
 
 /// What came out of a look.
@@ -60,14 +88,20 @@ impl Look {
         let enough = Arc::new(AtomicBool::new(false));
         let file = root.join(pipeline);
         let (root, stop) = (root.to_owned(), Arc::clone(&enough));
+        let head = Head::default();
+        let place = head.clone();
         let look = move || {
             // Whoever asked may be gone.
             let repository = match Repository::of(&root) {
                 Ok(Some(repository)) => repository,
-                Ok(None) => return drop(tell.send(Found::At(Box::new(Ok(None))))),
-                Err(error) => return drop(tell.send(Found::At(Box::new(Err(error))))),
+                other => {
+                    let _ = place.0.set(None);
+                    return drop(tell.send(Found::At(Box::new(other.map(|_| None)))));
+                }
             };
             let at = repository.at(&file);
+            let commit = at.as_ref().ok().and_then(Option::as_ref).and_then(|at| at.git.commit.clone());
+            let _ = place.0.set(commit);
             let known = matches!(at, Ok(Some(_)));
             if tell.send(Found::At(Box::new(at))).is_ok() && known {
                 let _ = tell.send(Found::Differ(repository.differing(&file, stop)));
@@ -75,7 +109,12 @@ impl Look {
         };
         // Where no thread can be had there will be no answer, and the channel says so.
         let _ = thread::Builder::new().name(THREAD.to_owned()).spawn(look);
-        Self { found, enough }
+        Self { found, enough, head }
+    }
+
+    /// The commit that is checked out, for those who need it before the look ends.
+    pub fn head(&self) -> Head {
+        self.head.clone()
     }
 
     /// What was found. `is_output` says which paths of the project stages put in place: that those differ follows from the rest, so they do not

@@ -6,6 +6,6 @@ mod look;
 mod repository;
 mod revision;
 
-pub use look::{Look, THREAD};
+pub use look::{Head, Look, THREAD};
 pub use repository::{GitError, Repository};
 pub use revision::{Commit, Range};

@@ -7,12 +7,16 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Remote;
+use super::health::RATE;
 use super::shared::{Answer, CONTENTS_AT_ONCE, Content, PART, SMALL_AT_ONCE, members};
 use crate::hash::{ActionKey, Artifact, Digest};
 use crate::store::{Parcel, Store, Tier, TierError, Wanted};
 
 /// Fetching a result may take so much longer than making it took.
 const GRACE: Duration = Duration::from_secs(8);
+
+/// After so long it is looked how long the rest will take.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 impl Remote {
     /// Asks for the results of actions that were not asked for yet, and takes those that are there into a store. Returns how many.
@@ -52,7 +56,7 @@ impl Remote {
             return all();
         }
         let most = GRACE + Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        let until = Until { remote: self, deadline: Instant::now() + most };
+        let until = Until { remote: self, began: Instant::now(), most };
         match store.fetch(&until, parcels) {
             Ok(failed) => {
                 // What it promised is not there: it is to be sent again once it was made again.
@@ -88,7 +92,8 @@ impl Remote {
         self.broken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn give_until(&self, wanted: &[Wanted], to: &Store, deadline: Option<Instant>) -> Result<Vec<Wanted>, TierError> {
+    /// Copies contents into a store. Gives up when it takes longer than the time that is given, or is bound to.
+    fn give_until(&self, wanted: &[Wanted], to: &Store, until: Option<&Until<'_>>) -> Result<Vec<Wanted>, TierError> {
         let mut jobs = Vec::with_capacity(wanted.len());
         for (at, wanted) in wanted.iter().enumerate() {
             let large = matches!(wanted, Wanted::Object(object) if !object.listing && object.bytes > PART);
@@ -100,7 +105,19 @@ impl Remote {
             let shared = Arc::clone(&shared);
             async move { (at, shared.content(wanted, file).await) }
         };
-        self.each(jobs, CONTENTS_AT_ONCE, deadline, work, |(at, content)| {
+        let (began, health) = (Instant::now(), &self.shared.health);
+        let (bytes, before) = (wanted.iter().map(Wanted::bytes).sum(), health.bytes().0);
+        let enough = || {
+            let Some(until) = until else { return false };
+            let took = began.elapsed();
+            let enough = until.is_over() || until.will_be(bytes, health.bytes().0 - before, took);
+            if enough {
+                self.counts.given_up.fetch_add(1, Ordering::Relaxed);
+                health.lost(took);
+            }
+            enough
+        };
+        self.each(jobs, CONTENTS_AT_ONCE, &enough, work, |(at, content)| {
             given[at] = match (content, &wanted[at]) {
                 (Content::Bytes(bytes), Wanted::Object(object)) => to.receive(object, &bytes)?,
                 (Content::Bytes(bytes), Wanted::Pack(pack)) => {
@@ -137,7 +154,7 @@ impl Tier for Remote {
             async move { (at, shared.is_there(&wanted).await.unwrap_or(false)) }
         };
         let items = wanted.iter().cloned().enumerate().collect();
-        let all = self.each(items, SMALL_AT_ONCE, None, work, |(at, there)| {
+        let all = self.each(items, SMALL_AT_ONCE, &|| false, work, |(at, there)| {
             holds[at] = there;
             Ok(())
         })?;
@@ -155,7 +172,7 @@ impl Tier for Remote {
             let shared = Arc::clone(&shared);
             async move { shared.result(key).await }
         };
-        self.each(keys.to_vec(), SMALL_AT_ONCE, None, work, |answer| {
+        self.each(keys.to_vec(), SMALL_AT_ONCE, &|| false, work, |answer| {
             self.counts.asked.fetch_add(1, Ordering::Relaxed);
             match answer {
                 Answer::Found(parcel) => {
@@ -184,10 +201,28 @@ impl Tier for Remote {
     }
 }
 
-/// A remote that gives only until a moment.
+/// A remote that gives only for some time.
 struct Until<'a> {
     remote: &'a Remote,
-    deadline: Instant,
+    began: Instant,
+    most: Duration,
+}
+
+impl Until<'_> {
+    /// Whether the time is over.
+    fn is_over(&self) -> bool {
+        self.began.elapsed() > self.most
+    }
+
+    /// Whether the rest will take far longer, as fast as it has come so far. A server that gives next to nothing is somebody else's
+    /// matter.
+    fn will_be(&self, bytes: u64, came: u64, took: Duration) -> bool {
+        if took < FIRST_LOOK || came < took.as_secs() * RATE {
+            return false;
+        }
+        let rest = took.as_secs_f64() * (bytes.saturating_sub(came) as f64 / came as f64);
+        self.began.elapsed().as_secs_f64() + rest > 2.0 * self.most.as_secs_f64()
+    }
 }
 
 impl Tier for Until<'_> {
@@ -196,7 +231,7 @@ impl Tier for Until<'_> {
     }
 
     fn give(&self, wanted: &[Wanted], to: &Store) -> Result<Vec<Wanted>, TierError> {
-        self.remote.give_until(wanted, to, Some(self.deadline))
+        self.remote.give_until(wanted, to, Some(self))
     }
 
     fn results(&self, keys: &[ActionKey]) -> Result<Vec<Parcel>, TierError> {

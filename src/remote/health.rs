@@ -16,7 +16,7 @@ const MOST_WRONG: usize = 8;
 const WINDOW: Duration = Duration::from_secs(7);
 
 /// Bytes a second that are worth waiting for.
-const RATE: u64 = 64 << 10;
+pub(super) const RATE: u64 = 64 << 10;
 
 /// The state of a remote cache.
 pub(super) struct Health {
@@ -29,6 +29,34 @@ pub(super) struct Health {
     /// Bytes received and sent so far.
     received: AtomicU64,
     sent: AtomicU64,
+    busy: Mutex<Busy>,
+    /// Milliseconds that went into contents that were given up.
+    lost: AtomicU64,
+}
+
+/// So much time may be lost with contents that were given up.
+const MOST_LOST: Duration = Duration::from_secs(9);
+
+/// For how long something was under way.
+#[derive(Default)]
+struct Busy {
+    under_way: usize,
+    since: Option<Instant>,
+    before: Duration,
+}
+
+/// Something that is under way, until this is dropped.
+pub(super) struct UnderWay<'a>(&'a Health);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut busy = self.0.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        busy.under_way -= 1;
+        if busy.under_way == 0 {
+            let took = busy.since.take().map_or(Duration::ZERO, |since| since.elapsed());
+            busy.before += took;
+        }
+    }
 }
 
 impl Health {
@@ -41,7 +69,32 @@ impl Health {
             answers: AtomicU64::new(0),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
+            busy: Mutex::default(),
+            lost: AtomicU64::new(0),
         }
+    }
+
+    /// So much time was for nothing: what was being fetched was given up.
+    pub(super) fn lost(&self, time: Duration) {
+        let time = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let before = self.lost.fetch_add(time, Ordering::Relaxed);
+        if u128::from(before.saturating_add(time)) > MOST_LOST.as_millis() {
+            self.turn_off(Problem::silent("fetching takes longer than making it anew would"));
+        }
+    }
+
+    /// Something is under way from now on.
+    pub(super) fn under_way(&self) -> UnderWay<'_> {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        busy.under_way += 1;
+        busy.since.get_or_insert_with(Instant::now);
+        UnderWay(self)
+    }
+
+    /// For how long something was under way so far.
+    pub(super) fn busy(&self) -> Duration {
+        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        busy.before + busy.since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     pub(super) fn is_off(&self) -> bool {
@@ -107,17 +160,26 @@ impl Health {
     }
 }
 
+/// Who sends while nobody waits looks this often: what is sent counts only once all of a part is there.
+pub(super) const SENDING: Duration = Duration::from_secs(60);
+
 /// Looks, for somebody who waits, whether that is still worth it.
 pub(super) struct Patience {
     began: Instant,
     answers: u64,
     bytes: u64,
+    window: Duration,
 }
 
 impl Patience {
     pub(super) fn new(health: &Health) -> Self {
+        Self::of(health, WINDOW)
+    }
+
+    pub(super) fn of(health: &Health, window: Duration) -> Self {
         let (received, sent) = health.bytes();
-        Self { began: Instant::now(), answers: health.answers.load(Ordering::Relaxed), bytes: received + sent }
+        let answers = health.answers.load(Ordering::Relaxed);
+        Self { began: Instant::now(), answers, bytes: received + sent, window }
     }
 
     /// Turns the remote off if for a while next to nothing has come. `false` if it is off.
@@ -126,10 +188,10 @@ impl Patience {
             return false;
         }
         let waited = self.began.elapsed();
-        if waited < WINDOW {
+        if waited < self.window {
             return true;
         }
-        let now = Self::new(health);
+        let now = Self::of(health, self.window);
         let (answers, bytes) = (now.answers - self.answers, now.bytes - self.bytes);
         if answers < 8 && bytes < RATE * waited.as_secs() {
             let seconds = waited.as_secs();

@@ -101,6 +101,7 @@ struct Counts {
     refused: AtomicUsize,
     fetched: AtomicUsize,
     sent: AtomicUsize,
+    given_up: AtomicUsize,
 }
 
 impl Remote {

@@ -1,14 +1,15 @@
 //! The network's thread, and how the others wait for what it does.
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
+use tokio::sync::Semaphore;
 
 use super::Remote;
 use super::health::Patience;
-use super::problem::Problem;
 use crate::store::TierError;
 
 /// How often somebody who waits looks up.
@@ -62,46 +63,60 @@ impl Remote {
         }
     }
 
-    /// Does something for each of many things, so many at once, and hands over what comes of them, as long as that is worth it. `false`
-    /// if not all came.
+    /// Does something for each of many things, so many at once, and hands over what comes of them, as long as that is worth it and it is not
+    /// enough. `false` if not all came; what is under way then is given up.
     pub(super) fn each<I: Send + 'static, T: Send + 'static, F: Future<Output = T> + Send + 'static>(
         &self,
         items: Vec<I>,
         at_once: usize,
-        deadline: Option<Instant>,
-        work: impl Fn(I) -> F + Send + 'static,
+        enough: &dyn Fn() -> bool,
+        work: impl Fn(I) -> F + Send + Sync + 'static,
         mut take: impl FnMut(T) -> Result<(), TierError>,
     ) -> Result<bool, TierError> {
         let count = items.len();
         let (sender, receiver) = mpsc::channel();
-        self.network.handle.spawn(async move {
-            let mut done = stream::iter(items).map(work).buffer_unordered(at_once);
+        // What came waits here until it is taken, and that is no more than this.
+        let room = Arc::new(Semaphore::new(2 * at_once));
+        let working = self.network.handle.spawn(async move {
+            let work = &work;
+            let mut done = stream::iter(items)
+                .map(|item| {
+                    let room = Arc::clone(&room);
+                    async move { (room.acquire_owned().await, work(item).await) }
+                })
+                .buffer_unordered(at_once);
             while let Some(found) = done.next().await {
                 if sender.send(found).is_err() {
                     return;
                 }
             }
         });
+        let _working = GivenUp(working);
         let health = &self.shared.health;
         let mut patience = Patience::new(health);
         let mut came = 0;
         while came < count {
             match receiver.recv_timeout(TICK) {
-                Ok(found) => {
+                Ok((_room, found)) => {
                     came += 1;
                     take(found)?;
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    if deadline.is_some_and(|deadline| Instant::now() > deadline) {
-                        health.turn_off(Problem::silent("fetching takes longer than making it anew would"));
-                    }
-                    if !patience.holds(health) {
-                        return Ok(false);
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => return Ok(false),
+                Err(RecvTimeoutError::Timeout) if patience.holds(health) => {}
+                Err(_) => return Ok(false),
+            }
+            if came < count && enough() {
+                return Ok(false);
             }
         }
         Ok(true)
+    }
+}
+
+/// A task that is given up when this is dropped.
+struct GivenUp(tokio::task::JoinHandle<()>);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

@@ -21,7 +21,9 @@ impl Remote {
             received_bytes,
             sent: count(&self.counts.sent),
             sent_bytes,
+            contents_sent: count(&self.shared.contents_sent),
             left: self.outbox.left(),
+            seconds: self.shared.health.busy().as_secs_f64(),
         }
     }
 
@@ -43,7 +45,8 @@ impl Remote {
                  hint: `remote: {{accept: [...]}}` in the pipeline file lists the keys that are accepted"
             ));
         }
-        if self.shared.health.lies() > 0 && told.insert("lies") {
+        // One warning is enough.
+        if self.shared.health.lies() > 0 && !told.contains("off") && told.insert("lies") {
             news.push(format!(
                 "warning: what the remote cache {url} sent is not what was stored there; it is made anew"
             ));
@@ -51,6 +54,12 @@ impl Remote {
         if self.settings.access.writes() && !self.writes() && told.insert("unsigned") {
             news.push(format!(
                 "results are not sent to {url}: only signed ones are accepted there, and KILN_SIGNING_KEY names no key"
+            ));
+        }
+        let given_up = self.counts.given_up.load(Ordering::Relaxed);
+        if given_up > 0 && !self.is_off() && told.insert("given up") {
+            news.push(format!(
+                "to fetch some outputs from {url} would take longer than to make them anew; they are made anew"
             ));
         }
         if self.outbox.is_full() && told.insert("full") {

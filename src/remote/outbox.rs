@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Remote;
-use super::health::Patience;
+use super::health::{Patience, SENDING};
 use super::network::TICK;
 use super::problem::Kind;
 use super::shared::{SMALL_AT_ONCE, Source};
@@ -128,7 +128,7 @@ impl Remote {
     pub fn send_all(&self, from: &Store) {
         let (sender, done) = mpsc::channel();
         let mut flying = 0;
-        let mut patience = Patience::new(&self.shared.health);
+        let mut patience = Patience::of(&self.shared.health, SENDING);
         loop {
             let (key, more) = if flying < SMALL_AT_ONCE { self.outbox.next(flying == 0) } else { (None, true) };
             if let Some(key) = key {
@@ -142,7 +142,7 @@ impl Remote {
                     continue;
                 };
                 if flying == 0 {
-                    patience = Patience::new(&self.shared.health);
+                    patience = Patience::of(&self.shared.health, SENDING);
                 }
                 let (shared, sender) = (Arc::clone(&self.shared), sender.clone());
                 self.network

@@ -35,6 +35,7 @@ impl Problem {
     pub(super) fn of(error: &object_store::Error, address: &Address) -> Self {
         let said = chain(error);
         let has = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
+        let status = status(&said);
         let (kind, text, hint): (Kind, String, Option<&str>) = if has(&["RequestTimeTooSkewed", "too skewed", "skewed"])
         {
             (
@@ -62,14 +63,9 @@ impl Problem {
             )
         } else if has(&["NoSuchBucket", "ContainerNotFound", "bucket does not exist"]) {
             (Kind::Missing, "the bucket is not there".into(), Some("make it, or mend the URL; Kiln makes no buckets"))
-        } else if has(&[
-            "No space left",
-            "InsufficientStorage",
-            "QuotaExceeded",
-            "507 ",
-            "EntityTooLarge",
-            "StorageFull",
-        ]) {
+        } else if has(&["No space left", "InsufficientStorage", "QuotaExceeded", "EntityTooLarge", "StorageFull"])
+            || status == Some(507)
+        {
             (
                 Kind::Full,
                 "there is no room".into(),
@@ -81,12 +77,12 @@ impl Problem {
                 object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
                     (Kind::Refused, "access is refused".into(), Some(rights(&address.place)))
                 }
-                _ if has(&["403", "401 ", "AccessDenied", "Permission denied"]) => {
+                _ if matches!(status, Some(401 | 403)) || has(&["AccessDenied", "Permission denied"]) => {
                     (Kind::Refused, "access is refused".into(), Some(rights(&address.place)))
                 }
-                _ if has(&["404 "]) => (Kind::Missing, "it is not there".into(), None),
+                _ if status == Some(404) => (Kind::Missing, "it is not there".into(), None),
                 _ if has(&["Connection refused", "error trying to connect", "dns error", "tcp connect error"]) => {
-                    (Kind::Silent, format!("cannot connect: {}", short(&said)), None)
+                    (Kind::Silent, unconnected(&said), None)
                 }
                 _ if has(&["timed out", "timeout"]) => (Kind::Silent, "the server does not answer".into(), None),
                 _ => (Kind::Silent, short(&said), None),
@@ -105,11 +101,46 @@ fn rights(place: &Place) -> &'static str {
     }
 }
 
+/// The status of an answer that is told of. Such digits stand elsewhere as well, in times and in ports.
+fn status(said: &str) -> Option<u16> {
+    said.split_once("status code: ")?.1.get(..3)?.parse().ok()
+}
+
+/// That there is no connection: to which server, and the last cause.
+fn unconnected(said: &str) -> String {
+    let server = said.split(' ').find(|word| word.starts_with("http://") || word.starts_with("https://"));
+    let server =
+        server.map_or_else(String::new, |url| format!(" to {}", url.split('/').take(3).collect::<Vec<_>>().join("/")));
+    format!("cannot connect{server}: {}", short(said.rsplit(": ").next().unwrap_or(said)))
+}
+
 /// The last part of what was said: the cause, and no more than fits a line or two.
 fn short(said: &str) -> String {
     let said = said.split("source: ").last().unwrap_or(said);
     match said.char_indices().nth(300) {
         Some((at, _)) => format!("{}...", &said[..at]),
         None => said.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{status, unconnected};
+
+    #[test]
+    fn digits_of_times_and_ports_are_no_status() {
+        let said = "Error performing GET http://127.0.0.1:40312/x in 6.403s - Server returned non-2xx status code: 503 Service Unavailable: ";
+        assert_eq!(status(said), Some(503));
+        assert_eq!(
+            status("Error performing GET http://127.0.0.1:40312/x in 403.2ms - HTTP error: error sending request"),
+            None
+        );
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_is_named_with_the_cause() {
+        let said = "Generic S3 error: Error performing GET http://127.0.0.1:9/cache/x in 2ms, after 2 retries - HTTP error: error sending \
+                    request: client error (Connect): tcp connect error: Connection refused (os error 111)";
+        assert_eq!(unconnected(said), "cannot connect to http://127.0.0.1:9: Connection refused (os error 111)");
     }
 }

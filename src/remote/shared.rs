@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -27,7 +28,9 @@ pub(super) const SMALL_AT_ONCE: usize = 32;
 pub(super) const CONTENTS_AT_ONCE: usize = 24;
 /// So many large contents are sent at once, each with [`PARTS_AT_ONCE`].
 const LARGE_AT_ONCE: usize = 3;
-const PARTS_AT_ONCE: usize = 4;
+const PARTS_AT_ONCE: usize = 3;
+/// So many KiB are being sent at once. A request has to end within a minute: so lines of half a megabyte a second will do.
+const KIB_AT_ONCE: u32 = 24 << 10;
 /// What is larger, in bytes, is sent in parts of so many, and received into a file.
 pub(super) const PART: u64 = 8 << 20;
 
@@ -42,9 +45,12 @@ pub(super) struct Shared {
     pub(super) accept: Vec<PublicKey>,
     /// Whether results may be sent.
     pub(super) writes: bool,
+    /// Contents that were sent.
+    pub(super) contents_sent: AtomicUsize,
     pub(super) small: Semaphore,
     pub(super) contents: Semaphore,
     large: Semaphore,
+    flying: Semaphore,
     /// Contents that are there and not what they should be: they are sent again.
     bad: Mutex<HashSet<Name>>,
 }
@@ -85,9 +91,11 @@ impl Shared {
             health: Health::new(),
             accept,
             writes,
+            contents_sent: AtomicUsize::new(0),
             small: Semaphore::new(SMALL_AT_ONCE),
             contents: Semaphore::new(CONTENTS_AT_ONCE),
             large: Semaphore::new(LARGE_AT_ONCE),
+            flying: Semaphore::new(KIB_AT_ONCE as usize),
             bad: Mutex::new(HashSet::new()),
         }
     }
@@ -131,6 +139,7 @@ impl Shared {
     /// The result of an action.
     pub(super) async fn result(self: &Arc<Self>, key: ActionKey) -> Answer {
         let Ok(_permit) = self.small.acquire().await else { return Answer::None };
+        let _busy = self.health.under_way();
         let name = self.names.result(&key);
         // What came wrong may have been spoilt on the way.
         for _ in 0..2 {
@@ -155,6 +164,7 @@ impl Shared {
     /// A content. `file` is where a large one may be written.
     pub(super) async fn content(&self, wanted: Wanted, file: Option<PathBuf>) -> Content {
         let Ok(_permit) = self.contents.acquire().await else { return Content::None };
+        let _busy = self.health.under_way();
         let name = self.names.wanted(&wanted);
         for _ in 0..2 {
             if self.health.is_off() {
@@ -242,6 +252,7 @@ impl Shared {
             .try_for_each_concurrent(4, |source| self.send_content(source))
             .await?;
         let _permit = self.small.acquire().await;
+        let _busy = self.health.under_way();
         let length = parcel.len() as u64;
         self.put(&self.names.result(&key), parcel.into()).await?;
         self.health.sent(length);
@@ -262,6 +273,7 @@ impl Shared {
     async fn send_content(&self, source: Source) -> Result<(), Problem> {
         let Source { wanted, files } = source;
         let _permit = self.contents.acquire().await;
+        let _busy = self.health.under_way();
         if self.is_there(&wanted).await? {
             return Ok(());
         }
@@ -271,8 +283,11 @@ impl Shared {
         if wanted.bytes() > PART
             && let (Wanted::Object(object), [file]) = (&wanted, files.as_slice())
         {
-            return self.send_parts(&name, object, file).await;
+            self.send_parts(&name, object, file).await?;
+            self.contents_sent.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
         }
+        let _flying = self.flying.acquire_many(kib(wanted.bytes())).await;
         let mut bytes = Vec::with_capacity(usize::try_from(wanted.bytes()).unwrap_or(0));
         for file in &files {
             File::open(file).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|_| damaged())?;
@@ -283,6 +298,7 @@ impl Shared {
         let length = bytes.len() as u64;
         self.put(&name, bytes.into()).await?;
         self.health.sent(length);
+        self.contents_sent.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -321,7 +337,10 @@ impl Shared {
                 hasher.update(&part);
                 left -= length;
                 let sent = upload.put_part(part.into());
-                flying.push(async move { sent.await.map(|()| length) });
+                flying.push(async move {
+                    let _flying = self.flying.acquire_many(kib(length)).await;
+                    sent.await.map(|()| length)
+                });
             } else if let Some(sent) = flying.next().await {
                 let length = sent.map_err(|error| self.problem(&error))?;
                 self.health.answered();
@@ -330,6 +349,11 @@ impl Shared {
         }
         if Digest(hasher.finalize().into()) == object.digest { Ok(()) } else { Err(damaged()) }
     }
+}
+
+/// So many bytes in KiB, which is never more than may be sent at once.
+fn kib(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(KIB_AT_ONCE)
 }
 
 /// Whether bytes are what is wanted.

@@ -47,13 +47,16 @@ pub struct Maker {
     pub kiln: String,
     /// The processor family, by what it can do: `x86-64-v3`, `aarch64`.
     pub processor: String,
+    /// The commit of the project that was checked out, if it is in a repository; what was not committed counts for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
 }
 
 impl Maker {
     /// This program on this machine.
     pub fn here() -> Self {
         static FAMILY: LazyLock<&str> = LazyLock::new(family);
-        Self { kiln: env!("CARGO_PKG_VERSION").to_owned(), processor: (*FAMILY).to_owned() }
+        Self { kiln: env!("CARGO_PKG_VERSION").to_owned(), processor: (*FAMILY).to_owned(), commit: None }
     }
 }
 
@@ -130,6 +133,7 @@ const COMPLAINTS: u8 = 8;
 const ADOPTED: u8 = 16;
 const NAMED: u8 = 32;
 const MAKER: u8 = 64;
+const COMMIT: u8 = 128;
 
 /// The head of a result's frame. Its body is the manifest's text.
 pub(super) fn encode(key: &ActionKey, origin: Origin, result: &ActionResult) -> Vec<u8> {
@@ -147,7 +151,8 @@ pub(super) fn put_fields(out: &mut Vec<u8>, flags: u8, result: &ActionResult) {
     let adopted = flag(result.adopted.is_some(), ADOPTED);
     let rest =
         flag(result.resumed.is_some(), RESUMED) | flag(result.unread, UNREAD) | adopted | flag(result.named, NAMED);
-    out.push(flags | rest | complaints | flag(result.maker.is_some(), MAKER));
+    let commit = result.maker.as_ref().and_then(|maker| maker.commit.as_ref());
+    out.push(flags | rest | complaints | flag(result.maker.is_some(), MAKER) | flag(commit.is_some(), COMMIT));
     out.extend_from_slice(&result.created.as_second().to_le_bytes());
     out.extend_from_slice(&result.created.subsec_nanosecond().to_le_bytes());
     out.extend_from_slice(&result.seconds.to_le_bytes());
@@ -179,6 +184,7 @@ pub(super) fn put_fields(out: &mut Vec<u8>, flags: u8, result: &ActionResult) {
     if let Some(maker) = &result.maker {
         put_text(out, &maker.kiln);
         put_text(out, &maker.processor);
+        maker.commit.iter().for_each(|commit| put_text(out, commit));
     }
 }
 
@@ -232,7 +238,11 @@ pub(super) fn fields(from: &mut Reader<'_>) -> Option<(u8, ActionResult)> {
     let adopted = if flags & ADOPTED == 0 { None } else { Some(from.text()?) };
     let maker = match flags & MAKER {
         0 => None,
-        _ => Some(Maker { kiln: from.text()?, processor: from.text()? }),
+        _ => {
+            let (kiln, processor) = (from.text()?, from.text()?);
+            let commit = if flags & COMMIT == 0 { None } else { Some(from.text()?) };
+            Some(Maker { kiln, processor, commit })
+        }
     };
     let result = ActionResult {
         outputs,
@@ -288,7 +298,7 @@ pub(super) mod tests {
             (prop::option::of(resumed), any::<bool>()),
             prop::option::of(".{0,5}"),
             (-1_000_000_000_000i64..1_000_000_000_000).prop_map(|ms| Timestamp::from_millisecond(ms).unwrap()),
-            (".{0,5}", prop::option::of((".{0,5}", ".{0,5}"))),
+            (".{0,5}", prop::option::of((".{0,5}", ".{0,5}", prop::option::of(".{0,5}")))),
         )
             .prop_map(
                 |(outputs, metrics, unread, complaints, seconds, (resumed, named), adopted, created, (host, maker))| {
@@ -304,7 +314,7 @@ pub(super) mod tests {
                         named,
                         created,
                         host,
-                        maker: maker.map(|(kiln, processor)| Maker { kiln, processor }),
+                        maker: maker.map(|(kiln, processor, commit)| Maker { kiln, processor, commit }),
                     }
                 },
             )

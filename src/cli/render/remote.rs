@@ -30,6 +30,9 @@ pub(crate) fn traffic(traffic: &Traffic) -> String {
     if traffic.left > 0 {
         parts.push(format!("{} still to be sent", traffic.left));
     }
+    if let Some(rate) = traffic.rate() {
+        parts.push(format!("{}/s", number::size(rate)));
+    }
     format!("remote cache: {}", if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") })
 }
 

@@ -206,5 +206,13 @@ fn executed(origin: &Origin) -> String {
     if let Some(from) = &origin.adopted {
         return format!("adopted from {from} on {}, {ended}, not executed here", one_line(&origin.host));
     }
-    format!("executed{by} on {}, {ended}, in {}", one_line(&origin.host), number::duration(origin.seconds))
+    // Of a run of this project the rest is in its record.
+    let maker = origin.maker.as_ref().filter(|_| origin.run.is_none()).map_or(String::new(), |maker| {
+        let commit = maker
+            .commit
+            .as_ref()
+            .map_or(String::new(), |id| format!(" at commit {}", one_line(id.get(..8).unwrap_or(id))));
+        format!(", by Kiln {} on {}{commit}", one_line(&maker.kiln), one_line(&maker.processor))
+    });
+    format!("executed{by} on {}, {ended}, in {}{maker}", one_line(&origin.host), number::duration(origin.seconds))
 }

@@ -13,6 +13,7 @@ use crate::engine::executor::Executor;
 use crate::engine::executor::failure::{Failed, NoResult};
 use crate::engine::executor::log::Log;
 use crate::failure::Failure;
+use crate::git::Head;
 use crate::hash::Artifact;
 use crate::interrupt::Interrupt;
 use crate::kind::Event;
@@ -33,6 +34,8 @@ pub(crate) struct Task<'a> {
     pub(crate) run: &'a RunId,
     /// Whether the folder is kept if it fails.
     pub(crate) leaves_folder: bool,
+    /// The commit that is checked out.
+    pub(crate) head: &'a Head,
     pub(crate) interrupt: &'a Interrupt,
 }
 
@@ -175,7 +178,10 @@ impl Task<'_> {
         }
         let result = execution.execute();
         *queued = execution.course.queued();
-        let result = result?;
+        let mut result = result?;
+        if let Some(maker) = &mut result.maker {
+            maker.commit = self.head.commit();
+        }
         documents::keep(self.deciding, stage, &self.decision)?;
         let published = self.deciding.store.publish(&self.decision.key, &self.decision.manifest, &result)?;
         if let Some(remote) = self.deciding.remote {

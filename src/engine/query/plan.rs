@@ -70,6 +70,11 @@ pub fn plan(
     let mut planned = Vec::with_capacity(order.len());
     walk(&deciding, &order, force, &mut |id, found| {
         let name = pipeline.stages[id.0].name.to_string();
+        if let (Found::Decided(decision), Some((_, true))) = (&found, remote)
+            && matches!(decision.verdict, Verdict::Execute(_))
+        {
+            Checkpoints::of(&deciding, &pipeline.stages[id.0], decision).iter().for_each(Checkpoints::ask);
+        }
         let (step, reasons) = found.step(&deciding, id, &history);
         let warnings = found.result().map_or_else(Vec::new, |result| result.all_warnings());
         planned.push(Planned { id, name, step, reasons, warnings });

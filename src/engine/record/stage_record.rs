@@ -84,9 +84,9 @@ pub(crate) fn complete(
     record.executed_seconds = (result.seconds > 0.0).then_some(result.seconds);
     record.resumed = result.resumed.clone();
     let maker = result.maker.as_ref().filter(|_| outcome == Outcome::Restored);
-    record.maker = maker.map(|Maker { kiln, processor }| {
-        let (host, kiln, processor) = (result.host.clone(), kiln.clone(), processor.clone());
-        Box::new(MadeBy { host, kiln, processor })
+    record.maker = maker.map(|Maker { kiln, processor, commit }| {
+        let (host, kiln, processor, commit) = (result.host.clone(), kiln.clone(), processor.clone(), commit.clone());
+        Box::new(MadeBy { host, kiln, processor, commit })
     });
     record.because(result.adopted.iter().map(|from| Reason::Adopted { from: from.clone() }));
     record.metrics = result.metrics.clone();

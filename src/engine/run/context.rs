@@ -13,7 +13,7 @@ use crate::engine::executor::Executor;
 use crate::engine::local::Local;
 use crate::engine::record::host::host;
 use crate::events::{self, RunEvent};
-use crate::git::Look;
+use crate::git::{Head, Look};
 use crate::interrupt::Interrupt;
 use crate::pipeline::{ExecutorSpec, Identity, Pipeline, StageId};
 use crate::record::{Git, Outcome, RunId, RunRecord, RunStatus, StageRecord};
@@ -95,6 +95,12 @@ impl RunStart {
         let look = options.git.is_none().then(|| Look::begin(&project.root, &project.pipeline));
         let project = project.named(store.root());
         Self { id: store.new_run_id(), at, started, cache: project.cache(store.root()), project, look }
+    }
+
+    /// The commit that is checked out.
+    pub(crate) fn head(&self, options: &Options) -> Head {
+        let known = || Head::known(options.git.as_ref().and_then(|git| git.commit.clone()));
+        self.look.as_ref().map_or_else(known, Look::head)
     }
 
     /// What is known of the run when it begins.

@@ -52,6 +52,7 @@ use crate::engine::executor::{Executor, Share};
 use crate::engine::record::history::History;
 use crate::engine::record::stage_record::{complete, fail, record};
 use crate::events::{Progress, RunEvent};
+use crate::git::Head;
 use crate::hash::{Allowance, Artifact};
 use crate::interrupt::Interrupt;
 use crate::kind::Event;
@@ -123,6 +124,7 @@ pub(crate) fn bring_up_to_date(
         began: began.at,
         history,
         outputs: std::iter::repeat_with(OnceLock::new).take(pipeline.stages.len()).collect(),
+        head: began.head(options),
         idle: AtomicBool::new(true),
         pool: OnceLock::new(),
         ahead: Once::new(),
@@ -194,6 +196,8 @@ pub(crate) struct Crew<'a, 'h> {
     pub(crate) options: &'a Options,
     pub(crate) interrupt: &'a Interrupt,
     run: &'a RunId,
+    /// The commit that is checked out.
+    head: Head,
     began: Instant,
     pub(crate) history: &'a History<'h>,
     /// By stage: its outputs, once it is settled and has them.
@@ -353,6 +357,7 @@ impl<'a> Crew<'a, '_> {
             },
             run: self.run,
             leaves_folder: self.options.keep.contains(&id),
+            head: &self.head,
             interrupt: self.interrupt,
         };
         let Finished { end, reasons, log, queued } = task.run(&|said| self.pass_on(&name, said));

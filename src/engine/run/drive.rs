@@ -44,7 +44,7 @@ pub fn run(
     let sources = Sources::scan(pipeline, &order, &options.force, store.memo());
     let history = History::new(store, &began.project);
     let given = RunContext { pipeline, store, sources: &sources, edge: BTreeMap::new() };
-    let stages = beside(options, store, interrupt, reporter, &mut trace, |reporter, trace| {
+    let stages = beside(options, store, interrupt, reporter, &mut trace, began.at, |reporter, trace| {
         bring_up_to_date(&given, options, interrupt, &began, &history, trace, reporter)
     });
     let record = began.record(pipeline, options, interrupt, stages, reporter);
@@ -56,7 +56,9 @@ pub fn run(
         // Only the next run's time is lost.
         tracing::warn!("cannot save the hash memo: {error}");
     }
-    if let Some(identity) = &options.identity {
+    // The next run sends what is left: it goes the ordinary way, even if it has nothing else to do.
+    let left = options.remote.as_deref().is_some_and(|remote| remote.left_over() > 0);
+    if let Some(identity) = options.identity.as_ref().filter(|_| !left) {
         rerun::keep(pipeline, store, &sources, &record, &pages, identity);
     }
     reporter.run_finished(&record);

@@ -50,6 +50,7 @@ pub(super) fn beside<T>(
     interrupt: &Interrupt,
     reporter: &mut dyn Reporter,
     trace: &mut Option<Trace>,
+    began: Instant,
     work: impl FnOnce(&mut dyn Reporter, &mut Option<Trace>) -> T,
 ) -> T {
     let Some(remote) = options.remote.as_deref().filter(|remote| remote.writes()) else {
@@ -62,14 +63,22 @@ pub(super) fn beside<T>(
         let limit = if interrupt.is_set() { Duration::ZERO } else { remote.limit() };
         remote.close(Some(limit));
         let mut watch = Watch::new(remote);
+        let mut tell = |event: &RunEvent| {
+            if let Some(trace) = trace.as_mut() {
+                let at = began.elapsed().as_secs_f64();
+                trace.note(at, event);
+                trace.flush(at);
+            }
+            reporter.tell(event);
+        };
         while !sending.is_finished() {
             if interrupt.is_set() {
                 remote.close(Some(Duration::ZERO));
             }
-            watch.look().iter().for_each(|event| reporter.tell(event));
+            watch.look().iter().for_each(&mut tell);
             std::thread::sleep(TICK);
         }
-        watch.look().iter().for_each(|event| reporter.tell(event));
+        watch.look().iter().for_each(&mut tell);
         let left = remote.left_over();
         if left > 0 {
             let text = format!(
@@ -78,7 +87,7 @@ pub(super) fn beside<T>(
                 if left == 1 { "is" } else { "are" },
                 remote.address()
             );
-            reporter.tell(&RunEvent::Note { text });
+            tell(&RunEvent::Note { text });
         }
         done
     })

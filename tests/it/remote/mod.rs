@@ -1,11 +1,17 @@
 //! A remote cache: what one checkout has executed, another has; and whatever is wrong with the remote costs time at most.
 
+mod access;
 mod faults;
 mod proxy;
+mod scale;
+#[cfg(feature = "stages")]
+mod study;
+mod training;
 mod trust;
 pub(crate) mod weed;
 
 use std::path::Path;
+use std::process::Command;
 
 use crate::project::{Project, Ran, files};
 
@@ -55,6 +61,11 @@ impl Checkout {
     }
 
     pub(crate) fn kiln(&self, args: &[&str]) -> Ran {
+        Ran::from(self.command(args).output().expect("start kiln"))
+    }
+
+    /// A call of the binary, ready to be started.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = self.project.command(args);
         for name in std::env::vars_os().map(|(name, _)| name) {
             let text = name.to_string_lossy();
@@ -65,7 +76,7 @@ impl Checkout {
         // Nothing of this machine's user counts.
         command.env("HOME", self.project.root()).env("NO_PROXY", "127.0.0.1");
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        Ran::from(command.output().expect("start kiln"))
+        command
     }
 
     /// A run that has to succeed: which stages it executed, and which it restored.
@@ -207,6 +218,8 @@ fn a_mistake_is_told_with_its_place_and_nothing_runs() {
         (format!("file://{there}/missing"), "pipeline.yaml:2:9", "cannot find the folder"),
         (format!("file://{there}/empty"), "pipeline.yaml:2:9", "there is no cache of Kiln's"),
         ("s3://bucket/prefix".to_owned(), "pipeline.yaml:2:9", "there are no credentials for S3"),
+        ("gs://bucket/prefix".to_owned(), "pipeline.yaml:2:9", "there are no credentials for Google Cloud Storage"),
+        ("az://bucket/prefix".to_owned(), "pipeline.yaml:2:9", "the storage account of Azure is not named"),
     ] {
         let checkout = Checkout::of(&remote);
         let ran = checkout.kiln(&["run"]);
@@ -214,6 +227,14 @@ fn a_mistake_is_told_with_its_place_and_nothing_runs() {
         assert!(ran.stderr.contains(place) && ran.stderr.contains(part), "{remote}: {}", ran.stderr);
         assert!(ran.stderr.contains("hint") || ran.stderr.contains("help"), "{remote}: {}", ran.stderr);
         assert!(!checkout.project.root().join("out").exists(), "{remote}");
+    }
+    for (remote, place, part) in [
+        ("{url: 's3://bucket', access: all}", "pipeline.yaml:2:38", "`access` has to be `read`, `write` or `both`"),
+        ("{url: 's3://bucket', wait: soon}", "pipeline.yaml:2:36", "`wait` has to be a duration such as"),
+    ] {
+        let ran = Checkout::of(remote).kiln(&["run"]);
+        assert_eq!(ran.code, Some(2), "{remote}: {}", ran.stderr);
+        assert!(ran.stderr.contains(place) && ran.stderr.contains(part), "{remote}: {}", ran.stderr);
     }
     // The command line says it as well, and counts for more than the file.
     let ran = Checkout::of("s3://bucket/prefix").kiln(&["run", "--remote", &format!("file://{there}/empty")]);
@@ -244,6 +265,17 @@ fn garbage_is_what_was_not_used_and_what_nothing_names() {
     let gc = first.kiln(&["remote", "gc", "--delete", "--grace", "0"]);
     assert_eq!(gc.code, Some(0), "{}", gc.stderr);
     assert_eq!(all(), 2, "the mark, and what is somebody's: {before} before, {}", gc.stdout);
+    // What a write that was cut short left is not shown by any listing.
+    let left = folder.path().join("cas/ab/12#1");
+    std::fs::create_dir_all(left.parent().expect("a folder")).expect("create folder");
+    std::fs::write(&left, "half").expect("write");
+    std::fs::write(folder.path().join("cas/ab/notes#1"), "mine").expect("write");
+    let gc = first.kiln(&["remote", "gc", "--delete"]);
+    assert!(gc.stdout.contains("0 objects that nothing names deleted") && left.exists(), "{}", gc.stdout);
+    let gc = first.kiln(&["remote", "gc", "--delete", "--grace", "0"]);
+    assert!(gc.stdout.contains("1 object that nothing names deleted: 4 B"), "{}", gc.stdout);
+    assert!(!left.exists() && folder.path().join("cas/ab/notes#1").exists());
+    std::fs::remove_file(folder.path().join("cas/ab/notes#1")).expect("remove");
     // It costs an execution.
     let (executed, _, ran) = Checkout::of(&url).run(&[]);
     assert_eq!((executed.len(), warnings(&ran)), (4, 0), "{}", ran.stderr);

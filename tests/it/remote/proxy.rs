@@ -27,6 +27,10 @@ pub(crate) enum Fault {
     Forget,
     /// `507 Insufficient Storage` for each `PUT`.
     Full,
+    /// `403 Forbidden` with a code of S3's for all that is asked.
+    Refuse(&'static str),
+    /// Each answer so many milliseconds later, and one of so many is `503 Slow Down`.
+    Far(u64, usize),
 }
 
 /// A proxy to a port of this machine.
@@ -50,7 +54,12 @@ impl State {
 
 impl Proxy {
     pub(crate) fn to(target: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        Self::at(0, target)
+    }
+
+    /// The same, on a port of one's own.
+    pub(crate) fn at(port: u16, target: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port");
         let port = listener.local_addr().expect("its number").port();
         let state = Arc::new(State {
             fault: Mutex::new(Fault::None),
@@ -107,14 +116,23 @@ fn serve(mut client: TcpStream, target: u16, state: &State) {
             while client.read(&mut [0; 1 << 16]).is_ok_and(|count| count > 0) {}
             break;
         }
+        if let Fault::Far(milliseconds, _) = fault {
+            thread::sleep(Duration::from_millis(milliseconds));
+        }
         let mut asked = rest;
         if !fill(&mut client, &mut asked, body, fault) {
             break;
         }
-        if put && matches!(fault, Fault::Forget | Fault::Full) {
-            let (code, extra) =
-                if fault == Fault::Forget { ("200 OK", "ETag: \"x\"\r\n") } else { ("507 Insufficient Storage", "") };
-            let answer = format!("HTTP/1.1 {code}\r\n{extra}Content-Length: 0\r\n\r\n");
+        let all: usize = state.requests.iter().map(|count| count.load(Ordering::Relaxed)).sum();
+        let answer = match fault {
+            Fault::Forget if put => Some(("200 OK\r\nETag: \"x\"", String::new())),
+            Fault::Full if put => Some(("507 Insufficient Storage", String::new())),
+            Fault::Refuse(code) => Some(("403 Forbidden", format!("<Error><Code>{code}</Code></Error>"))),
+            Fault::Far(_, one_of) if one_of > 0 && all % one_of == 0 => Some(("503 Slow Down", String::new())),
+            _ => None,
+        };
+        if let Some((code, body)) = answer {
+            let answer = format!("HTTP/1.1 {code}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
             if client.write_all(answer.as_bytes()).is_err() {
                 break;
             }

@@ -1,6 +1,7 @@
 //! Whose results are accepted, and who may send any.
 
 use super::{ALL, Checkout, folder, warnings};
+use crate::git::{commit, git};
 use crate::project::files;
 
 /// A key pair: the file of the secret key, and the public one.
@@ -87,4 +88,16 @@ fn who_made_a_result_is_recorded() {
     assert_eq!(maker["kiln"], env!("CARGO_PKG_VERSION"), "{}", record.0);
     assert!(maker["host"].as_str().is_some_and(|host| !host.is_empty()));
     assert!(maker["processor"].as_str().is_some_and(|family| !family.is_empty()));
+    assert!(maker["commit"].is_null(), "it is in no repository");
+    let (_folder, url) = folder();
+    let first = Checkout::of(&url);
+    first.project.write(".gitignore", "/cache/\n/out/\n");
+    git(first.project.root(), &["init", "-q", "-b", "main"]);
+    let commit = commit(first.project.root(), "Begin");
+    first.run(&[]);
+    let second = Checkout::of(&url);
+    let (_, _, ran) = second.run(&[]);
+    assert_eq!(ran.record().stage("upper")["maker"]["commit"], commit.as_str());
+    let why = second.kiln(&["why", "upper"]).stdout;
+    assert!(why.contains(&format!("at commit {}", &commit[..8])), "{why}");
 }

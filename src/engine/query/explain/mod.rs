@@ -19,6 +19,7 @@ use crate::hash::{ActionKey, Digest};
 use crate::reason::Reason;
 use crate::record::{Outcome, RunId};
 use crate::show::difference::words;
+use crate::store::Maker;
 
 pub use now::explain;
 pub use parts::Part;
@@ -77,6 +78,9 @@ pub struct Origin {
     /// The tool whose result it is, if it was taken over and not executed here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adopted: Option<String>,
+    /// What made it there, if that was noted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maker: Option<Maker>,
 }
 
 /// What of one stage is not what it was.

@@ -114,6 +114,7 @@ impl Now<'_> {
                 host: result.host.clone(),
                 seconds: result.seconds,
                 adopted: result.adopted.clone(),
+                maker: result.maker.clone(),
             });
         }
         Some(explanation)

@@ -52,6 +52,7 @@ pub fn explain_past(
             host: result.host,
             seconds: result.seconds,
             adopted: result.adopted,
+            maker: result.maker,
         }),
     })
 }
