@@ -262,6 +262,12 @@ pub(crate) struct Run {
     /// If this stage fails, keep the folder that it ran in, and say where. May be repeated.
     #[arg(long, value_name = "STAGE", conflicts_with = "dry_run")]
     pub(crate) keep: Vec<String>,
+    /// Execute this stage once with all of the project open to it, and say which inputs it has to declare; publish nothing.
+    #[arg(long, value_name = "STAGE", conflicts_with_all = ["force", "dry_run", "keep_going", "check_determinism", "watch", "json"])]
+    pub(crate) discover: Option<String>,
+    /// With `--discover`, write them into the pipeline file.
+    #[arg(long, requires = "discover")]
+    pub(crate) write: bool,
     /// How many processors to keep busy [default: all].
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,
@@ -287,6 +293,9 @@ pub(crate) struct Run {
     /// End with the run record as JSON on standard output; with `--watch`, one a run; with `--dry-run`, what `status --json` says.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Say how things are done, such as whether a large input is copied.
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
     /// Say nothing but mistakes.
     #[arg(short, long)]
     pub(crate) quiet: bool,

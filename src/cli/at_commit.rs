@@ -90,6 +90,7 @@ fn execute(
         keep_going: false,
         executor: None,
         leave_jobs: false,
+        verbose: false,
         overwrite: false,
         worker: env::current_exe()?,
         set: select.set.clone(),

@@ -89,6 +89,7 @@ impl Needs<'_> {
                 keep_going: false,
                 executor: None,
                 leave_jobs: false,
+                verbose: false,
                 overwrite: self.overwrite,
                 worker,
                 set,

@@ -79,7 +79,7 @@ pub(crate) fn store_to_write(place: &ProjectArgs, root: &Path) -> Result<Store, 
     Ok(Store::open(&cache(place, root))?)
 }
 
-fn overrides(place: &ProjectArgs, select: &Select) -> Overrides {
+pub(super) fn overrides(place: &ProjectArgs, select: &Select) -> Overrides {
     Overrides { profile: select.profile.clone(), set: select.set.clone(), cache: place.cache.clone() }
 }
 

@@ -32,6 +32,7 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
         keep_going: args.keep_going,
         executor: args.executor.clone(),
         leave_jobs: args.leave_jobs,
+        verbose: args.verbose,
         overwrite: args.force_overwrite && force,
         worker: std::env::current_exe()?,
         set: args.select.set.clone(),
@@ -43,7 +44,8 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
         && args.force.is_empty()
         && args.check_determinism.is_empty()
         && args.check_resume.is_empty()
-        && args.keep.is_empty();
+        && args.keep.is_empty()
+        && args.discover.is_none();
     // Where a remote cache was named here, the pipeline file does not say all.
     if whole
         && args.far.remote.is_none()
@@ -97,6 +99,9 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
     if !args.check_determinism.is_empty() {
         let stages = project::named(&pipeline, &args.check_determinism)?;
         return super::determinism::check(&pipeline, &store, args, &stages, jobs, interrupt);
+    }
+    if let Some(stage) = &args.discover {
+        return super::inputs::find(place, &pipeline, &store, args, stage, jobs, interrupt);
     }
     if !args.check_resume.is_empty() {
         let stages = project::named(&pipeline, &args.check_resume)?;

@@ -157,7 +157,7 @@ fn stage(pipeline: &Pipeline, stage: &Stage, past: &Past, records: &mut Records<
                 Command::Shell(script) => json!(script),
                 Command::Argv(argv) => json!(argv),
             };
-            let mut params = json!({ "run": run, "env": stage.env, "pass": stage.pass });
+            let mut params = json!({ "run": run, "env": stage.env, "pass": stage.pass, "cache": stage.cached });
             if let Some(with) = &stage.with {
                 params["with"] = with.clone();
             }

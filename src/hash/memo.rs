@@ -238,6 +238,12 @@ impl Memo {
         self.recall(&stamp).map(|digest| (stamp, file_artifact(digest, &metadata)))
     }
 
+    /// The artifact of a regular file of which a look has told this, if the stamp alone can tell it.
+    pub(crate) fn recalled(&self, stamp: &Stamp, metadata: &Metadata) -> Option<Artifact> {
+        let digest = if metadata.is_file() { self.recall(stamp) } else { None };
+        digest.map(|digest| file_artifact(digest, metadata))
+    }
+
     /// Forgets what is known of a source: it is read when it is next looked at.
     pub(crate) fn forget(&self, source: &Path) {
         let mut files = vec![source.to_owned()];

@@ -1,10 +1,12 @@
-//! Sightings: what `stat` says of a file, or of a folder and all that is in it, so that a second look proves that nothing was changed.
+//! Source stamps: what `stat` says of a file, or of a folder and all that is in it, so that a second look proves that nothing was changed.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fs::{self, Metadata};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::tree::{self, Extent};
+use rayon::prelude::*;
+
+use super::tree::{self, Extent, Found, Listing, Node};
 use super::{Artifact, Memo, Stamp};
 use crate::links;
 
@@ -12,53 +14,118 @@ use crate::links;
 pub(crate) struct SourceStamps {
     /// What lay there.
     pub(crate) artifact: Artifact,
+    /// Whether it is all that there is: nothing that lies there is left out, and no link in it leads elsewhere.
+    pub(crate) whole: bool,
     stamps: Vec<Stamp>,
 }
+
+/// What a look found.
+struct Look {
+    stamps: Vec<Stamp>,
+    whole: bool,
+    /// Of a folder that is whole, what is in it, as far as stamps tell that.
+    listing: Option<Listing>,
+}
+
+/// What a path holds, with its stamps and, where stamps tell it, what that is.
+type Seen = (Vec<Stamp>, Option<(PathBuf, Node)>);
 
 impl SourceStamps {
     /// Looks at a source, where links count for what they point to. `None` if no artifact lies there, or one that was changed so
     /// lately that another change might not show.
     pub(crate) fn of(path: &Path, extent: Extent<'_>, memo: &Memo) -> Option<Self> {
-        let stamps = stamps(path, extent).filter(|stamps| stamps.iter().all(|stamp| memo.is_telling(stamp)))?;
-        let artifact = memo.source_in(path, extent).ok()??;
-        Some(Self { artifact, stamps })
+        let look = look(path, extent, Some(memo))?;
+        if !look.stamps.iter().all(|stamp| memo.is_telling(stamp)) {
+            return None;
+        }
+        let artifact = match look.listing {
+            // The stamps that tell it are these.
+            Some(listing) => listing.own_artifact(),
+            None => memo.source_in(path, extent).ok()??,
+        };
+        Some(Self { artifact, whole: look.whole, stamps: look.stamps })
+    }
+
+    /// How many files, folders and links it is made of.
+    pub(crate) fn count(&self) -> usize {
+        self.stamps.len()
     }
 
     /// Whether nothing was changed at the path since, nor changed and changed back.
     pub(crate) fn holds(&self, path: &Path, extent: Extent<'_>) -> bool {
-        stamps(path, extent).is_some_and(|stamps| stamps == self.stamps)
+        look(path, extent, None).is_some_and(|look| look.stamps == self.stamps)
     }
 
     /// Whether nothing was written at the path since, as its times of modification tell: only rights or names were changed.
-    pub(crate) fn is_unwritten(&self, path: &Path) -> bool {
+    pub(crate) fn is_unwritten(&self, path: &Path, extent: Extent<'_>) -> bool {
         let told = |stamp: &Stamp| (stamp.id, stamp.size, stamp.mtime);
-        stamps(path, Extent::Source).is_some_and(|stamps| stamps.iter().map(told).eq(self.stamps.iter().map(told)))
+        look(path, extent, None).is_some_and(|look| look.stamps.iter().map(told).eq(self.stamps.iter().map(told)))
     }
 }
 
-/// The stamps of what is at an absolute path, of the links that lead there, and of all that is in it.
-fn stamps(path: &Path, extent: Extent<'_>) -> Option<Vec<Stamp>> {
-    let mut found = Vec::new();
-    let there = look(path, &mut found)?;
-    if there.is_dir() {
-        let walked = tree::walk(path, extent).ok()?;
-        // The last above each is the folder itself.
-        let inside: BTreeSet<&Path> = walked.iter().flat_map(|(inside, _)| inside.ancestors()).collect();
-        for inside in inside.into_iter().filter(|inside| !inside.as_os_str().is_empty()) {
-            let inside = path.join(inside);
-            let metadata = fs::symlink_metadata(&inside).ok()?;
-            found.push(Stamp::of(&metadata));
-            // One that stays in the folder may lead to nothing.
-            if metadata.is_symlink() && inside.exists() {
-                look(&inside, &mut found)?;
+/// Looks at an absolute path, the links that lead there, and all that is in it; and what that is, if a memo is to tell.
+fn look(path: &Path, extent: Extent<'_>, memo: Option<&Memo>) -> Option<Look> {
+    let mut stamps = Vec::new();
+    let there = behind(path, &mut stamps)?;
+    if !there.is_dir() {
+        return Some(Look { stamps, whole: true, listing: None });
+    }
+    let (mut walked, whole) = tree::walk_telling(path, extent).ok()?;
+    let mut folders = HashSet::new();
+    for (inside, _) in &walked {
+        // Above one that is known all are known. The last above each is the folder itself.
+        let above = inside.ancestors().skip(1).take_while(|above| !above.as_os_str().is_empty());
+        for folder in above {
+            if !folders.insert(folder.to_owned()) {
+                break;
             }
         }
     }
-    Some(found)
+    let memo = memo.filter(|_| whole);
+    let empty = |found: &Found| matches!(found, Found::Folder);
+    folders.retain(|folder| !folder.as_os_str().is_empty());
+    let known: HashSet<PathBuf> = walked.iter().filter(|(_, found)| empty(found)).map(|(inside, _)| inside.clone()).collect();
+    let mut all: Vec<(PathBuf, Option<Found>)> = walked.drain(..).map(|(inside, found)| (inside, Some(found))).collect();
+    all.extend(folders.into_iter().filter(|folder| !known.contains(folder)).map(|folder| (folder, None)));
+    all.sort_unstable_by(|(a, _), (b, _)| a.as_os_str().cmp(b.as_os_str()));
+    let seen: Option<Vec<Seen>> = all.into_par_iter().map(|(inside, found)| one(path, inside, found, memo)).collect();
+    let (mut entries, mut known) = (Vec::new(), memo.is_some());
+    for (own, entry) in seen? {
+        // Folders that hold something have no entry, and one stamp.
+        stamps.extend(own);
+        match entry {
+            Some((inside, _)) if inside.as_os_str().is_empty() => {}
+            Some(entry) => entries.push(entry),
+            None => known = false,
+        }
+    }
+    Some(Look { stamps, whole, listing: known.then(|| Listing::new(entries)) })
+}
+
+/// Looks at something in a folder.
+fn one(root: &Path, inside: PathBuf, found: Option<Found>, memo: Option<&Memo>) -> Option<Seen> {
+    let path = root.join(&inside);
+    let metadata = fs::symlink_metadata(&path).ok()?;
+    let stamp = Stamp::of(&metadata);
+    let mut stamps = vec![stamp];
+    // One that stays in the folder may lead to nothing.
+    if metadata.is_symlink() && path.exists() {
+        behind(&path, &mut stamps)?;
+    }
+    let entry = match (found, memo) {
+        (None, _) => Some((PathBuf::new(), Node::Folder)),
+        (_, None) => None,
+        (Some(Found::Link { target }), _) => Some((inside, Node::Link { target })),
+        (Some(Found::Folder), _) => Some((inside, Node::Folder)),
+        (Some(Found::File), Some(memo)) => memo.recalled(&stamp, &metadata).map(|Artifact { digest, bytes, executable, .. }| {
+            (inside, Node::File { digest, bytes, executable })
+        }),
+    };
+    Some((stamps, entry))
 }
 
 /// Adds the stamps of the links that a path leads through, and of what is at their end.
-fn look(path: &Path, found: &mut Vec<Stamp>) -> Option<Metadata> {
+fn behind(path: &Path, found: &mut Vec<Stamp>) -> Option<Metadata> {
     for link in links::follow(path).ok()?.links {
         found.push(Stamp::of(&fs::symlink_metadata(link).ok()?));
     }

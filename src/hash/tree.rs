@@ -182,6 +182,14 @@ pub(crate) fn walk(root: &Path, extent: Extent<'_>) -> Result<Vec<(PathBuf, Foun
     Walk::through(root, extent, None).map(|walk| walk.found)
 }
 
+/// The same, with whether that is all that there is: nothing was left out, and no link that leaves the folder was followed.
+///
+/// # Errors
+/// As [`walk`].
+pub(crate) fn walk_telling(root: &Path, extent: Extent<'_>) -> Result<(Vec<(PathBuf, Found)>, bool), ContentError> {
+    Walk::through(root, extent, None).map(|walk| (walk.found, walk.whole && walk.followed.is_empty()))
+}
+
 /// The same of a folder whose links are not to lead into a store, nor around one.
 ///
 /// # Errors
@@ -209,6 +217,8 @@ struct Walk<'r> {
     found: Vec<(PathBuf, Found)>,
     /// The links that were followed.
     followed: Vec<PathBuf>,
+    /// Whether nothing was left out.
+    whole: bool,
     /// The folders that are left.
     folders: Vec<Folder>,
     is_store: Option<IsStore<'r>>,
@@ -233,7 +243,7 @@ struct Above {
 impl<'r> Walk<'r> {
     fn through(root: &'r Path, extent: Extent<'r>, is_store: Option<IsStore<'r>>) -> Result<Self, ContentError> {
         let mut walk =
-            Self { root, extent, found: vec![], followed: vec![], folders: vec![Folder::default()], is_store };
+            Self { root, extent, found: vec![], followed: vec![], whole: true, folders: vec![Folder::default()], is_store };
         while let Some(folder) = walk.folders.pop() {
             walk.enter(&folder)?;
         }
@@ -252,10 +262,12 @@ impl<'r> Walk<'r> {
             let path = folder.path.join(entry.file_name());
             let kind = entry.file_type().map_err(ContentError::io("examine", &entry.path()))?;
             if self.extent.leaves_out(&path, &entry.path(), kind.is_dir()) {
+                self.whole = false;
                 continue;
             }
             empty = false;
             if !kind.is_dir() && !kind.is_symlink() && !self.extent.names(&path) {
+                self.whole = false;
                 continue;
             }
             if kind.is_dir() {
@@ -283,6 +295,8 @@ impl<'r> Walk<'r> {
         if link_stays(&inside, &target) {
             if self.extent.names(&path) {
                 self.found.push((path, Found::Link { target }));
+            } else {
+                self.whole = false;
             }
             return Ok(());
         }
@@ -298,6 +312,7 @@ impl<'r> Walk<'r> {
             Err(e) => return Err(ContentError::io("follow the link", &absolute)(e)),
         };
         if !metadata.is_dir() && !self.extent.names(&path) {
+            self.whole = false;
             return Ok(());
         }
         if let (Some(is_store), Ok(end)) = (self.is_store, absolute.canonicalize())

@@ -24,6 +24,12 @@ pub(super) struct Running {
     pub(super) env: BTreeMap<String, String>,
     /// The variables that come from outside.
     pub(super) pass: Vec<String>,
+    /// Those of them that count.
+    pub(super) counted: Vec<String>,
+    /// The variables that name a lasting folder.
+    pub(super) cached: Vec<String>,
+    /// Whether it may read what is not declared.
+    pub(super) warns: bool,
     /// What of its environment is in its key.
     pub(super) environment: Option<std::sync::Arc<super::stage::Environment>>,
     /// The shell that its script asks for.
@@ -52,7 +58,8 @@ pub(super) fn running(world: &World<'_>, id: usize, inputs: &Inputs, mistakes: &
     let good = env.is_some();
     let mut env = env.unwrap_or_default();
     let body = body(spec, plan.kind.as_ref(), &scope, &mut env, mistakes).filter(|_| good);
-    let pass = spec.pass.iter().map(|name| (*name).to_owned()).collect();
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let (pass, counted, cached) = (owned(&spec.pass), owned(&spec.counted), owned(&spec.cached));
     let (with, steps) = match spec.body {
         Some(BodySpec::Uses { .. }) => (None, None),
         _ => {
@@ -66,7 +73,10 @@ pub(super) fn running(world: &World<'_>, id: usize, inputs: &Inputs, mistakes: &
         body,
         env,
         pass,
-        environment: spec.environment.clone(),
+        counted,
+        cached,
+        warns: spec.warns,
+        environment: spec.environment.as_ref().map(|around| around.environment.clone()),
         shell: spec.shell.map(str::to_owned),
         with,
         steps,

@@ -163,6 +163,26 @@ pub(super) fn sources(
     good
 }
 
+/// Lock files that are not there, or cannot be read; each is told once.
+pub(super) fn locks(world: &World<'_>, disk: &mut Disk, mistakes: &mut Mistakes<'_>) {
+    let mut told = std::collections::HashSet::new();
+    for around in world.plans.iter().filter_map(|plan| plan.spec.environment.as_ref()) {
+        for (file, place) in around.environment.from.iter().zip(&around.places) {
+            let Some(path) = file.to_str().filter(|path| told.insert((path.to_string(), place.start))) else { continue };
+            let why = match state(path, disk) {
+                Ok(()) => continue,
+                Err(Fault::Missing | Fault::MissingFolder(_)) => "there is no such file".to_owned(),
+                Err(Fault::Broken(link, broken)) => format!("`{link}` {}", broken.words()),
+                Err(Fault::Denied(folder, why)) => format!("`{folder}` cannot be looked at: {why}"),
+                Err(Fault::Special) => "it is no file".to_owned(),
+                Err(Fault::Store(reach)) => meeting(&reach),
+            };
+            let mistake = Mistake::new(format!("the lock file `{path}` cannot be read")).at(*place, why);
+            mistakes.add(mistake.hint("name a file of the project, or write `auto` for what is in use"));
+        }
+    }
+}
+
 /// Whether an output can be put in place, and is in the project's own folders.
 pub(super) fn leads(path: &Path, disk: &mut Disk) -> bool {
     let plain = |path: &str, disk: &mut Disk| matches!(disk.way(path), Way::Plain | Way::Missing { linked: false, .. });

@@ -1,7 +1,6 @@
 //! From the YAML tree to the typed spec; every mistake of form is collected on the way.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use crate::kind::Role;
 
@@ -13,10 +12,9 @@ use super::node::{Content, Entry, Node, Place};
 use super::packages;
 use super::remote;
 use super::spec::{
-    BodySpec, InputSpec, ItemSpec, MatrixSpec, OutputSpec, ParamsSpec, Profile, Spec, StageSpec, StepsSpec,
+    Around, BodySpec, InputSpec, ItemSpec, MatrixSpec, OutputSpec, ParamsSpec, Profile, Spec, StageSpec, StepsSpec,
     TimeoutSpec, ViewSpec,
 };
-use super::stage::Environment;
 use super::suggest;
 
 /// The keys that are known, by where they stand; `schema.rs` is made from the same lists.
@@ -36,6 +34,7 @@ pub(super) const STAGE: &[&str] = &[
     "env",
     "environment",
     "executor",
+    "guard",
     "resources",
     "timeout",
     "retries",
@@ -115,7 +114,7 @@ fn version(entry: Option<&Entry>, mistakes: &mut Mistakes<'_>) {
 fn stage<'n>(
     entry: &'n Entry,
     shell: Option<&'n str>,
-    around: Option<&Arc<Environment>>,
+    around: Option<&Around>,
     mistakes: &mut Mistakes<'_>,
 ) -> StageSpec<'n> {
     named("a stage name", &entry.key, entry.place, true, mistakes);
@@ -129,7 +128,8 @@ fn stage<'n>(
     outputs.shrink_to_fit();
     let body = body(entry, entries, mistakes);
     let own_shell = get(entries, "shell").and_then(|e| environment::shell_of_stage(e, &entry.key, body, mistakes));
-    let (env, pass) = environment::variables(each("env", mistakes), mistakes);
+    let environment::Variables { set: env, passed: pass, counted, cached } = environment::variables(each("env", mistakes), mistakes);
+    let warns = get(entries, "guard").is_some_and(|e| environment::warns(e, &entry.key, body, mistakes));
     let around = match get(entries, "environment") {
         Some(own) => packages::of_stage(own, &entry.key, body, mistakes),
         None => around.cloned(),
@@ -146,6 +146,9 @@ fn stage<'n>(
         matrix: get(entries, "matrix").map(|e| matrix(e, mistakes)),
         env,
         pass,
+        counted,
+        cached,
+        warns,
         shell: own_shell.or(shell).filter(|_| matches!(body, Some(BodySpec::Shell { .. }))),
         environment: around.filter(|_| !matches!(body, Some(BodySpec::Uses { .. }))),
         resources: match get(entries, "resources") {

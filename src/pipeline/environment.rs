@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::decode::wrong;
 use super::mistake::{Mistake, Mistakes};
-use super::node::{Content, Entry, Node, Place};
+use super::node::{Content, Entry, Place};
 use super::spec::BodySpec;
 use super::suggest;
 
@@ -13,6 +13,12 @@ pub(super) const SHELLS: &[&str] = &["sh", "bash", "dash", "ash", "ksh", "mksh",
 
 /// The key of `env:` that holds a list of variables from outside.
 const PASS: &str = "pass";
+
+/// The key of `env:` that holds a list of those whose values count.
+const COUNT: &str = "count";
+
+/// The key of `env:` that holds a list of those that name a lasting folder of a tool.
+const CACHE: &str = "cache";
 
 /// Variables that Kiln sets itself, and by which it knows what a command started.
 const OWN: &[&str] = &["HOME", "TMPDIR"];
@@ -59,33 +65,57 @@ pub(super) fn shell_of_stage<'n>(
     None
 }
 
-/// Parts `env:` into variables with values, and the names of those that come from outside.
-pub(super) fn variables<'n>(entries: &'n [Entry], mistakes: &mut Mistakes<'_>) -> (Vec<&'n Entry>, Vec<&'n str>) {
-    // A variable may be called `pass`, too: then it has a value.
-    let is_list =
-        |entry: &&Entry| entry.key == PASS && matches!(entry.node.content, Content::List(_) | Content::Map(_));
-    let (lists, variables): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(is_list);
-    for entry in &variables {
-        valid(&entry.key, entry.place, mistakes);
-    }
-    let set: HashSet<&str> = variables.iter().map(|entry| entry.key.as_str()).collect();
-    let mut passed = Vec::new();
-    for list in lists {
-        passed.extend(passed_by(&list.node, &set, mistakes));
-    }
-    (variables, passed)
+/// What `env:` says.
+pub(super) struct Variables<'n> {
+    /// Variables with values.
+    pub(super) set: Vec<&'n Entry>,
+    /// The names of those that come from outside.
+    pub(super) passed: Vec<&'n str>,
+    /// Those of them whose values count.
+    pub(super) counted: Vec<&'n str>,
+    /// Those that name a lasting folder.
+    pub(super) cached: Vec<&'n str>,
 }
 
-/// The names in the list of `pass:`.
-fn passed_by<'n>(node: &'n Node, set: &HashSet<&str>, mistakes: &mut Mistakes<'_>) -> Vec<&'n str> {
-    let Content::List(items) = &node.content else {
-        let _: Option<()> = wrong(node, "`pass`", "a list of names of variables", mistakes);
+/// Reads `env:`.
+pub(super) fn variables<'n>(entries: &'n [Entry], mistakes: &mut Mistakes<'_>) -> Variables<'n> {
+    // A variable may be called `pass`, too: then it has a value.
+    let is_list = |entry: &&Entry| {
+        [PASS, COUNT, CACHE].contains(&entry.key.as_str()) && matches!(entry.node.content, Content::List(_) | Content::Map(_))
+    };
+    let (lists, set): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(is_list);
+    for entry in &set {
+        valid(&entry.key, entry.place, mistakes);
+    }
+    let names: HashSet<&str> = set.iter().map(|entry| entry.key.as_str()).collect();
+    let (mut passed, mut counted, mut cached) = (Vec::new(), Vec::new(), Vec::new());
+    for list in lists {
+        for (name, place) in listed(list, &names, mistakes) {
+            if passed.contains(&name) || cached.contains(&name) {
+                let mistake = Mistake::new(format!("`{name}` is in two of the lists `pass`, `count` and `cache`"));
+                mistakes.add(mistake.at(place, "").hint("what is in `count` or `cache` reaches the command, too; name it once"));
+            } else if list.key == CACHE {
+                cached.push(name);
+            } else {
+                passed.push(name);
+                counted.extend((list.key == COUNT).then_some(name));
+            }
+        }
+    }
+    Variables { set, passed, counted, cached }
+}
+
+/// The names in the list of `pass:` or `count:`, each once.
+fn listed<'n>(list: &'n Entry, set: &HashSet<&str>, mistakes: &mut Mistakes<'_>) -> Vec<(&'n str, Place)> {
+    let what = &list.key;
+    let Content::List(items) = &list.node.content else {
+        let _: Option<()> = wrong(&list.node, &format!("`{what}`"), "a list of names of variables", mistakes);
         return vec![];
     };
-    let mut names = Vec::new();
+    let mut names: Vec<(&str, Place)> = Vec::new();
     for item in items {
         let Some(name) = item.text() else {
-            let _: Option<()> = wrong(item, "an item of `pass`", "the name of a variable", mistakes);
+            let _: Option<()> = wrong(item, &format!("an item of `{what}`"), "the name of a variable", mistakes);
             continue;
         };
         if name == "PATH" || OWN.contains(&name) {
@@ -95,11 +125,25 @@ fn passed_by<'n>(node: &'n Node, set: &HashSet<&str>, mistakes: &mut Mistakes<'_
         } else if set.contains(name) {
             let mistake = Mistake::new(format!("`{name}` is set in `env`, and passed from outside")).at(item.place, "");
             mistakes.add(mistake.hint("keep one of the two"));
-        } else if valid(name, item.place, mistakes) && !names.contains(&name) {
-            names.push(name);
+        } else if valid(name, item.place, mistakes) && !names.iter().any(|(known, _)| *known == name) {
+            names.push((name, item.place));
         }
     }
     names
+}
+
+/// Reads `guard:` of a stage: whether what is not declared may be read, and is told.
+pub(super) fn warns(entry: &Entry, stage: &str, body: Option<BodySpec<'_>>, mistakes: &mut Mistakes<'_>) -> bool {
+    match entry.node.text() {
+        Some("warn") if matches!(body, Some(BodySpec::Uses { .. })) => {
+            let mistake = Mistake::new(format!("stage `{stage}` uses a built-in kind, and has a `guard`"));
+            mistakes.add(mistake.at(entry.place, "").hint("a kind reads nothing but its inputs; remove it"));
+            false
+        }
+        Some("warn") => true,
+        Some("strict") => false,
+        _ => wrong(&entry.node, "`guard`", "`strict`, or `warn`", mistakes).unwrap_or(false),
+    }
 }
 
 /// Whether a variable can have this name.

@@ -312,6 +312,10 @@ fn stands(pipeline: &Pipeline, store: &Path) -> bool {
         if !stage.outputs.values().all(|output| check::leads(&output.path, &mut disk)) {
             return false;
         }
+        let mut locks = stage.environment.iter().flat_map(|environment| &environment.from);
+        if !locks.all(|file| check::is_there(file, &mut disk)) {
+            return false;
+        }
         for (name, items) in &stage.inputs {
             for item in items {
                 let From::Source(path) = &item.from else { continue };

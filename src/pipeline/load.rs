@@ -123,6 +123,7 @@ fn expand(
         inputs.iter().enumerate().map(|(id, inputs)| bodies::running(&world, id, inputs, mistakes)).collect();
     let mut disk = Disk::new(&root, &overrides.store(&root));
     checks::ways(&world, &mut disk, mistakes);
+    checks::locks(&world, &mut disk, mistakes);
     let good = checks::sources(&world, &sources, &written, &mut disk, mistakes);
     let present = || sources.iter().zip(&good).filter(|(_, good)| **good).map(|(source, _)| source);
     meet::check(&world, present(), name, &mut disk, mistakes);
@@ -261,6 +262,9 @@ fn assemble(
             body: running.body?,
             env: running.env,
             pass: running.pass,
+            counted: running.counted,
+            cached: running.cached,
+            warns: running.warns,
             shell: running.shell,
             environment: running.environment,
             with: running.with,

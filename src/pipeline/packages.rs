@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::decode::{fields, get, wrong};
 use super::mistake::{Mistake, Mistakes};
-use super::node::{Content, Entry, Node};
+use super::node::{Content, Entry, Node, Place};
 use super::paths;
-use super::spec::BodySpec;
+use super::spec::{Around, BodySpec};
 use super::stage::Environment;
 
 /// The keys of its long form.
@@ -22,7 +22,7 @@ pub(super) const NONE: &str = "none";
 const WANTED: &str = "`auto`, `none`, a lock file such as `uv.lock`, or `{from: auto, only: [torch]}`";
 
 /// Reads `environment:`.
-pub(super) fn read(node: &Node, mistakes: &mut Mistakes<'_>) -> Option<Arc<Environment>> {
+pub(super) fn read(node: &Node, mistakes: &mut Mistakes<'_>) -> Option<Around> {
     let mut counts = true;
     let (from, only) = match &node.content {
         Content::Text(text) if text == NONE => {
@@ -37,7 +37,8 @@ pub(super) fn read(node: &Node, mistakes: &mut Mistakes<'_>) -> Option<Arc<Envir
         }
         _ => (files(node, mistakes)?, vec![]),
     };
-    Some(Arc::new(Environment { counts, from, only }))
+    let (from, places) = from.into_iter().unzip();
+    Some(Around { environment: Arc::new(Environment { counts, from, only }), places })
 }
 
 /// The same of a stage, which has to run a command.
@@ -46,7 +47,7 @@ pub(super) fn of_stage(
     stage: &str,
     body: Option<BodySpec<'_>>,
     mistakes: &mut Mistakes<'_>,
-) -> Option<Arc<Environment>> {
+) -> Option<Around> {
     if let Some(BodySpec::Uses { .. }) = body {
         let mistake = Mistake::new(format!("stage `{stage}` uses a built-in kind, and has an `environment`"));
         mistakes.add(mistake.at(entry.place, "").hint("a kind is part of Kiln; remove it"));
@@ -56,7 +57,7 @@ pub(super) fn of_stage(
 }
 
 /// `auto`, a file, or a list of files.
-fn files(node: &Node, mistakes: &mut Mistakes<'_>) -> Option<Vec<PathBuf>> {
+fn files(node: &Node, mistakes: &mut Mistakes<'_>) -> Option<Vec<(PathBuf, Place)>> {
     let items = match &node.content {
         Content::Text(text) if text == AUTO => return Some(vec![]),
         Content::Text(_) => std::slice::from_ref(node),
@@ -67,7 +68,7 @@ fn files(node: &Node, mistakes: &mut Mistakes<'_>) -> Option<Vec<PathBuf>> {
     for item in items {
         let Some(text) = item.text() else { return wrong(item, "a lock file", "a path", mistakes) };
         match paths::source(text) {
-            Ok(path) => files.push(path.into()),
+            Ok(path) => files.push((path.into(), item.place)),
             Err(fault) => {
                 let mistake = Mistake::new(format!("`{text}` cannot be a lock file")).at(item.place, fault.message);
                 mistakes.add(mistake.maybe_hint(fault.hint.map(str::to_owned)));

@@ -92,10 +92,20 @@ fn stage(catalog: &Catalog) -> Value {
         "env" => {
             let mut env = mapping("Environment variables of the command.", scalar());
             let names = json!({ "type": "array", "items": { "type": "string", "pattern": VARIABLE } });
-            env["properties"] = json!({ "pass": {
-                "description": "Variables that reach the command from outside and do not count for the key.",
-                "anyOf": [names, scalar()],
-            } });
+            env["properties"] = json!({
+                "pass": {
+                    "description": "Variables that reach the command from outside and do not count for the key.",
+                    "anyOf": [names, scalar()],
+                },
+                "count": {
+                    "description": "Variables that reach the command from outside; digests of their values are in the key.",
+                    "anyOf": [names, scalar()],
+                },
+                "cache": {
+                    "description": "Variables that name a lasting folder of a tool, such as `HF_HOME`; it does not count for the key.",
+                    "anyOf": [names, scalar()],
+                },
+            });
             env["propertyNames"] = json!({ "pattern": VARIABLE });
             env
         }
@@ -103,6 +113,10 @@ fn stage(catalog: &Catalog) -> Value {
         "executor" => json!({
             "description": "Where it runs when the others run on a cluster: `local` or `cluster`.",
             "anyOf": [{ "enum": OF_STAGE }, { "type": "string", "pattern": COMPUTED }],
+        }),
+        "guard" => json!({
+            "description": "`warn`: what is not declared may be read, which is told, and marks the result.",
+            "enum": ["strict", "warn"],
         }),
         "resources" => resources(),
         "timeout" => timeout(),
@@ -114,7 +128,7 @@ fn stage(catalog: &Catalog) -> Value {
             "required": ["run", "outputs"],
             "properties": { "uses": false, "outputs": { "type": "object", "minProperties": 1 } },
         },
-        { "required": ["uses"], "properties": { "run": false, "env": false, "shell": false, "environment": false } },
+        { "required": ["uses"], "properties": { "run": false, "env": false, "shell": false, "environment": false, "guard": false } },
     ]);
     let kinds = catalog.values().map(|kind| {
         json!({ "if": { "properties": { "uses": { "const": kind.name() } }, "required": ["uses"] }, "then": of_kind(kind.as_ref()) })

@@ -68,10 +68,16 @@ pub(super) struct StageSpec<'n> {
     pub(super) env: Vec<&'n Entry>,
     /// `env: {pass: [...]}`: the names of variables that come from outside.
     pub(super) pass: Vec<&'n str>,
+    /// `env: {count: [...]}`: those of them whose values count.
+    pub(super) counted: Vec<&'n str>,
+    /// `env: {cache: [...]}`: those that name a lasting folder of a tool.
+    pub(super) cached: Vec<&'n str>,
+    /// `guard: warn`.
+    pub(super) warns: bool,
     /// `shell:`, its own or the file's. Only of a script.
     pub(super) shell: Option<&'n str>,
     /// `environment:`, its own or the file's. Only of a command.
-    pub(super) environment: Option<Arc<Environment>>,
+    pub(super) environment: Option<Around>,
     /// `resources:`.
     pub(super) resources: Vec<&'n Entry>,
     /// `executor:`.
@@ -80,6 +86,15 @@ pub(super) struct StageSpec<'n> {
     pub(super) timeout: TimeoutSpec<'n>,
     /// `retries:`.
     pub(super) retries: Option<&'n Node>,
+}
+
+/// `environment:`, and where its lock files are named.
+#[derive(Clone)]
+pub(super) struct Around {
+    /// What counts.
+    pub(super) environment: Arc<Environment>,
+    /// A place for each lock file.
+    pub(super) places: Vec<Place>,
 }
 
 /// `timeout:`, a duration or `{after: ..., grace: ...}`.

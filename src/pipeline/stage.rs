@@ -74,8 +74,14 @@ pub struct Stage {
     pub body: Body,
     /// Environment variables, which count for its key.
     pub env: BTreeMap<String, String>,
-    /// The names of variables that reach its command from outside and do not count for its key.
+    /// The names of variables that reach its command from outside. They do not count for its key unless they are `counted`.
     pub pass: Vec<String>,
+    /// Those of them whose values count for its key all the same, by their digests.
+    pub counted: Vec<String>,
+    /// The names of variables that name a lasting folder of a tool, which its command may read and write and which does not count.
+    pub cached: Vec<String>,
+    /// Whether its command may read what is not declared, which is told: `guard: warn`.
+    pub warns: bool,
     /// The shell that its script asks for.
     pub shell: Option<String>,
     /// What of its environment is in its key, if anything is.

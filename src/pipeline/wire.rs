@@ -157,6 +157,11 @@ fn put_stage(out: &mut Vec<u8>, stage: &Stage) -> Option<()> {
     put_pairs(out, stage.env.iter());
     put_count(out, stage.pass.len());
     stage.pass.iter().for_each(|name| put_text(out, name));
+    put_count(out, stage.counted.len());
+    stage.counted.iter().for_each(|name| put_text(out, name));
+    put_count(out, stage.cached.len());
+    stage.cached.iter().for_each(|name| put_text(out, name));
+    out.push(u8::from(stage.warns));
     put_text(out, stage.shell.as_deref().unwrap_or_default());
     out.push(u8::from(stage.environment.is_some()));
     if let Some(environment) = &stage.environment {
@@ -242,6 +247,9 @@ pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, k
     };
     let env = pairs(from)?;
     let pass = (0..from.count()?).map(|_| from.text()).collect::<Option<_>>()?;
+    let counted = (0..from.count()?).map(|_| from.text()).collect::<Option<_>>()?;
+    let cached = (0..from.count()?).map(|_| from.text()).collect::<Option<_>>()?;
+    let warns = from.byte()? != 0;
     let shell = Some(from.text()?).filter(|shell: &String| !shell.is_empty());
     let environment = match from.byte()? {
         0 => None,
@@ -287,6 +295,9 @@ pub(super) fn stage(bytes: &[u8], numbered: &dyn Fn(usize) -> Option<StageId>, k
         body,
         env,
         pass,
+        counted,
+        cached,
+        warns,
         shell,
         environment,
         with,

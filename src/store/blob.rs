@@ -113,6 +113,11 @@ impl Store {
         })
     }
 
+    /// Where a stored file lies that nobody may write to, if it is whole.
+    pub(crate) fn sealed(&self, digest: &Digest) -> Option<std::path::PathBuf> {
+        self.verify_blob(digest).ok().map(|()| self.blob_path(digest))
+    }
+
     /// Makes sure that a blob is what its name says: by its stamp if that is known, by reading it otherwise.
     pub(super) fn verify_blob(&self, digest: &Digest) -> Result<()> {
         let path = self.blob_path(digest);

@@ -168,8 +168,10 @@ stages:
     assert_eq!(record.reasons("all"), "environment: torch 2.9.1 => 2.10.0");
     fs::remove_file(project.root().join("uv.lock")).expect("remove");
     let ran = project.kiln(&["run"]);
-    assert_eq!(ran.code, Some(1));
-    assert!(ran.stderr.contains("cannot read uv.lock, which `environment` names"), "{}", ran.stderr);
+    assert_eq!(ran.code, Some(2));
+    assert_eq!(ran.stderr.matches("the lock file `uv.lock` cannot be read").count(), 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("pipeline.yaml:"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("there is no such file"), "{}", ran.stderr);
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod compared;
 
 mod damage;
 mod determinism;
+mod discover;
 mod disk;
 mod edits;
 mod environment;
@@ -28,6 +29,7 @@ mod git;
 mod guard;
 mod hints;
 mod import;
+mod in_place;
 mod init;
 mod kills;
 mod kinds;

@@ -10,6 +10,7 @@ use super::metrics::Numbers;
 use super::sources::Sources;
 use crate::action::{self, Manifest};
 use crate::engine::executor::failure::Failed;
+use crate::engine::executor::surroundings::GUARD;
 use crate::failure::Failure;
 use crate::hash::{ActionKey, Allowance, Artifact, Digest, Memo};
 use crate::kind::{Arity, Role};
@@ -381,11 +382,26 @@ pub(crate) fn input_path<'p>(pipeline: &'p Pipeline, item: &'p Input) -> &'p Pat
     }
 }
 
+/// The variables that count: those that are set, digests of those from outside, and whether what is not declared may be read. A result that
+/// may have read more must not pass for one that cannot have.
+fn variables(stage: &Stage) -> BTreeMap<String, String> {
+    let mut variables = stage.env.clone();
+    for name in &stage.counted {
+        let value = std::env::var_os(name);
+        let digest = value.map(|value| blake3::hash(value.as_encoded_bytes()).to_hex()[..16].to_owned());
+        variables.insert(name.clone(), digest.map_or_else(|| "unset".to_owned(), |digest| format!("outside ({digest})")));
+    }
+    if stage.warns {
+        variables.insert(GUARD.0.into(), GUARD.1.into());
+    }
+    variables
+}
+
 fn manifest(stage: &Stage, inputs: NameMap<Vec<action::Input>>) -> Manifest {
     let mut manifest = match &stage.body {
         Body::Run(command) => {
             let shell = stage.language().map(str::to_owned);
-            Manifest::run(command.clone(), stage.env.clone(), stage.with.clone(), shell)
+            Manifest::run(command.clone(), variables(stage), stage.with.clone(), shell)
         }
         Body::Uses { kind, params } => match kind.fixed(params) {
             // What is pinned decides the outputs; where the bytes are looked for does not.

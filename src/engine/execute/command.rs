@@ -5,19 +5,21 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use super::capture::WorkerOutputs;
 use super::execution::{Execution, on_full_disk};
 use super::handed;
 use super::hint::{self, CommandEnd};
+use super::in_place::InPlace;
 use super::input_copies::InputCopies;
 use super::steps::{STATES, Steps};
 use crate::engine::decide::decision::input_path;
 use crate::engine::executor::failure::{Failed, NoResult};
 use crate::engine::executor::tail::last_lines;
 use crate::engine::executor::{
-    Attempt, End, HOME, Listener, Ports, Prepared, Program, Reach, Work, log, script, surroundings, toolchain,
+    Attempt, End, HOME, Listener, Ports, Prepared, Program, Reach, Shown, Work, log, script, surroundings, toolchain,
 };
 use crate::failure::Failure;
 use crate::pipeline;
@@ -27,17 +29,33 @@ use crate::store::ActionResult;
 /// So many lines at the end of a log are looked through for what a failure may come from.
 const EVIDENCE: usize = 200;
 
+/// What is told beside that an input was changed that was no copy.
+const IN_PLACE: &str = "hint: a large input is read where it lies; leave it alone until the stage has ended, or have inputs copied with KILN_IN_PLACE=off";
+
 /// The folder of an attempt where the command is started.
 pub(crate) const WORK: &str = "project";
+
+/// The inputs of a command, laid out.
+#[derive(Default)]
+pub(super) struct Laid {
+    /// The copies.
+    copies: Vec<PathBuf>,
+    /// What it is shown where it lies.
+    shown: Vec<Shown>,
+    /// What of that has to stay as it is.
+    in_place: InPlace,
+    /// What of the rest of the project it is shown by links.
+    links: BTreeSet<PathBuf>,
+    /// Whether it is observed what it reads.
+    observed: bool,
+}
 
 /// A command that is laid out.
 pub(super) struct LaidOut<'l> {
     /// The folder that it is started in.
-    work: PathBuf,
+    pub(super) work: PathBuf,
     /// The command.
     pub(super) program: Program,
-    /// What it reads.
-    inputs: Vec<PathBuf>,
     /// Where it writes its outputs.
     outputs: BTreeMap<String, PathBuf>,
     copies: InputCopies,
@@ -45,6 +63,8 @@ pub(super) struct LaidOut<'l> {
     steps: Option<Steps<'l>>,
     /// The environments of the project that it is shown.
     pub(super) tools: Vec<PathBuf>,
+    /// Its inputs.
+    pub(super) inputs: Laid,
 }
 
 impl Execution<'_> {
@@ -69,6 +89,8 @@ impl Execution<'_> {
         let mut result = result.map_err(|why| names.no_result(why));
         if let Ok(result) = &mut result {
             let complaint = self.complaint(said, attempt.as_ref());
+            let told = self.stage.warns.then(|| self.found.lock().unwrap_or_else(PoisonError::into_inner).text());
+            result.complaints.extend(told.flatten());
             result.complaints.extend(complaint.map(|complaint| names.put_into(complaint)));
             self.tell_of_changes();
         }
@@ -109,7 +131,7 @@ impl Execution<'_> {
     ) -> Result<LaidOut<'l>, NoResult> {
         let folder = attempt.folder();
         let work = folder.join(self.work());
-        let inputs = self.lay_out(&work)?;
+        let mut inputs = self.lay_out(&work, attempt)?;
         let mut outputs = BTreeMap::new();
         for (name, output) in &self.stage.outputs {
             let path = work.join(&output.path);
@@ -119,8 +141,10 @@ impl Execution<'_> {
             }
             outputs.insert(name.clone(), path);
         }
+        inputs.links = self.open_rest(&work, attempt)?;
+        inputs.observed = self.is_open() && attempt.can_observe();
         let mut copies = InputCopies::default();
-        for path in &inputs {
+        for path in &inputs.copies {
             copies.add(path)?;
         }
         let mut program = self.program(body, folder)?;
@@ -134,13 +158,32 @@ impl Execution<'_> {
         let found = steps.iter().flat_map(Steps::variables);
         program.variables.extend(found.map(|(name, value)| (name.into(), value)));
         let tools = self.open_tools(body, &work)?;
-        Ok(LaidOut { work, program, inputs, outputs, copies, steps, tools })
+        Ok(LaidOut { work, program, outputs, copies, steps, tools, inputs })
     }
 
     /// A command that is laid out, as it is started.
-    pub(super) fn ready(&self, program: Program, tools: &[PathBuf]) -> Prepared<'_> {
+    pub(super) fn ready(
+        &self,
+        program: Program,
+        work: &Path,
+        tools: &[PathBuf],
+        inputs: &Laid,
+    ) -> Result<Prepared<'_>, NoResult> {
         let read = tools.iter().filter_map(|tool| self.pipeline.root.join(tool).canonicalize().ok()).collect();
-        self.prepared(Work::Command(program), Reach { read, ..Reach::default() })
+        let write: Vec<PathBuf> = surroundings::caches(self.stage).into_iter().map(|(_, folder)| folder).collect();
+        for folder in &write {
+            fs::create_dir_all(folder).map_err(|error| Failure::Unreadable {
+                why: format!("cannot make {}, which the stage names as a lasting folder: {error}", folder.display()),
+            })?;
+        }
+        let reach = Reach { read, write, everything: self.is_open(), ..Reach::default() };
+        let mut prepared = self.prepared(Work::Command(program), reach);
+        prepared.shown.clone_from(&inputs.shown);
+        if inputs.observed {
+            let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+            prepared.observed = vec![real(work), real(&self.pipeline.root)];
+        }
+        Ok(prepared)
     }
 
     /// Lays a command out and has it run; returns what it wrote and went on from.
@@ -150,15 +193,17 @@ impl Execution<'_> {
         attempt: &dyn Attempt,
         began: Instant,
     ) -> Result<(BTreeMap<String, PathBuf>, Option<Resumed>), NoResult> {
-        let LaidOut { work, program, inputs, outputs, copies, steps, tools } = self.laid_out(body, attempt, began)?;
-        let mut prepared = self.ready(program, &tools);
+        let LaidOut { work, program, outputs, copies, steps, tools, inputs } = self.laid_out(body, attempt, began)?;
+        let mut prepared = self.ready(program, &work, &tools, &inputs)?;
         let within = |path: &Path| path.strip_prefix(attempt.folder()).ok().map(Path::to_owned);
         prepared.ports = Ports {
-            inputs: inputs.iter().filter_map(|path| within(path)).collect(),
+            inputs: inputs.copies.iter().filter_map(|path| within(path)).collect(),
             outputs: outputs.values().filter_map(|path| within(path)).collect(),
             states: steps.as_ref().and_then(|steps| Some((STATES.into(), within(steps.metrics())?))),
         };
+        let stays = self.watching(&inputs.in_place);
         let run = |goes_on: &dyn Fn() -> bool| {
+            let goes_on = &|| stays() && goes_on();
             attempt.run(&prepared, &Listener { events: self.events, goes_on }, self.interrupt)
         };
         let ran = match &steps {
@@ -169,8 +214,16 @@ impl Execution<'_> {
             // Nobody is to take it for something that the command left.
             let _ = fs::remove_file(work.join(tool));
         }
+        // What was changed comes before how that ended.
+        if !matches!(ran, Err(NoResult::Interrupted)) {
+            self.unchanged(&inputs.in_place).map_err(|why| self.salvaged(why.map(|failed| failed.and(IN_PLACE)), &work))?;
+        }
         let (end, judged) = match ran {
-            Ok(exit) => (Some(exit.end), self.judge(&exit)),
+            Ok(mut exit) => {
+                let found = self.found(std::mem::take(&mut exit.seen), &work, &inputs.links);
+                *self.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
+                (Some(exit.end), self.judge(&exit))
+            }
             Err(why) => (None, Err(why)),
         };
         judged.map_err(|why| {
@@ -216,8 +269,8 @@ impl Execution<'_> {
         Ok(tools)
     }
 
-    /// Puts every input at its project path in a folder, and returns the paths.
-    fn lay_out(&self, work: &Path) -> Result<Vec<PathBuf>, NoResult> {
+    /// Puts every input at its project path in a folder.
+    fn lay_out(&self, work: &Path, attempt: &dyn Attempt) -> Result<Laid, NoResult> {
         let mut inputs = Vec::new();
         for (name, items) in &self.stage.inputs {
             for (position, item) in items.iter().enumerate() {
@@ -227,14 +280,26 @@ impl Execution<'_> {
         // A folder comes before what is named in it, which then is there already.
         inputs.sort_by(|a, b| a.0.cmp(&b.0));
         let mut placed: HashSet<&Path> = HashSet::new();
+        let mut laid = Laid::default();
         for (path, name, position, item) in &inputs {
-            let there = path.ancestors().any(|path| placed.contains(path)) && fs::symlink_metadata(path).is_ok();
+            // What is shown is whole, and what is in it is seen by the command alone.
+            let in_shown = laid.shown.iter().any(|shown| path.starts_with(&shown.place));
+            let there =
+                in_shown || (path.ancestors().any(|path| placed.contains(path)) && fs::symlink_metadata(path).is_ok());
+            let mut copied = !in_shown;
             if !there {
-                self.copy(name, *position, item, path)?;
+                match self.shown(name, *position, item, path, attempt, &mut laid.in_place)? {
+                    Some(shown) => {
+                        laid.shown.push(shown);
+                        copied = false;
+                    }
+                    None => self.copy(name, *position, item, path)?,
+                }
             }
             placed.insert(path);
+            laid.copies.extend(copied.then(|| path.clone()));
         }
-        Ok(inputs.into_iter().map(|(path, ..)| path).collect())
+        Ok(laid)
     }
 
     /// Adds to a failure what it may come from.

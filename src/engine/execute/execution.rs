@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::rehearsal::Keeping;
+use super::undeclared::Found;
 use crate::diagnostic::with_causes;
 use crate::engine::decide::decision::{Deciding, Decision, Missing, Verdict};
 use crate::engine::decide::sources::Sources;
@@ -43,6 +44,12 @@ pub(crate) struct Execution<'a> {
     pub(crate) keeping: Keeping<'a>,
     /// Whether the folder of an attempt that failed is kept, as the user asked.
     pub(crate) leaves_folder: bool,
+    /// Hears what only those want to know who ask for it.
+    pub(crate) detail: &'a (dyn Fn(String) + Sync),
+    /// Whether its command may read what the stage does not declare, so that it is found.
+    pub(crate) discovers: bool,
+    /// What it has read of that, where it may.
+    pub(crate) found: &'a Mutex<Found>,
     /// How it was decided, and from which stores.
     pub(crate) deciding: &'a Deciding<'a>,
     /// What came of it so far.
@@ -149,6 +156,8 @@ impl Execution<'_> {
         Prepared {
             work,
             reach,
+            shown: vec![],
+            observed: vec![],
             gpus: self.stage.resources.gpu,
             takes_any_gpu,
             timeout: self.stage.timeout,

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::execution::Execution;
+use super::in_place::InPlace;
 use crate::diagnostic::with_causes;
 use crate::engine::decide::decision::input_path;
 use crate::engine::decide::sources::{Sources, extent};
@@ -18,11 +19,6 @@ use crate::hash::{Artifact, ContentError, SourceStamps};
 use crate::kind::Event;
 use crate::pipeline::{From, Input, Source, View};
 use crate::store::{self, Placement};
-
-/// The sources that a stage reads where they lie in the project, as they were before it began.
-pub(crate) struct SourcesInPlace {
-    sources: Vec<(PathBuf, Option<SourceStamps>)>,
-}
 
 impl Execution<'_> {
     /// Gives a command an input of its own. A source may change from then on: the command reads what it was decided by.
@@ -60,18 +56,18 @@ impl Execution<'_> {
     }
 
     /// Looks at the sources that a built-in kind is to read where they lie: all but documents.
-    pub(crate) fn linked(&self) -> Result<SourcesInPlace, NoResult> {
-        let mut sources = Vec::new();
+    pub(crate) fn linked(&self) -> Result<InPlace, NoResult> {
+        let mut linked = InPlace::default();
         for (name, items) in &self.stage.inputs {
             for (position, item) in items.iter().enumerate() {
                 if let Some(source) = item.source()
                     && !self.decision.documents.contains_key(&(name.clone(), position))
                 {
-                    sources.push((source.path.to_owned(), self.decided(source)?));
+                    linked.add(source, self.decided(source)?, self.sources.get(source).ok());
                 }
             }
         }
-        Ok(SourcesInPlace { sources })
+        Ok(linked)
     }
 
     /// Shows a built-in kind, which is trusted not to write, an input where it lies.
@@ -80,20 +76,6 @@ impl Execution<'_> {
             From::Source(source) => Ok(std::os::unix::fs::symlink(self.pipeline.root.join(source), path)?),
             From::Output { .. } => self.place(name, position, item, path, Placement::Link),
         }
-    }
-
-    /// Makes sure that linked sources are still what they were before the stage read them.
-    pub(crate) fn unchanged(&self, linked: &SourcesInPlace) -> Result<(), NoResult> {
-        for (source, before) in &linked.sources {
-            match before {
-                Some(before) if before.holds(&self.pipeline.root.join(source), Extent::Source) => {}
-                // What was written may have been read, even if by now it is what it was.
-                Some(before) if !before.is_unwritten(&self.pipeline.root.join(source)) => return Err(changed(source)),
-                // After a change of rights, and where a source_stamps would tell nothing, that the content is the same has to do.
-                _ => drop(self.decided(Source { path: source, view: None })?),
-            }
-        }
-        Ok(())
     }
 
     /// Tells the user of sources that were changed since a command was given its copies.
@@ -146,6 +128,6 @@ impl Execution<'_> {
     }
 }
 
-fn changed(path: &Path) -> NoResult {
+pub(super) fn changed(path: &Path) -> NoResult {
     Failure::InputChanged { path: path.to_owned(), why: None }.into()
 }

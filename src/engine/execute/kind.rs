@@ -1,16 +1,15 @@
 //! Executing a built-in kind: its job is laid out, a worker runs it, and the states after its steps are kept on the way.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::capture::WorkerOutputs;
 use super::execution::{Execution, on_full_disk};
-use super::inputs::SourcesInPlace;
+use super::in_place::InPlace;
 use super::rehearsal::Keeping;
 use crate::engine::decide::checkpoints::{Beside, Checkpoints};
 use crate::engine::decide::decision::input_path;
@@ -28,9 +27,6 @@ const OUTPUTS: &str = "outputs";
 
 /// So many announced steps wait to be kept.
 const BACKLOG: usize = 2;
-
-/// At least so long is between two looks at the sources that a built-in kind reads.
-const LOOKS: Duration = Duration::from_secs(2);
 
 /// A step whose state a worker has left in a folder, and when.
 struct Announced {
@@ -87,7 +83,7 @@ impl Execution<'_> {
         kind: &dyn Kind,
         attempt: &dyn Attempt,
         began: Instant,
-        linked: &SourcesInPlace,
+        linked: &InPlace,
     ) -> Result<(BTreeMap<String, PathBuf>, Option<Resumed>), NoResult> {
         let outputs = job.outputs.clone();
         let Some(checkpoints) = Checkpoints::of(self.deciding, self.stage, self.decision) else {
@@ -122,7 +118,7 @@ impl Execution<'_> {
         announced: &Announced,
         seconds: f64,
         resumed: Option<Resumed>,
-        linked: &SourcesInPlace,
+        linked: &InPlace,
     ) -> Result<(), Failed> {
         let name = checkpoints.name(announced.step);
         match self.keeping {
@@ -202,7 +198,7 @@ impl Execution<'_> {
         job: Job,
         kind: &dyn Kind,
         attempt: &dyn Attempt,
-        linked: &SourcesInPlace,
+        linked: &InPlace,
         keep: &(dyn Fn(Announced) + Sync),
     ) -> Result<(), NoResult> {
         let reach = self.reach(kind, &job.params)?;
@@ -221,21 +217,8 @@ impl Execution<'_> {
                 }
                 event => (self.events)(event),
             };
-            let next = Cell::new(Instant::now() + LOOKS);
-            let goes_on = || {
-                if self.is_far_enough() {
-                    return false;
-                }
-                let begun = Instant::now();
-                if begun < next.get() {
-                    return true;
-                }
-                // What comes of a source that was changed is thrown away: the sooner it ends, the less that is.
-                let goes_on = self.unchanged(linked).is_ok();
-                // Of many files a look takes its time.
-                next.set(Instant::now() + LOOKS.max(begun.elapsed() * 50));
-                goes_on
-            };
+            let stays = self.watching(linked);
+            let goes_on = || !self.is_far_enough() && stays();
             let exit = attempt.run(&prepared, &Listener { events: &events, goes_on: &goes_on }, self.interrupt);
             // Ends the thread once it has kept what was announced.
             drop(events);
@@ -260,7 +243,7 @@ impl Execution<'_> {
         let named = vec![self.store.root().join("objects")];
         // What it brings in is checked against a digest, wherever it comes from.
         let everything = kind.fixed(params).is_some_and(|pinned| !pinned.is_empty());
-        Ok(Reach { read, named, everything })
+        Ok(Reach { read, named, everything, ..Reach::default() })
     }
 }
 

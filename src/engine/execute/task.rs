@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::execution::{Course, Execution};
@@ -45,6 +46,8 @@ pub(crate) enum TaskMessage {
     Event(Event),
     /// Something for the user.
     Note(String),
+    /// Something for a user who wants to know how.
+    Detail(String),
 }
 
 /// Who is told.
@@ -170,6 +173,9 @@ impl Task<'_> {
             events: &events,
             keeping: Keeping::Everything,
             leaves_folder: self.leaves_folder,
+            detail: &|text| tell(TaskMessage::Detail(text)),
+            discovers: false,
+            found: &Mutex::default(),
             deciding: self.deciding,
             course: Course::default(),
         };

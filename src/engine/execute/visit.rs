@@ -39,7 +39,7 @@ impl Execution<'_> {
                 program.variables.insert("PS1".into(), format!("{}$ ", self.stage.name).into());
             }
         }
-        let prepared = Prepared { timeout: None, ..self.ready(program, &laid.tools) };
+        let prepared = Prepared { timeout: None, ..self.ready(program, &laid.work, &laid.tools, &laid.inputs)? };
         let listener = Listener { events: self.events, goes_on: &|| true };
         let exit = attempt.run(&prepared, &listener, self.interrupt);
         drop(laid);

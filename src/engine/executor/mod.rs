@@ -75,6 +75,16 @@ pub(crate) trait Attempt {
     /// Whether what the stage does not declare is out of its reach.
     fn is_guarded(&self) -> bool;
 
+    /// Whether it can show the stage what lies elsewhere, as [`Prepared::shown`] has it.
+    fn can_show(&self) -> bool {
+        false
+    }
+
+    /// Whether it can tell what the stage reads, as [`Prepared::observed`] has it.
+    fn can_observe(&self) -> bool {
+        false
+    }
+
     /// Runs the stage, which is laid out by now, and waits until it has ended.
     ///
     /// # Errors
@@ -92,6 +102,10 @@ pub(crate) struct Prepared<'a> {
     pub(crate) work: Work,
     /// What it may touch beside its folder.
     pub(crate) reach: Reach,
+    /// What it sees in its folder and lies elsewhere; nothing where [`Attempt::can_show`] says no.
+    pub(crate) shown: Vec<Shown>,
+    /// Folders of which everything may be read, and is told by [`Exit::seen`] what was; nothing where [`Attempt::can_observe`] says no.
+    pub(crate) observed: Vec<PathBuf>,
     /// How many GPUs it is to have, if it may be told which.
     pub(crate) gpus: usize,
     /// Whether it takes what GPU it is given; if not, it names one itself.
@@ -117,6 +131,15 @@ pub(crate) struct Ports {
     pub(crate) outputs: Vec<PathBuf>,
     /// The folder in which it leaves states, and the file of metrics that grows with them.
     pub(crate) states: Option<(PathBuf, PathBuf)>,
+}
+
+/// A file or a folder that a stage reads where it lies, under the path of its own that it expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    /// Where it lies, absolute.
+    pub(crate) source: PathBuf,
+    /// Where the stage is to see it, without the right to write: an empty file or folder in the folder of the attempt.
+    pub(crate) place: PathBuf,
 }
 
 /// What is to run.
@@ -169,6 +192,8 @@ pub(crate) struct Reach {
     pub(crate) read: Vec<PathBuf>,
     /// Folders with files that have to be asked for by name.
     pub(crate) named: Vec<PathBuf>,
+    /// Folders that it may also write in: lasting ones of tools.
+    pub(crate) write: Vec<PathBuf>,
     /// Whether everything may be read: for outputs whose contents are known beforehand.
     pub(crate) everything: bool,
 }
@@ -191,6 +216,19 @@ pub(crate) struct Exit {
     pub(crate) queued: Duration,
     /// What whoever ran it says of its outputs: their paths in its folder, and digests.
     pub(crate) digests: BTreeMap<PathBuf, Digest>,
+    /// What it reads of the folders in which it was observed.
+    pub(crate) seen: Seen,
+}
+
+/// Paths that the programs of a stage named to the system, absolute, each as it was named, whether there was anything or not.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// What was to be opened for reading, or started.
+    pub(crate) read: BTreeSet<PathBuf>,
+    /// Folders that were to be listed.
+    pub(crate) listed: BTreeSet<PathBuf>,
+    /// What it was asked of whether it is there.
+    pub(crate) asked: BTreeSet<PathBuf>,
 }
 
 /// How a stage ended.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::pipeline::Stage;
 
@@ -31,6 +31,9 @@ pub(crate) const MARK: &str = "TMPDIR";
 /// Tells `tar` of the superuser to leave files to who unpacks them: under the guard nobody can give them away.
 const UNPACKING: (&str, &str) = ("TAR_OPTIONS", "--no-same-owner");
 
+/// Tells a command that its stage may read what it does not declare.
+pub(crate) const GUARD: (&str, &str) = ("KILN_GUARD", "warn");
+
 /// All that the command of a stage finds in its environment. `threads` is how many it may start.
 pub(crate) fn variables(stage: &Stage, threads: usize, guarded: bool, home: &Path) -> BTreeMap<OsString, OsString> {
     // Of two with the same name the later counts.
@@ -43,8 +46,22 @@ pub(crate) fn variables(stage: &Stage, threads: usize, guarded: bool, home: &Pat
     let outside = |name: &str| Some((name.into(), std::env::var_os(name)?));
     all.extend(outside("PATH"));
     all.extend(stage.pass.iter().filter_map(|name| outside(name)));
+    all.extend(caches(stage).into_iter().map(|(name, path)| (name.into(), path.into_os_string())));
+    all.extend(stage.warns.then(|| (GUARD.0.into(), GUARD.1.into())));
     all.extend(stage.env.iter().map(|(name, value)| (name.into(), value.into())));
     all
+}
+
+/// The lasting folders of tools that a stage names, by the variables that name them: what is set outside, or a folder among the caches of the
+/// user.
+pub(crate) fn caches(stage: &Stage) -> Vec<(&str, PathBuf)> {
+    let own = || {
+        let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+        let caches = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        caches.or_else(home).unwrap_or_else(std::env::temp_dir).join("kiln-tools")
+    };
+    let outside = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    stage.cached.iter().map(|name| (name.as_str(), outside(name).unwrap_or_else(|| own().join(name)))).collect()
 }
 
 /// Whether every command finds a variable, whatever its stage says.

@@ -1,7 +1,7 @@
 //! The executor of this machine: stages are processes here, and are kept in bounds.
 //!
 //! In reading order: `mod` is the executor; `kind` runs a built-in kind in a worker, whose side is `worker`; `command` runs a command in a `slot`,
-//! which serves one after another; `spawn` starts a process and `process` waits for it; `guard` keeps it in bounds, `watchdog` kills
+//! which serves one after another, `mounts` shows it what lies elsewhere, `observe` tells what it reads; `spawn` starts a process and `process` waits for it; `guard` keeps it in bounds, `watchdog` kills
 //! what is left when Kiln dies; `gpu` are the devices, `memory` whether it ran out.
 
 mod command;
@@ -9,6 +9,8 @@ mod gpu;
 mod guard;
 mod kind;
 mod memory;
+mod mounts;
+mod observe;
 mod process;
 mod slot;
 mod spawn;
@@ -19,11 +21,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::executor::failure::NoResult;
-use super::executor::{Attempt, Executor, Exit, Listener, Prepared, Share, Work, script};
+use super::executor::{Attempt, Executor, Exit, Listener, Prepared, Seen, Share, Work, script};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::pipeline::{Body, Stage};
@@ -43,6 +46,8 @@ pub(crate) struct Local<'a> {
     cpus: usize,
     gpus: gpu::Gpus,
     memory: memory::Watched,
+    /// How commands can be shown what lies elsewhere, if they can; found out when first needed.
+    way: OnceLock<Option<mounts::Way>>,
     /// Whether the user was told that a stage asks for GPUs that there are not.
     told_of_gpus: AtomicBool,
     /// Whether the user was told that a pipe can fail unnoticed.
@@ -60,6 +65,7 @@ impl<'a> Local<'a> {
             cpus,
             gpus: gpu::Gpus::find(),
             memory: memory::Watched::default(),
+            way: OnceLock::new(),
             told_of_gpus: AtomicBool::new(false),
             told_of_pipes: AtomicBool::new(false),
         }
@@ -108,7 +114,7 @@ impl<'a> Local<'a> {
     /// How a process has ended, with what its status does not tell.
     fn exit(&self, ending: Ending) -> Exit {
         let out_of_memory = matches!(ending, Ending::Exited(status) if self.memory.ran_out_for(status));
-        Exit { end: ending.end(), out_of_memory, queued: Duration::ZERO, digests: BTreeMap::new() }
+        Exit { end: ending.end(), out_of_memory, queued: Duration::ZERO, digests: BTreeMap::new(), seen: Seen::default() }
     }
 }
 

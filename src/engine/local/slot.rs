@@ -11,7 +11,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use super::guard::{Confinement, Guard, Limits};
 use super::process;
 use super::watchdog::{Entry, Watchdog};
-use crate::engine::executor::HOME;
+use crate::engine::executor::{HOME, Reach};
 use crate::store::{self, Scratch, Store};
 
 /// The slots of a run, and what keeps its commands in bounds.
@@ -145,20 +145,19 @@ impl Slot {
     /// If the kernel refuses.
     pub(crate) fn limits(&self, guard: &Guard) -> std::io::Result<Option<&Confinement>> {
         if self.limits.get().is_none() {
-            let _ = self.limits.set(self.limits_reading(guard, vec![])?);
+            let _ = self.limits.set(self.limits_reaching(guard, &Reach::default())?);
         }
         Ok(self.limits.get().and_then(Option::as_ref))
     }
 
-    /// Limits of who works in it and may read these besides; `None` where there is no guard.
+    /// Limits of who works in it and may reach this besides; `None` where there is no guard.
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub(crate) fn limits_reading(&self, guard: &Guard, read: Vec<PathBuf>) -> std::io::Result<Option<Confinement>> {
-        match guard.limits() {
-            Some(limits) => guard.confine(&Limits { read, write: vec![self.path().to_owned()], ..limits }),
-            None => Ok(None),
-        }
+    pub(crate) fn limits_reaching(&self, guard: &Guard, reach: &Reach) -> std::io::Result<Option<Confinement>> {
+        let Some(limits) = guard.limits() else { return Ok(None) };
+        let write = std::iter::once(self.path().to_owned()).chain(reach.write.iter().cloned()).collect();
+        guard.confine(&Limits { read: reach.read.clone(), everything: reach.everything, write, ..limits })
     }
 
     /// The log: empty, for the next command.

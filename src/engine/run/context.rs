@@ -37,6 +37,8 @@ pub struct Options {
     pub leave_jobs: bool,
     /// Whether to go on with what does not depend on a failed stage.
     pub keep_going: bool,
+    /// Whether to tell how things are done.
+    pub verbose: bool,
     /// Whether outputs replace what Kiln did not make.
     pub overwrite: bool,
     /// The program that serves as worker: Kiln itself.

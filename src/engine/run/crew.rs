@@ -434,6 +434,8 @@ impl<'a> Crew<'a, '_> {
         let stage = stage.to_owned();
         let event = match said {
             TaskMessage::Note(text) => RunEvent::Note { text },
+            TaskMessage::Detail(text) if self.options.verbose => RunEvent::Message { stage, text },
+            TaskMessage::Detail(_) => return,
             TaskMessage::Event(Event::Progress { done, total, unit, detail }) => {
                 RunEvent::Progress { stage, progress: Progress { done, total, unit, detail } }
             }

@@ -4,7 +4,8 @@
 //! says who may wait for whom; `schedule` is what is to be done next, with `ready` and `budget`; `prepare` decides stages, `ahead` asks the remote cache for many before; `owner` takes
 //! their `message`s, keeps the records and tells `event`'s reporter. `uploads` tells what goes to and from the remote cache. `rerun` and `footprint` are the short way after a run that left much up to date;
 //! `trial` executes a stage and publishes nothing: for `determinism`, which compares two executions, and `check_resume`, which compares one in
-//! a single go with one in two halves; and for `shell`, where the user looks around.
+//! a single go with one in two halves; and for `shell`, where the user looks around. `discover` finds what a stage reads, and `fold` what to
+//! declare for that.
 
 pub(super) mod ahead;
 pub(super) mod budget;
@@ -12,8 +13,10 @@ pub(super) mod check_resume;
 pub(super) mod context;
 pub(super) mod crew;
 pub(super) mod determinism;
+pub(super) mod discover;
 pub(super) mod drive;
 pub(super) mod event;
+pub(super) mod fold;
 pub(super) mod footprint;
 pub(super) mod message;
 pub(super) mod owner;

@@ -44,7 +44,7 @@ pub(crate) fn keep(
     let plain = pipeline.stages.iter().flat_map(|stage| stage.outputs.values()).all(|output| output.role == Role::Data);
     let whole =
         pipeline.stages.iter().flat_map(|stage| stage.inputs.values().flatten()).all(|item| item.view.is_none())
-            && pipeline.stages.iter().all(|stage| stage.environment.is_none());
+            && pipeline.stages.iter().all(|stage| stage.environment.is_none() && stage.counted.is_empty());
     if !all || !good || !commands || !plain || !whole || pipeline.report.is_some() {
         return;
     }

@@ -27,8 +27,14 @@ const MISSING: [&str; 4] = ["no such file", "enoent", "nosuchfileexception", "di
 /// What a shell says, at the end of a line; elsewhere that may be anything.
 const NO_COMMAND: &str = ": not found";
 
-const DENIED: [&str; 5] =
-    ["permission denied", "eacces", "operation not permitted", "read-only file system", "cross-device link"];
+const DENIED: [&str; 6] = [
+    "permission denied",
+    "eacces",
+    "operation not permitted",
+    "read-only file system",
+    "cross-device link",
+    "device or resource busy",
+];
 
 /// What programs say otherwise.
 const NOT_FOUND: [&str; 14] = [

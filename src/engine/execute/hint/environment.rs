@@ -56,7 +56,7 @@ fn is_missed(word: &str, stage: &Stage, is_set: &BTreeSet<OsString>) -> bool {
     looks_like_one
         && is_set.contains(std::ffi::OsStr::new(word))
         && !stage.env.contains_key(word)
-        && !stage.pass.iter().any(|name| name == word)
+        && !stage.pass.iter().chain(&stage.cached).any(|name| name == word)
         && !surroundings::is_given(word)
 }
 

@@ -1,0 +1,114 @@
+//! What a command reads of the project that its stage does not declare: shown to it where that was asked for, and told.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use super::execution::Execution;
+use crate::engine::decide::decision::input_path;
+use crate::engine::executor::{Attempt, Seen};
+use crate::hash::is_leftover;
+use crate::pipeline::Input;
+
+/// So many files are named in a text.
+const NAMED: usize = 5;
+
+/// What a command read of the project though its stage does not declare it; paths are relative to the project.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    /// Files that it read.
+    pub(crate) read: BTreeSet<PathBuf>,
+    /// Folders that it listed.
+    pub(crate) listed: BTreeSet<PathBuf>,
+    /// Files that it only asked for whether they are there.
+    pub(crate) asked: BTreeSet<PathBuf>,
+    /// What it wanted to read, and there is not.
+    pub(crate) missing: BTreeSet<PathBuf>,
+}
+
+impl Execution<'_> {
+    /// Whether its command may read what is not declared.
+    pub(crate) fn is_open(&self) -> bool {
+        self.discovers || self.stage.warns
+    }
+
+    /// Shows a command the rest of the project beside its inputs, by links. Without a guard it gets nothing: it could write there.
+    pub(crate) fn open_rest(&self, work: &Path, attempt: &dyn Attempt) -> io::Result<BTreeSet<PathBuf>> {
+        let mut links = BTreeSet::new();
+        if self.is_open() && attempt.is_guarded() {
+            self.fill(Path::new(""), work, &mut links)?;
+        }
+        Ok(links)
+    }
+
+    /// Fills a folder of the project, in which there may be inputs and folders for outputs.
+    fn fill(&self, folder: &Path, work: &Path, links: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+        let (root, store) = (&self.pipeline.root, self.store.root());
+        let outputs = || self.stage.outputs.values().map(|output| output.path.as_path());
+        let inputs = || self.stage.inputs.values().flatten().map(|item| (input_path(self.pipeline, item), item));
+        for entry in fs::read_dir(root.join(folder))? {
+            let entry = entry?;
+            let path = folder.join(entry.file_name());
+            let place = work.join(&path);
+            let whole = |(input, item): (&Path, &Input)| path.starts_with(input) && item.view.is_none();
+            if entry.path() == store || outputs().any(|output| output == path) || inputs().any(whole) {
+                continue;
+            }
+            let laid = fs::symlink_metadata(&place).is_ok();
+            let holds = inputs().map(|(input, _)| input).chain(outputs()).any(|inside| inside.starts_with(&path));
+            if entry.file_type()?.is_dir() && (laid || holds || store.starts_with(entry.path())) {
+                fs::create_dir_all(&place)?;
+                self.fill(&path, work, links)?;
+            } else if !laid {
+                symlink(root.join(&path), &place)?;
+                links.insert(path);
+            }
+        }
+        Ok(())
+    }
+
+    /// What of that a command has read. `links` is what it was shown.
+    pub(crate) fn found(&self, seen: Seen, work: &Path, links: &BTreeSet<PathBuf>) -> Found {
+        let root = &self.pipeline.root;
+        let work = work.canonicalize().unwrap_or_else(|_| work.to_owned());
+        let real = root.canonicalize().unwrap_or_else(|_| root.clone());
+        let of_project = |path: PathBuf| {
+            let inside = [&work, root, &real].into_iter().find_map(|above| path.strip_prefix(above).ok())?;
+            let shown = inside.ancestors().any(|above| links.contains(above));
+            let left = |above: &Path| is_leftover(&root.join(above), above != inside);
+            (shown && !inside.ancestors().any(left)).then(|| inside.to_owned())
+        };
+        let mut found = Found::default();
+        for path in seen.read.into_iter().filter_map(of_project) {
+            match fs::metadata(root.join(&path)) {
+                Ok(there) if there.is_dir() => found.listed.insert(path),
+                Ok(_) => found.read.insert(path),
+                Err(_) => found.missing.insert(path),
+            };
+        }
+        found.listed.extend(seen.listed.into_iter().filter_map(|path| {
+            // The project itself is listed by many, and says nothing.
+            of_project(path).filter(|path| !path.as_os_str().is_empty())
+        }));
+        let asked = seen.asked.into_iter().filter_map(of_project);
+        found.asked = asked.filter(|path| !found.read.contains(path) && root.join(path).is_file()).collect();
+        found
+    }
+}
+
+impl Found {
+    /// What is to be said of a result: nothing if nothing was read.
+    pub(crate) fn text(&self) -> Option<String> {
+        if self.read.is_empty() {
+            return None;
+        }
+        let named: Vec<String> = self.read.iter().take(NAMED).map(|path| path.display().to_string()).collect();
+        let more = match self.read.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        Some(format!("not hermetic: it read what its stage does not declare: {}{more}", named.join(", ")))
+    }
+}

@@ -1,0 +1,186 @@
+//! From the files that a stage has read to the inputs that a person would write: modules as their package, many files of a folder as the
+//! folder, what another stage writes as its output.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::engine::execute::undeclared::Found;
+use crate::engine::executor::toolchain::is_toolchain;
+use crate::pipeline::{Pipeline, StageId};
+
+/// An input to declare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FoundInput {
+    /// A file or folder.
+    Path(PathBuf),
+    /// The files of a folder that end so.
+    Suffix(PathBuf, String),
+    /// An output of another stage: `first.x`.
+    From(String),
+}
+
+/// What programs import of each other.
+const CODE: [&str; 6] = ["py", "R", "r", "jl", "lua", "pl"];
+
+/// So many files of a folder are named one by one; more are its folder, if they are half of it.
+const FEW: usize = 3;
+
+/// So many files of a folder that does not fit are named one by one at most.
+const MANY: usize = 20;
+
+/// So many files are counted in a folder at most.
+const COUNTED: usize = 100_000;
+
+/// The inputs that a stage has to declare beside those that it does.
+pub(super) fn inputs(found: &Found, pipeline: &Pipeline, id: StageId) -> Vec<(String, FoundInput)> {
+    let stage = &pipeline.stages[id.0];
+    let mut all: Vec<FoundInput> = Vec::new();
+    let (mut code, mut other) = (Vec::new(), Vec::new());
+    let mut outputs = BTreeSet::new();
+    for path in found.read.iter().filter(|path| is_of_project(path, &pipeline.root)) {
+        if stage.outputs.values().any(|output| path.starts_with(&output.path)) {
+            continue;
+        }
+        match producer(path, pipeline, id) {
+            Some(output) => drop(outputs.insert(output)),
+            None if suffix(path).is_some() => code.push(path.as_path()),
+            None => other.push(path.as_path()),
+        }
+    }
+    all.extend(packages(&code, &pipeline.root));
+    let taken: Vec<&Path> = pipeline.stages.iter().flat_map(|stage| stage.outputs.values()).map(|output| output.path.as_path()).collect();
+    let mut tree = Folder::default();
+    other.iter().for_each(|path| tree.add(path));
+    all.extend(tree.fold(Path::new(""), &found.listed, &pipeline.root, &taken).into_iter().map(FoundInput::Path));
+    all.extend(outputs.into_iter().map(FoundInput::From));
+    let mut names: HashSet<String> = stage.inputs.iter().map(|(name, _)| name.clone()).collect();
+    all.into_iter().map(|input| (name(&input, &mut names), input)).collect()
+}
+
+/// Whether a path is no environment, and nothing of Git's.
+fn is_of_project(path: &Path, root: &Path) -> bool {
+    let git = path.components().any(|part| part.as_os_str() == ".git");
+    !git && !path.ancestors().skip(1).any(|above| !above.as_os_str().is_empty() && is_toolchain(&root.join(above)))
+}
+
+/// The output of another stage that a path is, or lies in.
+fn producer(path: &Path, pipeline: &Pipeline, id: StageId) -> Option<String> {
+    let others = pipeline.stages.iter().enumerate().filter(|(number, _)| *number != id.0);
+    let mut outputs = others.flat_map(|(_, stage)| stage.outputs.iter().map(move |(name, output)| (stage, name, output)));
+    let (stage, name, _) = outputs.find(|(.., output)| path.starts_with(&output.path))?;
+    Some(format!("{}.{name}", stage.name))
+}
+
+/// The suffix of a file of code.
+fn suffix(path: &Path) -> Option<&str> {
+    path.extension().and_then(|suffix| suffix.to_str()).filter(|suffix| CODE.contains(suffix))
+}
+
+/// Modules beside each other as their folder, those of a package as the package.
+fn packages(code: &[&Path], root: &Path) -> Vec<FoundInput> {
+    let mut groups: BTreeMap<(PathBuf, &str), Vec<&Path>> = BTreeMap::new();
+    for path in code {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let is_package = |folder: &&Path| !folder.as_os_str().is_empty() && root.join(folder).join("__init__.py").is_file();
+        let top = folder.ancestors().take_while(is_package).last().unwrap_or(folder);
+        groups.entry((top.to_owned(), suffix(path).unwrap_or_default())).or_default().push(path);
+    }
+    // A folder in another that is taken goes with it.
+    let taken: Vec<(PathBuf, String)> = groups
+        .iter()
+        .filter(|((folder, _), files)| !folder.as_os_str().is_empty() && files.len() > 1)
+        .map(|((folder, suffix), _)| (folder.clone(), (*suffix).to_owned()))
+        .collect();
+    let covered = |folder: &Path, suffix: &str, or_same: bool| {
+        taken.iter().any(|(above, own)| own == suffix && folder.starts_with(above) && (or_same || folder != above))
+    };
+    let mut all = Vec::new();
+    for ((folder, suffix), files) in &groups {
+        if covered(folder, suffix, false) {
+            continue;
+        }
+        if covered(folder, suffix, true) {
+            all.push(FoundInput::Suffix(folder.clone(), (*suffix).to_owned()));
+        } else {
+            all.extend(files.iter().map(|file| FoundInput::Path((*file).to_owned())));
+        }
+    }
+    all
+}
+
+/// Files that were read, by folders.
+#[derive(Default)]
+struct Folder {
+    folders: BTreeMap<PathBuf, Folder>,
+    files: BTreeSet<PathBuf>,
+}
+
+impl Folder {
+    fn add(&mut self, path: &Path) {
+        let mut at = self;
+        let mut parts: Vec<_> = path.components().collect();
+        let Some(file) = parts.pop() else { return };
+        for part in parts {
+            at = at.folders.entry(PathBuf::from(part.as_os_str())).or_default();
+        }
+        at.files.insert(PathBuf::from(file.as_os_str()));
+    }
+
+    fn count(&self) -> usize {
+        self.files.len() + self.folders.values().map(Self::count).sum::<usize>()
+    }
+
+    /// The paths that stand for the files.
+    fn fold(&self, own: &Path, listed: &BTreeSet<PathBuf>, root: &Path, taken: &[&Path]) -> Vec<PathBuf> {
+        let count = self.count();
+        let top = own.as_os_str().is_empty();
+        // No input may hold what a stage writes.
+        let free = !top && !taken.iter().any(|output| output.starts_with(own));
+        let most = count > FEW && count * 2 >= files_in(&root.join(own), count * 2 + 1);
+        let looked_through = listed.contains(own) && self.files.len() > 1;
+        if free && (most || looked_through || self.files.len() > MANY) {
+            return vec![own.to_owned()];
+        }
+        let files = self.files.iter().map(|file| own.join(file));
+        let inner = self.folders.iter().flat_map(|(name, folder)| folder.fold(&own.join(name), listed, root, taken));
+        files.chain(inner).collect()
+    }
+}
+
+/// How many files lie in a folder; no more than `most` are counted.
+fn files_in(folder: &Path, most: usize) -> usize {
+    let (mut count, mut folders) = (0, vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(entry.path());
+            } else {
+                count += 1;
+            }
+            if count >= most.min(COUNTED) {
+                return count;
+            }
+        }
+    }
+    count
+}
+
+/// A name for an input that no other has.
+fn name(input: &FoundInput, names: &mut HashSet<String>) -> String {
+    let own = match input {
+        FoundInput::Path(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        FoundInput::Suffix(path, _) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        FoundInput::From(output) => output.rsplit('.').next().unwrap_or_default().to_owned(),
+    };
+    let good = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' };
+    let own: String = own.trim_start_matches('.').chars().map(good).collect();
+    let own = if own.starts_with(|c: char| c.is_ascii_alphabetic()) { own } else { format!("in_{own}") };
+    let mut unique = own.clone();
+    let mut number = 2;
+    while !names.insert(unique.clone()) {
+        unique = format!("{own}_{number}");
+        number += 1;
+    }
+    unique
+}
