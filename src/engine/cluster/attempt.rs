@@ -274,7 +274,7 @@ impl<'c> ClusterAttempt<'c> {
             End::Code(0) if record.out_of_memory => End::Signal { number: 9, core_dumped: false },
             end => end,
         };
-        Ok(Exit { end, out_of_memory: record.out_of_memory, queued, digests: record.digests })
+        Ok(Exit { end, out_of_memory: record.out_of_memory, queued, digests: record.digests, seen: Seen::default() })
     }
 
     /// Goes on with what an earlier run left, if it is at the same work and can be believed. `None` if it came to nothing.

@@ -89,6 +89,8 @@ fn run(
     let prepared = Prepared {
         work: assignment.work,
         reach: assignment.reach,
+        shown: vec![],
+        observed: vec![],
         gpus: assignment.gpus,
         takes_any_gpu: assignment.takes_any_gpu,
         timeout: assignment.timeout,

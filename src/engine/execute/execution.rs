@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::found::Found;
 use super::rehearsal::Keeping;
-use super::undeclared::Found;
 use crate::diagnostic::with_causes;
 use crate::engine::decide::decision::{Deciding, Decision, Missing, Verdict};
 use crate::engine::decide::sources::Sources;

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::execution::Execution;
-use super::inputs::changed;
 use crate::engine::decide::decision::input_path;
 use crate::engine::decide::sources::extent;
 use crate::engine::executor::failure::NoResult;
 use crate::engine::executor::{Attempt, Shown};
+use crate::failure::Failure;
 use crate::hash::tree::Extent;
 use crate::hash::{Artifact, SourceStamps};
 use crate::pipeline::{Input, Source, View};
@@ -186,6 +186,11 @@ impl Candidate {
         let Artifact { tree, bytes, .. } = before.artifact;
         Self { source, tree, bytes, files: before.count(), before: Some(before) }
     }
+}
+
+/// What is to be said of a source that is not what the stage was decided by.
+pub(super) fn changed(path: &Path) -> NoResult {
+    Failure::InputChanged { path: path.to_owned(), why: None }.into()
 }
 
 fn is_large(before: &SourceStamps) -> bool {

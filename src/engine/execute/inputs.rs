@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::execution::Execution;
-use super::in_place::InPlace;
+use super::in_place::{InPlace, changed};
 use crate::diagnostic::with_causes;
 use crate::engine::decide::decision::input_path;
 use crate::engine::decide::sources::{Sources, extent};
@@ -126,8 +126,4 @@ impl Execution<'_> {
         store::copy(&place, &copy, if whole { Extent::Everything } else { Extent::Source }, self.interrupt)?;
         if self.store.capture(&copy)? == *artifact { Ok(()) } else { Err(changed(path)) }
     }
-}
-
-pub(super) fn changed(path: &Path) -> NoResult {
-    Failure::InputChanged { path: path.to_owned(), why: None }.into()
 }

@@ -10,7 +10,7 @@ use super::fold::{self, FoundInput};
 use crate::engine::decide::decision::Deciding;
 use crate::engine::decide::sources::Sources;
 use crate::engine::execute::execution::Execution;
-use crate::engine::execute::undeclared::Found;
+use crate::engine::execute::found::Found;
 use crate::engine::executor::Executor as _;
 use crate::engine::executor::failure::NoResult;
 use crate::engine::executor::log::Log;

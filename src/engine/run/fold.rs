@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::engine::execute::undeclared::Found;
+use crate::engine::execute::found::Found;
 use crate::engine::executor::toolchain::is_toolchain;
 use crate::pipeline::{Pipeline, StageId};
 

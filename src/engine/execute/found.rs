@@ -1,0 +1,35 @@
+//! What a command was seen to read though its stage does not declare it, and what is said of that.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// So many files are named in a text.
+const NAMED: usize = 5;
+
+/// What a command read of the project though its stage does not declare it; paths are relative to the project.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    /// Files that it read.
+    pub(crate) read: BTreeSet<PathBuf>,
+    /// Folders that it listed.
+    pub(crate) listed: BTreeSet<PathBuf>,
+    /// Files that it only asked for whether they are there.
+    pub(crate) asked: BTreeSet<PathBuf>,
+    /// What it wanted to read, and there is not.
+    pub(crate) missing: BTreeSet<PathBuf>,
+}
+
+impl Found {
+    /// What is to be said of a result: nothing if nothing was read.
+    pub(crate) fn text(&self) -> Option<String> {
+        if self.read.is_empty() {
+            return None;
+        }
+        let named: Vec<String> = self.read.iter().take(NAMED).map(|path| path.display().to_string()).collect();
+        let more = match self.read.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        Some(format!("not hermetic: it read what its stage does not declare: {}{more}", named.join(", ")))
+    }
+}
