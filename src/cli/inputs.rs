@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use kiln::catalog::catalog;
-use kiln::engine::{self, Discovered, FoundInput, Interrupt};
+use kiln::engine::{self, Discovered, FoundInput, Interrupt, Means};
 use kiln::pipeline::{self, Pipeline, StageId};
 use kiln::store::Store;
 
 use super::args::{ProjectArgs, Run};
-use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, determinism, paste, project, render};
+use super::determinism::Needs;
+use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, paste, project, render};
 
 /// So many paths are named of each sort of remark.
 const NAMED: usize = 8;
@@ -26,17 +27,20 @@ pub(crate) fn find(
 ) -> Result<u8, Stop> {
     let stages = project::named(pipeline, &[stage.to_owned()])?;
     let id = one(&stages, stage)?;
-    if let Some(code) = determinism::needed(pipeline, store, args, id, jobs, interrupt)? {
+    let worker = std::env::current_exe()?;
+    let means = Means { jobs, worker: &worker, interrupt };
+    let needs = Needs { set: &args.select.set, quiet: args.quiet, overwrite: args.force_overwrite };
+    if let Some(code) = needs.bring(pipeline, store, id, &means)? {
         return Ok(code);
     }
     let name = &pipeline.stages[id.0].name;
     if !args.quiet {
-        let variant = if stages.len() > 1 { format!(", the first of {} variants", stages.len()) } else { String::new() };
+        let variant =
+            if stages.len() > 1 { format!(", the first of {} variants", stages.len()) } else { String::new() };
         render::talk(&format!("{name}: executing it with all of the project open{variant}\n"));
     }
     let mut note = |text: &str| render::talk(&format!("kiln: {text}\n"));
-    let worker = std::env::current_exe()?;
-    let found = match engine::discover(pipeline, store, id, jobs, &worker, interrupt, &mut note) {
+    let found = match engine::discover(pipeline, store, id, &means, &mut note) {
         Ok(found) => found,
         Err(Some(why)) => return Err(Stop::Error(anyhow::anyhow!(why))),
         Err(None) => return Ok(EXIT_INTERRUPTED),
@@ -64,7 +68,7 @@ fn remark(found: &Discovered) {
         if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
     };
     if let Some(failure) = &found.failure {
-        render::talk(&format!("it failed, so there may be more to find: {failure}\nits log: {}\n", found.log.display()));
+        render::talk(&format!("it failed, so there may be more to find: {failure}\n"));
     }
     if !found.asked.is_empty() {
         render::talk(&format!("it asked whether these are there, and did not read them: {}\n", list(&found.asked)));
@@ -77,7 +81,8 @@ fn remark(found: &Discovered) {
 /// Prints the inputs, or puts them into the pipeline file.
 fn write(place: &ProjectArgs, pipeline: &Pipeline, args: &Run, id: StageId, found: &Discovered) -> Result<(), Stop> {
     let stage = &pipeline.stages[id.0];
-    let entries: Vec<(String, String)> = found.inputs.iter().map(|(name, input)| (name.clone(), value(input))).collect();
+    let entries: Vec<(String, String)> =
+        found.inputs.iter().map(|(name, input)| (name.clone(), value(input))).collect();
     let print = || {
         let lines: String = entries.iter().map(|(name, value)| format!("      {name}: {value}\n")).collect();
         render::data(&format!("    inputs:\n{lines}"))
@@ -92,7 +97,9 @@ fn write(place: &ProjectArgs, pipeline: &Pipeline, args: &Run, id: StageId, foun
     let Some(new) = paste::inputs(&text, stage.span.start, &entries) else {
         print()?;
         let name = &stage.name.stage;
-        return Err(Stop::Error(anyhow::anyhow!("stage `{name}` is written in a way that nothing is put into; paste that yourself")));
+        return Err(Stop::Error(anyhow::anyhow!(
+            "stage `{name}` is written in a way that nothing is put into; paste that yourself"
+        )));
     };
     put(&file, &new)?;
     if let Err(mistakes) = pipeline::load(&file, &catalog(), &project::overrides(place, &args.select)) {
@@ -103,7 +110,12 @@ fn write(place: &ProjectArgs, pipeline: &Pipeline, args: &Run, id: StageId, foun
     }
     let count = entries.len();
     let inputs = if count == 1 { "input".to_owned() } else { format!("{count} inputs") };
-    render::talk(&format!("{}: {inputs} for {} files written to {}\n", stage.name, found.files, pipeline.file.display()));
+    render::talk(&format!(
+        "{}: {inputs} for {} files written to {}\n",
+        stage.name,
+        found.files,
+        pipeline.file.display()
+    ));
     Ok(())
 }
 
@@ -133,5 +145,9 @@ fn scalar(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     let number = text.starts_with(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
     let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&text.to_lowercase().as_str());
-    if text.chars().all(plain) && !number && !word { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+    if text.chars().all(plain) && !number && !word {
+        text.to_owned()
+    } else {
+        serde_json::Value::from(text).to_string()
+    }
 }

@@ -18,7 +18,9 @@ pub(crate) fn inputs(text: &str, at: usize, entries: &[(String, String)]) -> Opt
     let end = own + 1 + lines[own + 1..].iter().take_while(|line| deeper(indent, line)).count();
     let body = lines[own + 1..end].iter().find_map(|line| depth(line))?;
     let key = |name: &str| {
-        (own + 1..end).find(|line| depth(lines[*line]) == Some(body) && lines[*line].trim_start().starts_with(&format!("{name}:")))
+        (own + 1..end).find(|line| {
+            depth(lines[*line]) == Some(body) && lines[*line].trim_start().starts_with(&format!("{name}:"))
+        })
     };
     let space = |depth: usize| " ".repeat(depth);
     let lines_at = |depth: usize| -> String {
@@ -96,7 +98,10 @@ mod tests {
             new("  s:\n    inputs:\n      old: y   # keep\n\n    # more\n    run: |\n      inputs: no\n\n  t:\n"),
             "  s:\n    inputs:\n      old: y   # keep\n      a: x.py\n      b: {from: p.o}\n\n    # more\n    run: |\n      inputs: no\n\n  t:\n"
         );
-        assert_eq!(new("  s:\n    inputs: {old: y}\n    run: x"), "  s:\n    inputs: {old: y, a: x.py, b: {from: p.o}}\n    run: x");
+        assert_eq!(
+            new("  s:\n    inputs: {old: y}\n    run: x"),
+            "  s:\n    inputs: {old: y, a: x.py, b: {from: p.o}}\n    run: x"
+        );
         assert_eq!(new("  s:\n    run: x"), "  s:\n    run: x\n    inputs:\n      a: x.py\n      b: {from: p.o}\n");
     }
 

@@ -57,7 +57,7 @@ fn past(place: &ProjectArgs, args: &Why, run: &str) -> Result<Vec<Explanation>, 
 }
 
 fn as_json(explanation: &Explanation) -> Value {
-    let Explanation { stage, standing, reasons, since, changes, key, parts, execution } = explanation;
+    let Explanation { stage, standing, reasons, since, changes, key, parts, execution, warnings } = explanation;
     let mut value = json!({
         "stage": stage,
         "reasons": reasons.iter().map(words).collect::<Vec<_>>(),
@@ -67,6 +67,7 @@ fn as_json(explanation: &Explanation) -> Value {
         "key": key,
         "parts": parts,
         "execution": execution,
+        "warnings": warnings,
     });
     match standing {
         StageState::Now(step) => value["state"] = json!(State::of(step)),

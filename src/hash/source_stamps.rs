@@ -84,8 +84,10 @@ fn look(path: &Path, extent: Extent<'_>, memo: Option<&Memo>) -> Option<Look> {
     let memo = memo.filter(|_| whole);
     let empty = |found: &Found| matches!(found, Found::Folder);
     folders.retain(|folder| !folder.as_os_str().is_empty());
-    let known: HashSet<PathBuf> = walked.iter().filter(|(_, found)| empty(found)).map(|(inside, _)| inside.clone()).collect();
-    let mut all: Vec<(PathBuf, Option<Found>)> = walked.drain(..).map(|(inside, found)| (inside, Some(found))).collect();
+    let known: HashSet<PathBuf> =
+        walked.iter().filter(|(_, found)| empty(found)).map(|(inside, _)| inside.clone()).collect();
+    let mut all: Vec<(PathBuf, Option<Found>)> =
+        walked.drain(..).map(|(inside, found)| (inside, Some(found))).collect();
     all.extend(folders.into_iter().filter(|folder| !known.contains(folder)).map(|folder| (folder, None)));
     all.sort_unstable_by(|(a, _), (b, _)| a.as_os_str().cmp(b.as_os_str()));
     let seen: Option<Vec<Seen>> = all.into_par_iter().map(|(inside, found)| one(path, inside, found, memo)).collect();
@@ -117,9 +119,9 @@ fn one(root: &Path, inside: PathBuf, found: Option<Found>, memo: Option<&Memo>) 
         (_, None) => None,
         (Some(Found::Link { target }), _) => Some((inside, Node::Link { target })),
         (Some(Found::Folder), _) => Some((inside, Node::Folder)),
-        (Some(Found::File), Some(memo)) => memo.recalled(&stamp, &metadata).map(|Artifact { digest, bytes, executable, .. }| {
-            (inside, Node::File { digest, bytes, executable })
-        }),
+        (Some(Found::File), Some(memo)) => memo
+            .recalled(&stamp, &metadata)
+            .map(|Artifact { digest, bytes, executable, .. }| (inside, Node::File { digest, bytes, executable })),
     };
     Some((stamps, entry))
 }

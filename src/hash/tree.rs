@@ -242,8 +242,15 @@ struct Above {
 
 impl<'r> Walk<'r> {
     fn through(root: &'r Path, extent: Extent<'r>, is_store: Option<IsStore<'r>>) -> Result<Self, ContentError> {
-        let mut walk =
-            Self { root, extent, found: vec![], followed: vec![], whole: true, folders: vec![Folder::default()], is_store };
+        let mut walk = Self {
+            root,
+            extent,
+            found: vec![],
+            followed: vec![],
+            whole: true,
+            folders: vec![Folder::default()],
+            is_store,
+        };
         while let Some(folder) = walk.folders.pop() {
             walk.enter(&folder)?;
         }

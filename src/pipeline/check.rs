@@ -168,7 +168,9 @@ pub(super) fn locks(world: &World<'_>, disk: &mut Disk, mistakes: &mut Mistakes<
     let mut told = std::collections::HashSet::new();
     for around in world.plans.iter().filter_map(|plan| plan.spec.environment.as_ref()) {
         for (file, place) in around.environment.from.iter().zip(&around.places) {
-            let Some(path) = file.to_str().filter(|path| told.insert((path.to_string(), place.start))) else { continue };
+            let Some(path) = file.to_str().filter(|path| told.insert((path.to_string(), place.start))) else {
+                continue;
+            };
             let why = match state(path, disk) {
                 Ok(()) => continue,
                 Err(Fault::Missing | Fault::MissingFolder(_)) => "there is no such file".to_owned(),

@@ -128,7 +128,8 @@ fn stage<'n>(
     outputs.shrink_to_fit();
     let body = body(entry, entries, mistakes);
     let own_shell = get(entries, "shell").and_then(|e| environment::shell_of_stage(e, &entry.key, body, mistakes));
-    let environment::Variables { set: env, passed: pass, counted, cached } = environment::variables(each("env", mistakes), mistakes);
+    let environment::Variables { set: env, passed: pass, counted, cached } =
+        environment::variables(each("env", mistakes), mistakes);
     let warns = get(entries, "guard").is_some_and(|e| environment::warns(e, &entry.key, body, mistakes));
     let around = match get(entries, "environment") {
         Some(own) => packages::of_stage(own, &entry.key, body, mistakes),

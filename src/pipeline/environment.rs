@@ -81,7 +81,8 @@ pub(super) struct Variables<'n> {
 pub(super) fn variables<'n>(entries: &'n [Entry], mistakes: &mut Mistakes<'_>) -> Variables<'n> {
     // A variable may be called `pass`, too: then it has a value.
     let is_list = |entry: &&Entry| {
-        [PASS, COUNT, CACHE].contains(&entry.key.as_str()) && matches!(entry.node.content, Content::List(_) | Content::Map(_))
+        [PASS, COUNT, CACHE].contains(&entry.key.as_str())
+            && matches!(entry.node.content, Content::List(_) | Content::Map(_))
     };
     let (lists, set): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(is_list);
     for entry in &set {
@@ -93,7 +94,9 @@ pub(super) fn variables<'n>(entries: &'n [Entry], mistakes: &mut Mistakes<'_>) -
         for (name, place) in listed(list, &names, mistakes) {
             if passed.contains(&name) || cached.contains(&name) {
                 let mistake = Mistake::new(format!("`{name}` is in two of the lists `pass`, `count` and `cache`"));
-                mistakes.add(mistake.at(place, "").hint("what is in `count` or `cache` reaches the command, too; name it once"));
+                mistakes.add(
+                    mistake.at(place, "").hint("what is in `count` or `cache` reaches the command, too; name it once"),
+                );
             } else if list.key == CACHE {
                 cached.push(name);
             } else {

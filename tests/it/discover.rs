@@ -9,7 +9,11 @@ fn modules(stages: &str) -> Project {
     let project = Project::new(stages);
     project.write("model/__init__.py", "from model.m0 import value\n");
     for number in 0..19 {
-        let next = if number < 18 { format!("from model.m{} import value as next\n", number + 1) } else { "next = 0\n".into() };
+        let next = if number < 18 {
+            format!("from model.m{} import value as next\n", number + 1)
+        } else {
+            "next = 0\n".into()
+        };
         project.write(&format!("model/m{number}.py"), &format!("{next}value = next + {number}\n"));
     }
     project.write("model/notes.txt", "nobody reads this\n");
@@ -103,7 +107,10 @@ fn what_other_stages_write_and_what_children_read_is_found() {
     let ran = project.kiln(&["run", "--discover", "use", "--write"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let written = project.read("pipeline.yaml");
-    assert!(written.contains("inputs: {known: conf.json, in_3: data/images/3.txt, many: {from: make.many}}"), "{written}");
+    assert!(
+        written.contains("inputs: {known: conf.json, in_3: data/images/3.txt, many: {from: make.many}}"),
+        "{written}"
+    );
     assert_eq!(project.run(&["use"]).outcome("use"), "executed");
     assert_eq!(project.read("out/use"), "two\n3\n{\"rate\": 2}\n");
 
@@ -162,7 +169,10 @@ fn a_stage_that_warns_says_what_it_read() {
 #[test]
 fn a_variable_from_outside_may_count_without_being_told() {
     let mut pipeline = String::from("version: 1\nstages:\n");
-    let _ = write!(pipeline, "  s:\n    run: echo $TOKEN $WHICH > out/x\n    env: {{pass: [TOKEN], count: [WHICH]}}\n    outputs: {{x: out/x}}\n");
+    let _ = write!(
+        pipeline,
+        "  s:\n    run: echo $TOKEN $WHICH > out/x\n    env: {{pass: [TOKEN], count: [WHICH]}}\n    outputs: {{x: out/x}}\n"
+    );
     let project = Project::new(&pipeline);
     let run = |token: &str, which: Option<&str>| {
         let mut command = project.command(&["run", "--json"]);
@@ -186,7 +196,13 @@ fn a_variable_from_outside_may_count_without_being_told() {
         let holds = text.windows(13).any(|part| part == b"private-value");
         assert!(!holds || file.components().any(|part| part.as_os_str() == "objects"), "{}", file.display());
     }
-    let ran = project.command(&["run"]).env_remove("WHICH").env("TOKEN", "x").output().map(crate::project::Ran::from).expect("kiln");
+    let ran = project
+        .command(&["run"])
+        .env_remove("WHICH")
+        .env("TOKEN", "x")
+        .output()
+        .map(crate::project::Ran::from)
+        .expect("kiln");
     assert_eq!(ran.code, Some(1), "a script is told that it is not set: {}", ran.stderr);
     project.edit("pipeline.yaml", "pass: [TOKEN]", "pass: [TOKEN, WHICH]");
     let ran = project.kiln(&["run"]);

@@ -54,6 +54,9 @@ fn one(explanation: &Explanation, look: &Look) -> String {
     } else {
         text += &changed(explanation, look);
     }
+    for warning in &explanation.warnings {
+        let _ = writeln!(text, "  {}", one_line(warning));
+    }
     if let Some(origin) = &explanation.execution {
         let _ = writeln!(text, "{}", look.dim(&executed(origin)));
     }

@@ -14,7 +14,7 @@ use super::scheduler::Wants;
 use super::verdict::{Known, Verdict, Why, judge};
 use super::{Cluster, Contact};
 use crate::engine::executor::failure::{Failed, Lost, NoResult};
-use crate::engine::executor::{Attempt, End, Exit, Listener, Prepared, Work};
+use crate::engine::executor::{Attempt, End, Exit, Listener, Prepared, Seen, Work};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::kind::Event;

@@ -389,7 +389,8 @@ fn variables(stage: &Stage) -> BTreeMap<String, String> {
     for name in &stage.counted {
         let value = std::env::var_os(name);
         let digest = value.map(|value| blake3::hash(value.as_encoded_bytes()).to_hex()[..16].to_owned());
-        variables.insert(name.clone(), digest.map_or_else(|| "unset".to_owned(), |digest| format!("outside ({digest})")));
+        variables
+            .insert(name.clone(), digest.map_or_else(|| "unset".to_owned(), |digest| format!("outside ({digest})")));
     }
     if stage.warns {
         variables.insert(GUARD.0.into(), GUARD.1.into());

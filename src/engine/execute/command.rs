@@ -216,7 +216,8 @@ impl Execution<'_> {
         }
         // What was changed comes before how that ended.
         if !matches!(ran, Err(NoResult::Interrupted)) {
-            self.unchanged(&inputs.in_place).map_err(|why| self.salvaged(why.map(|failed| failed.and(IN_PLACE)), &work))?;
+            self.unchanged(&inputs.in_place)
+                .map_err(|why| self.salvaged(why.map(|failed| failed.and(IN_PLACE)), &work))?;
         }
         let (end, judged) = match ran {
             Ok(mut exit) => {

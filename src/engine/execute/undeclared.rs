@@ -10,7 +10,7 @@ use super::execution::Execution;
 use super::found::Found;
 use crate::engine::decide::decision::input_path;
 use crate::engine::executor::{Attempt, Seen};
-use crate::hash::is_leftover;
+use crate::hash::is_left_in;
 use crate::pipeline::Input;
 
 impl Execution<'_> {
@@ -62,15 +62,23 @@ impl Execution<'_> {
         let of_project = |path: PathBuf| {
             let inside = [&work, root, &real].into_iter().find_map(|above| path.strip_prefix(above).ok())?;
             let shown = inside.ancestors().any(|above| links.contains(above));
-            let left = |above: &Path| is_leftover(&root.join(above), above != inside);
-            (shown && !inside.ancestors().any(left)).then(|| inside.to_owned())
+            (shown && !is_left_in(root, inside)).then(|| inside.to_owned())
         };
-        let mut found = Found::default();
+        // What was not there has no link.
+        let wanted = |path: &PathBuf| {
+            let inside = [&work, root, &real].into_iter().find_map(|above| path.strip_prefix(above).ok())?;
+            let absent =
+                fs::symlink_metadata(work.join(inside)).is_err() && fs::symlink_metadata(root.join(inside)).is_err();
+            let own = self.stage.outputs.values().any(|output| inside.starts_with(&output.path));
+            (absent && !own && !is_left_in(root, inside)).then(|| inside.to_owned())
+        };
+        let mut found = Found { missing: seen.read.iter().filter_map(wanted).collect(), ..Found::default() };
         for path in seen.read.into_iter().filter_map(of_project) {
             match fs::metadata(root.join(&path)) {
                 Ok(there) if there.is_dir() => found.listed.insert(path),
                 Ok(_) => found.read.insert(path),
-                Err(_) => found.missing.insert(path),
+                // It was told above.
+                Err(_) => true,
             };
         }
         found.listed.extend(seen.listed.into_iter().filter_map(|path| {

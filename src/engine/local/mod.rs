@@ -114,7 +114,13 @@ impl<'a> Local<'a> {
     /// How a process has ended, with what its status does not tell.
     fn exit(&self, ending: Ending) -> Exit {
         let out_of_memory = matches!(ending, Ending::Exited(status) if self.memory.ran_out_for(status));
-        Exit { end: ending.end(), out_of_memory, queued: Duration::ZERO, digests: BTreeMap::new(), seen: Seen::default() }
+        Exit {
+            end: ending.end(),
+            out_of_memory,
+            queued: Duration::ZERO,
+            digests: BTreeMap::new(),
+            seen: Seen::default(),
+        }
     }
 }
 

@@ -50,7 +50,8 @@ pub(super) fn way(folder: &Path, log: &File) -> Option<Way> {
     };
     ways.iter().copied().find(|way| {
         let Ok(mut mounts) = Mounts::new(*way, &shown) else { return false };
-        let nothing = Program { program: "/bin/sh".into(), arguments: vec!["-c".into(), ":".into()], ..Program::default() };
+        let nothing =
+            Program { program: "/bin/sh".into(), arguments: vec!["-c".into(), ":".into()], ..Program::default() };
         let nothing = Program { folder: "/".into(), ..nothing };
         let tried = spawn::spawn(&nothing, &[], log, &mut || mounts.enter());
         let can = match &tried {

@@ -197,9 +197,9 @@ fn answer_one(listener: &OwnedFd, notes: &mut Notes<'_>) {
         let flags = match flags {
             Flags::None => 0,
             Flags::At(at) => args[*at],
-            Flags::Behind(at) => {
-                read(asked.pid, args[*at], 8).and_then(|bytes| Some(u64::from_ne_bytes(bytes.try_into().ok()?))).unwrap_or(0)
-            }
+            Flags::Behind(at) => read(asked.pid, args[*at], 8)
+                .and_then(|bytes| Some(u64::from_ne_bytes(bytes.try_into().ok()?)))
+                .unwrap_or(0),
         };
         // A descriptor is an `int`, whatever else the register holds.
         let folder = folder.map(|at| (args[at] & 0xffff_ffff) as u32 as libc::c_int);

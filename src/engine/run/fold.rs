@@ -49,7 +49,8 @@ pub(super) fn inputs(found: &Found, pipeline: &Pipeline, id: StageId) -> Vec<(St
         }
     }
     all.extend(packages(&code, &pipeline.root));
-    let taken: Vec<&Path> = pipeline.stages.iter().flat_map(|stage| stage.outputs.values()).map(|output| output.path.as_path()).collect();
+    let taken: Vec<&Path> =
+        pipeline.stages.iter().flat_map(|stage| stage.outputs.values()).map(|output| output.path.as_path()).collect();
     let mut tree = Folder::default();
     other.iter().for_each(|path| tree.add(path));
     all.extend(tree.fold(Path::new(""), &found.listed, &pipeline.root, &taken).into_iter().map(FoundInput::Path));
@@ -67,7 +68,8 @@ fn is_of_project(path: &Path, root: &Path) -> bool {
 /// The output of another stage that a path is, or lies in.
 fn producer(path: &Path, pipeline: &Pipeline, id: StageId) -> Option<String> {
     let others = pipeline.stages.iter().enumerate().filter(|(number, _)| *number != id.0);
-    let mut outputs = others.flat_map(|(_, stage)| stage.outputs.iter().map(move |(name, output)| (stage, name, output)));
+    let mut outputs =
+        others.flat_map(|(_, stage)| stage.outputs.iter().map(move |(name, output)| (stage, name, output)));
     let (stage, name, _) = outputs.find(|(.., output)| path.starts_with(&output.path))?;
     Some(format!("{}.{name}", stage.name))
 }
@@ -82,7 +84,8 @@ fn packages(code: &[&Path], root: &Path) -> Vec<FoundInput> {
     let mut groups: BTreeMap<(PathBuf, &str), Vec<&Path>> = BTreeMap::new();
     for path in code {
         let folder = path.parent().unwrap_or(Path::new(""));
-        let is_package = |folder: &&Path| !folder.as_os_str().is_empty() && root.join(folder).join("__init__.py").is_file();
+        let is_package =
+            |folder: &&Path| !folder.as_os_str().is_empty() && root.join(folder).join("__init__.py").is_file();
         let top = folder.ancestors().take_while(is_package).last().unwrap_or(folder);
         groups.entry((top.to_owned(), suffix(path).unwrap_or_default())).or_default().push(path);
     }

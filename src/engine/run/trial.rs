@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use super::context::heed;
 use crate::engine::decide::decision::{Deciding, Decision, Verdict};
 use crate::engine::decide::sources::Sources;
 use crate::engine::execute::execution::{Course, Execution};
+use crate::engine::execute::found::Found;
 use crate::engine::execute::rehearsal::Keeping;
 use crate::engine::executor::failure::NoResult;
 use crate::engine::executor::log::Log;
@@ -43,6 +45,10 @@ pub(super) struct Trial<'a> {
     threads: usize,
     run: RunId,
     inputs: BTreeMap<String, Vec<Option<Artifact>>>,
+    /// Whether the command may read what the stage does not declare, so that it is found.
+    pub(super) discovers: bool,
+    /// What it has read of that.
+    pub(super) found: Mutex<Found>,
     /// The stage as the pipeline has it.
     pub(super) stage: &'a Stage,
     /// What it would be known by.
@@ -88,7 +94,22 @@ impl<'a> Trial<'a> {
         executor.remarks(stage).iter().for_each(|remark| note(remark));
         let threads = jobs.clamp(1, stage.resources.cpus.max(1));
         let run = store.new_run_id();
-        Ok(Self { pipeline, store, interrupt, sources, executor, threads, run, inputs, stage, decision, _hold: hold })
+        let (discovers, found) = (false, Mutex::default());
+        Ok(Self {
+            pipeline,
+            store,
+            interrupt,
+            sources,
+            executor,
+            threads,
+            run,
+            inputs,
+            discovers,
+            found,
+            stage,
+            decision,
+            _hold: hold,
+        })
     }
 
     /// Executes it, in the words of `which` for the `first` time, as a stage that may differ from the pipeline's in its values.
@@ -117,6 +138,11 @@ impl<'a> Trial<'a> {
                 Err(Some(format!("{name}: the {which} execution failed: {}", failed.text())))
             }
         }
+    }
+
+    /// Whether what the stage does not declare is out of its reach.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.executor.is_guarded()
     }
 
     /// Runs a program where the command of the stage would run, on the terminal; returns its code.
@@ -165,6 +191,9 @@ impl<'a> Trial<'a> {
             log: Log { path: log, store: self.store },
             interrupt: self.interrupt,
             events: &|_| {},
+            detail: &drop,
+            discovers: self.discovers,
+            found: &self.found,
             keeping,
             leaves_folder: false,
             deciding,

@@ -44,6 +44,8 @@ pub struct Explanation {
     pub parts: Vec<Part>,
     /// The execution that gave its result, if it has one.
     pub execution: Option<Origin>,
+    /// What somebody should know who relies on its result.
+    pub warnings: Vec<String>,
 }
 
 /// What becomes of a stage.

@@ -101,12 +101,14 @@ impl Now<'_> {
             key: None,
             parts: vec![],
             execution: None,
+            warnings: vec![],
         };
         if let Found::Decided(decision) = found {
             explanation.key = Some(decision.key);
             let result = result(decision);
             explanation.parts =
                 parts::of(stage, &decision.manifest, result, &|input, position| self.source(id, input, position).1);
+            explanation.warnings = result.map_or_else(Vec::new, |result| result.all_warnings());
             // What is pinned by its digest was never executed, or need not have been.
             explanation.execution = result.filter(|result| !result.host.is_empty()).map(|result| Origin {
                 run: records.executed(&decision.key),

@@ -42,6 +42,7 @@ pub fn explain_past(
         since: before.map(|run| RunName { id: run.id.clone(), started: run.started }),
         changes,
         key: record.key,
+        warnings: record.warnings.clone(),
         parts: vec![],
         execution: result.map(|result| Origin {
             run: match record.outcome {
