@@ -221,7 +221,7 @@ impl Execution<'_> {
         }
         let (end, judged) = match ran {
             Ok(mut exit) => {
-                let found = self.found(std::mem::take(&mut exit.seen), &work, &inputs.links);
+                let found = self.undeclared(std::mem::take(&mut exit.seen), &work, &inputs.links);
                 *self.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
                 (Some(exit.end), self.judge(&exit))
             }

@@ -55,7 +55,7 @@ impl Execution<'_> {
     }
 
     /// What of that a command has read. `links` is what it was shown.
-    pub(crate) fn found(&self, seen: Seen, work: &Path, links: &BTreeSet<PathBuf>) -> Found {
+    pub(crate) fn undeclared(&self, seen: Seen, work: &Path, links: &BTreeSet<PathBuf>) -> Found {
         let root = &self.pipeline.root;
         let work = work.canonicalize().unwrap_or_else(|_| work.to_owned());
         let real = root.canonicalize().unwrap_or_else(|_| root.clone());
