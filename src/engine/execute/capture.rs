@@ -57,7 +57,7 @@ impl Execution<'_> {
                         let failed = Failed::from(Failure::Other { why });
                         return Err(NoResult::Lost(Box::new(Lost { failed, out_of_time: false })));
                     }
-                    drop(outputs.insert(name.clone(), artifact));
+                    outputs.insert(name.clone(), artifact);
                 }
                 Ok(None) => {
                     let path = self.stage.outputs[name].path.clone();
