@@ -276,7 +276,7 @@ fn read_value(rest: &mut &str, depth: usize) -> Option<serde_json::Value> {
         })?;
         within + 2
     } else {
-        rest.find([',', ':', '}', ']']).unwrap_or(rest.len())
+        rest.find([',', ':', '}', ']', ' ']).unwrap_or(rest.len())
     };
     let (raw, after) = rest.split_at_checked(end).filter(|(raw, _)| !raw.is_empty())?;
     *rest = after;

@@ -13,7 +13,6 @@ use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
-use super::objects::Given;
 use super::profile;
 use crate::address::{Address, Mistake, Place};
 
@@ -23,6 +22,19 @@ const CONNECT: Duration = Duration::from_secs(3);
 const QUESTION: Duration = Duration::from_secs(6);
 /// A part of a content has to be there after so long.
 const PART: Duration = Duration::from_secs(60);
+
+/// What another tool's settings say of a bucket; what they do not say is taken from the environment.
+#[derive(Clone, Debug, Default)]
+pub struct BucketSettings {
+    /// Another server than Amazon's.
+    pub endpoint: Option<String>,
+    /// The region.
+    pub region: Option<String>,
+    /// The profile of `~/.aws`.
+    pub profile: Option<String>,
+    /// The key and its secret.
+    pub key: Option<(String, String)>,
+}
 
 /// The clients of a remote cache.
 #[derive(Clone)]
@@ -49,7 +61,7 @@ pub(super) fn clients(address: &Address) -> Result<Clients, Mistake> {
             let there = folder(path)?;
             Ok(Clients { small: Arc::clone(&there), large: there })
         }
-        Place::S3(bucket) => s3_clients(address, bucket, &Given::default()),
+        Place::S3(bucket) => s3_clients(address, bucket, &BucketSettings::default()),
         Place::Gcs(bucket) => {
             google_credentials()?;
             let builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket);
@@ -71,7 +83,7 @@ pub(super) fn clients(address: &Address) -> Result<Clients, Mistake> {
 }
 
 /// The clients for a bucket of S3's, with what another tool says of it.
-pub(super) fn s3_clients(address: &Address, bucket: &str, given: &Given) -> Result<Clients, Mistake> {
+pub(super) fn s3_clients(address: &Address, bucket: &str, given: &BucketSettings) -> Result<Clients, Mistake> {
     provider();
     let builder = s3(bucket, given)?;
     let make = |options, retry| -> Result<Arc<dyn ObjectStore>, Mistake> {
@@ -125,7 +137,7 @@ fn folder(path: &Path) -> Result<Arc<dyn ObjectStore>, Mistake> {
     Ok(Arc::new(there))
 }
 
-fn s3(bucket: &str, given: &Given) -> Result<AmazonS3Builder, Mistake> {
+fn s3(bucket: &str, given: &BucketSettings) -> Result<AmazonS3Builder, Mistake> {
     let profile = profile::read(given.profile.as_deref());
     let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
     let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]

@@ -46,9 +46,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 pub use crate::address::{Access, Address, Mistake, PublicKey, Traffic};
+pub use connect::BucketSettings;
 pub use gc::{Expired, Policy};
 pub use keys::{SecretKey, write_secret};
-pub use objects::{Given, Objects, Wanted};
+pub use objects::{Objects, Wanted};
 
 use crate::hash::{ActionKey, Digest};
 use crate::store::Store;

@@ -8,25 +8,12 @@ use std::sync::{Arc, mpsc};
 use futures_util::{StreamExt as _, stream};
 use object_store::{ObjectStore, ObjectStoreExt as _};
 
-use super::connect::{self, chain};
+use super::connect::{self, BucketSettings, chain};
 use super::network::Network;
 use crate::address::{Address, Mistake, Place};
 
 /// So many objects are fetched at once.
 const AT_ONCE: usize = 16;
-
-/// What another tool's settings say of a bucket; what they do not say is taken from the environment.
-#[derive(Clone, Debug, Default)]
-pub struct Given {
-    /// Another server than Amazon's.
-    pub endpoint: Option<String>,
-    /// The region.
-    pub region: Option<String>,
-    /// The profile of `~/.aws`.
-    pub profile: Option<String>,
-    /// The key and its secret.
-    pub key: Option<(String, String)>,
-}
 
 /// A bucket, or a folder in one.
 pub struct Objects {
@@ -48,7 +35,7 @@ impl Objects {
     ///
     /// # Errors
     /// What is wrong with the address or with the settings of this machine.
-    pub fn open(url: &str, given: &Given) -> Result<Self, Mistake> {
+    pub fn open(url: &str, given: &BucketSettings) -> Result<Self, Mistake> {
         let address = Address::parse(url)?;
         let clients = match &address.place {
             Place::S3(bucket) => connect::s3_clients(&address, bucket, given)?,

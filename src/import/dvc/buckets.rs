@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use super::digest::Hash;
 use super::note::Notes;
 use super::yaml::At;
-use crate::remote::{Given, Objects, Wanted};
+use crate::remote::{BucketSettings, Objects, Wanted};
 
 /// The buckets that are asked, and what they could not give.
 #[derive(Default)]
@@ -43,7 +43,7 @@ impl Buckets {
                 notes.lost(&remote.file, remote.at, what, hint);
                 continue;
             }
-            let given = Given {
+            let given = BucketSettings {
                 endpoint: value("endpointurl"),
                 region: value("region"),
                 profile: value("profile"),
