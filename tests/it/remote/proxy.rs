@@ -128,7 +128,7 @@ fn serve(mut client: TcpStream, target: u16, state: &State) {
             Fault::Forget if put => Some(("200 OK\r\nETag: \"x\"", String::new())),
             Fault::Full if put => Some(("507 Insufficient Storage", String::new())),
             Fault::Refuse(code) => Some(("403 Forbidden", format!("<Error><Code>{code}</Code></Error>"))),
-            Fault::Far(_, one_of) if one_of > 0 && all % one_of == 0 => Some(("503 Slow Down", String::new())),
+            Fault::Far(_, one_of) if one_of > 0 && all.is_multiple_of(one_of) => Some(("503 Slow Down", String::new())),
             _ => None,
         };
         if let Some((code, body)) = answer {

@@ -38,6 +38,7 @@ impl Cluster {
     }
 
     /// One of a test's own, with some variables of the script.
+    #[expect(clippy::zombie_processes, reason = "what takes the cluster down waits for the end of this process")]
     pub(crate) fn start(variables: &[(&str, &str)]) -> Option<Self> {
         if !is_installed() {
             return None;
