@@ -28,7 +28,7 @@ pub(crate) fn inputs(text: &str, at: usize, entries: &[(String, String)]) -> Opt
     };
     let (at, new) = match key("inputs") {
         None => {
-            let at = key("outputs").unwrap_or_else(|| behind(&lines, own + 1, end));
+            let at = key("outputs").map_or_else(|| behind(&lines, own + 1, end), |at| with_comments(&lines, at, body));
             (at, format!("{}inputs:\n{}", space(body), lines_at(body + 2)))
         }
         Some(inputs) => {
@@ -67,6 +67,12 @@ fn behind(lines: &[&str], from: usize, to: usize) -> usize {
     (from..to).rev().find(|line| depth(lines[*line]).is_some()).map_or(from, |line| line + 1)
 }
 
+/// The first of the comments that stand right above a line, as far in as its key; the line itself where there are none.
+fn with_comments(lines: &[&str], line: usize, indent: usize) -> usize {
+    let comment = format!("{}#", " ".repeat(indent));
+    (0..line).rev().find(|above| !lines[*above].starts_with(&comment)).map_or(0, |above| above + 1)
+}
+
 /// How far a line is indented; nothing for one that is empty or a comment.
 fn depth(line: &str) -> Option<usize> {
     let text = line.trim_start_matches(' ');
@@ -84,7 +90,7 @@ mod tests {
 
     fn paste(text: &str) -> Option<String> {
         let entries = [("a".to_owned(), "x.py".to_owned()), ("b".to_owned(), "{from: p.o}".to_owned())];
-        inputs(text, text.find("s:").unwrap(), &entries)
+        inputs(text, text.find(" s:").unwrap() + 1, &entries)
     }
 
     #[test]
@@ -92,7 +98,7 @@ mod tests {
         let new = |text: &str| paste(text).unwrap();
         assert_eq!(
             new("stages:\n  s:  # mine\n    run: x\n    # what it makes\n    outputs: {o: o}\n  t: {}\n"),
-            "stages:\n  s:  # mine\n    run: x\n    # what it makes\n    inputs:\n      a: x.py\n      b: {from: p.o}\n    outputs: {o: o}\n  t: {}\n"
+            "stages:\n  s:  # mine\n    run: x\n    inputs:\n      a: x.py\n      b: {from: p.o}\n    # what it makes\n    outputs: {o: o}\n  t: {}\n"
         );
         assert_eq!(
             new("  s:\n    inputs:\n      old: y   # keep\n\n    # more\n    run: |\n      inputs: no\n\n  t:\n"),
