@@ -65,6 +65,14 @@ impl Series {
         Ok(Self { abscissa, at, columns: columns.collect(), blank, astray })
     }
 
+    /// Of columns that are at hand.
+    pub(crate) fn of(abscissa: &str, at: Vec<f64>, columns: Vec<(String, Vec<Option<f64>>)>) -> Self {
+        let (columns, blank): (Vec<_>, Vec<_>) =
+            columns.into_iter().partition(|(_, values)| values.iter().flatten().any(|value| value.is_finite()));
+        let blank = blank.into_iter().map(|(name, _)| name).collect();
+        Self { abscissa: abscissa.to_owned(), at, columns, blank, astray: 0 }
+    }
+
     /// What of it is not drawn, in a few words each.
     pub(crate) fn gaps(&self) -> Vec<String> {
         let mut gaps = Vec::new();

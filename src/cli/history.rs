@@ -1,6 +1,7 @@
 //! `kiln history`: a metric over the runs, oldest first.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use kiln::compare::{self, Counts};
@@ -8,9 +9,13 @@ use kiln::pipeline::{self, StageName};
 use kiln::record::{RunRecord, StageRecord};
 
 use super::args::ProjectArgs;
+use super::page::Target;
 use super::past::Past;
 use super::render::look::Look;
-use super::{Stop, render};
+use super::{Stop, render, report};
+
+/// Where the page goes.
+const PAGE: &str = "out/history.html";
 
 #[derive(Args, Debug)]
 pub(crate) struct History {
@@ -28,6 +33,12 @@ pub(crate) struct History {
     /// As Markdown tables.
     #[arg(long)]
     markdown: bool,
+    /// As a page: curves over the runs, and a table [default: `out/history.html` in the project].
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "markdown"], num_args = 0..=1, require_equals = true)]
+    html: Option<Option<PathBuf>>,
+    /// Write the page even over a file that is not a page of Kiln's.
+    #[arg(long, requires = "html")]
+    force_overwrite: bool,
 }
 
 pub(crate) fn history(place: &ProjectArgs, args: &History) -> Result<u8, Stop> {
@@ -42,7 +53,18 @@ pub(crate) fn history(place: &ProjectArgs, args: &History) -> Result<u8, Stop> {
         only(&mut runs, &args.stages)?;
     }
     let history = compare::history(&runs, &args.metric).map_err(super::compare::usage)?;
-    if args.json {
+    if let Some(file) = &args.html {
+        let target = match file {
+            Some(file) => Target::here(file, &past.store, args.force_overwrite),
+            None => {
+                let file = report::place_of(Path::new(PAGE), past.root(), &past.project);
+                Target::within(past.root(), &file, &past.store, args.force_overwrite)
+            }
+        };
+        target.check()?;
+        target.write(&kiln::report::over_runs(&history, &past.project.pipeline.to_string_lossy()))?;
+        render::data(&format!("{}\n", target.shown().display()))?;
+    } else if args.json {
         render::json(&history)?;
     } else {
         render::data(&match args.markdown {

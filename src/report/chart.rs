@@ -7,8 +7,10 @@ use crate::show::number::Precision;
 
 const WIDTH: f64 = 320.0;
 const HEIGHT: f64 = 190.0;
-/// Room for the numbers of the axes: left, top, right, bottom.
+/// Room for the numbers of the axes: left at least, top, right, bottom.
 const ROOM: [f64; 4] = [48.0, 10.0, 18.0, 34.0];
+/// How wide a digit is at most.
+const DIGIT: f64 = 6.4;
 /// So many columns are drawn.
 const PANELS: usize = 60;
 /// So many lines can be told apart.
@@ -58,7 +60,9 @@ fn panel(column: &str, lines: &[(&str, &Series)]) -> Markup {
     // A gap at the end is seen only if there is room for it.
     let (x, y) = (Axis::along(points().map(|p| p.0)), Axis::new(points().filter_map(|p| p.1)));
     let abscissa = lines.first().map_or("", |(_, series)| series.abscissa.as_str());
-    let px = |v: f64| ROOM[0] + x.share(v) * (WIDTH - ROOM[0] - ROOM[2]);
+    let widest = y.ticks().map(|tick| y.label(tick).chars().count()).max().unwrap_or_default();
+    let left = ROOM[0].max(8.0 + DIGIT * widest as f64);
+    let px = |v: f64| left + x.share(v) * (WIDTH - left - ROOM[2]);
     let py = |v: f64| HEIGHT - ROOM[3] - y.share(v) * (HEIGHT - ROOM[1] - ROOM[3]);
     let told = lines_here.iter().map(|(_, (name, points))| {
         let last = points.iter().rev().find_map(|(_, y)| *y).map_or_else(String::new, |v| Precision::of([v]).show(v));
@@ -72,13 +76,13 @@ fn panel(column: &str, lines: &[(&str, &Series)]) -> Markup {
             figcaption { (column) }
             svg.chart role="img" aria-label=(told) viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) width=(WIDTH) height=(HEIGHT) {
                 @for tick in y.ticks() {
-                    path.grid d=(format!("M{} {:.1}H{}", ROOM[0], py(tick), WIDTH - ROOM[2])) fill="none" {}
-                    text.tick x=(ROOM[0] - 6.0) y=(format!("{:.1}", py(tick) + 4.0)) text-anchor="end" { (y.label(tick)) }
+                    path.grid d=(format!("M{left} {:.1}H{}", py(tick), WIDTH - ROOM[2])) fill="none" {}
+                    text.tick x=(left - 6.0) y=(format!("{:.1}", py(tick) + 4.0)) text-anchor="end" { (y.label(tick)) }
                 }
                 @for tick in x.ticks() {
                     text.tick x=(format!("{:.1}", px(tick))) y=(HEIGHT - ROOM[3] + 16.0) text-anchor="middle" { (x.label(tick)) }
                 }
-                text.axis x=((ROOM[0] + WIDTH - ROOM[2]) / 2.0) y=(HEIGHT - 3.0) text-anchor="middle" { (abscissa) }
+                text.axis x=((left + WIDTH - ROOM[2]) / 2.0) y=(HEIGHT - 3.0) text-anchor="middle" { (abscissa) }
                 @for (i, (_, points)) in &lines_here {
                     path class=(style(*i)) fill="none" d=(stroke(points, &px, &py)) {}
                 }

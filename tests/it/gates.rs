@@ -148,6 +148,15 @@ fn history_follows_a_metric_over_the_runs() {
     assert_eq!(history["runs"].as_array().map(Vec::len), Some(2));
     assert_eq!(history["metrics"].as_array().map(Vec::len), Some(6));
     assert_eq!(history["metrics"][0]["values"], json!([0.5, 0.53]));
+    let ran = project.kiln(&["history", "accuracy", "--html"]);
+    assert_eq!(ran.stdout, "out/history.html\n", "{}", ran.stderr);
+    let page = project.read("out/history.html");
+    assert!(page.contains("6 metrics over the runs") && page.matches("<svg").count() >= 6, "{page}");
+    assert!(page.contains("0.5300"), "{page}");
+    // Once more over a page of Kiln's, and never over anything else.
+    assert_eq!(project.kiln(&["history", "accuracy", "--html"]).code, Some(0));
+    project.write("out/history.html", "mine");
+    assert_eq!(project.kiln(&["history", "accuracy", "--html"]).code, Some(2));
     for (args, hint) in [(["history", "acuracy"].as_slice(), "`accuracy`"), (&["history", "accuracy", "scor"], "score")]
     {
         let ran = project.kiln(args);
