@@ -4,22 +4,13 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::claim::CLAIMS;
-use super::layout::{MEMO, PROMISED, RESULTS};
+use super::files::{FOLDERS, JOBS, MEMO, PROMISED, QUARANTINE, RESULTS};
 use super::lock::{EXECUTING, IN_USE};
 use super::scratch::fresh_name;
-use super::{Result, Store, StoreError, salvage, sharing};
+use super::{Result, Store, StoreError, sharing};
 
-/// The folder of what was put aside.
-pub(super) const QUARANTINE: &str = "quarantine";
-
-/// The folders of a store, and the files at its root.
-pub(super) const FOLDERS: [&str; 11] =
-    ["objects", "trees", "runs", "logs", "pipelines", "remotes", "tmp", JOBS, CLAIMS, QUARANTINE, salvage::FOLDER];
+/// The files at the root of a store.
 const FILES: [&str; 5] = [RESULTS, MEMO, PROMISED, EXECUTING, IN_USE];
-
-/// The folder of attempts that are made elsewhere.
-pub(super) const JOBS: &str = "jobs";
 
 impl Store {
     /// Moves something of the store aside and tells where to.

@@ -12,11 +12,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 
+use super::files::CLAIMS;
 use super::lock::{is_still, lock};
 use super::{Result, Store, StoreError, names};
-
-/// The folder of the store with a file for each project.
-pub(super) const CLAIMS: &str = "claims";
 
 /// The most that is read of what a claim says.
 const LONGEST: u64 = 4096;

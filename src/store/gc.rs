@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rayon::prelude::*;
 
-use super::aside::QUARANTINE;
+use super::files::QUARANTINE;
 use super::garbage::{Garbage, Keep, KeptFor, amount};
 use super::inventory::{BLOBS, OnDisk, TREES};
 use super::recorded::{Recorded, RecordedRun};

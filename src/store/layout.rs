@@ -1,26 +1,13 @@
-//! What is where in the store, its mark, and the version of the format.
+//! What is where in the store, and making one.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::aside;
+use super::files::{FORMAT, IGNORE, IGNORED, VERSION, version_text, write_atomically};
 use super::recognise::{FolderKind, standing};
-use super::{Result, Store, StoreError, names, sharing};
+use super::{Result, Store, StoreError, sharing};
 use crate::hash::Digest;
-
-/// The format that this Kiln reads and writes.
-pub(super) const FORMAT: u32 = 1;
-
-pub(super) const MEMO: &str = "memo.log";
-pub(super) const RESULTS: &str = "actions.log";
-pub(super) const PROMISED: &str = "promised.log";
-pub(super) const VERSION: &str = "version";
-
-/// What keeps a store out of a repository.
-pub(super) const IGNORE: &str = ".gitignore";
-pub(super) const IGNORED: &str =
-    "# A store of Kiln's. What is in it can be made again, and belongs in no repository.\n*\n!README.md\n";
 
 impl Store {
     /// Where the blob of a file with this digest is, or would be.
@@ -101,43 +88,4 @@ fn write_version(root: &Path, path: &Path) -> Result<()> {
     write_atomically(root, path, version_text(FORMAT).as_bytes(), true)?;
     sharing::share(root, path);
     Ok(())
-}
-
-/// The text is checked, so that a flipped bit does not make a store look like a newer one.
-fn version_text(format: u32) -> String {
-    let text = format!("kiln store {format}");
-    format!("{text} {}\n", &blake3::hash(text.as_bytes()).to_hex()[..8])
-}
-
-/// The format that a mark names, if it is sound.
-pub(super) fn format_of(bytes: &[u8]) -> Option<u32> {
-    let text = str::from_utf8(bytes).ok()?;
-    let format = text.strip_prefix("kiln store ")?.split(' ').next()?.parse().ok()?;
-    (version_text(format).trim_end() == text.trim_end()).then_some(format)
-}
-
-/// Writes a file under a temporary name in a folder of the same file system, waits for the disk if it is to outlast a power cut, and
-/// renames it.
-pub(super) fn write_atomically(folder: &Path, path: &Path, bytes: &[u8], lasting: bool) -> Result<()> {
-    write_parts_atomically(folder, path, &[bytes], lasting)
-}
-
-/// The same for bytes that lie in several places.
-pub(super) fn write_parts_atomically(folder: &Path, path: &Path, parts: &[&[u8]], lasting: bool) -> Result<()> {
-    let write = || {
-        let mut file =
-            tempfile::Builder::new().prefix(names::UNFINISHED).permissions(permissions()).tempfile_in(folder)?;
-        parts.iter().try_for_each(|part| io::Write::write_all(&mut file, part))?;
-        if lasting {
-            file.as_file().sync_data()?;
-        }
-        file.persist(path).map_err(|e| e.error)?;
-        Ok(())
-    };
-    write().map_err(StoreError::io("write", path))
-}
-
-/// What an ordinary new file gets; the user's umask is taken off.
-fn permissions() -> fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o666)
 }

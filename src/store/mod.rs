@@ -10,6 +10,7 @@ mod capture;
 mod claim;
 mod copy;
 mod error;
+mod files;
 mod find;
 mod garbage;
 mod gc;
@@ -35,6 +36,7 @@ mod scratch;
 mod sharing;
 mod skim;
 mod steps;
+mod summary;
 mod tags;
 mod tier;
 mod trace;
@@ -61,12 +63,12 @@ pub(crate) use recognise::is_marked;
 pub use recognise::leads_into;
 pub use recorded::{Placed, RecordedPlaces};
 pub use result::{ActionResult, Maker, Published};
-pub use run::RunSummary;
 pub use scratch::Scratch;
 pub(crate) use scratch::{is_abandoned, remove as remove_all};
 pub(crate) use sharing::share;
 pub(crate) use skim::Skimmed;
 pub(crate) use steps::Needed;
+pub use summary::RunSummary;
 pub use tags::Tag;
 pub use tier::{Tier, TierError, Wanted};
 pub use trace::{Trace, Traced, UnderWay};
@@ -131,7 +133,7 @@ impl Store {
     /// As [`Store::open`].
     pub fn look(root: &Path) -> Result<Self> {
         let root = layout::find(root)?;
-        let memo = Memo::unkept(&root.join(layout::MEMO)).knowing(is_marked);
+        let memo = Memo::unkept(&root.join(files::MEMO)).knowing(is_marked);
         let store = Self::with(root, Access::Look, memo);
         store.learn()?;
         Ok(store)
@@ -144,7 +146,7 @@ impl Store {
     pub(crate) fn unread(root: &Path) -> Result<Self> {
         let root = layout::prepare(root)?;
         aside::straighten(&root)?;
-        let memo = Memo::empty(&root.join(layout::MEMO)).knowing(is_marked);
+        let memo = Memo::empty(&root.join(files::MEMO)).knowing(is_marked);
         let store = Self::with(root, Access::Write, memo);
         if store.shared {
             store.share_files()?;
@@ -153,8 +155,8 @@ impl Store {
     }
 
     fn with(root: PathBuf, access: Access, memo: Memo) -> Self {
-        let results = Mutex::new(Results::unread(&root.join(layout::RESULTS)));
-        let promised = Mutex::new(Promised::unread(&root.join(layout::PROMISED)));
+        let results = Mutex::new(Results::unread(&root.join(files::RESULTS)));
+        let promised = Mutex::new(Promised::unread(&root.join(files::PROMISED)));
         let shared = access == Access::Write && sharing::is_shared(&root);
         Self {
             root,

@@ -16,9 +16,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 
-use super::layout::write_atomically;
-use super::run::RunSummary;
-use super::{Belongs, Result, StoreError};
+use super::files::write_atomically;
+use super::{Belongs, Result, RunSummary, StoreError};
 use crate::record::Lineage;
 
 /// The folder of a project that Kiln keeps its name in, and the file.

@@ -79,7 +79,7 @@ impl Store {
 
     /// Whether there are any promises that were kept.
     pub(crate) fn has_promises(&self) -> bool {
-        fs::metadata(self.root().join(super::layout::PROMISED)).is_ok_and(|metadata| metadata.len() > 0)
+        fs::metadata(self.root().join(super::files::PROMISED)).is_ok_and(|metadata| metadata.len() > 0)
     }
 
     /// Keeps promises. What travels within them is not kept with them.
@@ -95,7 +95,7 @@ impl Store {
 
     /// Forgets all promises.
     pub(super) fn forget_promises(&self) -> Result<()> {
-        let path = self.root().join(super::layout::PROMISED);
+        let path = self.root().join(super::files::PROMISED);
         match fs::remove_file(&path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", &path)(e)),
             _ => Ok(()),

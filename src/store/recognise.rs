@@ -6,8 +6,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use super::aside::FOLDERS;
-use super::layout::{FORMAT, IGNORE, IGNORED, MEMO, RESULTS, VERSION, format_of};
+use super::files::{FOLDERS, FORMAT, IGNORE, IGNORED, MEMO, RESULTS, VERSION, format_of};
 use super::lock::{EXECUTING, IN_USE};
 use super::run::read_summary;
 use super::{Result, StoreError, names};

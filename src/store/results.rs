@@ -155,7 +155,7 @@ impl Store {
     /// A text that changes whenever what is believed of results may change: with every result that is published or withdrawn, and
     /// when the machine is started again. `None` if there are none.
     pub(crate) fn state(&self) -> Option<String> {
-        let metadata = fs::metadata(self.root().join(super::layout::RESULTS)).ok()?;
+        let metadata = fs::metadata(self.root().join(super::files::RESULTS)).ok()?;
         let stamp = Stamp::of(&metadata);
         Some(format!("{:x} {:?} {} {}", *BOOT, stamp.id, stamp.size, stamp.mtime))
     }
@@ -384,7 +384,7 @@ mod tests {
             wide.seconds = f64::from(n) / 1000.0;
             store.replace(&key, &manifest, &wide).unwrap();
         }
-        let length = fs::metadata(folder.path().join(super::super::layout::RESULTS)).unwrap().len();
+        let length = fs::metadata(folder.path().join(super::super::files::RESULTS)).unwrap().len();
         assert!(length < SMALL, "{length}");
         for store in [&store, &other, &Store::open(folder.path()).unwrap()] {
             assert_eq!(store.result(&key).unwrap().host.len(), 100_000);

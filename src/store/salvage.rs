@@ -6,13 +6,11 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::files::SALVAGED;
 use super::scratch::{fresh_name, remove};
 use super::{Placement, Result, Store, StoreError, names};
 use crate::hash::tree::Node;
 use crate::hash::{Artifact, Digest};
-
-/// The folder of a store that it is in.
-pub(super) const FOLDER: &str = "salvaged";
 
 impl Store {
     /// Moves a folder of a scratch directory to where it is kept. The hint (a stage's name) shows in its name.
@@ -20,7 +18,7 @@ impl Store {
     /// # Errors
     /// What the system refuses; then the folder is where it was.
     pub(crate) fn salvage(&self, folder: &Path, hint: &str) -> Result<PathBuf> {
-        let place = fresh_name(&self.folder(FOLDER)?, hint);
+        let place = fresh_name(&self.folder(SALVAGED)?, hint);
         // Who is to move a folder has to be allowed to write to it.
         let _ = fs::set_permissions(folder, Permissions::from_mode(0o755));
         fs::rename(folder, &place).map_err(StoreError::io("move", folder))?;
@@ -69,7 +67,7 @@ impl Store {
 
     /// The folders that have been kept for longer than a time, each with the size of all that is in it.
     pub(super) fn salvaged(&self, longer: Duration) -> Result<Vec<(PathBuf, u64)>> {
-        let mut folders = self.folders(Path::new(FOLDER))?;
+        let mut folders = self.folders(Path::new(SALVAGED))?;
         // Nothing is taken for salvage that does not have the name of one.
         folders.retain(|folder| names::is_scratch(names::of(folder)) && age(folder) > longer);
         let sized = folders.into_iter().map(|folder| {

@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use super::layout::VERSION;
+use super::files::VERSION;
 use super::recognise::is_marked;
 
 /// Whether a group shares the store.

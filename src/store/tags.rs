@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::layout::write_atomically;
+use super::files::write_atomically;
 use super::run::file_name;
 use super::{Result, Store, StoreError};
 use crate::record::RunId;

@@ -14,8 +14,8 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::lock::lock;
 use super::project::Places;
-use super::run::{RunSummary, file_name, time_stamp};
-use super::{Belongs, Project, Result, Store, StoreError};
+use super::run::{file_name, time_stamp};
+use super::{Belongs, Project, Result, RunSummary, Store, StoreError};
 use crate::events::{Line, Progress, RunEvent, RunStarted};
 use crate::reason::Reason;
 use crate::record::{Outcome, RunId, RunRecord, RunStatus, StageRecord};

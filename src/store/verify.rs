@@ -143,7 +143,7 @@ impl Store {
         let damage = self.check_results()?;
         if damage.bytes > 0 {
             let finding = format!("{} bytes of it are no sound frames; the results there are lost", damage.bytes);
-            findings.damaged.push(Damage { what: "journal", name: super::layout::RESULTS.into(), finding });
+            findings.damaged.push(Damage { what: "journal", name: super::files::RESULTS.into(), finding });
         }
         for key in &damage.actions {
             let finding = "its bytes are not what was written; withdrawn".to_owned();

@@ -115,7 +115,7 @@ fn no_room_uses_one_above_it() {
 }
 
 /// Folders in which files use each other in a circle, as they did before this was looked at.
-const CIRCLES: [&str; 4] = ["cli", "import", "pipeline", "store"];
+const CIRCLES: [&str; 2] = ["cli", "pipeline"];
 
 /// A file as a module of the crate: `engine::run::crew`.
 fn module(short: &Path) -> Vec<String> {

@@ -1,6 +1,5 @@
 //! What `${...}` of DVC stands for: parameters and `vars` for a whole file, and `item`, `key` and `vars` of one stage.
 
-use std::fs;
 use std::path::Path;
 
 use super::note::{Notes, Refused};
@@ -212,14 +211,6 @@ pub(super) fn join(folder: &str, path: &str) -> String {
         }
     }
     if parts.is_empty() { ".".into() } else { parts.join("/") }
-}
-
-/// The text of a file, which has to be UTF-8.
-pub(super) fn text(root: &Path, path: &Path) -> Result<String, Refused> {
-    let bytes =
-        fs::read(root.join(path)).map_err(|e| Refused::new(path, At::default(), format!("cannot read it: {e}")))?;
-    let text = crate::text::of(&bytes).map_err(|e| Refused::new(path, At::default(), e.to_string()))?;
-    Ok(text.to_owned())
 }
 
 /// Tells that files of parameters which only one stage names are not parameters of the pipeline.

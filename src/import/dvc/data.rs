@@ -5,10 +5,11 @@ use std::io;
 use std::path::Path;
 
 use super::cache::Caches;
-use super::context::{join, text};
+use super::context::join;
 use super::digest::{self, Hash};
 use super::lock;
 use super::note::{Notes, Refused};
+use super::text::text;
 use super::yaml::{self, At, Node};
 
 /// Looks at the data of one `.dvc` file. With `write`, what is missing is put in place.

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::cache::Caches;
-use super::context::text;
 use super::digest::{self, Hash};
 use super::file::{self, File, Variant};
 use super::note::{Notes, Refused};
 use super::project::{Found, find};
+use super::text::text;
 use super::write::{block_or, flow, scalar};
 use super::yaml::{self, At, Content, Node};
 use super::{apart, lock, params, plan};

@@ -6,6 +6,7 @@ use super::context::{self, Context, Local, Source, join};
 use super::group::{self, Axis, Point};
 use super::note::{Notes, Refused};
 use super::template::{Carried, Reading};
+use super::text::text;
 use super::yaml::{self, At, Content, Node};
 
 /// One `dvc.yaml`.
@@ -129,7 +130,7 @@ const TOP: &[&str] = &["stages", "vars", "plots", "metrics", "params", "artifact
 
 /// Reads a `dvc.yaml`. `carried` says whether its parameters are those of the pipeline.
 pub(super) fn read(root: &Path, path: &Path, carried: bool, notes: &mut Notes) -> Result<File, Refused> {
-    let text = context::text(root, path)?;
+    let text = text(root, path)?;
     let tree = yaml::read(&text).map_err(|fault| Refused::of(path, fault))?;
     if let Some(entry) = tree.entries().iter().find(|entry| !TOP.contains(&entry.key.as_str())) {
         let what = format!("unknown key `{}`; DVC refuses this file, too", entry.key);

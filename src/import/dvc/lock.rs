@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::context::{join, text};
+use super::context::join;
 use super::digest::Hash;
 use super::note::Refused;
+use super::text::text;
 use super::yaml::{self, At, Content, Node};
 
 /// What a lock says of a stage.

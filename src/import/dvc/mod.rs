@@ -27,6 +27,7 @@ mod plan;
 mod project;
 mod python;
 mod template;
+mod text;
 mod write;
 mod yaml;
 

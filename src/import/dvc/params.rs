@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::context::text;
 use super::note::Refused;
+use super::text::text;
 use super::yaml::{self, At, Content, Node};
 
 /// What a file of parameters holds.
