@@ -74,7 +74,8 @@ fn a_project_of_twenty_modules_is_green_after_one_pass() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stderr.contains("4 inputs for 34 files written to pipeline.yaml"), "{}", ran.stderr);
     let written = project.read("pipeline.yaml");
-    assert!(written.contains("  train:  # the one that counts\n    run: python3 train.py\n    # what it makes\n    inputs:\n      train: train.py\n      model: {"), "{written}");
+    assert!(written.contains("\n    # what it makes\n    outputs:"), "{written}");
+    assert!(written.contains("  train:  # the one that counts\n    run: python3 train.py\n    inputs:\n      train: train.py\n      model: {"), "{written}");
     let record = project.run(&[]);
     assert_eq!(record.outcome("train"), "executed");
     assert_eq!(project.read("out/result.txt"), "171 2 66");
