@@ -14,7 +14,7 @@ const DIGIT: f64 = 6.4;
 /// So many columns are drawn.
 const PANELS: usize = 60;
 /// So many lines can be told apart.
-const STYLES: usize = 6;
+pub(super) const STYLES: usize = 6;
 
 /// A panel for every column that any of the named files has. Names are shown in a legend where there are several files.
 pub(super) fn panels(lines: &[(&str, &Series)]) -> Markup {

@@ -24,15 +24,12 @@ pub fn over_runs(history: &History, pipeline: &str) -> String {
     page::Page { title: &title, wide: true, shows: "", pipeline, byline, headings: &[], body: &body }.html()
 }
 
-/// So many lines of a chart can be told apart.
-const LINES: usize = 6;
-
 /// The variants of a stage in one chart, as long as they can be told apart.
 fn charts(rows: &[MetricRow]) -> Markup {
     let of = |row: &MetricRow| row.stage.split('[').next().unwrap_or_default().to_owned();
     let alike = rows.chunk_by(|a, b| a.metric == b.metric && of(a) == of(b));
     html! {
-        @for rows in alike.flat_map(|rows| rows.chunks(LINES)) { (chart(&of(&rows[0]), rows)) }
+        @for rows in alike.flat_map(|rows| rows.chunks(chart::STYLES)) { (chart(&of(&rows[0]), rows)) }
     }
 }
 
