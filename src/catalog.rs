@@ -20,11 +20,10 @@ mod adapter {
     use std::path::{Path, PathBuf};
 
     use serde_json::Value;
+    use stages::kind::{Context, Reads};
 
     use crate::hash::Digest;
-    use crate::kind::{
-        Arity, Chain, Document, DocumentError, Event, Job, Kind, Maker, OutputPort, ParamError, Port, Role,
-    };
+    use crate::kind::{Chain, Document, DocumentError, Event, Job, Kind, Maker, OutputPort, ParamError, Port};
 
     /// A kind of the `stages` crate behind the engine's port.
     pub(super) struct BuiltIn(pub(super) &'static stages::kind::Kind);
@@ -38,35 +37,16 @@ mod adapter {
             self.0.summary
         }
 
-        fn inputs(&self) -> Vec<Port> {
-            let arity = |a| match a {
-                stages::kind::Arity::One => Arity::One,
-                stages::kind::Arity::Optional => Arity::Optional,
-                stages::kind::Arity::Many => Arity::Many,
-            };
-            self.0
-                .inputs
-                .iter()
-                .map(|p| Port { name: p.name.into(), doc: p.doc.into(), arity: arity(p.arity) })
-                .collect()
+        fn inputs(&self) -> &[Port] {
+            self.0.inputs
         }
 
-        fn outputs(&self) -> Vec<OutputPort> {
-            let role = |r| match r {
-                stages::kind::Role::Data => Role::Data,
-                stages::kind::Role::Metrics => Role::Metrics,
-                stages::kind::Role::Figure => Role::Figure,
-                stages::kind::Role::Series => Role::Series,
-            };
-            self.0
-                .outputs
-                .iter()
-                .map(|o| OutputPort { name: o.name.into(), file: o.file.into(), role: role(o.role), doc: o.doc.into() })
-                .collect()
+        fn outputs(&self) -> &[OutputPort] {
+            self.0.outputs
         }
 
         fn check(&self, with: &Value) -> Result<Value, ParamError> {
-            (self.0.check)(with).map_err(|e| ParamError { path: e.path, message: e.message, hint: e.hint })
+            (self.0.check)(with)
         }
 
         fn params(&self) -> Value {
@@ -78,12 +58,10 @@ mod adapter {
         }
 
         fn document(&self, input: &str, path: &Path) -> Option<Result<Document, DocumentError>> {
-            let port = self.0.inputs.iter().find(|p| p.name == input)?;
-            let stages::kind::Reads::Document(resolve) = port.reads else { return None };
-            Some(match resolve(path) {
-                Ok(d) => Ok(Document { bytes: d.bytes, sources: d.sources }),
-                Err(e) => Err(DocumentError { file: e.file, at: e.at, message: e.message, hint: e.hint }),
-            })
+            match self.0.inputs.iter().find(|port| port.name == input)?.reads {
+                Reads::Document(resolve) => Some(resolve(path)),
+                Reads::Artifact => None,
+            }
         }
 
         fn fits(&self, params: &Value, maker: &Maker<'_>) -> Result<(), ParamError> {
@@ -93,11 +71,7 @@ mod adapter {
                 return Ok(());
             }
             let Some(model) = (maker.document)("model") else { return Ok(()) };
-            stages::fit::embeds(params, model).map_err(|e| ParamError {
-                path: e.path,
-                message: e.message,
-                hint: e.hint,
-            })
+            stages::fit::embeds(params, model)
         }
 
         fn fixed(&self, params: &Value) -> Option<BTreeMap<String, Digest>> {
@@ -111,8 +85,7 @@ mod adapter {
         }
 
         fn chain(&self, params: &Value, documents: &BTreeMap<&str, &[u8]>) -> Option<Chain> {
-            let stages::kind::Chain { params, goal, unit, whole } = (self.0.chain?)(params, documents)?;
-            Some(Chain { params, goal, unit: unit.into(), whole: whole.map(Into::into) })
+            (self.0.chain?)(params, documents)
         }
 
         fn step_metrics(&self, state: &Path) -> BTreeMap<String, f64> {
@@ -125,33 +98,7 @@ mod adapter {
         }
 
         fn run(&self, job: &Job, events: &(dyn Fn(Event) + Sync)) -> anyhow::Result<()> {
-            let forward = |event| {
-                events(match event {
-                    stages::kind::Event::Progress { done, total, unit, detail } => {
-                        Event::Progress { done, total, unit, detail }
-                    }
-                    stages::kind::Event::Message { text } => Event::Message { text },
-                    stages::kind::Event::Checkpoint { step, folder } => Event::Checkpoint { step, folder },
-                });
-            };
-            let inputs = job.inputs.iter().map(|(name, items)| {
-                let items = items.iter();
-                let items = items.map(|(label, path)| stages::kind::Input { label: label.clone(), path: path.clone() });
-                (name.clone(), items.collect())
-            });
-            let context = stages::kind::Context {
-                inputs: inputs.collect(),
-                outputs: job.outputs.clone(),
-                threads: job.threads,
-                device: job.device.clone(),
-                project: job.project.clone(),
-                checkpoints: stages::kind::Checkpoints {
-                    resume: job.checkpoints.resume.clone(),
-                    folder: job.checkpoints.folder.clone(),
-                },
-                events: &forward,
-            };
-            (self.0.run)(&job.params, &context)
+            (self.0.run)(&job.params, &Context::of(job, events))
         }
     }
 }

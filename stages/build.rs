@@ -30,7 +30,9 @@ fn main() -> Result<(), String> {
     text.push_str(&equal_code(&equal).map_err(|e| format!("{}: {e}", equal.display()))?);
     fs::write(folder("OUT_DIR")?.join("fingerprints.rs"), text).map_err(|e| e.to_string())?;
 
-    for file in sources.embedded().into_iter().chain([package.join("src"), package.join("Cargo.toml"), equal, lock]) {
+    let beside = sources.beside().flat_map(|folder| [folder.join("src"), folder.join("Cargo.toml")]);
+    let own = [package.join("src"), package.join("Cargo.toml"), equal, lock];
+    for file in sources.embedded().into_iter().chain(beside).chain(own) {
         println!("cargo:rerun-if-changed={}", file.display());
     }
     Ok(())

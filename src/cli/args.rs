@@ -10,6 +10,9 @@ use super::history::History;
 use super::list::List;
 use super::log::Log;
 use super::outputs::Outputs;
+use super::remote::RemoteArgs;
+use super::runs::Runs;
+use super::select::{Far, Select, Where};
 use super::shell::Shell;
 use super::show::Show;
 use super::status::Status;
@@ -27,26 +30,6 @@ pub(crate) struct Cli {
     pub(crate) place: Where,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// Where the pipeline and the cache are, as far as that was said.
-#[derive(Args, Debug)]
-pub(crate) struct Where {
-    /// The pipeline file [default: `pipeline.yaml` here, or in the nearest folder above that has one].
-    #[arg(short = 'f', long = "file", global = true, value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
-    /// The cache; several checkouts may share one [default: `cache` beside the pipeline file].
-    #[arg(long, global = true, value_name = "DIR", env = "KILN_CACHE")]
-    pub(crate) cache: Option<PathBuf>,
-}
-
-/// Where the pipeline and the cache are.
-#[derive(Debug)]
-pub(crate) struct ProjectArgs {
-    /// The pipeline file, from where the user stands.
-    pub(crate) file: PathBuf,
-    /// The cache, if it was named.
-    pub(crate) cache: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -128,40 +111,6 @@ pub(crate) enum Command {
     },
 }
 
-#[derive(Args, Debug, Default)]
-pub(crate) struct Select {
-    /// A profile of the pipeline file.
-    #[arg(short, long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
-    /// Override a parameter: `params.epochs=3`. May be repeated; the value is YAML.
-    #[arg(short, long, value_name = "KEY=VALUE")]
-    pub(crate) set: Vec<String>,
-}
-
-/// The remote cache, as far as the command line says something of it.
-#[derive(Args, Clone, Debug, Default)]
-pub(crate) struct Far {
-    /// The remote cache: `s3://bucket/prefix`, `gs://...`, `az://...`, `file:///folder` [default: `remote` of the pipeline file].
-    #[arg(long, value_name = "URL", env = "KILN_REMOTE")]
-    pub(crate) remote: Option<String>,
-    /// What may be done with it [default: `access` of the pipeline file; in CI `read`, unless the branch is protected].
-    #[arg(long, value_name = "ACCESS", env = "KILN_REMOTE_ACCESS")]
-    pub(crate) remote_access: Option<FarAccess>,
-    /// Ask no remote cache.
-    #[arg(long)]
-    pub(crate) offline: bool,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(crate) enum FarAccess {
-    /// Take results from it.
-    Read,
-    /// Send results to it.
-    Write,
-    /// Both.
-    Both,
-}
-
 #[derive(Args, Debug)]
 pub(crate) struct Push {
     /// The stages: `train`, `train[model=5]`, `eval*`, with all they need [default: all].
@@ -188,48 +137,6 @@ pub(crate) struct Pull {
     /// Replace what Kiln did not make, or what was changed by hand.
     #[arg(long)]
     pub(crate) force_overwrite: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct RemoteArgs {
-    #[command(subcommand)]
-    pub(crate) command: RemoteCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum RemoteCommand {
-    /// Make a remote cache: a small object that says that there is one.
-    Init {
-        /// Its URL [default: that of the pipeline file].
-        url: Option<String>,
-        /// Write the object even where there is one that is damaged.
-        #[arg(long)]
-        force: bool,
-    },
-    /// Look whether there is one, and write, read, list and delete a small object.
-    Check {
-        /// Its URL [default: that of the pipeline file].
-        url: Option<String>,
-    },
-    /// Delete results that have long not been used, and what no result names; without `--delete`, say what that is.
-    Gc {
-        /// Its URL [default: that of the pipeline file].
-        url: Option<String>,
-        /// Results that were not used for so long.
-        #[arg(long, value_name = "TIME", default_value = "90d", value_parser = super::gc::limit)]
-        unused: std::time::Duration,
-        /// Keep what is younger, whatever names it: it may be on the way.
-        #[arg(long, value_name = "TIME", default_value = "1d", value_parser = super::gc::limit)]
-        grace: std::time::Duration,
-        /// Delete it.
-        #[arg(short = 'y', long, visible_alias = "yes")]
-        delete: bool,
-    },
-    /// Make a key pair that signs results: the secret key goes into a file, the public one to standard output.
-    Keygen {
-        /// The file, which must not be there yet.
-        file: PathBuf,
-    },
 }
 
 #[derive(Args, Debug)]
@@ -354,16 +261,6 @@ pub(crate) struct Compare {
     /// Write the page even where something else lies than a page of Kiln's.
     #[arg(long, requires = "html")]
     pub(crate) force_overwrite: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Runs {
-    /// Those of every pipeline file and project that the cache has runs of.
-    #[arg(short, long)]
-    pub(crate) all: bool,
-    /// As JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

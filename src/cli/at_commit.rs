@@ -16,8 +16,8 @@ use kiln::git::Commit;
 use kiln::record::{Git, RunRecord, RunStatus};
 use kiln::store::Access;
 
-use super::args::{ProjectArgs, Select};
 use super::past::{NoRun, Past, of_git};
+use super::select::{ProjectArgs, Select};
 use super::{Stop, claim, project, render};
 
 /// How often it is looked whether the user asked to stop while files are written.

@@ -5,8 +5,9 @@ use kiln::pipeline::{self, StageName};
 use kiln::record::{RunRecord, StageRecord};
 use kiln::store::Ownership;
 
-use super::args::{Checkout, ProjectArgs};
+use super::args::Checkout;
 use super::past::Past;
+use super::select::ProjectArgs;
 use super::{EXIT_FAILED, Stop, claim, render};
 
 pub(crate) fn checkout(place: &ProjectArgs, args: &Checkout) -> Result<u8, Stop> {

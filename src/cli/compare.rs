@@ -7,10 +7,11 @@ use kiln::git::Range;
 use kiln::record::{OutputRecord, RunRecord};
 use serde::Serialize;
 
-use super::args::{COMPARE_PAGE, Compare, ProjectArgs};
+use super::args::{COMPARE_PAGE, Compare};
 use super::page::Target;
 use super::past::{Named, Past};
 use super::render::look::Look;
+use super::select::ProjectArgs;
 use super::{EXIT_FAILED, Stop, at_commit, render, report};
 
 /// A comparison, and what became of the gates.

@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use kiln::store::Access;
 
-use super::args::{ProjectArgs, Run};
+use super::args::Run;
+use super::select::ProjectArgs;
 use super::{Stop, project, render};
 
 /// The variable by which that process knows what it is.

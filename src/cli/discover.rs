@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::args::{ProjectArgs, Where};
+use super::select::{ProjectArgs, Where};
 
 /// The name of a pipeline file that nobody has to say.
 const NAME: &str = "pipeline.yaml";

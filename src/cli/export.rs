@@ -8,7 +8,8 @@ use kiln::import::dvc::export;
 use kiln::show::number;
 use kiln::store::Ownership;
 
-use super::args::{ExportDvc, ProjectArgs, Select};
+use super::args::ExportDvc;
+use super::select::{ProjectArgs, Select};
 use super::{Stop, project, render};
 
 /// The first line of a `dvc.yaml` that is Kiln's to write again, with the digest of the rest.

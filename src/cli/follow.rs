@@ -7,8 +7,8 @@ use kiln::pipeline;
 use kiln::record::StageRecord;
 use kiln::store::Traced;
 
-use super::args::{ProjectArgs, Select};
 use super::past::Past;
+use super::select::{ProjectArgs, Select};
 use super::{Stop, project, render};
 
 /// How often it is looked for more.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use kiln::store::{Alone, Keep, Store};
 
-use super::args::{Gc, ProjectArgs};
+use super::args::Gc;
 use super::past::Past;
 use super::render::look::Look;
+use super::select::ProjectArgs;
 use super::{EXIT_FAILED, Stop, render};
 
 pub(crate) fn gc(place: &ProjectArgs, args: &Gc) -> Result<u8, Stop> {

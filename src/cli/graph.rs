@@ -7,7 +7,8 @@ use kiln::report::graph as drawing;
 use petgraph::Direction;
 use serde_json::json;
 
-use super::args::{Graph, GraphFormat, ProjectArgs};
+use super::args::{Graph, GraphFormat};
+use super::select::ProjectArgs;
 use super::{Stop, project, render};
 
 pub(crate) fn graph(place: &ProjectArgs, args: &Graph) -> Result<u8, Stop> {

@@ -8,10 +8,10 @@ use kiln::compare::{self, Counts};
 use kiln::pipeline::{self, StageName};
 use kiln::record::{RunRecord, StageRecord};
 
-use super::args::ProjectArgs;
 use super::page::Target;
 use super::past::Past;
 use super::render::look::Look;
+use super::select::ProjectArgs;
 use super::{Stop, render, report};
 
 /// Where the page goes.

@@ -7,8 +7,9 @@ use kiln::import::dvc;
 use kiln::pipeline::{self, Overrides};
 use kiln::store::Store;
 
-use super::args::{ImportDvc, ProjectArgs};
-use super::render::import::Told;
+use super::args::ImportDvc;
+use super::render::import::{Told, Written};
+use super::select::ProjectArgs;
 use super::{Stop, render};
 
 /// The first line of what is written, with the digest of the rest: who finds it knows whether somebody edited it.
@@ -27,7 +28,7 @@ pub(crate) fn dvc(place: &ProjectArgs, named: bool, args: &ImportDvc) -> Result<
         .map_err(|refused| Stop::Usage(refused.to_string()))?;
     let text = format!("{MARK}{}\n{}", digest(&import.text), import.text);
     let there = fs::read_to_string(&file).ok();
-    let written = Written::of(there.as_deref(), &text, args.force_overwrite);
+    let written = written(there.as_deref(), &text, args.force_overwrite);
     if !args.check && matches!(written, Written::New | Written::Again) {
         fs::write(&file, &text).map_err(|e| Stop::Error(anyhow::anyhow!("cannot write {}: {e}", file.display())))?;
     }
@@ -68,31 +69,16 @@ pub(crate) fn dvc(place: &ProjectArgs, named: bool, args: &ImportDvc) -> Result<
     Ok(0)
 }
 
-/// What becomes of the pipeline file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Written {
-    /// There was none.
-    New,
-    /// It is what an earlier import wrote, and DVC's files have changed since.
-    Again,
-    /// It is what it would be.
-    Same,
-    /// Somebody edited it: it stays.
-    Kept,
-}
-
-impl Written {
-    fn of(there: Option<&str>, text: &str, force: bool) -> Self {
-        let Some(there) = there else { return Self::New };
-        if there == text {
-            return Self::Same;
-        }
-        let untouched = there
-            .split_once('\n')
-            .is_some_and(|(first, rest)| first.strip_prefix(MARK).is_some_and(|known| known == digest(rest)));
-        if untouched || force { Self::Again } else { Self::Kept }
+/// What becomes of a pipeline file of which this is there.
+fn written(there: Option<&str>, text: &str, force: bool) -> Written {
+    let Some(there) = there else { return Written::New };
+    if there == text {
+        return Written::Same;
     }
+    let untouched = there
+        .split_once('\n')
+        .is_some_and(|(first, rest)| first.strip_prefix(MARK).is_some_and(|known| known == digest(rest)));
+    if untouched || force { Written::Again } else { Written::Kept }
 }
 
 fn digest(text: &str) -> String {

@@ -8,8 +8,9 @@ use kiln::engine::{self, Discovered, FoundInput, Interrupt, Means};
 use kiln::pipeline::{self, Pipeline, StageId};
 use kiln::store::Store;
 
-use super::args::{ProjectArgs, Run};
+use super::args::Run;
 use super::determinism::Needs;
+use super::select::ProjectArgs;
 use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, paste, project, render};
 
 /// So many paths are named of each sort of remark.

@@ -34,9 +34,9 @@ fn described(kind: &dyn Kind) -> Value {
         Arity::Optional => "optional",
         Arity::Many => "many",
     };
-    let inputs = kind.inputs().into_iter();
+    let inputs = kind.inputs().iter();
     let inputs = inputs.map(|port| json!({ "name": port.name, "arity": arity(port.arity), "doc": port.doc }));
-    let outputs = kind.outputs().into_iter();
+    let outputs = kind.outputs().iter();
     let outputs = outputs.map(|o| json!({ "name": o.name, "file": o.file, "role": o.role, "doc": o.doc }));
     json!({
         "version": 1,

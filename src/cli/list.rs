@@ -8,8 +8,8 @@ use kiln::pipeline::{Body, From, Pipeline, Stage, StageId};
 use serde::Serialize;
 use serde_json::json;
 
-use super::args::{ProjectArgs, Select};
 use super::render::look::Look;
+use super::select::{ProjectArgs, Select};
 use super::{Stop, project, render};
 
 #[derive(Args, Debug)]

@@ -9,8 +9,8 @@ use kiln::reason::Reason;
 use kiln::record::{Outcome, RunRecord, StageRecord};
 use kiln::store::Traced;
 
-use super::args::ProjectArgs;
 use super::past::Past;
+use super::select::ProjectArgs;
 use super::{Stop, follow, project, render};
 
 #[derive(Args, Debug)]

@@ -34,6 +34,7 @@ mod report;
 mod run;
 mod runs;
 mod schema;
+mod select;
 mod share;
 mod shell;
 mod show;

@@ -12,8 +12,8 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::json;
 
-use super::args::{ProjectArgs, Select};
 use super::render::look::Look;
+use super::select::{ProjectArgs, Select};
 use super::{Stop, claim, project, render};
 
 #[derive(Args, Debug)]

@@ -9,7 +9,7 @@ use kiln::record::{Git, RunRecord};
 use kiln::show::number::count;
 use kiln::store::{Belongs, Owner, Project, RunLookupError, RunSummary, Store, Traced};
 
-use super::args::ProjectArgs;
+use super::select::ProjectArgs;
 use super::{Stop, project, render};
 
 /// So many pipeline files with runs are named.

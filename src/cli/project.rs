@@ -8,7 +8,7 @@ use kiln::pipeline::{self, Identity, Overrides, Pipeline, StageId, StageName};
 use kiln::record::RunRecord;
 use kiln::store::{self, Access, Store};
 
-use super::args::{ProjectArgs, Select};
+use super::select::{ProjectArgs, Select};
 use super::{Stop, render};
 
 /// The pipeline with its overrides.

@@ -1,16 +1,59 @@
 //! `kiln remote`, and the remote cache of a command: which one it is, and what may be done with it.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::{Args, Subcommand};
 use kiln::diagnostic::{Diagnostic, Label};
 use kiln::pipeline::{Pipeline, RemoteSpec};
 use kiln::remote::{Access, Address, Mistake, Policy, PublicKey, Remote, SecretKey, Settings, write_secret};
 use kiln::store::Store;
 
-use super::args::{Far, FarAccess, ProjectArgs, RemoteCommand, Select};
+use super::select::{Far, FarAccess, ProjectArgs, Select};
 use super::{Stop, project, render};
+
+#[derive(Args, Debug)]
+pub(crate) struct RemoteArgs {
+    #[command(subcommand)]
+    pub(crate) command: RemoteCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RemoteCommand {
+    /// Make a remote cache: a small object that says that there is one.
+    Init {
+        /// Its URL [default: that of the pipeline file].
+        url: Option<String>,
+        /// Write the object even where there is one that is damaged.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Look whether there is one, and write, read, list and delete a small object.
+    Check {
+        /// Its URL [default: that of the pipeline file].
+        url: Option<String>,
+    },
+    /// Delete results that have long not been used, and what no result names; without `--delete`, say what that is.
+    Gc {
+        /// Its URL [default: that of the pipeline file].
+        url: Option<String>,
+        /// Results that were not used for so long.
+        #[arg(long, value_name = "TIME", default_value = "90d", value_parser = super::gc::limit)]
+        unused: std::time::Duration,
+        /// Keep what is younger, whatever names it: it may be on the way.
+        #[arg(long, value_name = "TIME", default_value = "1d", value_parser = super::gc::limit)]
+        grace: std::time::Duration,
+        /// Delete it.
+        #[arg(short = 'y', long, visible_alias = "yes")]
+        delete: bool,
+    },
+    /// Make a key pair that signs results: the secret key goes into a file, the public one to standard output.
+    Keygen {
+        /// The file, which must not be there yet.
+        file: PathBuf,
+    },
+}
 
 /// How long a run waits at its end until all is sent, unless the pipeline file says otherwise.
 const WAIT: Duration = Duration::from_secs(10);

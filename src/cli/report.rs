@@ -8,9 +8,10 @@ use kiln::record::{OutputRecord, RunRecord};
 use kiln::report::{self, Rendered, Shown, Subject};
 use kiln::store::{Belongs, Project, Store};
 
-use super::args::{ProjectArgs, Report, Select};
+use super::args::Report;
 use super::page::Target;
 use super::past::Past;
+use super::select::{ProjectArgs, Select};
 use super::{Stop, project, render};
 
 /// So much of a page is read to see what it shows.

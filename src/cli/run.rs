@@ -10,8 +10,9 @@ use kiln::pipeline::{Pipeline, StageId};
 use kiln::record::RunStatus;
 use kiln::store::{Access, Ownership, Project};
 
-use super::args::{ProjectArgs, Run};
+use super::args::Run;
 use super::page::Target;
+use super::select::ProjectArgs;
 use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, claim, project, remote, render, report};
 
 pub(crate) fn run(place: &ProjectArgs, args: &Run) -> Result<u8, Stop> {

@@ -1,12 +1,23 @@
 //! `kiln runs`.
 
+use clap::Args;
 use kiln::store::{RunSummary, Traced};
 use serde_json::{Value, json};
 
-use super::args::{ProjectArgs, Runs};
 use super::past::Past;
 use super::render::look::Look;
+use super::select::ProjectArgs;
 use super::{Stop, render};
+
+#[derive(Args, Debug)]
+pub(crate) struct Runs {
+    /// Those of every pipeline file and project that the cache has runs of.
+    #[arg(short, long)]
+    pub(crate) all: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 pub(crate) fn runs(place: &ProjectArgs, args: &Runs) -> Result<u8, Stop> {
     let past = Past::open(place)?;

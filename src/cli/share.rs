@@ -6,8 +6,9 @@ use kiln::engine::{self, Interrupt};
 use kiln::remote::{Remote, Traffic};
 use kiln::store::{Access, Ownership, Tier};
 
-use super::args::{Far, ProjectArgs, Pull, Push, Select};
+use super::args::{Pull, Push};
 use super::render::look::Look;
+use super::select::{Far, ProjectArgs, Select};
 use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, claim, project, remote, render};
 
 /// How often it is told how far it is.

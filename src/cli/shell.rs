@@ -8,8 +8,8 @@ use kiln::engine::{self, Interrupt, Means};
 use kiln::pipeline::{Body, Command};
 use kiln::store::Access;
 
-use super::args::{ProjectArgs, Select};
 use super::determinism::Needs;
+use super::select::{ProjectArgs, Select};
 use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, claim, project, render};
 
 #[derive(Args, Debug)]

@@ -11,9 +11,9 @@ use kiln::store::Traced;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::args::{ProjectArgs, Select};
 use super::past::Past;
 use super::render::look::Look;
+use super::select::{ProjectArgs, Select};
 use super::{Stop, project, render};
 
 #[derive(Args, Debug)]

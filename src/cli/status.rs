@@ -11,9 +11,9 @@ use kiln::store::{Access, Ownership, Project, Traced};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::args::{ProjectArgs, Select};
 use super::render::look::Look;
 use super::runs::under_way;
+use super::select::{ProjectArgs, Select};
 use super::{Stop, project, remote, render};
 
 #[derive(Args, Debug)]

@@ -3,9 +3,9 @@
 use clap::Args;
 use serde_json::json;
 
-use super::args::ProjectArgs;
 use super::past::Past;
 use super::render::look::Look;
+use super::select::ProjectArgs;
 use super::{Stop, render};
 
 #[derive(Args, Debug)]

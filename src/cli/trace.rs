@@ -2,9 +2,10 @@
 
 use kiln::engine;
 
-use super::args::{ProjectArgs, Trace};
+use super::args::Trace;
 use super::past::Past;
 use super::render::look::Look;
+use super::select::ProjectArgs;
 use super::{Stop, render};
 
 pub(crate) fn trace(place: &ProjectArgs, args: &Trace) -> Result<u8, Stop> {

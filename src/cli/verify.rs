@@ -1,7 +1,8 @@
 //! `kiln verify`.
 
-use super::args::{ProjectArgs, Verify};
+use super::args::Verify;
 use super::render::look::Look;
+use super::select::ProjectArgs;
 use super::{EXIT_FAILED, Stop, project, render};
 
 pub(crate) fn verify(place: &ProjectArgs, args: &Verify) -> Result<u8, Stop> {

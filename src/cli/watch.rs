@@ -10,7 +10,8 @@ use kiln::hash::parts;
 use kiln::pipeline::{Body, From, Pipeline};
 use kiln::show::number;
 
-use super::args::{ProjectArgs, Run};
+use super::args::Run;
+use super::select::ProjectArgs;
 use super::{EXIT_INTERRUPTED, Stop, project, render, run};
 
 /// How often the files are looked at, and how long they have to be at rest before a run. Looking works on every file

@@ -6,9 +6,9 @@ use kiln::engine::{self, Explanation, StageState};
 use kiln::show::reason::words;
 use serde_json::{Value, json};
 
-use super::args::{ProjectArgs, Select};
 use super::past::Past;
 use super::render::look::Look;
+use super::select::{ProjectArgs, Select};
 use super::status::State;
 use super::{Stop, project, render};
 

@@ -29,6 +29,7 @@ pub(crate) use why::as_recorded;
 pub use why::{Evidence, Fields};
 
 use crate::show::names::escaped;
+use crate::suggest;
 
 /// The version of the JSON shapes of [`Comparison`] and [`VariantTable`].
 pub const VERSION: u32 = 1;
@@ -104,12 +105,11 @@ impl CompareError {
                 return Some(format!("name the value itself: `value({pattern}) < 0.9`"));
             }
         };
-        let nearest = known.iter().max_by(|a, b| {
-            let likeness = |name: &str| strsim::jaro_winkler(name, asked);
-            likeness(a).total_cmp(&likeness(b))
-        })?;
-        if strsim::jaro_winkler(nearest, asked) > 0.8 {
+        if let Some(nearest) = suggest::nearest(asked, known.iter().map(String::as_str)) {
             return Some(format!("did you mean `{}`?", escaped(nearest)));
+        }
+        if known.is_empty() {
+            return None;
         }
         const SHOWN: usize = 12;
         let mut names =

@@ -199,7 +199,7 @@ fn plan<'n>(
         Some(BodySpec::Shell { .. } | BodySpec::Argv(_)) => Some(command_outputs(spec.name, declared, mistakes)),
         Some(BodySpec::Uses { kind: wanted, place }) => match catalog.get(wanted) {
             Some(known) => {
-                ports = known.inputs();
+                ports = known.inputs().to_vec();
                 check_ports(&spec, known.as_ref(), &ports, mistakes);
                 kind = Some(known.clone());
                 Some(kind_outputs(known.as_ref(), declared, mistakes))
@@ -246,21 +246,21 @@ fn kind_outputs<'n>(
 ) -> Vec<OutputPlan<'n>> {
     let ports = kind.outputs();
     for output in declared.iter().filter(|o| !ports.iter().any(|p| p.name == o.name)) {
-        let names = || ports.iter().map(|p| p.name.as_str());
+        let names = || ports.iter().map(|p| p.name);
         let hint = mistakes.nearest(output.name, names());
         let hint = hint.unwrap_or_else(|| format!("its outputs: {}", suggest::list(names())));
         let message = format!("kind `{}` has no output `{}`", kind.name(), output.name);
         mistakes.add(Mistake::new(message).at(output.place, "").hint(hint));
     }
     ports
-        .into_iter()
+        .iter()
         .map(|port| {
             let own = declared.iter().find(|o| o.name == port.name);
             OutputPlan {
                 role: own.and_then(|o| o.role).unwrap_or(port.role),
                 declared: own.map(|o| OutputPathSpec { place: o.place, path: o.path }),
-                name: port.name,
-                file: Some(port.file),
+                name: port.name.to_owned(),
+                file: Some(port.file.to_owned()),
             }
         })
         .collect()
@@ -269,7 +269,7 @@ fn kind_outputs<'n>(
 /// Inputs that a kind does not have, and those it must be given.
 fn check_ports(spec: &StageSpec<'_>, kind: &dyn Kind, ports: &[Port], mistakes: &mut Mistakes<'_>) {
     for input in spec.inputs.iter().filter(|i| !ports.iter().any(|p| p.name == i.name)) {
-        let names = || ports.iter().map(|p| p.name.as_str());
+        let names = || ports.iter().map(|p| p.name);
         let hint = mistakes.nearest(input.name, names());
         let hint = hint.unwrap_or_else(|| format!("its inputs: {}", suggest::list(names())));
         let message = format!("kind `{}` has no input `{}`", kind.name(), input.name);
@@ -278,7 +278,7 @@ fn check_ports(spec: &StageSpec<'_>, kind: &dyn Kind, ports: &[Port], mistakes: 
     for port in ports.iter().filter(|p| p.arity != Arity::Optional) {
         if !spec.inputs.iter().any(|i| i.name == port.name) {
             let message = format!("stage `{}` lacks the input `{}` of kind `{}`", spec.name, port.name, kind.name());
-            let hint = format!("add it under `inputs:`; it holds {}", sentence(&port.doc));
+            let hint = format!("add it under `inputs:`; it holds {}", sentence(port.doc));
             mistakes.add(Mistake::new(message).at(spec.place, "").hint(hint));
         }
     }

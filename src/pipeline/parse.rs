@@ -232,3 +232,38 @@ impl Visitor<'_> for Key {
         Ok(value.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use common::scalar::Scalar;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn a_plain_scalar_is_what_it_is_in_a_model_file(text in "[-+.]{0,2}(0[xob])?[-+.0-9a-fxobeEINinfNaN_~]{0,8}([0-9]{0,30})") {
+            let read = match tree(&format!("a: {text}\n"), 0) {
+                Ok(Node { content: Content::Map(mut entries), .. }) => Some(entries.remove(0).node.content),
+                Ok(_) => None,
+                // Such as a dash by itself, which is a list.
+                Err(fault) if fault.refused.is_none() => return Ok(()),
+                Err(fault) => {
+                    prop_assert!(matches!(Scalar::of(&text), Scalar::TooLarge | Scalar::Float(_)), "{text}: {fault:?}");
+                    return Ok(());
+                }
+            };
+            let same = match (read, Scalar::of(&text)) {
+                (Some(Content::Null), Scalar::Null) => true,
+                (Some(Content::Bool(a)), Scalar::Bool(b)) => a == b,
+                (Some(Content::Number(a)), Scalar::Unsigned(b)) => a == b.into(),
+                (Some(Content::Number(a)), Scalar::Signed(b)) => a == b.into(),
+                (Some(Content::Number(a)), Scalar::Float(b)) => Some(a) == Number::from_f64(b),
+                (Some(Content::Text(a)), Scalar::Text) => a == text,
+                _ => false,
+            };
+            prop_assert!(same, "{text}: {:?}", Scalar::of(&text));
+        }
+    }
+}

@@ -183,8 +183,7 @@ fn timeout() -> Value {
 fn of_kind(kind: &dyn Kind) -> Value {
     let (ins, outs) = (kind.inputs(), kind.outputs());
     let described = |name: &str, doc: &str| (name.to_owned(), json!({ "description": doc }));
-    let needed: Vec<&str> =
-        ins.iter().filter(|port| port.arity != Arity::Optional).map(|port| port.name.as_str()).collect();
+    let needed: Vec<&str> = ins.iter().filter(|port| port.arity != Arity::Optional).map(|port| port.name).collect();
     let mut required = vec!["uses"];
     required.extend((!needed.is_empty()).then_some("inputs"));
     // Without parameters that have no default, `with` may be left out or empty.
@@ -195,12 +194,12 @@ fn of_kind(kind: &dyn Kind) -> Value {
     let properties = json!({
         "uses": { "description": kind.summary() },
         "inputs": {
-            "properties": ins.iter().map(|port| described(&port.name, &port.doc)).collect::<Map<_, _>>(),
+            "properties": ins.iter().map(|port| described(port.name, port.doc)).collect::<Map<_, _>>(),
             "additionalProperties": false,
             "required": needed,
         },
         "outputs": {
-            "properties": outs.iter().map(|port| described(&port.name, &port.doc)).collect::<Map<_, _>>(),
+            "properties": outs.iter().map(|port| described(port.name, port.doc)).collect::<Map<_, _>>(),
             "additionalProperties": false,
         },
         "with": computable(with),

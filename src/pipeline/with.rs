@@ -1,6 +1,7 @@
 //! `with:` of a kind, against its typed parameters, and of a command, which is handed any values. A mistake in a parameter is
 //! shown where its value is written.
 
+use common::params;
 use serde_json::{Map, Value};
 
 use crate::kind::{Kind, ParamError};
@@ -122,9 +123,6 @@ fn locate(
 
 /// serde names what it would have known: "unknown field `epoch`, expected one of `epochs`, `seed`".
 fn nearest_field(message: &str, mistakes: &Mistakes<'_>) -> Option<String> {
-    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    match quoted.split_first() {
-        Some((unknown, known)) if message.starts_with("unknown ") => mistakes.nearest(unknown, known.iter().copied()),
-        _ => None,
-    }
+    let (unknown, known) = params::unknown(message)?;
+    mistakes.nearest(unknown, known)
 }

@@ -11,7 +11,7 @@ pub(crate) type Path = Vec<String>;
 /// What a source file says about other files.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    /// Every path through `crate::`, `super::` and `self::`; the last names need not be modules.
+    /// Every path through `crate::`, `super::`, `self::` and the names of crates beside; the last names need not be modules.
     pub(crate) paths: BTreeSet<Path>,
     /// Modules declared with `mod name;`.
     pub(crate) children: BTreeSet<Path>,
@@ -25,6 +25,7 @@ pub(crate) struct Facts {
     pub(crate) implements: BTreeSet<String>,
     /// Names of `macro_rules!` defined here.
     pub(crate) macros: BTreeSet<String>,
+    roots: Roots,
 }
 
 /// An embedded file.
@@ -36,9 +37,18 @@ pub(crate) enum Embedded {
     InPackage(String),
 }
 
+/// Where paths begin: at the root of the crate, or of one beside it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Roots {
+    /// The root of the crate; not empty for a crate beside the package.
+    pub(crate) own: Path,
+    /// The crates beside it that it may name.
+    pub(crate) beside: BTreeSet<String>,
+}
+
 /// Gathers the facts of the file that defines `module`.
-pub(crate) fn gather(tokens: &[Token], module: &Path) -> Result<Facts, String> {
-    let mut facts = Facts::default();
+pub(crate) fn gather(tokens: &[Token], module: &Path, roots: &Roots) -> Result<Facts, String> {
+    let mut facts = Facts { roots: roots.clone(), ..Facts::default() };
     facts.walk(tokens, &mut module.clone(), Level::Items)?;
     facts.renames(tokens);
     facts.implements = facts.implements.difference(&facts.defines).cloned().collect();
@@ -124,9 +134,10 @@ impl Facts {
     /// A path that begins here.
     fn path(&mut self, first: &str, before: Option<&Token>, after: &[Token], module: &Path) {
         let mut base = match first {
-            "crate" => vec![],
+            "crate" => self.roots.own.clone(),
             "self" => module.clone(),
             "super" => module.split_last().map_or(vec![], |(_, parents)| parents.to_vec()),
+            name if self.roots.beside.contains(name) => vec![name.to_owned()],
             _ => return,
         };
         if before.is_some_and(|t| t.is_op("::")) {

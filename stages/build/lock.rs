@@ -39,13 +39,23 @@ impl Crates {
     }
 }
 
+/// The crates of the same workspace that a package may name, and their folders, relative to its own.
+pub(crate) fn beside(manifest: &str) -> Result<BTreeMap<String, String>, String> {
+    let manifest: Table = manifest.parse().map_err(|e| format!("Cargo.toml: {e}"))?;
+    let all = manifest.get("dependencies").and_then(|d| d.as_table()).into_iter().flatten();
+    let paths = all.filter_map(|(name, value)| Some((name.replace('-', "_"), value.get("path")?.as_str()?.to_owned())));
+    Ok(paths.collect())
+}
+
 /// Name in source code -> package, of every dependency that is not for tests or build scripts alone.
 fn dependencies(manifest: &Table) -> BTreeMap<String, String> {
     let platforms = manifest.get("target").and_then(|t| t.as_table()).into_iter().flat_map(Table::values);
     let everywhere = manifest.get("dependencies");
     let tables = platforms.filter_map(|platform| platform.get("dependencies")).chain(everywhere);
     let mut all = BTreeMap::new();
-    for (name, value) in tables.filter_map(|t| t.as_table()).flatten() {
+    // Those of the workspace are read as sources.
+    let published = tables.filter_map(|t| t.as_table()).flatten().filter(|(_, value)| value.get("path").is_none());
+    for (name, value) in published {
         let package = value.get("package").and_then(|p| p.as_str()).unwrap_or(name);
         all.insert(name.clone(), package.to_owned());
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::bail;
+use common::params::hint;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -10,7 +11,6 @@ use crate::artifact::dataset::Dataset;
 use crate::artifact::tensors::{self, Data};
 use crate::kind::{Arity, Context, Kind, Output, Port, Reads, Role, check, schema};
 use crate::model::inference;
-use crate::model::load::nearest;
 use crate::model::threads::Threads;
 use crate::model::{device, file};
 
@@ -59,7 +59,7 @@ fn run(params: &Value, context: &Context) -> anyhow::Result<()> {
     trained.expect(&data.shape[1..], &data.classes)?;
     let network = &trained.network;
     let Some(step) = network.plan.step(&layer) else {
-        let hint = nearest(&layer, network.plan.names().into_iter()).unwrap_or_default();
+        let hint = hint(&layer, network.plan.names()).unwrap_or_default();
         bail!("model `{}` has no layer `{layer}` ({hint})", trained.model.name);
     };
     let pixels = data.normalised()?;

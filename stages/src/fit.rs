@@ -2,11 +2,11 @@
 //!
 //! No kind runs this, so it is in no code fingerprint.
 
+use common::params::hint;
 use serde_json::Value;
 
 use crate::embed::Params;
 use crate::kind::ParamError;
-use crate::model::load::nearest;
 use crate::model::{Layer, Model};
 
 /// Holds the parameters of an `embed` stage against the canonical model that its network is trained from.
@@ -25,7 +25,7 @@ pub fn embeds(params: &Value, model: &[u8]) -> Result<(), ParamError> {
         return Ok(());
     }
     let message = format!("model `{}` has no layer `{layer}`", model.name);
-    Err(ParamError { path: vec!["layer".into()], message, hint: nearest(&layer, names.into_iter()) })
+    Err(ParamError { path: vec!["layer".into()], message, hint: hint(&layer, names) })
 }
 
 /// The names of layers and of those inside them, in order.

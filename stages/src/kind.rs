@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use common::kind::{
+    Arity, Chain, Checkpoints, Document, DocumentError, Event, Input, Job, OutputPort as Output, ParamError, Port,
+    Reads, Role,
+};
 
 /// A built-in stage kind, as `uses:` names it.
 pub struct Kind {
@@ -40,157 +45,6 @@ pub type PinnedOutputs = fn(&Value) -> BTreeMap<String, String>;
 /// `None` where it is none after all.
 pub type ChainOf = fn(params: &Value, documents: &BTreeMap<&str, &[u8]>) -> Option<Chain>;
 
-/// An execution as a chain of steps, each of which follows from the one before.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Chain {
-    /// The parameters that decide a step: all but the one that says how many are wanted.
-    pub params: Value,
-    /// How many steps are wanted. The stage may end sooner.
-    pub goal: u64,
-    /// What a step is: `epoch`.
-    pub unit: &'static str,
-    /// Why every step depends on how many are wanted, where it does. Steps are then of no use to another goal.
-    pub whole: Option<&'static str>,
-}
-
-/// Where the states of steps are.
-#[derive(Clone, Debug, Default)]
-pub struct Checkpoints {
-    /// The step to go on from: its number, from 1, and the folder that was written after it. To be read only.
-    pub resume: Option<(u64, PathBuf)>,
-    /// An existing folder for new ones; `None` where nobody keeps them.
-    pub folder: Option<PathBuf>,
-}
-
-/// A named input of a kind.
-pub struct Port {
-    /// The name under `inputs:`.
-    pub name: &'static str,
-    /// What it holds, with shapes and units.
-    pub doc: &'static str,
-    /// How many artifacts it takes.
-    pub arity: Arity,
-    /// How the file is read.
-    pub reads: Reads,
-}
-
-/// How many artifacts an input takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arity {
-    /// Exactly one.
-    One,
-    /// None or one.
-    Optional,
-    /// One or more, gathered from a matrix or listed.
-    Many,
-}
-
-/// How an input file is read.
-#[derive(Clone, Copy)]
-pub enum Reads {
-    /// As the bytes it holds.
-    Artifact,
-    /// As a document that has a meaning apart from its spelling. The function resolves it (`extends`, defaults) to
-    /// canonical bytes; those are what is keyed and what the stage is handed, so that a comment retrains nothing.
-    Document(fn(&Path) -> Result<Document, DocumentError>),
-}
-
-/// A resolved document.
-#[derive(Debug)]
-pub struct Document {
-    /// The canonical bytes.
-    pub bytes: Vec<u8>,
-    /// Every file that was read, the named one first.
-    pub sources: Vec<PathBuf>,
-}
-
-/// A mistake in a document; lines and columns count from 1, columns in characters.
-#[derive(Debug)]
-pub struct DocumentError {
-    /// The file with the mistake (not always the one asked for: `extends`).
-    pub file: PathBuf,
-    /// Line and column, where they are known.
-    pub at: Option<(usize, usize)>,
-    /// What is wrong.
-    pub message: String,
-    /// How to mend it.
-    pub hint: Option<String>,
-}
-
-/// A mistake in `with:`.
-#[derive(Debug)]
-pub struct ParamError {
-    /// The path to the offending value: `["optimizer", "momentum"]`; empty for the whole.
-    pub path: Vec<String>,
-    /// What is wrong.
-    pub message: String,
-    /// How to mend it.
-    pub hint: Option<String>,
-}
-
-/// A named output of a kind.
-pub struct Output {
-    /// The name that references use.
-    pub name: &'static str,
-    /// The file name it is materialised under.
-    pub file: &'static str,
-    /// What Kiln may do with it.
-    pub role: Role,
-    /// What it holds: format, columns, shapes, units.
-    pub doc: &'static str,
-}
-
-/// What Kiln may do with an output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Nothing but keep it.
-    Data,
-    /// A JSON object whose numbers enter the run record and `compare`.
-    Metrics,
-    /// A figure.
-    Figure,
-    /// A CSV file to draw as curves: the first column is the abscissa, the others are numbers.
-    Series,
-}
-
-/// An input as a stage sees it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Input {
-    /// The matrix coordinates of the variant it comes from (`model=5`); empty where there are none.
-    pub label: String,
-    /// Where to read it.
-    pub path: PathBuf,
-}
-
-/// What a worker tells its parent while it runs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "event")]
-pub enum Event {
-    /// `done` of `total` units are finished.
-    Progress {
-        /// Finished units.
-        done: u64,
-        /// All units.
-        total: u64,
-        /// What a unit is: `epoch`, `byte`, `image`.
-        unit: String,
-        /// What else a person would like to see: `loss 0.1234 accuracy 0.9612`.
-        detail: String,
-    },
-    /// A line for the log.
-    Message {
-        /// The line.
-        text: String,
-    },
-    /// The state after a step is complete in a folder, which is given up.
-    Checkpoint {
-        /// The step, from 1.
-        step: u64,
-        /// The folder.
-        folder: PathBuf,
-    },
-}
-
 /// Everything a stage is given.
 pub struct Context<'a> {
     /// Input name -> its artifacts.
@@ -207,6 +61,14 @@ pub struct Context<'a> {
     pub checkpoints: Checkpoints,
     /// Where events go.
     pub events: &'a (dyn Fn(Event) + Sync),
+}
+
+impl<'a> Context<'a> {
+    /// What a job gives.
+    pub fn of(job: &Job, events: &'a (dyn Fn(Event) + Sync)) -> Self {
+        let Job { inputs, outputs, threads, device, project, checkpoints, .. } = job.clone();
+        Self { inputs, outputs, threads, device, project, checkpoints, events }
+    }
 }
 
 impl Context<'_> {
@@ -288,19 +150,7 @@ pub fn schema<P: schemars::JsonSchema>() -> Value {
 /// If the value is not a `P`.
 pub fn parse<P: DeserializeOwned>(value: &Value) -> Result<P, ParamError> {
     let empty = Value::Object(serde_json::Map::new());
-    let value = if value.is_null() { &empty } else { value };
-    serde_path_to_error::deserialize(value).map_err(|e| {
-        let path = e
-            .path()
-            .iter()
-            .filter_map(|s| match s {
-                serde_path_to_error::Segment::Map { key } => Some(key.clone()),
-                serde_path_to_error::Segment::Seq { index } => Some(index.to_string()),
-                _ => None,
-            })
-            .collect();
-        ParamError { path, message: e.inner().to_string(), hint: None }
-    })
+    common::params::read(if value.is_null() { &empty } else { value })
 }
 
 #[cfg(test)]

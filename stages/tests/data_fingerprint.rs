@@ -236,6 +236,45 @@ fn external_crates_count_by_version_with_all_they_depend_on() {
 }
 
 #[test]
+fn the_files_of_a_crate_beside_count_like_its_own() {
+    let with_beside = |edit: &dyn Fn(&Project)| {
+        let project = Project::new();
+        let file = |name: &str, text: &str| project.write(name, text);
+        file("Cargo.toml", &MANIFEST.replace("unused", "beside = { path = \"beside\" }\nunused"));
+        let beside = "[[package]]\nname = \"beside\"\nversion = \"0.1.0\"\ndependencies = [\"deep 2.0.0\"]\n";
+        file("Cargo.lock", &format!("{LOCK}{beside}"));
+        file("beside/Cargo.toml", "[package]\nname = \"beside\"\n[dependencies]\ndeep = \"2\"\n");
+        file("beside/src/lib.rs", "pub mod kind; pub mod word; pub mod far;");
+        file("beside/src/kind.rs", "pub fn go() { crate::word::say(); }");
+        file("beside/src/word.rs", "pub fn say() {}");
+        file("beside/src/far.rs", "pub fn off() { deep::er(); }");
+        file("src/two.rs", "use crate::kind::Kind; pub fn run() -> Kind { beside::kind::go(); Kind }");
+        edit(&project);
+        project.fingerprints()
+    };
+    let before = with_beside(&|_| {});
+    let changed = |edit: &dyn Fn(&Project)| {
+        let after = with_beside(edit);
+        [before[0] != after[0], before[1] != after[1]]
+    };
+    assert_eq!(changed(&|p| p.edit("beside/src/kind.rs", "go()", "go(_: u8)")), [false, true]);
+    assert_eq!(changed(&|p| p.edit("beside/src/word.rs", "say()", "say(_: u8)")), [false, true]);
+    assert_eq!(changed(&|p| p.edit("beside/src/far.rs", "off()", "off(_: u8)")), [false, false]);
+    assert_eq!(changed(&|p| p.edit("beside/src/kind.rs", "word::say", "far::off")), [false, true]);
+    assert_eq!(changed(&|p| p.edit("beside/src/lib.rs", "pub mod far;", "pub mod far; pub fn f() {}")), [false, false]);
+    // What it depends on counts where a file that names it does, and its own version nowhere.
+    assert_eq!(changed(&|p| p.edit("Cargo.lock", "checksum = \"bb\"", "checksum = \"b0\"")), [true, false]);
+    assert_eq!(
+        changed(&|p| p.edit(
+            "Cargo.lock",
+            "version = \"0.1.0\"\ndependencies = [\"deep",
+            "version = \"0.2.0\"\ndependencies = [\"deep"
+        )),
+        [false, false]
+    );
+}
+
+#[test]
 fn what_cannot_be_followed_is_an_error() {
     let error = |file: &str, text: &str| {
         let project = Project::new();

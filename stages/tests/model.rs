@@ -193,6 +193,19 @@ optimiser: {type: adamw, weight_decay: 0.01}
     assert_eq!((conv.padding, conv.activation), (Padding::Same, Activation::None));
 }
 
+#[test]
+fn numbers_are_written_as_in_a_pipeline() {
+    let model = |filters: &str| {
+        let layer = format!("{{name: a, type: conv, filters: {filters}}}");
+        let text =
+            format!("name: m\nlayers:\n  - {layer}\n  - {{name: b, type: flatten}}\n  - {{name: out, type: dense}}\n");
+        document(&Files::new(&[("m.yaml", &text)]).path("m.yaml")).map(|found| found.bytes)
+    };
+    for filters in ["0x10", "0o20", "0b10000", "+16"] {
+        assert_eq!(model(filters).unwrap(), model("16").unwrap(), "{filters}");
+    }
+}
+
 /// The message of a bad model as `file:line:column: message (hint)`.
 fn mistake(files: &[(&str, &str)]) -> String {
     let folder = Files::new(files);
@@ -219,6 +232,12 @@ fn mistakes_in_layers_name_the_place_and_the_nearest_word() {
             "m.yaml:3:21: layer `a`: there is no layer type `convolution` (did you mean `conv`?)",
         ),
         ("{name: a, type: conv, filters: many}", "m.yaml:3:36: invalid type: string \"many\", expected usize"),
+        ("{name: a, type: conv, filters: 010}", "m.yaml:3:36: invalid type: string \"010\", expected usize"),
+        ("{name: a, type: dropout, rate: .inf}", "m.yaml:3:36: `.inf` is not a finite number"),
+        (
+            "{name: a, type: conv, filters: 18446744073709551616}",
+            "m.yaml:3:36: the number 18446744073709551616 does not fit in 64 bits",
+        ),
         ("{name: a, type: conv}", "m.yaml:3:5: missing field `filters`"),
         (
             "{name: a, type: conv, filters: 4, padding: some}",

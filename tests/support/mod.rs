@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kiln::hash::Digest;
-use kiln::kind::{Arity, Catalog, Document, DocumentError, Event, Job, Kind, OutputPort, ParamError, Port, Role};
+use kiln::kind::{
+    Arity, Catalog, Document, DocumentError, Event, Job, Kind, OutputPort, ParamError, Port, Reads, Role,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -26,7 +28,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 
 /// `learn` (data, model: a document; optional extra), `score` (model, data) and `plot` (scores: many).
 pub(crate) fn catalog() -> Catalog {
-    let one = |name: &str| port(name, Arity::One);
+    let one = |name| port(name, Arity::One);
     let kinds = [
         Fake {
             name: "learn",
@@ -78,20 +80,16 @@ struct Optimiser {
 struct Nothing {}
 
 fn checked<P: for<'de> Deserialize<'de> + Serialize>(with: &Value) -> Result<Value, ParamError> {
-    let read: Result<P, _> = serde_path_to_error::deserialize(with);
-    read.map(|p| serde_json::to_value(p).unwrap()).map_err(|e| ParamError {
-        path: e.path().iter().map(ToString::to_string).collect(),
-        message: e.inner().to_string(),
-        hint: None,
-    })
+    let read: P = common::params::read(with)?;
+    Ok(serde_json::to_value(read).unwrap())
 }
 
-fn port(name: &str, arity: Arity) -> Port {
-    Port { name: name.into(), doc: format!("The {name} to use."), arity }
+fn port(name: &'static str, arity: Arity) -> Port {
+    Port { name, doc: format!("The {name} to use.").leak(), arity, reads: Reads::Artifact }
 }
 
-fn output(name: &str, file: &str, role: Role) -> OutputPort {
-    OutputPort { name: name.into(), file: file.into(), role, doc: String::new() }
+fn output(name: &'static str, file: &'static str, role: Role) -> OutputPort {
+    OutputPort { name, file, role, doc: "" }
 }
 
 struct Fake {
@@ -110,12 +108,12 @@ impl Kind for Fake {
         "Does nothing."
     }
 
-    fn inputs(&self) -> Vec<Port> {
-        self.inputs.clone()
+    fn inputs(&self) -> &[Port] {
+        &self.inputs
     }
 
-    fn outputs(&self) -> Vec<OutputPort> {
-        self.outputs.clone()
+    fn outputs(&self) -> &[OutputPort] {
+        &self.outputs
     }
 
     fn check(&self, with: &Value) -> Result<Value, ParamError> {

@@ -12,8 +12,8 @@ use clap::Args;
 use kiln::compare::{self, Comparison, Gate, GateResult, Over};
 use kiln::record::{RunRecord, RunStatus};
 
-use super::args::ProjectArgs;
 use super::past::{Named, Past};
+use super::select::ProjectArgs;
 use super::{EXIT_FAILED, Stop, at_commit, render};
 use forge::Forge;
 

@@ -9,7 +9,20 @@ use serde_json::{Value, json};
 
 use super::number;
 use super::stand::shown;
-use crate::cli::import::Written;
+
+/// What becomes of the pipeline file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Written {
+    /// There was none.
+    New,
+    /// It is what an earlier import wrote, and DVC's files have changed since.
+    Again,
+    /// It is what it would be.
+    Same,
+    /// Somebody edited it: it stays.
+    Kept,
+}
 
 /// An import, and what became of the pipeline file.
 pub(crate) struct Told<'a> {

@@ -170,7 +170,7 @@ impl Execution<'_> {
                     Some(bytes) => fs::write(&path, bytes)?,
                     None => self.link(name, position, item, &path)?,
                 }
-                paths.push((item.label.clone(), path));
+                paths.push(kind::Input { label: item.label.clone(), path });
             }
             inputs.insert(name.clone(), paths);
         }

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use common::params::hint;
+
 use crate::kind::DocumentError;
 
-use super::load::{nearest, unknown};
+use super::load::unknown;
 use super::tree::{Data, Key, Node};
 
 /// Reads a model file and everything it extends, and returns the whole model as one tree. `sources` receives every file
@@ -145,7 +147,7 @@ fn at(
             let mut names = Vec::new();
             collect_names(layers, &mut names);
             let mut error = name.place.error(format!("there is no layer `{wanted}` in the extended model"));
-            error.hint = nearest(wanted, names.iter().map(String::as_str));
+            error.hint = hint(wanted, names.iter().map(String::as_str));
             Err(error)
         }
     }

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use common::params;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::kind::{Document, DocumentError};
+use crate::kind::{Document, DocumentError, ParamError};
 
 use super::extends;
 use super::plan::{self, Rank};
@@ -163,7 +164,7 @@ fn layer(node: &Node, places: &mut HashMap<String, Place>) -> Result<Layer, Docu
         "inception" => inception(&mut rest, places)?,
         _ => {
             let mut error = kind.place.error(format!("layer `{text}`: there is no layer type `{kind_name}`"));
-            error.hint = nearest(kind_name, LAYER_TYPES.iter().copied());
+            error.hint = params::hint(kind_name, LAYER_TYPES.iter().copied());
             return Err(error);
         }
     };
@@ -219,28 +220,15 @@ fn in_range(node: &Node, what: &str, found: Result<(), Flaw>) -> Result<(), Docu
 
 /// Reads a typed value; a mistake points at the offending key or value.
 fn typed<T: DeserializeOwned>(node: &Node) -> Result<T, DocumentError> {
-    serde_path_to_error::deserialize(node.to_value()).map_err(|e| {
-        let path: Vec<String> = e
-            .path()
-            .iter()
-            .filter_map(|s| match s {
-                serde_path_to_error::Segment::Map { key } => Some(key.clone()),
-                serde_path_to_error::Segment::Seq { index } => Some(index.to_string()),
-                _ => None,
-            })
-            .collect();
-        let message = e.inner().to_string();
-        let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-        let is_unknown = message.starts_with("unknown ");
+    params::read(node.to_value()).map_err(|ParamError { path, message, .. }| {
+        let unknown = params::unknown(&message);
         // Inside a tagged value serde loses the path, but an unknown key is named in the message.
-        let key = names.first().filter(|_| is_unknown).and_then(|name| match &node.data {
-            Data::Mapping(entries) => entries.iter().map(|(k, _)| k).find(|k| k.text == **name),
+        let key = unknown.as_ref().and_then(|(name, _)| match &node.data {
+            Data::Mapping(entries) => entries.iter().map(|(k, _)| k).find(|k| k.text == *name),
             _ => None,
         });
         let mut error = key.map_or_else(|| node.locate(&path), |k| &k.place).error(message.clone());
-        if is_unknown && let [wrong, right @ ..] = names.as_slice() {
-            error.hint = nearest(wrong, right.iter().copied());
-        }
+        error.hint = unknown.and_then(|(wrong, known)| params::hint(wrong, known));
         error
     })
 }
@@ -248,16 +236,6 @@ fn typed<T: DeserializeOwned>(node: &Node) -> Result<T, DocumentError> {
 /// The mistake of a key that nothing reads.
 pub(super) fn unknown(key: &Key, what: &str, known: &[&str]) -> DocumentError {
     let mut error = key.place.error(format!("{what} has no key `{}`", key.text));
-    error.hint = nearest(&key.text, known.iter().copied());
+    error.hint = params::hint(&key.text, known.iter().copied());
     error
-}
-
-/// A hint with the nearest name, or with all names where none is near.
-pub(crate) fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
-    let names: Vec<&str> = names.collect();
-    let best = names.iter().map(|n| (strsim::jaro_winkler(wrong, n), n)).max_by(|a, b| a.0.total_cmp(&b.0))?;
-    Some(match best {
-        (score, name) if score > 0.75 => format!("did you mean `{name}`?"),
-        _ => format!("one of: {}", names.join(", ")),
-    })
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use common::scalar::Scalar;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use serde_json::{Map, Number, Value};
 
@@ -312,22 +313,18 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A plain scalar in YAML's core schema.
+/// A plain scalar, as everywhere in Kiln.
 fn scalar(text: &str, place: &Place) -> Result<Value, DocumentError> {
-    Ok(match text {
-        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-        "true" | "True" | "TRUE" => Value::Bool(true),
-        "false" | "False" | "FALSE" => Value::Bool(false),
-        _ => {
-            let numeric = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
-            if let Some(n) = numeric.then(|| text.parse::<i64>().ok()).flatten() {
-                Value::Number(n.into())
-            } else if let Some(n) = numeric.then(|| text.parse::<f64>().ok()).flatten() {
-                let n = Number::from_f64(n).ok_or_else(|| place.error(format!("`{text}` is not a finite number")))?;
-                Value::Number(n)
-            } else {
-                Value::String(text.to_owned())
-            }
+    Ok(match Scalar::of(text) {
+        Scalar::Null => Value::Null,
+        Scalar::Bool(value) => Value::Bool(value),
+        Scalar::Unsigned(value) => Value::Number(value.into()),
+        Scalar::Signed(value) => Value::Number(value.into()),
+        Scalar::Float(value) => {
+            let number = Number::from_f64(value);
+            Value::Number(number.ok_or_else(|| place.error(format!("`{text}` is not a finite number")))?)
         }
+        Scalar::TooLarge => return Err(place.error(format!("the number {text} does not fit in 64 bits"))),
+        Scalar::Text => Value::String(text.to_owned()),
     })
 }

@@ -15,8 +15,8 @@ pub(super) fn chain(params: &Value, documents: &BTreeMap<&str, &[u8]>) -> Option
     let mut params = params.clone();
     let goal = params.as_object_mut()?.remove("epochs")?.as_u64()?;
     let whole = match model.schedule {
-        Schedule::Cosine { .. } => Some("the model's cosine schedule depends on `epochs`"),
+        Schedule::Cosine { .. } => Some("the model's cosine schedule depends on `epochs`".to_owned()),
         Schedule::Constant { .. } | Schedule::Step { .. } => None,
     };
-    Some(Chain { params, goal, unit: "epoch", whole })
+    Some(Chain { params, goal, unit: "epoch".to_owned(), whole })
 }

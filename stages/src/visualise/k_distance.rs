@@ -107,10 +107,10 @@ fn run(params: &Value, context: &Context<'_>) -> anyhow::Result<()> {
     if !told.is_empty() {
         let chosen = chosen.map(|rank| Rule { at: At::X(rank), label: format!("eps {:.4}", found.eps), colour: MUTED });
         rows.push(vec![Box::new(LineChart {
-            title: "What clusters at a radius of that distance tell".to_owned(),
+            title: "What clusters at that radius tell: share of images in them × entropy of sizes".to_owned(),
             size: (PANEL.0, 0.6 * PANEL.1),
             x: Axis::around("images, by that distance", told.iter().map(|p| p.0)),
-            y: Axis::around("share in clusters × entropy of sizes", told.iter().map(|p| p.1)),
+            y: Axis::around("share × entropy", told.iter().map(|p| p.1)),
             series: vec![Series { colour: style::category(1), points: told, marked: false }],
             rules: chosen.into_iter().collect(),
         })]);

@@ -141,6 +141,7 @@ fn the_chosen_number_of_clusters_and_radius_are_drawn() {
     let drawn = k_distance(400, None).draw();
     assert!(drawn.says("301 of 400 images are core points"), "{:?}", drawn.texts());
     assert!(drawn.svg.contains("6 clusters, 65 of 400 images are noise") && drawn.says("clusters tell most"));
+    assert!(drawn.says("share × entropy") && !drawn.svg.contains('…'), "nothing is cut: {:?}", drawn.texts());
     let given = k_distance(400, Some(0.3)).draw();
     assert!(given.says("eps was given") && !given.says("tell"));
 }

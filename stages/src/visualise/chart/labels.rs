@@ -172,7 +172,7 @@ fn overlap(a: &Rectangle, b: &Rectangle) -> bool {
 }
 
 /// Whether a line comes too near to a box: what is left of it between the box's four sides (Liang and Barsky, 1984).
-fn through((from, to): (Point, Point), (corner, size): &Rectangle) -> bool {
+pub(super) fn through((from, to): (Point, Point), (corner, size): &Rectangle) -> bool {
     let (mut first, mut last) = (0.0_f64, 1.0_f64);
     for i in [(|p: &Point| p.0) as fn(&Point) -> f64, |p| p.1] {
         let (low, high) = (i(corner) - APART, i(corner) + i(size) + APART);

@@ -71,7 +71,7 @@ impl Chart for Profiles {
             upper -= height + GAP;
         }
         for rule in &self.rules {
-            draw_rule(canvas, &frame, rule, (&self.x, &y));
+            draw_rule(canvas, &frame, rule, (&self.x, &y), &[]);
         }
     }
 }
