@@ -26,4 +26,4 @@ pub use memo::Memo;
 pub use parts::parts;
 pub(crate) use quick::QuickMap;
 pub(crate) use source_stamps::SourceStamps;
-pub(crate) use stamp::Stamp;
+pub(crate) use stamp::{Stamp, now};

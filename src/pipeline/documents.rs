@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Label, Span};
-use crate::kind::{Document, DocumentError, Kind, Maker, ParamError};
+use crate::kind::{DocumentError, Kind, Maker, ParamError};
 use crate::text;
 
 use super::bodies::Running;
@@ -15,13 +15,14 @@ use super::expand::World;
 use super::inputs::{Inputs, Source};
 use super::mistake::Mistakes;
 use super::node::Place;
+use super::resolved::Documents;
 use super::source::offset;
 use super::stage::{Body, From, Input};
 use super::with;
 
-/// Documents that were resolved.
-#[derive(Default)]
-pub(super) struct Resolved<'a> {
+/// The documents that stages are handed.
+pub(super) struct Handed<'a> {
+    documents: &'a Documents,
     /// By path: for an input of a kind, what came out.
     found: HashMap<&'a Path, Vec<Outcome<'a>>>,
 }
@@ -29,7 +30,12 @@ pub(super) struct Resolved<'a> {
 /// A kind, its input, and the canonical bytes that came out.
 type Outcome<'a> = (&'a str, &'a str, Option<Vec<u8>>);
 
-impl<'a> Resolved<'a> {
+impl<'a> Handed<'a> {
+    /// None yet.
+    pub(super) fn new(documents: &'a Documents) -> Self {
+        Self { documents, found: HashMap::new() }
+    }
+
     /// Resolves a document, unless that was done.
     ///
     /// # Errors
@@ -45,8 +51,8 @@ impl<'a> Resolved<'a> {
         if found.iter().any(|(of, name, _)| (*of, *name) == (kind.name(), input)) {
             return Ok(());
         }
-        let (bytes, result) = match kind.document(input, &root.join(path)) {
-            Some(Ok(Document { bytes, .. })) => (Some(bytes), Ok(())),
+        let (bytes, result) = match self.documents.resolve(kind, input, path, root) {
+            Some(Ok(bytes)) => (Some(bytes), Ok(())),
             Some(Err(error)) => (None, Err(error)),
             None => (None, Ok(())),
         };
@@ -80,17 +86,17 @@ pub(super) fn check<'s>(
     world: &'s World<'_>,
     sources: impl Iterator<Item = &'s Source>,
     (inputs, running): (&[Inputs], &[Running]),
-    root: &Path,
+    (documents, root): (&Documents, &Path),
     mistakes: &mut Mistakes<'_>,
 ) {
-    let mut resolved = Resolved::default();
+    let mut handed = Handed::new(documents);
     for source in sources {
         let plan = &world.plans[world.drafts[source.draft].plan];
         let Some(kind) = &plan.kind else { continue };
         if !plan.ports.iter().any(|p| p.name == source.input) {
             continue;
         }
-        if let Err(error) = resolved.add(kind.as_ref(), &source.input, Path::new(&source.path), root) {
+        if let Err(error) = handed.add(kind.as_ref(), &source.input, Path::new(&source.path), root) {
             let diagnostic = explain(error, source.place, root, mistakes);
             mistakes.add_foreign(diagnostic);
         }
@@ -100,8 +106,8 @@ pub(super) fn check<'s>(
         for (input, item) in own.iter().flat_map(|(name, items)| items.iter().map(move |item| (name, item))) {
             let From::Output { stage, output } = &item.from else { continue };
             let Some(maker) = &world.plan(world.drafts[stage.0]).0.kind else { continue };
-            let handed = (maker.as_ref(), &inputs[stage.0]);
-            if let Err(error) = resolved.fit((kind.as_ref(), params), (input, output), handed) {
+            let maker = (maker.as_ref(), &inputs[stage.0]);
+            if let Err(error) = handed.fit((kind.as_ref(), params), (input, output), maker) {
                 with::blame(&error, kind.name(), world, id, mistakes);
             }
         }

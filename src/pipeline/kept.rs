@@ -20,13 +20,14 @@ use crate::store;
 
 use super::load::{self, Overrides};
 use super::part::Part;
+use super::resolved::Documents;
 use super::stage::{Body, From, Pipeline, Stage};
-use super::{check, disk::Disk, documents::Resolved, param_file, report, view, wire};
+use super::{check, disk::Disk, documents::Handed, param_file, report, view, wire};
 
 /// The folder of the cache that they are kept in.
 pub(crate) const FOLDER: &str = "pipelines";
 
-const MARK: &[u8; 8] = b"kilnpl\x04\n";
+const MARK: &[u8; 8] = b"kilnpl\x05\n";
 
 /// What is added to a pipeline's name for what is kept beside it.
 const BESIDE: &str = "footprint";
@@ -91,7 +92,9 @@ pub fn load_kept(
     if let Some(pipeline) = identity.find(catalog)
         && stands(&pipeline, &identity.store)
     {
-        return Ok((pipeline, true));
+        // One whose documents have changed is kept anew.
+        let known = !pipeline.documents.have_grown();
+        return Ok((pipeline, known));
     }
     let Identity { root, file, text, .. } = identity;
     Ok((load::check(file, root.clone(), text, catalog, overrides)?, false))
@@ -213,6 +216,7 @@ impl Identity {
             report: None,
             remote: None,
             executor: None,
+            documents: Documents::default(),
             stages: vec![],
             graph: DiGraph::default(),
         }
@@ -307,7 +311,7 @@ fn stands(pipeline: &Pipeline, store: &Path) -> bool {
     {
         return false;
     }
-    let (mut seen, mut documents) = (HashSet::new(), Resolved::default());
+    let (mut seen, mut documents) = (HashSet::new(), Handed::new(&pipeline.documents));
     for stage in &pipeline.stages {
         if !stage.outputs.values().all(|output| check::leads(&output.path, &mut disk)) {
             return false;
@@ -334,7 +338,7 @@ fn stands(pipeline: &Pipeline, store: &Path) -> bool {
 }
 
 /// Whether a stage fits the documents that those before it are handed.
-fn fits(stage: &Stage, pipeline: &Pipeline, documents: &Resolved<'_>) -> bool {
+fn fits(stage: &Stage, pipeline: &Pipeline, documents: &Handed<'_>) -> bool {
     let Body::Uses { kind, params } = &stage.body else { return true };
     let mut items = stage.inputs.iter().flat_map(|(name, items)| items.iter().map(move |item| (name, item)));
     items.all(|(input, item)| {

@@ -23,6 +23,7 @@ use super::mistake::{Mistake, Mistakes, Texts};
 use super::node::Place;
 use super::params;
 use super::report;
+use super::resolved::Documents;
 use super::source;
 use super::stage::{From, Output, Pipeline, Ports, Stage, StageId, StageName};
 use super::view;
@@ -127,7 +128,8 @@ fn expand(
     let good = checks::sources(&world, &sources, &written, &mut disk, mistakes);
     let present = || sources.iter().zip(&good).filter(|(_, good)| **good).map(|(source, _)| source);
     meet::check(&world, present(), name, &mut disk, mistakes);
-    documents::check(&world, present(), (&inputs, &running), &root, mistakes);
+    let documents = Documents::default();
+    documents::check(&world, present(), (&inputs, &running), (&documents, &root), mistakes);
     let report = report.and_then(|node| report::load(&world, &written, node, &mut disk, mistakes));
     let edges = edges(&inputs);
     let order = match graph::order(&edges) {
@@ -162,6 +164,7 @@ fn expand(
         report,
         remote,
         executor,
+        documents,
         stages,
         graph,
     })

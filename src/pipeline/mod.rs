@@ -4,7 +4,7 @@
 //! `parse` and `positions`), the tree a typed spec (`decode`, `spec`); parameters are settled (`params`,
 //! from files too: `param_file`), matrices
 //! expanded (`matrix`) and with them stages (`expand`); inputs are followed to their producers (`inputs`,
-//! `reference`), bodies filled in (`bodies`, `with`, `command`, `environment`, `shell`), paths checked (`check`, `reach`, `documents`), the report's references too (`report`), and
+//! `reference`), bodies filled in (`bodies`, `with`, `command`, `environment`, `shell`), paths checked (`check`, `reach`, `documents`, `resolved`), the report's references too (`report`), and
 //! the whole is put in order (`graph`). What came out is kept (`kept`, `wire`), and taken again while it still holds. Mistakes are collected along the way (`mistake`) and told together.
 
 mod bodies;
@@ -40,6 +40,7 @@ mod reach;
 mod reference;
 mod remote;
 mod report;
+mod resolved;
 mod schema;
 mod select;
 mod settings;
@@ -64,6 +65,7 @@ pub use load::{Overrides, load};
 pub(crate) use part::Part;
 pub(crate) use paths::PROJECT;
 pub use remote::RemoteSpec;
+pub use resolved::Documents;
 pub use schema::schema;
 pub use select::{matching, matching_names, select};
 pub use stage::{

@@ -21,6 +21,7 @@ use super::steps::{Keep, Steps};
 use super::view::View;
 
 use super::remote::RemoteSpec;
+use super::resolved::Documents;
 
 /// A stage's index in [`Pipeline::stages`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,6 +45,8 @@ pub struct Pipeline {
     pub remote: Option<RemoteSpec>,
     /// Who runs its stages, if it says so.
     pub executor: Option<ExecutorSpec>,
+    /// What its documents come to.
+    pub documents: Documents,
     /// Every variant, in topological order; declaration order among equals.
     pub stages: Vec<Stage>,
     /// Node weights are the stages; an edge goes from producer to consumer.

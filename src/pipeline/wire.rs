@@ -15,6 +15,7 @@ use crate::kind::{Catalog, Role};
 
 use super::executor::ExecutorSpec;
 use super::remote::RemoteSpec;
+use super::resolved::Documents;
 use super::stage::{
     Body, Command, Environment, From, Input, Output, Pipeline, Ports, Report, Resources, Stage, StageId, StageName,
 };
@@ -46,6 +47,7 @@ pub(super) fn encode(pipeline: &Pipeline) -> Option<Vec<u8>> {
     }
     put_text(&mut out, &serde_json::to_string(&pipeline.remote).ok()?);
     put_json(&mut out, pipeline.executor.as_ref())?;
+    pipeline.documents.put(&mut out)?;
     put_count(&mut out, pipeline.stages.len());
     for stage in &pipeline.stages {
         // Its length goes before it, so that it can be passed over.
@@ -76,9 +78,9 @@ pub(super) fn decode(
     let same = |id: usize| (id < count).then_some(StageId(id));
     let stages = kept.stages.iter().map(|bytes| stage(bytes, &same, kinds)).collect::<Option<Vec<_>>>()?;
     let graph = graph(count, kept.edges.iter().copied());
-    let KeptPipeline { params, param_files, report, remote, executor, .. } = kept;
+    let KeptPipeline { params, param_files, report, remote, executor, documents, .. } = kept;
     let file = file.to_owned();
-    Some(Pipeline { root, file, profile, params, param_files, report, remote, executor, stages, graph })
+    Some(Pipeline { root, file, profile, params, param_files, report, remote, executor, documents, stages, graph })
 }
 
 /// What [`encode`] wrote, its stages as they stand there.
@@ -88,6 +90,7 @@ pub(super) struct KeptPipeline<'a> {
     pub(super) report: Option<Report>,
     pub(super) remote: Option<RemoteSpec>,
     pub(super) executor: Option<ExecutorSpec>,
+    pub(super) documents: Documents,
     pub(super) stages: Vec<&'a [u8]>,
     /// Producer and consumer, as positions.
     pub(super) edges: Vec<(usize, usize)>,
@@ -105,6 +108,7 @@ impl<'a> KeptPipeline<'a> {
         };
         let remote = serde_json::from_str(from.str()?).ok()?;
         let executor = json(from)?;
+        let documents = Documents::read(from)?;
         let stages = (0..from.count()?).map(|_| from.bytes()).collect::<Option<Vec<_>>>()?;
         let mut edges = Vec::new();
         for _ in 0..from.count()? {
@@ -114,7 +118,7 @@ impl<'a> KeptPipeline<'a> {
             }
             edges.push((producer, consumer));
         }
-        from.0.is_empty().then_some(Self { params, param_files, report, remote, executor, stages, edges })
+        from.0.is_empty().then_some(Self { params, param_files, report, remote, executor, documents, stages, edges })
     }
 }
 

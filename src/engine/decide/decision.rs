@@ -319,9 +319,9 @@ impl Deciding<'_> {
     fn document(&self, stage: &Stage, name: &str, item: &Input) -> Result<Option<Vec<u8>>, Failed> {
         let Body::Uses { kind, .. } = &stage.body else { return Ok(None) };
         let From::Source(path) = &item.from else { return Ok(None) };
-        match kind.document(name, &self.pipeline.root.join(path)) {
+        match self.pipeline.documents.resolve(kind.as_ref(), name, path, &self.pipeline.root) {
             None => Ok(None),
-            Some(Ok(document)) => Ok(Some(document.bytes)),
+            Some(Ok(bytes)) => Ok(Some(bytes)),
             Some(Err(e)) => {
                 let file = e.file.strip_prefix(&self.pipeline.root).unwrap_or(&e.file).display();
                 let at = e.at.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
