@@ -74,6 +74,18 @@ fn a_network_learns_and_only_what_changed_is_trained_again() {
 }
 
 #[test]
+fn a_change_of_a_network_reaches_those_that_extend_it_however_often_they_were_looked_at() {
+    let project = small();
+    project.write("models/dropout.yaml", "extends: plain.yaml\nname: Dropout\n");
+    project.run(&["train"]);
+    for _ in 0..2 {
+        assert_eq!(project.run(&["train"]).with("executed"), Vec::<String>::new());
+    }
+    let executed = project.edit("models/plain.yaml", "units: 64", "units: 32").run(&["train"]).with("executed");
+    assert_eq!(executed, ["train[model=dropout]", "train[model=plain]"]);
+}
+
+#[test]
 fn the_same_bits_for_any_number_of_threads() {
     let one = small();
     let digests = |record: Record| record.digests().get("train[model=dropout].model").cloned().expect("a model");
