@@ -270,7 +270,11 @@ fn input<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> InputSpec<'n> {
                     .hint("give it a path, or a reference to an output: `{from: stage.output}`"),
             );
         }
-        _ => items.extend(item(&entry.node, mistakes)),
+        _ => {
+            // Most take one; a list that grows has room for four.
+            items.reserve_exact(1);
+            items.extend(item(&entry.node, mistakes));
+        }
     }
     InputSpec { name: &entry.key, place: entry.place, items }
 }

@@ -65,7 +65,7 @@ impl<'w, 'n> Resolver<'w, 'n> {
         let draft = world.drafts[id];
         let (plan, matrix) = world.plan(draft);
         let scope = world.scope(draft);
-        let mut inputs = Inputs::new();
+        let mut inputs = Inputs::with_capacity(plan.spec.inputs.len());
         for spec in &plan.spec.inputs {
             let mut taken = Vec::with_capacity(spec.items.len());
             let mut whole = true;
