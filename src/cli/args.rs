@@ -261,6 +261,8 @@ pub(crate) struct Compare {
     /// Write the page even where something else lies than a page of Kiln's.
     #[arg(long, requires = "html")]
     pub(crate) force_overwrite: bool,
+    #[command(flatten)]
+    pub(crate) far: Far,
 }
 
 #[derive(Args, Debug)]

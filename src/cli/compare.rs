@@ -12,7 +12,7 @@ use super::page::Target;
 use super::past::{Named, Past};
 use super::render::look::Look;
 use super::select::ProjectArgs;
-use super::{EXIT_FAILED, Stop, at_commit, render, report};
+use super::{EXIT_FAILED, Stop, at_commit, named, render, report};
 
 /// A comparison, and what became of the gates.
 #[derive(Serialize)]
@@ -28,7 +28,7 @@ pub(crate) fn compare(place: &ProjectArgs, args: &Compare) -> Result<u8, Stop> {
     let past = Past::open(place)?;
     let results = match (&args.within, &args.by) {
         (None, None) => between(&records(&past, place, args)?, args, &gates, &past)?,
-        (run, _) => within(&past.find(run.as_deref().unwrap_or("latest"))?, args, &gates)?,
+        (run, _) => within(&found(&past, place, args, run.as_deref().unwrap_or("latest"))?, args, &gates)?,
     };
     for failure in results.iter().flat_map(render::gates::failures) {
         render::error(&failure);
@@ -135,11 +135,7 @@ fn records(past: &Past, place: &ProjectArgs, args: &Compare) -> Result<Vec<RunRe
     for name in &args.runs {
         names.extend(ends(past, name)?);
     }
-    let find = |name: &str| match past.look_up(name)? {
-        Named::Run(run) => Ok(*run),
-        Named::Nothing(none) if args.run => at_commit::run(past, place, &none),
-        Named::Nothing(none) => Err(past.no_run_of(&none, &format!("kiln compare --run {name}"))),
-    };
+    let find = |name: &str| found(past, place, args, name);
     match names.as_slice() {
         [] => {
             let runs = past.store.runs(Some(&past.project))?;
@@ -157,6 +153,15 @@ fn records(past: &Past, place: &ProjectArgs, args: &Compare) -> Result<Vec<RunRe
             Ok(vec![find(one)?, last])
         }
         several => several.iter().map(|name| find(name)).collect(),
+    }
+}
+
+/// The run that a name stands for.
+fn found(past: &Past, place: &ProjectArgs, args: &Compare, name: &str) -> Result<RunRecord, Stop> {
+    match named::find(past, place, &args.far, name)? {
+        Named::Run(run) => Ok(*run),
+        Named::Nothing(none) if args.run => at_commit::run(past, place, &none),
+        Named::Nothing(none) => Err(past.no_run_of(&none, &format!("kiln compare --run {name}"))),
     }
 }
 

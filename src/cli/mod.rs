@@ -23,6 +23,7 @@ mod kinds;
 mod list;
 mod log;
 mod made;
+mod named;
 mod outputs;
 mod page;
 mod past;

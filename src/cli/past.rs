@@ -70,24 +70,35 @@ impl Past {
 
     /// The same, telling which commit it is that has no run.
     pub(crate) fn look_up(&self, name: &str) -> Result<Named, Stop> {
-        let named = self.store.named_run(name, Some(&self.project));
-        if let Some(run) = named.map_err(|error| self.told(error))? {
-            return Ok(Named::Run(Box::new(run)));
+        self.search(name)?.map_err(|error| self.told(error))
+    }
+
+    /// The same, telling that a name stands for nothing here.
+    pub(crate) fn search(&self, name: &str) -> Result<Result<Named, RunLookupError>, Stop> {
+        match self.store.named_run(name, Some(&self.project)) {
+            Ok(Some(run)) => return Ok(Ok(Named::Run(Box::new(run)))),
+            Ok(None) => {}
+            Err(error) => return Ok(Err(error)),
         }
         let repository = self.repository();
         let of_git = repository.as_ref().filter(|repository| repository.is_name(name));
         if let Some(repository) = of_git {
-            return self.at(repository, name);
+            return self.at(repository, name).map(Ok);
         }
         let error = match self.store.find_run(name, Some(&self.project)) {
-            Ok(run) => return Ok(Named::Run(Box::new(run))),
+            Ok(run) => return Ok(Ok(Named::Run(Box::new(run)))),
             Err(error) => error,
         };
         let none = matches!(error, RunLookupError::NoRuns | RunLookupError::Unknown { .. });
         match repository.filter(|repository| none && repository.commit(name).is_ok()) {
-            Some(repository) => self.at(&repository, name),
-            None => Err(self.told(error)),
+            Some(repository) => self.at(&repository, name).map(Ok),
+            None => Ok(Err(error)),
         }
+    }
+
+    /// The path of the pipeline file in its repository, if it is in one.
+    pub(crate) fn path_in_repository(&self) -> Option<String> {
+        self.repository()?.path_of(&self.root().join(&self.project.pipeline))
     }
 
     /// The repository of the project, if there is one that can be read.
@@ -166,7 +177,8 @@ impl Past {
         ))
     }
 
-    fn told(&self, error: RunLookupError) -> Stop {
+    /// Says that a name stands for nothing.
+    pub(crate) fn told(&self, error: RunLookupError) -> Stop {
         match error {
             RunLookupError::NoRuns => self.nothing(),
             RunLookupError::TooFarBack { .. } | RunLookupError::Unknown { .. } => {

@@ -78,6 +78,18 @@ pub(crate) fn unasked(pipeline: &Pipeline, store: &Store) -> Option<Remote> {
     Remote::open(settings, store).ok()
 }
 
+/// The remote cache of a project for a command about runs; it is not asked yet, and nothing of it is noted. None if there is none, or if the
+/// pipeline file cannot be read: such a command needs none of what else is in it.
+pub(crate) fn of_project(place: &ProjectArgs, far: &Far) -> Result<Option<Remote>, Stop> {
+    if far.offline {
+        return Ok(None);
+    }
+    let Ok(pipeline) = project::load(place, &place.file, &Select::default()) else { return Ok(None) };
+    let opened = settings(pipeline.remote.as_ref(), far, false)
+        .and_then(|settings| settings.map(|settings| Remote::open_for(settings, None)).transpose());
+    opened.map_err(|mistake| told(&mistake, &pipeline, far))
+}
+
 /// What is wrong with a remote cache, where the pipeline file names it.
 fn told(mistake: &Mistake, pipeline: &Pipeline, far: &Far) -> Stop {
     match pipeline.remote.as_ref().filter(|_| far.remote.is_none()) {

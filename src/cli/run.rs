@@ -13,7 +13,7 @@ use kiln::store::{Access, Ownership, Project};
 use super::args::Run;
 use super::page::Target;
 use super::select::ProjectArgs;
-use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, claim, project, remote, render, report};
+use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, claim, named, project, remote, render, report};
 
 pub(crate) fn run(place: &ProjectArgs, args: &Run) -> Result<u8, Stop> {
     once(place, args, &Interrupt::default(), true)
@@ -113,6 +113,9 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
     let options = Options { stages, force, keep, remote, ..options };
     let record = engine::run(&pipeline, &store, &options, interrupt, reporter.as_mut())?;
     drop(reporter);
+    if let Some(remote) = options.remote.as_deref() {
+        named::after_run(remote, &pipeline, &record);
+    }
     if !args.watch {
         // A page can be rendered at any time.
         interrupt.release();

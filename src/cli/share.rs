@@ -9,7 +9,7 @@ use kiln::store::{Access, Ownership, Tier};
 use super::args::{Pull, Push};
 use super::render::look::Look;
 use super::select::{Far, ProjectArgs, Select};
-use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, claim, project, remote, render};
+use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, claim, named, project, remote, render};
 
 /// How often it is told how far it is.
 const EVERY: Duration = Duration::from_secs(2);
@@ -36,6 +36,7 @@ pub(crate) fn push(place: &ProjectArgs, args: &Push) -> Result<u8, Stop> {
     keys.sort_unstable();
     keys.dedup();
     let taken = beside(&remote, || remote.take(&keys, &store));
+    named::push(&remote, &pipeline, &store);
     render::remote::news(Some(&remote));
     let left = taken.map_or(keys.len(), |left| left.len());
     render::talk(&format!("{}\n", render::remote::traffic(&Traffic { asked: 0, left, ..remote.traffic() })));

@@ -3,10 +3,11 @@
 use clap::Args;
 use serde_json::json;
 
+use super::named::{self, Given};
 use super::past::Past;
 use super::render::look::Look;
-use super::select::ProjectArgs;
-use super::{Stop, render};
+use super::select::{Far, ProjectArgs};
+use super::{Stop, remote, render};
 
 #[derive(Args, Debug)]
 pub(crate) struct Tag {
@@ -24,12 +25,18 @@ pub(crate) struct Tag {
     /// The list as JSON.
     #[arg(long, conflicts_with_all = ["run", "delete"])]
     json: bool,
+    /// List the tags that the remote cache has.
+    #[arg(long, conflicts_with_all = ["run", "delete", "offline"])]
+    shared: bool,
+    #[command(flatten)]
+    far: Far,
 }
 
 pub(crate) fn tag(place: &ProjectArgs, args: &Tag) -> Result<u8, Stop> {
     if let Some(name) = &args.delete {
         let past = Past::open_to_write(place)?;
-        if past.store.untag(name)? {
+        let there = named::place_for_tags(place, &args.far)?.is_some_and(|remote| named::take(&remote, name));
+        if past.store.untag(name)? || there {
             return Ok(0);
         }
         let known: Vec<String> = past.store.tags()?.into_iter().map(|tag| format!("`{}`", tag.name)).collect();
@@ -37,8 +44,10 @@ pub(crate) fn tag(place: &ProjectArgs, args: &Tag) -> Result<u8, Stop> {
             if known.is_empty() { "there are no tags".to_owned() } else { format!("there are {}", known.join(", ")) };
         return Err(Stop::Usage(format!("no run is tagged `{name}`\nhint: {hint}")));
     }
-    let (Some(run), Some(name)) = (&args.run, &args.name) else { return list(place, args.json) };
-    if let Some(why) = unfit(name) {
+    let (Some(run), Some(name)) = (&args.run, &args.name) else {
+        return if args.shared { shared(place, args) } else { list(place, args.json) };
+    };
+    if let Some(why) = named::unfit(name) {
         return Err(Stop::Usage(format!(
             "`{name}` cannot be a tag: {why}\nhint: write a name such as `paper` or `v1.2`"
         )));
@@ -50,8 +59,45 @@ pub(crate) fn tag(place: &ProjectArgs, args: &Tag) -> Result<u8, Stop> {
         let text = format!("run {} is tagged `{name}` already\nhint: `--force` gives the name to {}", tag.run, run.id);
         return Err(Stop::Usage(text));
     }
+    let remote = named::place_for_tags(place, &args.far)?;
+    if let Some(remote) = remote.as_ref().filter(|_| !args.force)
+        && let Some(other) = named::taken(remote, name, &run)
+    {
+        return Err(Stop::Usage(format!(
+            "run {other} is tagged `{name}` in {} already\nhint: `--force` gives the name to {}",
+            remote.address(),
+            run.id
+        )));
+    }
     past.store.tag(name, &run.id)?;
-    render::talk(&format!("run {} is `{name}`\n", run.id));
+    let also = match named::give(remote.as_ref(), name, &run) {
+        Given::There(url) => format!(", in {url} as well"),
+        Given::Nowhere => String::new(),
+    };
+    render::talk(&format!("run {} is `{name}`{also}\n", run.id));
+    Ok(0)
+}
+
+/// Lists what the remote cache has.
+fn shared(place: &ProjectArgs, args: &Tag) -> Result<u8, Stop> {
+    let none = || {
+        let hint = "write `remote: s3://bucket/prefix` into the pipeline file, or name one with `--remote`";
+        Stop::Usage(format!("no remote cache is named\nhint: {hint}"))
+    };
+    let remote = remote::of_project(place, &args.far)?.ok_or_else(none)?;
+    let tags = remote.tagged().map_err(|mistake| Stop::Usage(format!("{}\nhint: {}", mistake.message, mistake.hint)))?;
+    if args.json {
+        let tags = tags.iter().map(|tag| json!({ "name": tag.tag(), "run": tag.run, "tagged": tag.named }));
+        render::json(&json!({ "version": 1, "tags": tags.collect::<Vec<_>>() }))?;
+        return Ok(0);
+    }
+    match tags.is_empty() {
+        true => render::talk("there are no tags\nhint: `kiln tag latest NAME` gives the last run one\n"),
+        false => {
+            let lines = tags.iter().filter_map(|tag| Some(format!("{}  {}\n", tag.run, tag.tag()?)));
+            render::data(&lines.collect::<String>())?;
+        }
+    }
     Ok(0)
 }
 
@@ -68,19 +114,4 @@ fn list(place: &ProjectArgs, json: bool) -> Result<u8, Stop> {
         false => render::data(&render::list::tags(&tags, &runs, &Look::stdout()))?,
     }
     Ok(0)
-}
-
-/// Why a name would be read as something else.
-fn unfit(name: &str) -> Option<&'static str> {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '+');
-    if name.is_empty() || !name.chars().all(plain) || name.starts_with(['-', '.', '/']) || name.contains("..") {
-        return Some(
-            "a tag is made of letters, digits and `-`, `_`, `.`, `/`, `+`, and begins with none of `-`, `.` and `/`",
-        );
-    }
-    if name == "latest" {
-        return Some("`latest` is the last run");
-    }
-    let id = name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_lowercase());
-    id.then_some("eight small letters are the id of a run")
 }

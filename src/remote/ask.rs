@@ -6,11 +6,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use rayon::prelude::*;
+
 use super::Remote;
 use super::health::RATE;
 use super::shared::{Answer, CONTENTS_AT_ONCE, Content, PART, SMALL_AT_ONCE, members};
 use crate::hash::{ActionKey, Artifact, Digest};
-use crate::store::{Parcel, Store, Tier, TierError, Wanted};
+use crate::store::{Object, Parcel, Store, Tier, TierError, Wanted};
 
 /// Fetching a result may take so much longer than making it took.
 const GRACE: Duration = Duration::from_secs(8);
@@ -119,11 +121,14 @@ impl Remote {
         };
         self.each(jobs, CONTENTS_AT_ONCE, &enough, work, |(at, content)| {
             given[at] = match (content, &wanted[at]) {
-                (Content::Bytes(bytes), Wanted::Object(object)) => to.receive(object, &bytes)?,
+                (Content::Bytes(bytes), Wanted::Object(object)) => {
+                    to.receive_right(object, &bytes)?;
+                    true
+                }
                 (Content::Bytes(bytes), Wanted::Pack(pack)) => {
-                    for (member, bytes) in members(pack, &bytes).into_iter().flatten() {
-                        to.receive(member, bytes)?;
-                    }
+                    let members: Vec<_> = members(pack, &bytes).into_iter().flatten().collect();
+                    let received = |(member, bytes): &(&Object, &[u8])| to.receive_right(member, bytes);
+                    members.par_iter().with_min_len(16).try_for_each(received)?;
                     true
                 }
                 (Content::File(path), Wanted::Object(object)) => {
@@ -151,7 +156,7 @@ impl Tier for Remote {
         let shared = Arc::clone(&self.shared);
         let work = move |(at, wanted): (usize, Wanted)| {
             let shared = Arc::clone(&shared);
-            async move { (at, shared.is_there(&wanted).await.unwrap_or(false)) }
+            async move { (at, shared.is_there(&*shared.clients.small, &wanted).await.unwrap_or(false)) }
         };
         let items = wanted.iter().cloned().enumerate().collect();
         let all = self.each(items, SMALL_AT_ONCE, &|| false, work, |(at, there)| {

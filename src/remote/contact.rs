@@ -57,6 +57,7 @@ impl Remote {
                         kind: Kind::Refused,
                         text: format!("a later Kiln made it, in format {format}"),
                         hint: Some("use that Kiln, or another prefix".to_owned()),
+                        late: false,
                     },
                     Mark::Other => Problem {
                         kind: Kind::Refused,
@@ -64,6 +65,7 @@ impl Remote {
                         hint: Some(
                             "if the cache is Kiln's, `kiln remote init --force` writes the mark anew".to_owned(),
                         ),
+                        late: false,
                     },
                 },
             };
@@ -77,6 +79,7 @@ impl Remote {
             kind: Kind::Missing,
             text: "there is no cache of Kiln's (no bucket, or no mark `kiln/format` in it)".to_owned(),
             hint: Some(format!("`kiln remote init {}` makes one", self.address())),
+            late: false,
         }
     }
 

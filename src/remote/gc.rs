@@ -1,12 +1,14 @@
 //! Collecting garbage in a remote cache: results that have not been used for long, and contents that no result names.
 //!
-//! The age of a result is that of its last use: who takes one that is older than a month puts it there again. A content is deleted only if
-//! it is older than a day, so that one that is being sent for a result to come stays. Should one be deleted all the same while somebody
-//! relies on it, that costs an execution. Nothing is expected of the order of a listing.
+//! A run that has a tag stays, with its record and the results that it is of. The age of any other result is that of its last use: who takes
+//! one that is older than a month puts it there again. A content is deleted only if it is older than a day, so that one that is being sent
+//! for a result to come stays. Should one be deleted all the same while somebody relies on it, that costs an execution. Nothing is expected
+//! of the order of a listing.
 //!
 //! A bucket may hold more than fits into memory. So it is gone through shard by shard, several at once, and nothing is kept of an object
 //! that stays but eight bytes of its name. Two contents that share these cost one that is kept.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,12 +17,13 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path as Name;
 use object_store::{ObjectMeta, ObjectStoreExt as _};
 
-use super::names::{BLOBS, LISTINGS, Names, PACKS, RESULTS};
+use super::names::{BLOBS, COMMITS, LISTINGS, Names, PACKS, RESULTS, RUNS, TAGS};
 use super::problem::{Kind, Problem};
 use super::shared::{SMALL_AT_ONCE, Shared};
 use super::{Mistake, Remote};
 use crate::address::Place;
 use crate::hash::Digest;
+use crate::record::RunRecord;
 use crate::store::{Object, Parcel};
 
 /// So many shards are gone through at once.
@@ -111,7 +114,7 @@ impl Expired {
     /// Adds the files that writes into a shared folder left when they were cut short. A listing does not show them.
     fn left(&mut self, root: &Path, grace: Duration) {
         let mut folders: Vec<PathBuf> =
-            [RESULTS, BLOBS, LISTINGS, PACKS, "kiln"].iter().map(|folder| root.join(folder)).collect();
+            [RESULTS, BLOBS, LISTINGS, PACKS, RUNS, TAGS, COMMITS, "kiln"].iter().map(|folder| root.join(folder)).collect();
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
                 let Ok(metadata) = entry.metadata() else { continue };
@@ -179,8 +182,10 @@ impl Part {
 async fn expired(shared: &Arc<Shared>, policy: Policy) -> Result<Expired, Problem> {
     let mut expired = Expired::default();
     let mut named = Named::default();
+    let kept = kept(shared).await?;
     let parts = shards(shared, RESULTS).await?;
-    let mut parts = stream::iter(parts).map(|shard| results(shared, shard, policy)).buffer_unordered(SHARDS_AT_ONCE);
+    let mut parts =
+        stream::iter(parts).map(|shard| results(shared, shard, &kept, policy)).buffer_unordered(SHARDS_AT_ONCE);
     while let Some(part) = parts.try_next().await? {
         expired.results += part.count;
         expired.old += part.doomed.len();
@@ -190,10 +195,26 @@ async fn expired(shared: &Arc<Shared>, policy: Policy) -> Result<Expired, Proble
         named.0.extend(part.named);
     }
     named.sort();
-    for folder in [BLOBS, LISTINGS, PACKS] {
+    collect(shared, &[BLOBS, LISTINGS, PACKS], &named, policy.grace, &mut expired).await?;
+    // Of a run without a tag nothing stays that is old.
+    named = Named(kept.records.iter().map(|record| Named::name(RUNS, record)).collect());
+    named.sort();
+    collect(shared, &[RUNS, COMMITS], &named, policy.unused, &mut expired).await?;
+    Ok(expired)
+}
+
+/// Adds what some folders have that nothing names, and that is of some age.
+async fn collect(
+    shared: &Arc<Shared>,
+    folders: &[&str],
+    named: &Named,
+    age: Duration,
+    expired: &mut Expired,
+) -> Result<(), Problem> {
+    for folder in folders {
         let parts = shards(shared, folder).await?;
         let mut parts = stream::iter(parts)
-            .map(|shard| contents(shared, folder, shard, &named, policy))
+            .map(|shard| contents(shared, folder, shard, named, age))
             .buffer_unordered(SHARDS_AT_ONCE);
         while let Some(part) = parts.try_next().await? {
             expired.objects += part.count;
@@ -203,7 +224,29 @@ async fn expired(shared: &Arc<Shared>, policy: Policy) -> Result<Expired, Proble
             expired.doomed_objects.extend(part.doomed);
         }
     }
-    Ok(expired)
+    Ok(())
+}
+
+/// What runs with a tag need.
+#[derive(Default)]
+struct Kept {
+    records: HashSet<Digest>,
+    results: HashSet<Name>,
+}
+
+async fn kept(shared: &Arc<Shared>) -> Result<Kept, Problem> {
+    let mut kept = Kept::default();
+    // Whoever signed it: it costs room at most.
+    for (tag, _) in shared.tags().await? {
+        if !kept.records.insert(tag.record()) {
+            continue;
+        }
+        let Some(bytes) = shared.record(&tag.record()).await? else { continue };
+        let record: Option<RunRecord> = serde_json::from_slice(&bytes).ok();
+        let keys = record.into_iter().flat_map(|record| record.stages).filter_map(|stage| stage.key);
+        kept.results.extend(keys.map(|key| shared.names.result(&key)));
+    }
+    Ok(kept)
 }
 
 /// The shards that there are of a folder.
@@ -215,7 +258,7 @@ async fn shards(shared: &Shared, folder: &str) -> Result<Vec<Name>, Problem> {
 }
 
 /// The results of a shard: which are old, and what the others name.
-async fn results(shared: &Arc<Shared>, shard: Name, policy: Policy) -> Result<Part, Problem> {
+async fn results(shared: &Arc<Shared>, shard: Name, kept: &Kept, policy: Policy) -> Result<Part, Problem> {
     let part = &std::sync::Mutex::new(Part::default());
     let lock = || part.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     shared
@@ -229,14 +272,14 @@ async fn results(shared: &Arc<Shared>, shard: Name, policy: Policy) -> Result<Pa
                 let mut part = lock();
                 part.count += 1;
                 part.bytes += meta.size;
-                if is_old(&meta, policy.unused) {
+                if is_old(&meta, policy.unused) && !kept.results.contains(&meta.location) {
                     part.doom(&meta);
                     return Ok(());
                 }
             }
             let _permit = shared.small.acquire().await;
             // One that cannot be read now may be needed: then nothing is known to be unnamed.
-            let Some((bytes, _)) = shared.get(&meta.location).await? else { return Ok(()) };
+            let Some((bytes, _)) = shared.get_with(&*shared.clients.large, &meta.location).await? else { return Ok(()) };
             let mut part = lock();
             match Parcel::decode(&bytes) {
                 Some(parcel) => part.named.extend(names_of(&parcel)),
@@ -255,8 +298,8 @@ fn names_of(parcel: &Parcel) -> impl Iterator<Item = u64> + use<'_> {
     packs.chain(parcel.alone.iter().map(move |object| Named::name(folder(object), &object.digest)))
 }
 
-/// The contents of a shard that nothing names.
-async fn contents(shared: &Shared, folder: &str, shard: Name, named: &Named, policy: Policy) -> Result<Part, Problem> {
+/// The contents of a shard that nothing names, and that are of some age.
+async fn contents(shared: &Shared, folder: &str, shard: Name, named: &Named, age: Duration) -> Result<Part, Problem> {
     let mut part = Part::default();
     let mut listed = shared.clients.large.list(Some(&shard));
     while let Some(meta) = listed.try_next().await.map_err(|error| shared.problem(&error))? {
@@ -265,7 +308,7 @@ async fn contents(shared: &Shared, folder: &str, shard: Name, named: &Named, pol
         part.bytes += meta.size;
         // What has no digest for a name is somebody's.
         let Some(digest) = Names::digest(&meta.location) else { continue };
-        if !named.has(folder, &digest) && is_old(&meta, policy.grace) {
+        if !named.has(folder, &digest) && is_old(&meta, age) {
             part.doom(&meta);
         }
     }

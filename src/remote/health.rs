@@ -9,6 +9,9 @@ use super::problem::{Kind, Problem};
 /// So many failures one after another, without a success between them, and it is left alone.
 const MOST: usize = 2;
 
+/// Requests that are late within so long were late together, and that is one failure: a server that pauses keeps all of them waiting.
+const TOGETHER: Duration = Duration::from_secs(3);
+
 /// So many contents that are not what their names say, and it is left alone.
 const MOST_WRONG: usize = 8;
 
@@ -23,6 +26,8 @@ pub(super) struct Health {
     off: AtomicBool,
     why: Mutex<Option<Problem>>,
     failures: AtomicUsize,
+    /// When something was late for the last time that counted.
+    late: Mutex<Option<Instant>>,
     wrong: AtomicUsize,
     /// Answers so far.
     answers: AtomicU64,
@@ -65,6 +70,7 @@ impl Health {
             off: AtomicBool::new(false),
             why: Mutex::new(None),
             failures: AtomicUsize::new(0),
+            late: Mutex::new(None),
             wrong: AtomicUsize::new(0),
             answers: AtomicU64::new(0),
             received: AtomicU64::new(0),
@@ -126,12 +132,23 @@ impl Health {
             Kind::Refused => self.turn_off(problem.clone()),
             // Reading may go on; who sends looks at it.
             Kind::Full => {}
+            Kind::Silent if problem.late && self.was_late_just_now() => {}
             Kind::Silent => {
                 if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= MOST {
                     self.turn_off(problem.clone());
                 }
             }
         }
+    }
+
+    /// Whether something else was late a moment ago; if not, it was now.
+    fn was_late_just_now(&self) -> bool {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let just_now = late.is_some_and(|at| at.elapsed() < TOGETHER);
+        if !just_now {
+            *late = Some(Instant::now());
+        }
+        just_now
     }
 
     /// What arrived is not what its name says.
@@ -222,6 +239,17 @@ mod tests {
         assert!(!health.is_off());
         health.failed(&silent);
         assert!(health.is_off() && health.why().is_some());
+    }
+
+    #[test]
+    fn what_is_late_together_is_one_failure() {
+        let health = Health::new();
+        let late = Problem { late: true, ..Problem::silent("x") };
+        (0..32).for_each(|_| health.failed(&late));
+        assert!(!health.is_off());
+        *health.late.lock().unwrap() = Some(Instant::now().checked_sub(TOGETHER).unwrap());
+        health.failed(&late);
+        assert!(health.is_off());
     }
 
     #[test]

@@ -15,8 +15,13 @@ use crate::store::{Parcel, Signature};
 /// Whether a parcel, whose bytes these are, was signed with the secret of a key.
 pub(super) fn vouches(key: &PublicKey, parcel: &Parcel, bytes: &[u8]) -> bool {
     let (Some(signature), Some(text)) = (parcel.signature, Parcel::signed_text(bytes)) else { return false };
+    is_signed_by(key, &signature, &text)
+}
+
+/// Whether a signature of a text was made with the secret of a key.
+pub(super) fn is_signed_by(key: &PublicKey, signature: &Signature, text: &[u8]) -> bool {
     signature.signer == key.bytes()
-        && UnparsedPublicKey::new(&ED25519, key.bytes()).verify(&text, &signature.bytes).is_ok()
+        && UnparsedPublicKey::new(&ED25519, key.bytes()).verify(text, &signature.bytes).is_ok()
 }
 
 /// A key pair that signs results.

@@ -3,14 +3,15 @@
 //! # What is there
 //!
 //! Below the prefix: `kiln/format`, the mark; `ac/`, results as they travel ([`crate::store::Parcel`]) by their action's key; `cas/` and
-//! `trees/`, contents by their digest; `packs/`, small contents of one result together. Nothing that is there is ever changed into
-//! something else, so nothing here needs conditional writes, the order of a listing or ETags. `docs/remote.md` says what is trusted.
+//! `trees/`, contents by their digest; `packs/`, small contents of one result together; `runs/`, `tags/` and `commits/`, records of runs and
+//! their names. But for these names, nothing that is there is ever changed into something else, so nothing here needs conditional writes,
+//! the order of a listing or ETags. `docs/remote.md` says what is trusted.
 //!
 //! # Reading order
 //!
 //! `connect.rs` makes clients of an address and the environment. `contact.rs` looks whether there is a cache. `ask.rs` asks for results and
-//! fetches contents. `outbox.rs` sends results, and `ledger.rs` notes which. `shared.rs` is one request each. `objects.rs` stands beside: it reads buckets of other
-//! tools.
+//! fetches contents. `outbox.rs` sends results, and `ledger.rs` notes which. `named.rs` finds runs by name. `shared.rs` and `send.rs` are one
+//! request each. `objects.rs` stands beside: it reads buckets of other tools.
 //!
 //! # Threads
 //!
@@ -31,6 +32,7 @@ mod health;
 mod keys;
 mod ledger;
 mod mark;
+mod named;
 mod names;
 mod network;
 mod news;
@@ -38,6 +40,7 @@ mod objects;
 mod outbox;
 mod problem;
 mod profile;
+mod send;
 mod shared;
 
 use std::collections::{HashMap, HashSet};
@@ -49,6 +52,7 @@ pub use crate::address::{Access, Address, Mistake, PublicKey, Traffic};
 pub use connect::BucketSettings;
 pub use gc::{Expired, Policy};
 pub use keys::{SecretKey, write_secret};
+pub use named::{NamedRun, RunName};
 pub use objects::{Objects, Wanted};
 
 use crate::hash::{ActionKey, Digest};

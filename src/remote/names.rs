@@ -14,6 +14,10 @@ pub(super) const RESULTS: &str = "ac";
 pub(super) const BLOBS: &str = "cas";
 pub(super) const LISTINGS: &str = "trees";
 pub(super) const PACKS: &str = "packs";
+/// The folders of records of runs, and of which run a tag or a commit stands for.
+pub(super) const RUNS: &str = "runs";
+pub(super) const TAGS: &str = "tags";
+pub(super) const COMMITS: &str = "commits";
 
 impl Names {
     /// The mark of a remote cache.
@@ -39,6 +43,16 @@ impl Names {
 
     pub(super) fn object(&self, object: &Object) -> Path {
         self.sharded(if object.listing { LISTINGS } else { BLOBS }, &object.digest.to_string())
+    }
+
+    /// The record of a run, by the digest of its bytes.
+    pub(super) fn run_record(&self, digest: &Digest) -> Path {
+        self.sharded(RUNS, &digest.to_string())
+    }
+
+    /// Where it is said which run a tag or a commit stands for, by the digest of that name.
+    pub(super) fn run_name(&self, folder: &str, name: &Digest) -> Path {
+        self.sharded(folder, &name.to_string())
     }
 
     /// Everything of a kind.

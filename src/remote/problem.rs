@@ -24,11 +24,13 @@ pub(super) struct Problem {
     pub(super) text: String,
     /// What to do about it.
     pub(super) hint: Option<String>,
+    /// Whether it was waited for in vain. Whatever else was asked then had no answer either.
+    pub(super) late: bool,
 }
 
 impl Problem {
     pub(super) fn silent(text: impl Into<String>) -> Self {
-        Self { kind: Kind::Silent, text: text.into(), hint: None }
+        Self { kind: Kind::Silent, text: text.into(), hint: None, late: false }
     }
 
     /// What an error of a client means. Servers say the same in different ways, so what they said is looked into.
@@ -88,7 +90,8 @@ impl Problem {
                 _ => (Kind::Silent, short(&said), None),
             }
         };
-        Self { kind, text, hint: hint.map(str::to_owned) }
+        let late = kind == Kind::Silent && has(&["timed out", "timeout"]);
+        Self { kind, text, hint: hint.map(str::to_owned), late }
     }
 }
 

@@ -2,15 +2,16 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
+use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path as Name;
-use object_store::{MultipartUpload, ObjectStoreExt as _, PutPayload};
+use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _};
 use tokio::sync::Semaphore;
 
 use super::connect::Clients;
@@ -26,12 +27,14 @@ use crate::store::{Object, Pack, Parcel, Wanted};
 pub(super) const SMALL_AT_ONCE: usize = 32;
 /// So many contents are.
 pub(super) const CONTENTS_AT_ONCE: usize = 24;
-/// So many large contents are sent at once, each with [`PARTS_AT_ONCE`].
+/// So many large contents are sent at once.
 const LARGE_AT_ONCE: usize = 3;
-const PARTS_AT_ONCE: usize = 3;
+/// So many parts of large contents are received at once, and so many of one.
+const RECEIVED_AT_ONCE: usize = 16;
+const PARTS_OF_ONE_AT_ONCE: usize = 4;
 /// So many KiB are being sent at once. A request has to end within a minute: so lines of half a megabyte a second will do.
-const KIB_AT_ONCE: u32 = 24 << 10;
-/// What is larger, in bytes, is sent in parts of so many, and received into a file.
+pub(super) const KIB_AT_ONCE: u32 = 24 << 10;
+/// What is larger, in bytes, is sent and received in parts of so many.
 pub(super) const PART: u64 = 8 << 20;
 
 /// A result is not asked for again by each user in so many days: then it is put there again, so that its age says when it was last used.
@@ -49,8 +52,10 @@ pub(super) struct Shared {
     pub(super) contents_sent: AtomicUsize,
     pub(super) small: Semaphore,
     pub(super) contents: Semaphore,
-    large: Semaphore,
-    flying: Semaphore,
+    pub(super) large: Semaphore,
+    /// Parts of large contents that are being received.
+    parts: Semaphore,
+    pub(super) flying: Semaphore,
     /// Contents that are there and not what they should be: they are sent again.
     bad: Mutex<HashSet<Name>>,
 }
@@ -95,6 +100,7 @@ impl Shared {
             small: Semaphore::new(SMALL_AT_ONCE),
             contents: Semaphore::new(CONTENTS_AT_ONCE),
             large: Semaphore::new(LARGE_AT_ONCE),
+            parts: Semaphore::new(RECEIVED_AT_ONCE),
             flying: Semaphore::new(KIB_AT_ONCE as usize),
             bad: Mutex::new(HashSet::new()),
         }
@@ -116,10 +122,19 @@ impl Shared {
         self.bad.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
     }
 
-    /// A small object; `None` if it is not there.
-    pub(super) async fn get(&self, name: &Name) -> Result<Option<(bytes::Bytes, object_store::ObjectMeta)>, Problem> {
+    /// A small object that somebody waits for; `None` if it is not there.
+    pub(super) async fn get(&self, name: &Name) -> Result<Option<(bytes::Bytes, ObjectMeta)>, Problem> {
+        self.get_with(&*self.clients.small, name).await
+    }
+
+    /// The same with a client of either kind.
+    pub(super) async fn get_with(
+        &self,
+        store: &dyn ObjectStore,
+        name: &Name,
+    ) -> Result<Option<(bytes::Bytes, ObjectMeta)>, Problem> {
         let got = async {
-            let got = self.clients.small.get(name).await?;
+            let got = store.get(name).await?;
             let meta = got.meta.clone();
             Ok::<_, object_store::Error>((got.bytes().await?, meta))
         };
@@ -194,7 +209,7 @@ impl Shared {
     async fn bytes(&self, name: &Name, wanted: &Wanted) -> object_store::Result<Option<Content>> {
         let got = self.clients.large.get(name).await?;
         let mut stream = got.into_stream();
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(usize::try_from(wanted.bytes().min(PART)).unwrap_or(0));
         while let Some(piece) = stream.try_next().await? {
             self.health.received(piece.len() as u64);
             bytes.extend_from_slice(&piece);
@@ -208,33 +223,66 @@ impl Shared {
         Ok(is_right(wanted, &bytes).then(|| Content::Bytes(bytes.into())))
     }
 
+    /// Fetches a large content, several parts at once, and writes and hashes them in order while others come.
     async fn download(&self, name: &Name, wanted: &Wanted, path: &Path) -> object_store::Result<Option<Content>> {
         let Wanted::Object(object) = wanted else { return Ok(None) };
-        let local = |source: io::Error| object_store::Error::Generic { store: "cache", source: Box::new(source) };
-        let got = self.clients.large.get(name).await?;
-        if got.meta.size != object.bytes {
-            return Ok(None);
+        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(local)?;
+        let mut written = Some((file, blake3::Hasher::new()));
+        let mut writing: Option<tokio::task::JoinHandle<io::Result<(File, blake3::Hasher)>>> = None;
+        let starts = (0..object.bytes).step_by(usize::try_from(PART).unwrap_or(usize::MAX));
+        let mut parts = stream::iter(starts)
+            .map(|start| self.part(name, start..object.bytes.min(start + PART), object.bytes))
+            .buffered(PARTS_OF_ONE_AT_ONCE);
+        while let Some(part) = parts.try_next().await? {
+            // It has another length than it should have.
+            let Some(part) = part else { return Ok(None) };
+            let before = match writing.take() {
+                Some(writing) => Some(writing.await.map_err(|error| local(io::Error::other(error)))?.map_err(local)?),
+                None => written.take(),
+            };
+            let Some((mut file, mut hasher)) = before else { return Ok(None) };
+            writing = Some(tokio::task::spawn_blocking(move || {
+                hasher.update(&part);
+                file.write_all(&part)?;
+                Ok((file, hasher))
+            }));
         }
-        let mut stream = got.into_stream();
-        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(local)?;
-        let mut hasher = blake3::Hasher::new();
-        while let Some(piece) = stream.try_next().await? {
-            self.health.received(piece.len() as u64);
-            hasher.update(&piece);
-            file.write_all(&piece).map_err(local)?;
-        }
+        let Some(writing) = writing else { return Ok(None) };
+        let (_, hasher) = writing.await.map_err(|error| local(io::Error::other(error)))?.map_err(local)?;
         self.health.answered();
         let right = Digest(hasher.finalize().into()) == object.digest;
         Ok(right.then(|| Content::File(path.to_owned())))
     }
 
-    /// Whether something is there, with the size that it should have, and is not known to be bad.
-    pub(super) async fn is_there(&self, wanted: &Wanted) -> Result<bool, Problem> {
+    /// A part of a large content; `None` if that has not so many bytes, or the part has another length.
+    async fn part(&self, name: &Name, range: Range<u64>, all: u64) -> object_store::Result<Option<Vec<u8>>> {
+        let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        let Ok(_permit) = self.parts.acquire().await else { return Ok(None) };
+        let options = GetOptions { range: Some(range.into()), ..GetOptions::default() };
+        let got = self.clients.large.get_opts(name, options).await?;
+        if got.meta.size != all {
+            return Ok(None);
+        }
+        let mut stream = got.into_stream();
+        let mut bytes = Vec::with_capacity(length);
+        while let Some(piece) = stream.try_next().await? {
+            self.health.received(piece.len() as u64);
+            if bytes.len() + piece.len() > length {
+                return Ok(None);
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        self.health.answered();
+        Ok((bytes.len() == length).then_some(bytes))
+    }
+
+    /// Whether something is there, with the size that it should have, and is not known to be bad. A client of either kind asks.
+    pub(super) async fn is_there(&self, store: &dyn ObjectStore, wanted: &Wanted) -> Result<bool, Problem> {
         let name = self.names.wanted(wanted);
         if self.is_bad(&name) {
             return Ok(false);
         }
-        match self.clients.small.head(&name).await {
+        match store.head(&name).await {
             Ok(meta) => {
                 self.health.answered();
                 Ok(meta.size == wanted.bytes())
@@ -245,119 +293,15 @@ impl Shared {
             }
         }
     }
-
-    /// Sends a result: its contents first.
-    pub(super) async fn send(&self, key: ActionKey, parcel: Vec<u8>, sources: Vec<Source>) -> Result<(), Problem> {
-        stream::iter(sources.into_iter().map(Ok))
-            .try_for_each_concurrent(4, |source| self.send_content(source))
-            .await?;
-        let _permit = self.small.acquire().await;
-        let _busy = self.health.under_way();
-        let length = parcel.len() as u64;
-        self.put(&self.names.result(&key), parcel.into()).await?;
-        self.health.sent(length);
-        Ok(())
-    }
-
-    async fn put(&self, name: &Name, bytes: bytes::Bytes) -> Result<(), Problem> {
-        if self.health.is_off() {
-            return Err(self.health.why().unwrap_or_else(|| Problem::silent("it is left alone")));
-        }
-        // Written over whatever is there: that is right however often it happens, with every server.
-        let put = self.clients.large.put(name, PutPayload::from(bytes)).await;
-        put.map_err(|error| self.problem(&error))?;
-        self.health.answered();
-        Ok(())
-    }
-
-    async fn send_content(&self, source: Source) -> Result<(), Problem> {
-        let Source { wanted, files } = source;
-        let _permit = self.contents.acquire().await;
-        let _busy = self.health.under_way();
-        if self.is_there(&wanted).await? {
-            return Ok(());
-        }
-        let name = self.names.wanted(&wanted);
-        let damaged =
-            || Problem { kind: Kind::Missing, ..Problem::silent("a content of the local cache is damaged or gone") };
-        if wanted.bytes() > PART
-            && let (Wanted::Object(object), [file]) = (&wanted, files.as_slice())
-        {
-            self.send_parts(&name, object, file).await?;
-            self.contents_sent.fetch_add(1, Ordering::Relaxed);
-            return Ok(());
-        }
-        let _flying = self.flying.acquire_many(kib(wanted.bytes())).await;
-        let mut bytes = Vec::with_capacity(usize::try_from(wanted.bytes()).unwrap_or(0));
-        for file in &files {
-            File::open(file).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|_| damaged())?;
-        }
-        if !is_right(&wanted, &bytes) {
-            return Err(damaged());
-        }
-        let length = bytes.len() as u64;
-        self.put(&name, bytes.into()).await?;
-        self.health.sent(length);
-        self.contents_sent.fetch_add(1, Ordering::Relaxed);
-        Ok(())
-    }
-
-    async fn send_parts(&self, name: &Name, object: &Object, path: &Path) -> Result<(), Problem> {
-        let _permit = self.large.acquire().await;
-        let mut upload = self.clients.large.put_multipart(name).await.map_err(|error| self.problem(&error))?;
-        let sent = self.parts(upload.as_mut(), object, path).await;
-        let ended = match sent {
-            Ok(()) => upload.complete().await.map(drop).map_err(|error| self.problem(&error)),
-            Err(problem) => Err(problem),
-        };
-        let Err(problem) = ended else { return Ok(()) };
-        let _ = upload.abort().await;
-        // Somebody else may have sent the same meanwhile, and with some servers that ends this one.
-        match self.clients.small.head(name).await {
-            Ok(meta) if meta.size == object.bytes && problem.kind != Kind::Missing => Ok(()),
-            _ => Err(problem),
-        }
-    }
-
-    async fn parts(&self, upload: &mut dyn MultipartUpload, object: &Object, path: &Path) -> Result<(), Problem> {
-        let damaged =
-            || Problem { kind: Kind::Missing, ..Problem::silent("a content of the local cache is damaged or gone") };
-        let mut file = File::open(path).map_err(|_| damaged())?;
-        let mut hasher = blake3::Hasher::new();
-        let mut flying = stream::FuturesUnordered::new();
-        let mut left = object.bytes;
-        while left > 0 || !flying.is_empty() {
-            if left > 0 && flying.len() < PARTS_AT_ONCE {
-                if self.health.is_off() {
-                    return Err(self.health.why().unwrap_or_else(|| Problem::silent("it is left alone")));
-                }
-                let length = left.min(PART);
-                let mut part = vec![0; usize::try_from(length).unwrap_or(0)];
-                file.read_exact(&mut part).map_err(|_| damaged())?;
-                hasher.update(&part);
-                left -= length;
-                let sent = upload.put_part(part.into());
-                flying.push(async move {
-                    let _flying = self.flying.acquire_many(kib(length)).await;
-                    sent.await.map(|()| length)
-                });
-            } else if let Some(sent) = flying.next().await {
-                let length = sent.map_err(|error| self.problem(&error))?;
-                self.health.answered();
-                self.health.sent(length);
-            }
-        }
-        if Digest(hasher.finalize().into()) == object.digest { Ok(()) } else { Err(damaged()) }
-    }
 }
 
-/// So many bytes in KiB, which is never more than may be sent at once.
-fn kib(bytes: u64) -> u32 {
-    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(KIB_AT_ONCE)
+/// Something that went wrong here and not there.
+fn local(source: io::Error) -> object_store::Error {
+    object_store::Error::Generic { store: "cache", source: Box::new(source) }
 }
 
 /// Whether bytes are what is wanted.
-fn is_right(wanted: &Wanted, bytes: &[u8]) -> bool {
+pub(super) fn is_right(wanted: &Wanted, bytes: &[u8]) -> bool {
     match wanted {
         Wanted::Object(object) => object.is(bytes),
         Wanted::Pack(pack) => members(pack, bytes).is_some_and(|mut all| all.all(|(member, bytes)| member.is(bytes))),
@@ -380,7 +324,7 @@ pub(super) fn members<'a>(
     }))
 }
 
-fn age_in_days(meta: &object_store::ObjectMeta) -> i64 {
+fn age_in_days(meta: &ObjectMeta) -> i64 {
     let now = jiff::Timestamp::now().as_second();
     (now - meta.last_modified.timestamp()) / (24 * 3600)
 }

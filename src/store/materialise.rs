@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::blob::copy_hashing;
@@ -137,23 +138,30 @@ impl Store {
         }
         let listing = self.listing(&artifact.digest)?;
         fs::create_dir(at).map_err(StoreError::io("create the folder", at))?;
-        let mut files = Vec::new();
+        let mut files = Vec::with_capacity(listing.entries.len());
+        let mut last = PathBuf::new();
         for (relative, node) in listing.entries {
             let path = at.join(&relative);
-            if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent).map_err(StoreError::io("create the folder", parent))?;
+            if let Some(parent) = relative.parent().filter(|parent| *parent != last) {
+                let folder = at.join(parent);
+                fs::create_dir_all(&folder).map_err(StoreError::io("create the folder", &folder))?;
+                last = parent.to_owned();
             }
             match node {
                 Node::File { digest, bytes, executable } => {
-                    let file = Artifact { digest, tree: false, bytes, executable };
-                    let written = self.build_file(&file, &path, how)?;
-                    files.extend(built(relative, &file, written));
+                    files.push((relative, Artifact { digest, tree: false, bytes, executable }));
                 }
                 Node::Link { target } => symlink(target, &path).map_err(StoreError::io("create the link", &path))?,
                 Node::Folder => fs::create_dir(&path).map_err(StoreError::io("create the folder", &path))?,
             }
         }
-        Ok(files)
+        let build = |(relative, file): (PathBuf, Artifact)| {
+            let written = self.build_file(&file, &at.join(&relative), how)?;
+            Ok(built(relative, &file, written))
+        };
+        // A few are written before other threads have woken up.
+        let files: Result<Vec<Option<Built>>> = files.into_par_iter().with_min_len(32).map(build).collect();
+        Ok(files?.into_iter().flatten().collect())
     }
 
     /// Returns what the system says of a file that is to be remembered.

@@ -128,12 +128,15 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub(crate) fn receive(&self, object: &Object, bytes: &[u8]) -> Result<bool> {
-        if !object.is(bytes) {
-            return Ok(false);
-        }
-        let path = self.object_path(object);
-        self.insert_object(&path, bytes, &object.digest)?;
-        Ok(true)
+        if object.is(bytes) { self.receive_right(object, bytes).map(|()| true) } else { Ok(false) }
+    }
+
+    /// Takes in a content that is known to be what it should be.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) fn receive_right(&self, object: &Object, bytes: &[u8]) -> Result<()> {
+        self.insert_object(&self.object_path(object), bytes, &object.digest)
     }
 
     /// Where a content lies.
@@ -202,22 +205,27 @@ impl Store {
         parcels: &[(&Parcel, Option<&[Artifact]>)],
     ) -> std::result::Result<Vec<ActionKey>, TierError> {
         // Listings first, which say what else is needed.
+        let mut all = false;
         for _ in 0..3 {
             let mut lack = Lack::default();
             for (parcel, only) in parcels {
                 self.lacking(parcel, *only, &mut lack);
             }
-            if lack.wanted.is_empty() || !tier.give(&lack.wanted, self)?.is_empty() {
+            all = lack.wanted.is_empty();
+            if all || !tier.give(&lack.wanted, self)?.is_empty() {
                 break;
             }
         }
         let mut failed = Vec::new();
         for (parcel, only) in parcels {
-            let mut lack = Lack::default();
-            self.lacking(parcel, *only, &mut lack);
-            if !lack.wanted.is_empty() {
+            let lacks = |parcel| {
+                let mut lack = Lack::default();
+                self.lacking(parcel, *only, &mut lack);
+                !lack.wanted.is_empty()
+            };
+            if !all && lacks(parcel) {
                 failed.push(parcel.key);
-            } else if self.is_whole(&parcel.result) {
+            } else if (all && only.is_none()) || self.is_whole(&parcel.result) {
                 self.publish_received(parcel)?;
             }
         }

@@ -13,8 +13,8 @@ use kiln::compare::{self, Comparison, Gate, GateResult, Over};
 use kiln::record::{RunRecord, RunStatus};
 
 use super::past::{Named, Past};
-use super::select::ProjectArgs;
-use super::{EXIT_FAILED, Stop, at_commit, render};
+use super::select::{Far, ProjectArgs};
+use super::{EXIT_FAILED, Stop, at_commit, named, render};
 use forge::Forge;
 
 /// Fewer characters than any of the forges takes.
@@ -58,6 +58,8 @@ pub(crate) struct Ci {
     /// Write the text to a file.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    far: Far,
 }
 
 pub(crate) fn ci(place: &ProjectArgs, args: &Ci) -> Result<u8, Stop> {
@@ -104,7 +106,7 @@ fn base(past: &Past, place: &ProjectArgs, args: &Ci) -> Result<Option<RunRecord>
             Err(_) => return Ok(None),
         },
     };
-    match past.look_up(&name)? {
+    match named::find(past, place, &args.far, &name)? {
         Named::Run(run) => Ok(Some(*run)),
         Named::Nothing(none) if args.run_base => at_commit::run(past, place, &none).map(Some),
         Named::Nothing(none) => Err(past.no_run_of(&none, "kiln ci --run-base")),

@@ -2,6 +2,7 @@
 
 mod access;
 mod faults;
+mod named;
 mod proxy;
 mod scale;
 #[cfg(feature = "stages")]
