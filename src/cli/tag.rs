@@ -85,7 +85,8 @@ fn shared(place: &ProjectArgs, args: &Tag) -> Result<u8, Stop> {
         Stop::Usage(format!("no remote cache is named\nhint: {hint}"))
     };
     let remote = remote::of_project(place, &args.far)?.ok_or_else(none)?;
-    let tags = remote.tagged().map_err(|mistake| Stop::Usage(format!("{}\nhint: {}", mistake.message, mistake.hint)))?;
+    let tags =
+        remote.tagged().map_err(|mistake| Stop::Usage(format!("{}\nhint: {}", mistake.message, mistake.hint)))?;
     if args.json {
         let tags = tags.iter().map(|tag| json!({ "name": tag.tag(), "run": tag.run, "tagged": tag.named }));
         render::json(&json!({ "version": 1, "tags": tags.collect::<Vec<_>>() }))?;

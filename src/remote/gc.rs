@@ -113,8 +113,10 @@ impl Remote {
 impl Expired {
     /// Adds the files that writes into a shared folder left when they were cut short. A listing does not show them.
     fn left(&mut self, root: &Path, grace: Duration) {
-        let mut folders: Vec<PathBuf> =
-            [RESULTS, BLOBS, LISTINGS, PACKS, RUNS, TAGS, COMMITS, "kiln"].iter().map(|folder| root.join(folder)).collect();
+        let mut folders: Vec<PathBuf> = [RESULTS, BLOBS, LISTINGS, PACKS, RUNS, TAGS, COMMITS, "kiln"]
+            .iter()
+            .map(|folder| root.join(folder))
+            .collect();
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
                 let Ok(metadata) = entry.metadata() else { continue };
@@ -279,7 +281,9 @@ async fn results(shared: &Arc<Shared>, shard: Name, kept: &Kept, policy: Policy)
             }
             let _permit = shared.small.acquire().await;
             // One that cannot be read now may be needed: then nothing is known to be unnamed.
-            let Some((bytes, _)) = shared.get_with(&*shared.clients.large, &meta.location).await? else { return Ok(()) };
+            let Some((bytes, _)) = shared.get_with(&*shared.clients.large, &meta.location).await? else {
+                return Ok(());
+            };
             let mut part = lock();
             match Parcel::decode(&bytes) {
                 Some(parcel) => part.named.extend(names_of(&parcel)),

@@ -193,8 +193,7 @@ impl Remote {
         let digest = Digest(blake3::hash(&bytes).into());
         let mut entries = Vec::new();
         for name in names {
-            let entry =
-                NamedRun { name: name.text(), run: record.id.clone(), record: digest, named: Timestamp::now() };
+            let entry = NamedRun { name: name.text(), run: record.id.clone(), record: digest, named: Timestamp::now() };
             let text = entry.encode(self.settings.key.as_ref()).map_err(unwritten)?;
             entries.push((name.at(&self.shared.names), text));
         }

@@ -62,7 +62,13 @@ fn a_tagged_run_can_be_compared_with_in_another_clone() {
     assert_eq!(gc.code, Some(0), "{}", gc.stderr);
     let third = Checkout::of(&url);
     let (executed, restored, ran) = third.run(&[]);
-    assert_eq!((executed.len(), restored.len()), (0, 4), "what the tagged run gave stays: {}\n{}", ran.stderr, gc.stdout);
+    assert_eq!(
+        (executed.len(), restored.len()),
+        (0, 4),
+        "what the tagged run gave stays: {}\n{}",
+        ran.stderr,
+        gc.stdout
+    );
     third.project.write("words.txt", "other\n");
     assert_eq!(third.run(&["--remote-access", "read"]).0.len(), 4, "what the other gave does not");
 
