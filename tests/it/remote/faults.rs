@@ -257,6 +257,39 @@ fn large_contents_go_in_parts_and_come_whole() {
 }
 
 #[test]
+fn a_large_content_that_is_damaged_costs_an_execution_and_is_mended() {
+    let (folder, url) = super::folder();
+    let checkout = || {
+        let project = Checkout::of(&url);
+        let text = "version: 1\nstages:\n  a:\n    run: seq 1 1300000 > out/a\n    outputs: {a: out/a}\n";
+        project.project.write("pipeline.yaml", &format!("{text}remote: {url}\n"));
+        project
+    };
+    let first = checkout();
+    first.run(&[]);
+    let sound = first.project.read("out/a");
+    assert!(sound.len() > 8 << 20, "it goes in parts");
+    let stored = super::of_size(folder.path(), sound.len() as u64);
+    let spoil: [&dyn Fn(&mut Vec<u8>); 4] = [
+        &|bytes| bytes[10] ^= 1,
+        &|bytes| *bytes.last_mut().expect("a byte") ^= 1,
+        &|bytes| bytes.truncate(100),
+        &|bytes| bytes.push(0),
+    ];
+    for (n, spoil) in spoil.iter().enumerate() {
+        let mut bytes = sound.clone().into_bytes();
+        spoil(&mut bytes);
+        std::fs::write(&stored, bytes).expect("spoil it");
+        let next = checkout();
+        let (executed, _, ran) = next.run(&[]);
+        assert_eq!((executed.len(), warnings(&ran)), (1, 1), "{n}: {}", ran.stderr);
+        assert!(next.project.read("out/a") == sound, "{n}");
+        let (executed, restored, ran) = checkout().run(&[]);
+        assert_eq!((executed.len(), restored.len(), warnings(&ran)), (0, 1, 0), "{n}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn credentials_and_buckets_that_are_wrong_are_told_with_what_to_do() {
     let Some(weed) = Weed::get("credentials on SeaweedFS") else { return };
     let url = filled(weed.port);
