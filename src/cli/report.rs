@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kiln::pipeline::Pipeline;
+use kiln::pipeline;
 use kiln::record::{OutputRecord, RunRecord};
 use kiln::report::{self, Rendered, Shown, Subject};
 use kiln::store::{Belongs, Project, Store};
@@ -62,17 +62,14 @@ pub(crate) fn report(place: &ProjectArgs, args: &Report) -> Result<u8, Stop> {
 /// # Errors
 /// If the page cannot be written. That something else lies in its place is told.
 pub(crate) fn after_run(
-    pipeline: &Pipeline,
+    report: &pipeline::Report,
+    project: Project,
     store: Store,
     run: &RunRecord,
     quiet: bool,
     overwrite: bool,
 ) -> Result<(), Stop> {
-    // A run of a few stages would leave a page with most of it missing.
-    let Some(report) = pipeline.report.as_ref().filter(|_| run.stages.len() == pipeline.stages.len()) else {
-        return Ok(());
-    };
-    let past = Past { store, project: Project::at(&pipeline.root, &pipeline.file) };
+    let past = Past { store, project };
     let place = place_of(&report.page, past.root(), &past.project);
     let file = past.root().join(&place);
     let same = |shown: Shown| shown.shows == report::shows(&report.text, run);

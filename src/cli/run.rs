@@ -8,7 +8,7 @@ use kiln::engine::{self, Interrupt, Options, Step};
 use kiln::events::RunEvent;
 use kiln::pipeline::{Pipeline, StageId};
 use kiln::record::RunStatus;
-use kiln::store::{Access, Ownership, Project};
+use kiln::store::{Access, Ownership, Project, Store};
 
 use super::args::Run;
 use super::page::Target;
@@ -53,8 +53,17 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
         && !args.dry_run
         && !args.json
         && cache.is_dir()
-        && let Some(record) = engine::rerun(&identity, &cache, &catalog(), &options, interrupt, reporter.as_mut())?
+        && let Some((record, report)) =
+            engine::rerun(&identity, &cache, &catalog(), &options, interrupt, reporter.as_mut())?
     {
+        drop(reporter);
+        if let Some(report) = report {
+            if !args.watch {
+                interrupt.release();
+            }
+            let project = Project::at(&identity.root, &identity.file);
+            report::after_run(&report, project, Store::look(&cache)?, &record, args.quiet, options.overwrite)?;
+        }
         let code = code(record.status);
         std::mem::forget(record);
         return Ok(code);
@@ -120,7 +129,11 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
         // A page can be rendered at any time.
         interrupt.release();
     }
-    report::after_run(&pipeline, store, &record, args.quiet, options.overwrite)?;
+    // A run of a few stages would leave a page with most of it missing.
+    if let Some(report) = pipeline.report.as_ref().filter(|_| record.stages.len() == pipeline.stages.len()) {
+        let project = Project::at(&pipeline.root, &pipeline.file);
+        report::after_run(report, project, store, &record, args.quiet, options.overwrite)?;
+    }
     if args.json {
         render::json(&record)?;
     }

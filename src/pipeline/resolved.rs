@@ -67,6 +67,11 @@ impl Documents {
         Some(Ok(bytes))
     }
 
+    /// Every file that they were made of, absolute, as it was then.
+    pub(crate) fn sources(&self) -> Vec<(PathBuf, Stamp)> {
+        self.lock().values().flat_map(|known| known.sources.iter().cloned()).collect()
+    }
+
     /// Whether there are some that what was read did not have.
     pub(super) fn have_grown(&self) -> bool {
         self.grown.load(Ordering::Relaxed)

@@ -197,3 +197,47 @@ fn a_damaged_page_is_made_again() {
     run(&project);
     assert_eq!(last(&project, "up-to-date"), STAGES + 1);
 }
+
+#[test]
+fn a_pipeline_with_metrics_and_a_report_shows_them_though_nothing_was_looked_at() {
+    let project = many();
+    let metrics = "  last: {run: 'printf \"{\\\"lines\\\": %d}\" $(wc -l < out/7) > out/last', inputs: {i: {from: s7.o}}, outputs: {o: {path: out/last, role: metrics}}}\n";
+    let pipeline = project.read("pipeline.yaml").replace("version: 1\n", "version: 1\nreport: report.md\n");
+    let (before, _) = pipeline.split_once("  last:").expect("the last stage");
+    project.write("pipeline.yaml", &format!("{before}{metrics}"));
+    project.write("report.md", "# Lines\n\nThere are ${metrics.last.lines:.0} lines.\n");
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    let footprint = settled(&project);
+    assert!(project.read("out/report.html").contains("There are 1 lines."));
+    let quiet = || {
+        let ran = project.kiln(&["run"]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran.stderr + &ran.stdout
+    };
+    // The long way round says the same; only names of runs and times differ.
+    let said =
+        |text: &str| text.lines().filter(|line| !line.starts_with("run ")).map(str::to_owned).collect::<Vec<_>>();
+    let short = quiet();
+    fs::remove_file(&footprint).expect("the footprint");
+    assert_eq!(said(&short), said(&quiet()));
+    assert!(short.contains("report: out/report.html"), "{short}");
+    assert_eq!(last(&project, "up-to-date"), STAGES + 1);
+
+    settled(&project);
+    fs::remove_file(project.root().join("out/report.html")).expect("the page");
+    quiet();
+    assert!(project.read("out/report.html").contains("There are 1 lines."));
+    project.write("report.md", "# Lines\n\nIn all ${metrics.last.lines:.0} lines.\n");
+    quiet();
+    assert!(project.read("out/report.html").contains("In all 1 lines."));
+
+    settled(&project);
+    project.write("in/7", "0\n7\n");
+    quiet();
+    assert_eq!(last(&project, "executed"), 2);
+    assert!(project.read("out/report.html").contains("In all 2 lines."));
+
+    settled(&project);
+    project.write("out/last", "{\"lines\": 9}");
+    assert_eq!(project.kiln(&["run"]).code, Some(1), "an edit is not replaced");
+}

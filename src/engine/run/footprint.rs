@@ -1,9 +1,9 @@
 //! The footprint of a run: what the files of a pipeline looked like once all of it was up to date, and which stages a change of
 //! each would touch.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, openat, statx};
@@ -11,7 +11,8 @@ use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, openat, statx};
 use crate::engine::decide::sources::Sources;
 use crate::hash::{Artifact, Digest, Memo, Stamp};
 use crate::journal::wire::{Reader, put_count, put_text};
-use crate::pipeline::{From, Pipeline};
+use crate::kind::Catalog;
+use crate::pipeline::{Body, From, Pipeline, Report, Stage};
 use crate::store::Store;
 
 /// So many files are looked at by a thread at a time.
@@ -32,6 +33,12 @@ pub(crate) struct Footprint<'a> {
     pub(crate) params: &'a str,
     /// How many stages there are.
     pub(crate) stages: usize,
+    /// Whether a part of the pipeline can be looked at by itself. If not, this tells no more than that nothing has changed.
+    pub(crate) divisible: bool,
+    /// The built-in kinds of its stages, each with the fingerprint of its code.
+    kinds: Vec<(&'a str, &'a str)>,
+    /// The report of the pipeline.
+    pub(crate) report: Option<Report>,
     /// The blobs that describe them in a run record.
     pub(crate) pages: Vec<Digest>,
     /// Every folder on the way to a file.
@@ -59,19 +66,25 @@ impl<'a> Footprint<'a> {
     /// Reads what [`of`] or [`Self::patched`] wrote.
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         let from = &mut Reader(bytes);
-        let (state, params, stages) = (from.str()?, from.str()?, from.number()?);
+        let (state, params, stages, divisible) = (from.str()?, from.str()?, from.number()?, from.byte()? != 0);
+        let kinds = (0..from.count()?).map(|_| Some((from.str()?, from.str()?))).collect::<Option<Vec<_>>>()?;
+        let report = match from.byte()? {
+            0 => None,
+            _ => Some(Report { file: from.text()?.into(), text: from.text()?, page: from.text()?.into() }),
+        };
         let pages = (0..from.count()?).map(|_| from.array().map(Digest)).collect::<Option<Vec<_>>>()?;
         let folders = (0..from.count()?).map(|_| from.str()).collect::<Option<Vec<_>>>()?;
         let files = (0..from.count()?).map(|_| Print::read(from)).collect::<Option<Vec<_>>>()?;
-        from.0.is_empty().then_some(Self { state, params, stages, pages, folders, files })
+        from.0.is_empty().then_some(Self { state, params, stages, divisible, kinds, report, pages, folders, files })
     }
 
-    /// Whether it still says something: nothing else happened to the store's results, its pages are there, and the project's
-    /// folders are folders. (A link on the way would make it another project.)
-    pub(crate) fn holds(&self, store: &Store, root: &Path) -> bool {
+    /// Whether it still says something: nothing else happened to the store's results, its pages are there, the kinds do on this machine
+    /// what they did, and the project's folders are folders. (A link on the way would make it another project.)
+    pub(crate) fn holds(&self, store: &Store, root: &Path, catalog: &Catalog) -> bool {
         let folder = |path: &&str| fs::symlink_metadata(root.join(path)).is_ok_and(|found| found.is_dir());
         Some(self.state) == store.state().as_deref()
             && self.pages.iter().all(|page| store.blob_path(page).is_file())
+            && self.kinds.iter().all(|(name, code)| catalog.get(*name).is_some_and(|kind| kind.fingerprint() == *code))
             && self.folders.iter().all(folder)
     }
 
@@ -126,7 +139,8 @@ impl<'a> Footprint<'a> {
         digests: &Digests<'_>,
     ) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(self.files.len() * 128);
-        put_head(&mut out, &store.state()?, self.params, self.stages, pages);
+        // Only a part is looked at of one that has no kinds and no report.
+        put_head(&mut out, &store.state()?, self.params, (self.stages, self.divisible), &[], None, pages)?;
         put_count(&mut out, self.folders.len());
         self.folders.iter().for_each(|folder| put_text(&mut out, folder));
         put_count(&mut out, self.files.len());
@@ -164,8 +178,16 @@ impl<'a> Print<'a> {
     }
 }
 
-/// The footprint of a run that brought a whole pipeline up to date: the digest of every file, and the pages of its record.
-pub(crate) fn of(pipeline: &Pipeline, store: &Store, pages: &[Digest], digests: &Digests<'_>) -> Option<Vec<u8>> {
+/// The footprint of a run that brought a whole pipeline up to date: the digest of every file, and the pages of its record. `divisible`
+/// says whether a part of the pipeline can be looked at by itself.
+pub(crate) fn of(
+    pipeline: &Pipeline,
+    store: &Store,
+    pages: &[Digest],
+    digests: &Digests<'_>,
+    divisible: bool,
+) -> Option<Vec<u8>> {
+    let beside = beside(pipeline, store.memo())?;
     let mut places: HashMap<&Path, usize> = HashMap::with_capacity(digests.len());
     let mut files: Vec<(&Path, Vec<usize>)> = Vec::with_capacity(digests.len());
     for (id, stage) in pipeline.stages.iter().enumerate() {
@@ -181,16 +203,29 @@ pub(crate) fn of(pipeline: &Pipeline, store: &Store, pages: &[Digest], digests: 
             files[place].1.push(id);
         }
     }
+    for path in beside.keys() {
+        // What is not there by now is no input of a stage; a change of it takes an ordinary run.
+        if !places.contains_key(path.as_path()) {
+            files.push((path, vec![0]));
+        }
+    }
     let known: Vec<Option<(Stamp, Artifact)>> = files
         .par_iter()
         .with_min_len(AT_ONCE)
-        .map(|(path, _)| known(store.memo(), &pipeline.root, path.to_str()?, digests.get(path)?))
+        .map(|(path, _)| match beside.get(*path) {
+            Some(looked_at) => Some(looked_at.clone()),
+            None => known(store.memo(), &pipeline.root, path.to_str()?, digests.get(path)?),
+        })
         .collect();
     let folders: BTreeSet<&Path> =
         files.iter().filter_map(|(path, _)| path.parent()).flat_map(Path::ancestors).collect();
     let folders: Vec<&Path> = folders.into_iter().filter(|folder| !folder.as_os_str().is_empty()).collect();
     let mut out = Vec::with_capacity(files.len() * 128);
-    put_head(&mut out, &store.state()?, &pipeline.params.to_string(), pipeline.stages.len(), pages);
+    let kinds: BTreeSet<(&str, &str)> = pipeline.stages.iter().filter_map(code).collect();
+    let kinds: Vec<(&str, &str)> = kinds.into_iter().collect();
+    let count = (pipeline.stages.len(), divisible);
+    let params = pipeline.params.to_string();
+    put_head(&mut out, &store.state()?, &params, count, &kinds, pipeline.report.as_ref(), pages)?;
     put_count(&mut out, folders.len());
     for folder in folders {
         put_text(&mut out, folder.to_str()?);
@@ -213,12 +248,66 @@ fn known(memo: &Memo, root: &Path, path: &str, expected: &(Digest, bool)) -> Opt
     memo.stamped(&root.join(path)).filter(|(_, artifact)| (artifact.digest, artifact.executable) == *expected)
 }
 
-fn put_head(out: &mut Vec<u8>, state: &str, params: &str, stages: usize, pages: &[Digest]) {
+/// The built-in kind of a stage, and the fingerprint of its code.
+fn code(stage: &Stage) -> Option<(&str, &str)> {
+    match &stage.body {
+        Body::Uses { kind, .. } => Some((kind.name(), kind.fingerprint())),
+        Body::Run(_) => None,
+    }
+}
+
+/// What a pipeline was read from beside the inputs of its stages: the files that its documents are made of, and its report. `None` if one of
+/// them is not what it was then, or may become so and look the same.
+fn beside(pipeline: &Pipeline, memo: &Memo) -> Option<BTreeMap<PathBuf, (Stamp, Artifact)>> {
+    let mut files = BTreeMap::new();
+    let stamped = |path: &Path| {
+        memo.artifact(path).ok()??;
+        memo.stamped(path)
+    };
+    for (path, stamp) in pipeline.documents.sources() {
+        let (found, artifact) = stamped(&path)?;
+        if found != stamp {
+            return None;
+        }
+        files.insert(path.strip_prefix(&pipeline.root).ok()?.to_owned(), (found, artifact));
+    }
+    if let Some(report) = &pipeline.report {
+        let (found, artifact) = stamped(&pipeline.root.join(&report.file))?;
+        if artifact.digest.0 != *blake3::hash(report.text.as_bytes()).as_bytes() {
+            return None;
+        }
+        files.insert(report.file.clone(), (found, artifact));
+    }
+    Some(files)
+}
+
+fn put_head(
+    out: &mut Vec<u8>,
+    state: &str,
+    params: &str,
+    (stages, divisible): (usize, bool),
+    kinds: &[(&str, &str)],
+    report: Option<&Report>,
+    pages: &[Digest],
+) -> Option<()> {
     put_text(out, state);
     put_text(out, params);
     put_count(out, stages);
+    out.push(u8::from(divisible));
+    put_count(out, kinds.len());
+    for (name, code) in kinds {
+        put_text(out, name);
+        put_text(out, code);
+    }
+    out.push(u8::from(report.is_some()));
+    if let Some(Report { file, text, page }) = report {
+        put_text(out, file.to_str()?);
+        put_text(out, text);
+        put_text(out, page.to_str()?);
+    }
     put_count(out, pages.len());
     pages.iter().for_each(|page| out.extend_from_slice(&page.0));
+    Some(())
 }
 
 fn put_print(

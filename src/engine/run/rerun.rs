@@ -18,7 +18,7 @@ use crate::hash::{Artifact, Digest};
 use crate::interrupt::Interrupt;
 use crate::kind::{Catalog, Role};
 use crate::name_map::NameMap;
-use crate::pipeline::{Body, Identity, Part, Pipeline, Stage, StageId};
+use crate::pipeline::{Body, Identity, Part, Pipeline, Report, Stage, StageId};
 use crate::record::{RunRecord, RunStatus};
 use crate::store::{PAGE, Project, Store, StoreError};
 
@@ -28,8 +28,8 @@ const FEW: usize = 4;
 /// If files of so many bytes may have to be hashed, it is worth reading what is known of them.
 const MUCH: u64 = 16 << 20;
 
-/// Keeps the footprint of a run that brought everything up to date, for [`rerun`]. Not where there are built-in kinds, whose
-/// documents may lead to other files, or metrics, which are shown even when nothing was done.
+/// Keeps the footprint of a run that brought everything up to date, for [`rerun`]. Where there are built-in kinds, metrics or a report, it is
+/// good for a run that finds nothing changed, and no other.
 pub(crate) fn keep(
     pipeline: &Pipeline,
     store: &Store,
@@ -39,16 +39,17 @@ pub(crate) fn keep(
     identity: &Identity,
 ) {
     let all = record.stages.len() == pipeline.stages.len() && record.stages.len() > PAGE;
-    let good = record.stages.iter().all(is_good);
+    let good = record.stages.iter().all(|stage| is_good(stage) && stage.warnings.is_empty());
     let commands = pipeline.stages.iter().all(|stage| matches!(stage.body, Body::Run(_)));
     let plain = pipeline.stages.iter().flat_map(|stage| stage.outputs.values()).all(|output| output.role == Role::Data);
     let whole =
         pipeline.stages.iter().flat_map(|stage| stage.inputs.values().flatten()).all(|item| item.view.is_none())
             && pipeline.stages.iter().all(|stage| stage.environment.is_none() && stage.counted.is_empty());
-    if !all || !good || !commands || !plain || !whole || pipeline.report.is_some() {
+    if !all || !good || !whole {
         return;
     }
-    write(identity, footprint::of(pipeline, store, pages, &digests(store, record, sources)));
+    let divisible = commands && plain && pipeline.report.is_none();
+    write(identity, footprint::of(pipeline, store, pages, &digests(store, record, sources), divisible));
 }
 
 /// The digest of every file that a run looked at.
@@ -72,7 +73,7 @@ fn write(identity: &Identity, footprint: Option<Vec<u8>>) {
 }
 
 /// Brings a whole pipeline up to date, if it is known what has changed since it was, and records it. `options` says which way; which
-/// stages follows. `None` if it takes an ordinary run to tell.
+/// stages follows. Returns the record, and the report that the pipeline has. `None` if it takes an ordinary run to tell.
 ///
 /// # Errors
 /// If the record cannot be written.
@@ -83,19 +84,22 @@ pub fn rerun(
     options: &Options,
     interrupt: &Interrupt,
     reporter: &mut dyn Reporter,
-) -> Result<Option<RunRecord>, StoreError> {
+) -> Result<Option<(RunRecord, Option<Report>)>, StoreError> {
     let Some(kept) = identity.kept_beside() else { return Ok(None) };
     let store = Store::unread(cache)?;
     // One that has to wait goes the ordinary way.
     let Ok(_claim) = store.try_claim(&identity.root)? else { return Ok(None) };
     let began = RunStart::now(&store, Project::at(&identity.root, &identity.file), options);
     let Some(_hold) = store.try_hold_unread()? else { return Ok(None) };
-    let Some(footprint) = Footprint::read(kept.bytes()).filter(|f| f.holds(&store, &identity.root)) else {
+    let Some(footprint) = Footprint::read(kept.bytes()).filter(|f| f.holds(&store, &identity.root, catalog)) else {
         return Ok(None);
     };
     let Some(touched) = footprint.touched(&identity.root) else { return Ok(None) };
     if touched.is_empty() {
-        return idle(identity, &store, &footprint, options, interrupt, began, reporter).map(Some);
+        return idle(identity, &store, &footprint, options, interrupt, began, reporter);
+    }
+    if !footprint.divisible {
+        return Ok(None);
     }
     let (part, ()) = rayon::join(|| identity.find_part(catalog, &touched, footprint.stages / FEW), || store.follow());
     let Some(part) = part else { return Ok(None) };
@@ -144,10 +148,10 @@ pub fn rerun(
         trace.remove();
     }
     reporter.run_finished(&record);
-    Ok(Some(record))
+    Ok(Some((record, None)))
 }
 
-/// Records a run that has nothing to do.
+/// Records a run that has nothing to do. `None` if what is to be shown of it cannot be read.
 fn idle(
     identity: &Identity,
     store: &Store,
@@ -156,15 +160,21 @@ fn idle(
     interrupt: &Interrupt,
     began: RunStart,
     reporter: &mut dyn Reporter,
-) -> Result<RunRecord, StoreError> {
+) -> Result<Option<(RunRecord, Option<Report>)>, StoreError> {
+    // There is nothing to show of stages that have neither metrics nor a report.
+    let everything: Vec<usize> = if footprint.divisible { vec![] } else { (0..footprint.stages).collect() };
+    let Ok(opened) = store.open_pages(&footprint.pages, &everything) else { return Ok(None) };
     let pipeline = &identity.empty(serde_json::from_str(footprint.params).unwrap_or(Value::Null));
     // Nothing goes on that could leave a trace.
     reporter.tell(&began.event(pipeline, options, footprint.stages));
     reporter.tell(&RunEvent::UpToDate { count: footprint.stages });
     let record = began.record(pipeline, options, interrupt, vec![], reporter);
-    let record = store.write_partial_run(record, &[], footprint.stages, &footprint.pages)?;
+    let mut record = store.write_partial_run(record, &[], footprint.stages, &footprint.pages)?;
+    if !footprint.divisible {
+        record.stages = opened.into_values().flatten().collect();
+    }
     reporter.run_finished(&record);
-    Ok(record)
+    Ok(Some((record, footprint.report.clone())))
 }
 
 /// The outputs of the stages at the edge of a part, of which the store's memo learns what is known of the files that those in it take.
