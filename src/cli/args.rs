@@ -354,12 +354,28 @@ pub(crate) struct ImportDvc {
     /// Take over results as well of which dvc.lock shows that it may be no record of how they were made.
     #[arg(long)]
     pub(crate) trust: bool,
-    /// Write the pipeline file even where it was edited since the last import.
-    #[arg(long)]
+    /// Take over into a pipeline file that was edited what DVC's files changed since the last import. What both changed is listed and stays;
+    /// `--merge=dvc` takes it from DVC's files as well, and `--merge=file` settles that it stays.
+    #[arg(long, value_name = "WHOSE", num_args = 0..=1, require_equals = true, default_missing_value = "neither")]
+    pub(crate) merge: Option<Whose>,
+    /// Write the pipeline file anew even where it was edited since the last import.
+    #[arg(long, conflicts_with = "merge")]
     pub(crate) force_overwrite: bool,
     /// As JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Whose word counts where both changed something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Whose {
+    /// That of DVC's files.
+    Dvc,
+    /// That of the pipeline file.
+    File,
+    /// Nobody's: it is a conflict.
+    #[value(hide = true)]
+    Neither,
 }
 
 #[derive(Args, Debug)]

@@ -2,7 +2,7 @@
 //! an interrupt is heard after every piece.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -144,6 +144,32 @@ pub(crate) fn hash_file(file: &File, size: u64, interrupt: &Interrupt) -> io::Re
     let reading = Reading { file, sparse: has_holes(file, size), interrupt };
     let (left, right) = reading.halves(0, size)?;
     Ok(Digest(hazmat::merge_subtrees_root(&left, &right, Mode::Hash).into()))
+}
+
+/// BLAKE3 of a file up to its end. The bytes are shown as they come.
+///
+/// # Errors
+/// If it cannot be read, or the user asked to stop.
+pub(crate) fn hash_showing(
+    file: &mut File,
+    show: &mut dyn FnMut(&[u8]),
+    interrupt: &Interrupt,
+) -> io::Result<Digest> {
+    let size = file.metadata()?.len();
+    let mut buffer = vec![0; usize::try_from(size.saturating_add(1).min(PIECE)).map_err(io::Error::other)?];
+    let mut hasher = blake3::Hasher::new();
+    loop {
+        interrupt.check()?;
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(Digest(hasher.finalize().into())),
+            Ok(count) => {
+                hasher.update(&buffer[..count]);
+                show(&buffer[..count]);
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
 }
 
 /// A large file that is being hashed.

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use super::grain;
 use super::stamp::{self, Nanos};
 use super::tree::{self, Extent, Found, Listing, Node};
-use super::{Artifact, ContentError, Digest, QuickMap, Stamp, hash_file, open_regular};
+use super::{Artifact, ContentError, Digest, QuickMap, Stamp, hash_file, hash_showing, open_regular};
 use crate::interrupt::Interrupt;
 use crate::journal::wire::Reader;
 use crate::journal::{Entry, Journal, Span};
@@ -279,6 +279,36 @@ impl Memo {
                 self.keep(path, Known { stamp, moment, digest });
             }
         }
+    }
+
+    /// Before somebody else reads a file to its end: what [`Self::end`] wants to know. `None` if there is none.
+    pub(crate) fn begin(&self, path: &Path) -> Option<(Stamp, Nanos)> {
+        let moment = stamp::now();
+        let metadata = fs::metadata(path).ok().filter(Metadata::is_file)?;
+        Some((Stamp::of(&metadata), moment))
+    }
+
+    /// Remembers a file that was read to its end, if it did not change meanwhile.
+    pub(crate) fn end(&self, path: &Path, began: &(Stamp, Nanos), digest: Digest) {
+        let (stamp, moment) = *began;
+        if fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == stamp) {
+            self.keep(path, Known { stamp, moment, digest });
+        }
+    }
+
+    /// Reads a regular file to its end, whatever is known of it, and shows its bytes to whoever wants to know more of it.
+    ///
+    /// # Errors
+    /// If it is none or cannot be read, or the user asked to stop.
+    pub fn read_showing(&self, path: &Path, show: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        let moment = stamp::now();
+        let (mut file, before) = open_regular(path)?;
+        let stamp = Stamp::of(&before);
+        let digest = hash_showing(&mut file, show, self.interrupt())?;
+        if Stamp::of(&file.metadata()?) == stamp {
+            self.keep(path, Known { stamp, moment, digest });
+        }
+        Ok(())
     }
 
     /// Writes what was learnt since the memo was opened, for later processes. Where much was written within the clock's grain, it

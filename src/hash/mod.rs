@@ -18,7 +18,7 @@ pub use artifact::Artifact;
 pub use canonical::canonical_json;
 pub(crate) use canonical::{write_string, write_value};
 pub use content::ContentError;
-pub(crate) use content::{hash_file, open_regular};
+pub(crate) use content::{hash_file, hash_showing, open_regular};
 pub use digest::{ActionKey, Digest};
 pub use leftovers::{is_left_in, is_leftover};
 pub(crate) use memo::Allowance;

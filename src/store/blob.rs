@@ -166,11 +166,13 @@ impl Store {
     }
 }
 
-/// Copies bytes, about so many, to a new file and tells their digest and number. Zeros at least a whole chunk long become a hole.
+/// Copies bytes, about so many, to a new file and tells their digest and number. Zeros at least a whole chunk long become a hole. Who wants
+/// to know more of them is shown them on the way.
 pub(super) fn copy_hashing(
     from: &mut File,
     length: u64,
     to: &mut File,
+    show: &mut dyn FnMut(&[u8]),
     interrupt: &Interrupt,
 ) -> io::Result<(Digest, u64)> {
     // Most files are small, and clearing a large buffer takes longer than copying one.
@@ -192,6 +194,7 @@ pub(super) fn copy_hashing(
             Err(e) => return Err(e),
         };
         hasher.update(&buffer[..count]);
+        show(&buffer[..count]);
         hole = count == CHUNK && is_zero(&buffer);
         if hole {
             to.seek_relative(CHUNK as i64)?;

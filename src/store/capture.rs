@@ -60,14 +60,26 @@ impl Store {
         self.insert_listing(&Listing::new(entries?))
     }
 
-    /// Takes a copy of a file or a folder into the store; what is at the path stays.
+    /// Takes a copy of a file or a folder into the store; what is at the path stays. Some files may have been taken before: `taken` tells of
+    /// one what it is in the store, by what is at its path now.
     ///
     /// # Errors
     /// As [`Self::capture`].
-    pub fn take_copy(&self, path: &Path) -> Result<Artifact> {
+    pub fn take_copy(
+        &self,
+        path: &Path,
+        taken: &(dyn Fn(&Metadata) -> Option<Artifact> + Sync),
+    ) -> Result<Artifact> {
+        let file = |path: &Path, metadata: &Metadata| {
+            let executable = metadata.permissions().mode() & 0o100 != 0;
+            match taken(metadata) {
+                Some(known) => Ok(Artifact { executable, ..known }),
+                None => self.take_file(path, executable),
+            }
+        };
         let metadata = fs::metadata(path).map_err(StoreError::io("read", path))?;
         if !metadata.is_dir() {
-            return self.take_file(path, metadata.permissions().mode() & 0o100 != 0);
+            return file(path, &metadata);
         }
         let entries: Result<Vec<(PathBuf, Node)>> = tree::walk(path, Extent::Everything)?
             .into_par_iter()
@@ -78,7 +90,7 @@ impl Store {
                     Found::File => {
                         let from = path.join(&relative);
                         let metadata = fs::metadata(&from).map_err(StoreError::io("read", &from))?;
-                        node_of(self.take_file(&from, metadata.permissions().mode() & 0o100 != 0)?)
+                        node_of(file(&from, &metadata)?)
                     }
                 };
                 Ok((relative, node))
@@ -87,13 +99,21 @@ impl Store {
         self.insert_listing(&Listing::new(entries?))
     }
 
-    /// Takes copies of files into the store as those of a folder: each by its path there, and where it lies now.
+    /// Takes copies of files into the store as those of a folder: each by its path there, and where it lies now. `taken` as with
+    /// [`Self::take_copy`].
     ///
     /// # Errors
     /// As [`Self::capture`].
-    pub fn take_files(&self, files: &[(PathBuf, PathBuf)]) -> Result<Artifact> {
-        let take =
-            |(relative, from): &(PathBuf, PathBuf)| Ok((relative.clone(), node_of(self.take_file(from, false)?)));
+    pub fn take_files(
+        &self,
+        files: &[(PathBuf, PathBuf)],
+        taken: &(dyn Fn(&Metadata) -> Option<Artifact> + Sync),
+    ) -> Result<Artifact> {
+        let take = |(relative, from): &(PathBuf, PathBuf)| {
+            let known = fs::metadata(from).ok().and_then(|metadata| taken(&metadata));
+            let artifact = known.map_or_else(|| self.take_file(from, false), Ok)?;
+            Ok((relative.clone(), node_of(Artifact { executable: false, ..artifact })))
+        };
         let entries: Result<Vec<(PathBuf, Node)>> = files.par_iter().map(take).collect();
         self.insert_listing(&Listing::new(entries?))
     }
@@ -103,10 +123,22 @@ impl Store {
     /// # Errors
     /// As [`Self::capture`].
     pub fn take_file(&self, path: &Path, executable: bool) -> Result<Artifact> {
+        self.take_showing(path, executable, &mut |_| {})
+    }
+
+    /// The same; who wants to know more of the file is shown its bytes while it is read. What was read is known from then on.
+    ///
+    /// # Errors
+    /// As [`Self::capture`].
+    pub fn take_showing(&self, path: &Path, executable: bool, show: &mut dyn FnMut(&[u8])) -> Result<Artifact> {
         self.interrupt().check().map_err(StoreError::io("capture", path))?;
         let real = fs::canonicalize(path).map_err(StoreError::io("read", path))?;
         let temporary = self.staging()?.fresh();
-        let (digest, bytes) = self.copy_in(&real, &temporary, path, self.interrupt())?;
+        let began = self.memo().begin(&real);
+        let (digest, bytes) = self.copy_in(&real, &temporary, path, show, self.interrupt())?;
+        if let Some(began) = began {
+            self.memo().end(&real, &began, digest);
+        }
         self.place(&temporary, &self.blob_path(&digest), &digest)?;
         Ok(Artifact { digest, tree: false, bytes, executable })
     }
@@ -137,19 +169,26 @@ impl Store {
             // changed while it was read. A copy is nobody else's.
             None if temporary.exists() => {
                 let copy = self.staging()?.fresh();
-                let known = self.copy_in(temporary, &copy, path, interrupt)?;
+                let known = self.copy_in(temporary, &copy, path, &mut |_| {}, interrupt)?;
                 fs::rename(&copy, temporary).map_err(StoreError::io("write", temporary))?;
                 known
             }
-            None => self.copy_in(path, temporary, path, interrupt)?,
+            None => self.copy_in(path, temporary, path, &mut |_| {}, interrupt)?,
         };
         self.place(temporary, &self.blob_path(&digest), &digest)?;
         Ok(Artifact { digest, tree: false, bytes, executable: metadata.permissions().mode() & 0o100 != 0 })
     }
 
     /// Copies a regular file into a sealed new one, hashing what is written. Errors speak of `name`.
-    fn copy_in(&self, from: &Path, to: &Path, name: &Path, interrupt: &Interrupt) -> Result<(Digest, u64)> {
-        let known = copy_in(from, to, name, interrupt)?;
+    fn copy_in(
+        &self,
+        from: &Path,
+        to: &Path,
+        name: &Path,
+        show: &mut dyn FnMut(&[u8]),
+        interrupt: &Interrupt,
+    ) -> Result<(Digest, u64)> {
+        let known = copy_in(from, to, name, show, interrupt)?;
         if self.shared {
             seal(to).map_err(StoreError::io("seal", to))?;
         }
@@ -178,13 +217,19 @@ fn node_of(artifact: Artifact) -> Node {
 }
 
 /// Copies a regular file into a sealed new one, hashing what is written. Errors speak of `name`.
-fn copy_in(from: &Path, to: &Path, name: &Path, interrupt: &Interrupt) -> Result<(Digest, u64)> {
+fn copy_in(
+    from: &Path,
+    to: &Path,
+    name: &Path,
+    show: &mut dyn FnMut(&[u8]),
+    interrupt: &Interrupt,
+) -> Result<(Digest, u64)> {
     let metadata = fs::symlink_metadata(from).map_err(StoreError::io("capture", name))?;
     ContentError::unless_regular(&metadata, name)?;
     let (mut source, _) = open_regular(from)?;
     let mut copy = || -> io::Result<(Digest, u64)> {
         let mut target: File = OpenOptions::new().write(true).create_new(true).mode(0o444).open(to)?;
-        copy_hashing(&mut source, metadata.len(), &mut target, interrupt)
+        copy_hashing(&mut source, metadata.len(), &mut target, show, interrupt)
     };
     copy().map_err(|error| {
         let _ = fs::remove_file(to);

@@ -61,7 +61,7 @@ fn copy_file(from: &Path, to: &Path, metadata: &Metadata, interrupt: &Interrupt)
             // It shares the blocks.
         } else if metadata.blocks() * 512 < length {
             // With holes it is copied as what it holds, so that it stays as small as it is.
-            copy_hashing(&mut source, length, &mut target, interrupt)?;
+            copy_hashing(&mut source, length, &mut target, &mut |_| {}, interrupt)?;
         } else {
             copy_bytes(&source, &mut target, interrupt)?;
         }

@@ -14,6 +14,7 @@ mod files;
 mod find;
 mod garbage;
 mod gc;
+mod imported;
 mod inventory;
 mod layout;
 mod lock;

@@ -5,6 +5,7 @@
 //! taken only if the user trusts it.
 
 use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -14,6 +15,7 @@ use super::context::join;
 use super::data;
 use super::digest::{self, Hash, Member};
 use super::file::{File, Out, Variant};
+use super::intake::{Intake, Of, Taken};
 use super::lock::{self, Entry, Locked};
 use super::note::{Notes, Refused};
 use super::outputs::Written;
@@ -57,6 +59,7 @@ pub(super) fn candidates(
     files: &[File],
     planned: &[Planned<'_>],
     caches: &Caches,
+    intake: &Intake<'_>,
 ) -> Result<Vec<Candidate>, Refused> {
     let mut locks: BTreeMap<&Path, Vec<Entry>> = BTreeMap::new();
     for file in files {
@@ -75,7 +78,7 @@ pub(super) fn candidates(
             }
         }
     }
-    let looking = Looking { root, caches, written: &written, made: &made };
+    let looking = Looking { root, caches, intake, written: &written, made: &made };
     let mut all: Vec<(&Planned<'_>, &Variant)> = Vec::new();
     for stage in planned.iter().filter(|planned| !planned.stage.frozen) {
         all.extend(stage.stage.variants.iter().map(|variant| (stage, variant)));
@@ -99,14 +102,15 @@ pub(super) fn candidates(
     Ok(candidates.collect())
 }
 
-struct Looking<'a> {
+struct Looking<'a, 's> {
     root: &'a Path,
     caches: &'a Caches,
+    intake: &'a Intake<'s>,
     written: &'a Written<'a>,
     made: &'a BTreeMap<String, Hash>,
 }
 
-impl Looking<'_> {
+impl Looking<'_, '_> {
     fn standing(
         &self,
         variant: &Variant,
@@ -203,8 +207,7 @@ impl Looking<'_> {
             // What another stage made: that one's entry is looked at by itself.
             return if self.made.get(path) == Some(hash) { Ok(()) } else { Err(other()) };
         }
-        let mut found =
-            digest::of_path(self.root, path, hash.folded).map_err(|e| format!("cannot read `{path}`: {e}"))?;
+        let mut found = self.md5(path, hash, Of::Source)?;
         if let Some(outer) = self.written.around(path).filter(|_| found.is_none()) {
             found = self.within(outer, path);
         }
@@ -232,8 +235,14 @@ impl Looking<'_> {
         (!below.is_empty()).then_some(Hash { md5, folded: whole.folded })
     }
 
+    /// What lies at a path is called by DVC.
+    fn md5(&self, path: &str, hash: &Hash, of: Of) -> Result<Option<Hash>, String> {
+        digest::of_path(self.root, path, hash.folded, &|file| self.intake.md5(file, hash.folded, of))
+            .map_err(|e| format!("cannot read `{path}`: {e}"))
+    }
+
     fn find(&self, path: &str, hash: &Hash, executable: bool) -> Result<Lies, String> {
-        let here = digest::of_path(self.root, path, hash.folded).map_err(|e| format!("cannot read `{path}`: {e}"))?;
+        let here = self.md5(path, hash, Of::Output)?;
         if here.as_ref() == Some(hash) {
             return Ok(Lies::InPlace);
         }
@@ -242,14 +251,19 @@ impl Looking<'_> {
             format!("its output `{path}` {state}, and DVC's cache does not have it")
         };
         if !hash.is_folder() {
-            return self.caches.object(hash).map(|from| Lies::Cached(from, executable)).ok_or_else(gone);
+            return self.object(hash).map(|from| Lies::Cached(from, executable)).ok_or_else(gone);
         }
         let members = self.caches.members(hash).ok_or_else(gone)?;
-        let files = members.into_iter().map(|member| {
-            let from = self.caches.object(&Hash { md5: member.md5, folded: hash.folded })?;
+        let files = members.into_par_iter().map(|member| {
+            let from = self.object(&Hash { md5: member.md5, folded: hash.folded })?;
             Some((PathBuf::from(member.relative), from))
         });
         files.collect::<Option<Vec<_>>>().map(Lies::CachedFolder).ok_or_else(gone)
+    }
+
+    /// An object of DVC's that is taken into the store.
+    fn object(&self, hash: &Hash) -> Option<PathBuf> {
+        self.caches.object_by(hash, &|file, folded| self.intake.md5(file, folded, Of::Output))
     }
 }
 
@@ -282,6 +296,7 @@ pub(super) fn take_in(
     store: &Store,
     pipeline: &Pipeline,
     candidates: &[Candidate],
+    taken: &Taken,
     trust: bool,
 ) -> Result<BTreeMap<StageId, NameMap<Artifact>>, StoreError> {
     let mut places: BTreeMap<&str, (StageId, &str)> = BTreeMap::new();
@@ -299,20 +314,24 @@ pub(super) fn take_in(
         .flat_map(|candidate| &candidate.outs)
         .filter_map(|(path, lies)| places.get(path.as_str()).map(|(id, port)| (*id, *port, path.as_str(), lies)))
         .collect();
-    let taken: Result<Vec<_>, StoreError> = jobs
+    let found = |metadata: &Metadata| taken.find(metadata);
+    let artifacts: Result<Vec<_>, StoreError> = jobs
         .par_iter()
         .map(|(id, port, path, lies)| {
             let artifact = match lies {
-                Lies::InPlace => store.take_copy(&pipeline.root.join(path)),
-                Lies::Cached(from, executable) => store.take_file(from, *executable),
-                Lies::CachedFolder(files) => store.take_files(files),
+                Lies::InPlace => store.take_copy(&pipeline.root.join(path), &found),
+                Lies::Cached(from, executable) => match fs::metadata(from).ok().and_then(|now| taken.find(&now)) {
+                    Some(known) => Ok(Artifact { executable: *executable, ..known }),
+                    None => store.take_file(from, *executable),
+                },
+                Lies::CachedFolder(files) => store.take_files(files, &found),
                 Lies::Mark => store.insert_bytes(b""),
             }?;
             Ok((*id, (*port).to_owned(), artifact))
         })
         .collect();
     let mut all: BTreeMap<StageId, NameMap<Artifact>> = BTreeMap::new();
-    for (id, port, artifact) in taken? {
+    for (id, port, artifact) in artifacts? {
         all.entry(id).or_default().insert(port, artifact);
     }
     // Only whole results are results.
@@ -321,11 +340,17 @@ pub(super) fn take_in(
 }
 
 /// Makes known that outputs of stages whose results are not taken over are DVC's as they lie in the project: a run may replace them.
-pub(super) fn give_up(store: &Store, root: &Path, candidates: &[&Candidate]) -> Result<(), StoreError> {
+pub(super) fn give_up(
+    store: &Store,
+    root: &Path,
+    candidates: &[&Candidate],
+    taken: &Taken,
+) -> Result<(), StoreError> {
+    let found = |metadata: &Metadata| taken.find(metadata);
     candidates.par_iter().try_for_each(|candidate| {
         let in_place = candidate.outs.iter().filter(|(_, lies)| matches!(lies, Lies::InPlace));
-        let taken = in_place.map(|(path, _)| Ok((path.as_str(), store.take_copy(&root.join(path))?)));
-        let taken: Vec<(&str, Artifact)> = taken.collect::<Result<_, StoreError>>()?;
-        if taken.is_empty() { Ok(()) } else { engine::own(store, "DVC", &candidate.name, &taken) }
+        let own = in_place.map(|(path, _)| Ok((path.as_str(), store.take_copy(&root.join(path), &found)?)));
+        let own: Vec<(&str, Artifact)> = own.collect::<Result<_, StoreError>>()?;
+        if own.is_empty() { Ok(()) } else { engine::own(store, "DVC", &candidate.name, &own) }
     })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -82,6 +83,15 @@ impl Caches {
 
     /// The file of an object, if one lies somewhere and is what its name says.
     pub(super) fn object(&self, hash: &Hash) -> Option<PathBuf> {
+        self.object_by(hash, &of_file)
+    }
+
+    /// The same with another way to take the MD5 of a file, whose line ends are folded or not.
+    pub(super) fn object_by(
+        &self,
+        hash: &Hash,
+        md5_of: &dyn Fn(&Path, bool) -> io::Result<String>,
+    ) -> Option<PathBuf> {
         let (first, rest) = hash.md5.split_at_checked(2)?;
         let forms = [PathBuf::from("files/md5").join(first).join(rest), Path::new(first).join(rest)];
         let forms = if hash.folded { [&forms[1], &forms[0]] } else { [&forms[0], &forms[1]] };
@@ -94,7 +104,7 @@ impl Caches {
             lies()
         })?;
         let plain = hash.md5.trim_end_matches(".dir");
-        let sound = of_file(&found, hash.folded && !hash.is_folder()).is_ok_and(|md5| md5 == plain);
+        let sound = md5_of(&found, hash.folded && !hash.is_folder()).is_ok_and(|md5| md5 == plain);
         sound.then_some(found)
     }
 

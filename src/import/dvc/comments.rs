@@ -49,6 +49,22 @@ impl Comments {
         self.beside.remove(&line)
     }
 
+    /// The comments of some lines, but for those above the first.
+    pub(super) fn among(&self, first: usize, last: usize) -> Vec<String> {
+        let above = self.above.range(first + 1..=last.max(first + 1)).flat_map(|(line, comments)| {
+            comments.iter().map(move |comment| (*line, comment))
+        });
+        let beside = self.beside.range(first..=last).map(|(line, comment)| (*line, comment));
+        let mut all: Vec<(usize, &String)> = above.filter(|(line, _)| *line <= last).chain(beside).collect();
+        all.sort_by_key(|(line, _)| *line);
+        all.into_iter().map(|(_, comment)| comment.clone()).collect()
+    }
+
+    /// The comment at the end of a line.
+    pub(super) fn at_end(&self, line: usize) -> Option<&str> {
+        self.beside.get(&line).map(String::as_str)
+    }
+
     /// What is left of the lines up to one.
     pub(super) fn rest(&mut self, last: usize) -> Vec<String> {
         let mut out = Vec::new();

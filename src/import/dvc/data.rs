@@ -7,13 +7,21 @@ use std::path::Path;
 use super::cache::Caches;
 use super::context::join;
 use super::digest::{self, Hash};
+use super::intake::{Intake, Of};
 use super::lock;
 use super::note::{Notes, Refused};
 use super::text::text;
 use super::yaml::{self, At, Node};
 
 /// Looks at the data of one `.dvc` file. With `write`, what is missing is put in place.
-pub(super) fn look(root: &Path, file: &Path, caches: &Caches, write: bool, notes: &mut Notes) -> Result<(), Refused> {
+pub(super) fn look(
+    root: &Path,
+    file: &Path,
+    caches: &Caches,
+    intake: &Intake<'_>,
+    write: bool,
+    notes: &mut Notes,
+) -> Result<(), Refused> {
     let tree = yaml::read(&text(root, file)?).map_err(|fault| Refused::of(file, fault))?;
     let folder = file.parent().map_or_else(String::new, |folder| folder.display().to_string());
     let folder = join(&folder, tree.get("wdir").and_then(Node::text).unwrap_or("."));
@@ -34,7 +42,7 @@ pub(super) fn look(root: &Path, file: &Path, caches: &Caches, write: bool, notes
     for out in lock::paths(tree.get("outs")) {
         let path = join(&folder, &out.path);
         let Some(hash) = out.hash else { continue };
-        match digest::of_path(root, &path, hash.folded) {
+        match digest::of_path(root, &path, hash.folded, &|path| intake.md5(path, hash.folded, Of::Source)) {
             Ok(Some(found)) if found == hash => {}
             Ok(Some(_)) => {
                 let hint = "Kiln takes what lies there; `dvc checkout` puts back what DVC knows";

@@ -40,30 +40,62 @@ pub(super) struct Member {
 /// The MD5 of a file's bytes.
 pub(super) fn of_file(path: &Path, folded: bool) -> io::Result<String> {
     let mut file = File::open(path)?;
-    let mut hasher = Md5::new();
+    let mut md5 = Taking::new(folded);
     let mut buffer = vec![0; CHUNK];
-    let mut is_text = None;
     loop {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match file.read(&mut buffer[filled..]) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-        if filled == 0 {
-            break;
-        }
-        let chunk = &buffer[..filled];
-        if folded && *is_text.get_or_insert_with(|| looks_like_text(&chunk[..filled.min(BLOCK)])) {
-            hasher.update(fold(chunk));
-        } else {
-            hasher.update(chunk);
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(md5.finish()),
+            Ok(count) => md5.update(&buffer[..count]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
         }
     }
-    Ok(hex(&hasher.finalize()))
+}
+
+/// The MD5 of bytes that come one after another.
+pub(super) struct Taking {
+    hasher: Md5,
+    folded: bool,
+    /// Whether they are a text; known from the first of them.
+    is_text: Option<bool>,
+    /// What waits for the rest of its chunk.
+    waiting: Vec<u8>,
+}
+
+impl Taking {
+    pub(super) fn new(folded: bool) -> Self {
+        Self { hasher: Md5::new(), folded, is_text: None, waiting: Vec::new() }
+    }
+
+    pub(super) fn update(&mut self, mut bytes: &[u8]) {
+        if !self.folded || self.is_text == Some(false) {
+            return self.hasher.update(bytes);
+        }
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(CHUNK - self.waiting.len()));
+            self.waiting.extend_from_slice(now);
+            bytes = later;
+            if self.waiting.len() == CHUNK {
+                self.chunk();
+            }
+        }
+    }
+
+    fn chunk(&mut self) {
+        let chunk = std::mem::take(&mut self.waiting);
+        if *self.is_text.get_or_insert_with(|| looks_like_text(&chunk[..chunk.len().min(BLOCK)])) {
+            self.hasher.update(fold(&chunk));
+        } else {
+            self.hasher.update(&chunk);
+        }
+    }
+
+    pub(super) fn finish(mut self) -> String {
+        if !self.waiting.is_empty() {
+            self.chunk();
+        }
+        hex(&self.hasher.finalize())
+    }
 }
 
 fn looks_like_text(block: &[u8]) -> bool {
@@ -82,8 +114,11 @@ fn fold(chunk: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Takes the MD5 of a file.
+pub(super) type Md5Of<'a> = &'a (dyn Fn(&Path) -> io::Result<String> + Sync);
+
 /// The files of a folder that DVC counts, sorted.
-pub(super) fn members(root: &Path, folder: &str, folded: bool) -> io::Result<Vec<Member>> {
+pub(super) fn members(root: &Path, folder: &str, md5_of: Md5Of<'_>) -> io::Result<Vec<Member>> {
     let mut files = Vec::new();
     let above = folder.rsplit_once('/').map_or("", |(above, _)| above);
     walk(root, folder, &Ignore::down_to(root, above), &mut files)?;
@@ -92,7 +127,7 @@ pub(super) fn members(root: &Path, folder: &str, folded: bool) -> io::Result<Vec
         .par_iter()
         .map(|path| {
             let relative = path.strip_prefix(&prefix).unwrap_or(path).to_owned();
-            Ok(Member { relative, md5: of_file(&root.join(path), folded)? })
+            Ok(Member { relative, md5: md5_of(&root.join(path))? })
         })
         .collect::<io::Result<_>>()?;
     members.sort_by(|a, b| a.relative.cmp(&b.relative));
@@ -160,7 +195,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// What lies at a path of the project is called by DVC; `None` if nothing does.
-pub(super) fn of_path(root: &Path, path: &str, folded: bool) -> io::Result<Option<Hash>> {
+pub(super) fn of_path(root: &Path, path: &str, folded: bool, md5_of: Md5Of<'_>) -> io::Result<Option<Hash>> {
     let full = root.join(path);
     let metadata = match fs::metadata(&full) {
         Ok(metadata) => metadata,
@@ -168,9 +203,9 @@ pub(super) fn of_path(root: &Path, path: &str, folded: bool) -> io::Result<Optio
         Err(e) => return Err(e),
     };
     let md5 = if metadata.is_dir() {
-        of_bytes(listing(&members(root, path, folded)?).as_bytes()) + ".dir"
+        of_bytes(listing(&members(root, path, md5_of)?).as_bytes()) + ".dir"
     } else {
-        of_file(&full, folded)?
+        md5_of(&full)?
     };
     Ok(Some(Hash { md5, folded }))
 }
@@ -191,10 +226,17 @@ mod tests {
         // As `printf '1\n' | md5sum` has it.
         assert_eq!(of_file(&root.join("d/a-b"), true).unwrap(), "b026324c6904b2a9cb4b88d6d61c81d1");
         assert_eq!(of_file(&root.join("bin"), true).unwrap(), of_file(&root.join("bin"), false).unwrap());
-        let members = members(root, "d", false).unwrap();
+        let plain: Md5Of<'_> = &|path| of_file(path, false);
+        let members = members(root, "d", plain).unwrap();
         let names: Vec<&str> = members.iter().map(|member| member.relative.as_str()).collect();
         assert_eq!(names, ["a-b", "a/b c", "ü"]);
+        // Line ends are folded within chunks, however the bytes come.
+        let text = "a\r\n".repeat(700_000);
+        fs::write(root.join("long"), &text).unwrap();
+        let mut bit = Taking::new(true);
+        text.as_bytes().chunks(1000).for_each(|bytes| bit.update(bytes));
+        assert_eq!(bit.finish(), of_file(&root.join("long"), true).unwrap());
         assert!(listing(&members).ends_with("\"relpath\": \"\\u00fc\"}]"));
-        assert_eq!(of_path(root, "gone", false).unwrap(), None);
+        assert_eq!(of_path(root, "gone", false, plain).unwrap(), None);
     }
 }

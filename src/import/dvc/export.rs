@@ -16,7 +16,7 @@ use super::file::{self, File, Variant};
 use super::note::{Notes, Refused};
 use super::project::{Found, find};
 use super::text::text;
-use super::write::{block_or, flow, scalar};
+use super::scalar::{block_or, flow, scalar};
 use super::yaml::{self, At, Content, Node};
 use super::{apart, lock, params, plan};
 use crate::kind::Role;
@@ -272,7 +272,7 @@ fn describe(root: &Path, path: &str, listed: &str, out: &mut String, cached: Opt
     let metadata = fs::metadata(&full)?;
     let _ = writeln!(out, "    - path: {}\n      hash: md5", scalar(listed, false));
     if metadata.is_dir() {
-        let members = digest::members(root, path, false)?;
+        let members = digest::members(root, path, &|path| digest::of_file(path, false))?;
         let listing = digest::listing(&members);
         let md5 = digest::of_bytes(listing.as_bytes()) + ".dir";
         let mut size = 0;

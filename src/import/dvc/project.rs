@@ -10,6 +10,8 @@ use super::adopt::{self, Candidate};
 use super::cache::Caches;
 use super::file::{self, File};
 use super::ignore::Ignore;
+use super::intake::{Intake, Opening, Taken};
+use super::merge::{self, Merge, Prefer};
 use super::note::{Note, Notes, Refused};
 use super::yaml::At;
 use super::{apart, data, dvcignore, plan, write};
@@ -28,6 +30,10 @@ pub struct Import {
     /// The text of `.kilnignore`, if DVC passes over files of folders that stages take.
     pub ignore: Option<String>,
     candidates: Vec<Candidate>,
+    /// What the store has a copy of already.
+    taken: Taken,
+    /// Where the stages stand in DVC's files, by Kiln's names.
+    places: BTreeMap<String, (PathBuf, At)>,
 }
 
 /// What became of the result of a stage.
@@ -46,11 +52,18 @@ pub struct Outcome {
 }
 
 /// Reads the project of DVC's at a folder. With `put`, data that `.dvc` files name and that is missing is put in place from DVC's cache;
-/// nothing else is written. With `fetch` it is fetched from remotes on S3 as well.
+/// nothing else is written. With `fetch` it is fetched from remotes on S3 as well. With a way to a store, that takes copies of outputs while they are
+/// read.
 ///
 /// # Errors
 /// If a file cannot be read, or is none that DVC takes.
-pub fn import(root: &Path, put: bool, fetch: bool) -> Result<Import, Refused> {
+pub fn import<'s>(
+    root: &Path,
+    put: bool,
+    fetch: bool,
+    store: Option<&'s Opening<'s>>,
+) -> Result<Import, Refused> {
+    let intake = Intake::new(store);
     let mut notes = Notes::default();
     let found = find(root);
     if found.pipelines.is_empty() && found.data.is_empty() {
@@ -69,21 +82,54 @@ pub fn import(root: &Path, put: bool, fetch: bool) -> Result<Import, Refused> {
     apart::divide(&mut files, &mut notes);
     let caches = Caches::of(root, fetch, &mut notes);
     for file in &found.data {
-        data::look(root, file, &caches, put, &mut notes)?;
+        data::look(root, file, &caches, &intake, put, &mut notes)?;
     }
     adopt::frozen(root, &files, &caches, put, &mut notes)?;
     let planned = plan::plan(root, &files, &mut notes);
     let ignore = dvcignore::kept(root, &planned, &mut notes);
     let text = write::pipeline(root, &files, &planned, &mut notes);
-    let candidates = adopt::candidates(root, &files, &planned.stages, &caches)?;
+    let candidates = adopt::candidates(root, &files, &planned.stages, &caches, &intake)?;
     caches.tell(&mut notes);
+    let places = planned.stages.iter().map(|stage| (stage.name.clone(), (stage.file.path.clone(), stage.stage.at)));
+    let places = places.collect();
     let stages = files.iter().flat_map(|file| &file.stages).map(|stage| stage.variants.len()).sum();
     let mut notes = notes.0;
     notes.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-    Ok(Import { text, notes, stages, ignore, candidates })
+    Ok(Import { text, notes, stages, ignore, candidates, taken: intake.taken(), places })
 }
 
 impl Import {
+    /// Merges what an import writes into a file that somebody edited; `base` is what the last import wrote, if that is known. The first lines
+    /// of the file, `above` of them, are not in `ours`.
+    ///
+    /// # Errors
+    /// If the file is no YAML.
+    pub fn merge(
+        &self,
+        name: &str,
+        above: usize,
+        base: Option<&str>,
+        ours: &str,
+        prefer: Prefer,
+    ) -> Result<Merge, Refused> {
+        let mut merged = merge::merge(name, above, base, ours, &self.text, prefer)?;
+        for change in &mut merged.changes {
+            let place = change.stage.as_ref().and_then(|stage| self.places.get(stage));
+            change.dvc = place.map(|(file, at)| (file.clone(), at.line, at.column));
+        }
+        Ok(merged)
+    }
+
+    /// Holds the stages of the file against what an import writes: of those that do something else DVC's results are none, unless they are trusted.
+    pub fn hold_against(&mut self, file: &str) {
+        let Ok(edited) = merge::edited(file, &self.text) else { return };
+        for candidate in &mut self.candidates {
+            if let (Some(keys), Ok(doubts)) = (edited.get(&candidate.kiln), &mut candidate.standing) {
+                doubts.push(format!("the pipeline says otherwise what it does, by `{}`", keys.join("`, `")));
+            }
+        }
+    }
+
     /// What would be taken over, and what not.
     pub fn outlook(&self, trust: bool) -> Vec<Outcome> {
         self.candidates.iter().map(|candidate| outcome(candidate, trust)).collect()
@@ -94,16 +140,25 @@ impl Import {
     /// # Errors
     /// If the store cannot be written.
     pub fn adopt(&self, pipeline: &Pipeline, store: &Store, trust: bool) -> Result<Vec<Outcome>, StoreError> {
-        let taken = adopt::take_in(store, pipeline, &self.candidates, trust)?;
+        let taken = adopt::take_in(store, pipeline, &self.candidates, &self.taken, trust)?;
         let done = engine::adopt(pipeline, store, "DVC", &|id| taken.get(&id).cloned())?;
-        let mut by_name = BTreeMap::new();
-        for (id, adoption) in done {
+        // In the file a stage may have another name; then it is known by what it writes.
+        let (mut by_name, mut by_path) = (BTreeMap::new(), BTreeMap::new());
+        for (id, adoption) in &done {
             let name = &pipeline.stages[id.0].name;
-            by_name.insert((name.stage.clone(), name.variant.clone()), adoption);
+            by_name.insert((name.stage.clone(), name.variant.clone()), (*id, adoption));
+            for output in pipeline.stages[id.0].outputs.values() {
+                by_path.insert(output.path.to_string_lossy().into_owned(), (*id, adoption));
+            }
         }
         let outcomes = self.candidates.iter().map(|candidate| {
             let mut outcome = outcome(candidate, trust);
             let found = by_name.get(&(candidate.kiln.clone(), candidate.labels.clone()));
+            let found = found.or_else(|| candidate.outs.keys().find_map(|path| by_path.get(path)));
+            if let Some((id, _)) = found {
+                outcome.kiln = pipeline.stages[id.0].name.to_string();
+            }
+            let found = found.map(|(_, adoption)| *adoption);
             let against = match found {
                 Some(Adoption::Adopted | Adoption::Known) => None,
                 Some(Adoption::Needs(stage)) => Some(format!("`{stage}`, which it needs, has no result")),
@@ -117,7 +172,8 @@ impl Import {
         });
         let outcomes: Vec<Outcome> = outcomes.collect();
         let others = self.candidates.iter().zip(&outcomes).filter(|(_, outcome)| !outcome.adopted);
-        adopt::give_up(store, &pipeline.root, &others.map(|(candidate, _)| candidate).collect::<Vec<_>>())?;
+        let others: Vec<&Candidate> = others.map(|(candidate, _)| candidate).collect();
+        adopt::give_up(store, &pipeline.root, &others, &self.taken)?;
         if let Err(error) = store.memo().save() {
             tracing::warn!("{error}");
         }
