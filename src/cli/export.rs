@@ -55,11 +55,12 @@ pub(crate) fn dvc(place: &ProjectArgs, args: &ExportDvc) -> Result<u8, Stop> {
         }
     }
     let open = plan.iter().filter(|planned| planned.step != Step::UpToDate).count();
-    if open > 0 {
-        let what = number::count(open, "stage");
-        out.push_str(&format!(
-            "{what} not up to date, of which the locks say what they said before; `kiln run` first\n"
-        ));
+    let lacking: usize = locks.iter().map(|lock| lock.lacking.len()).sum();
+    for (count, why) in [(open, "not up to date"), (lacking, "up to date without what it takes in place")] {
+        if count > 0 {
+            let what = number::count(count, "stage");
+            out.push_str(&format!("{what} {why}, of which the locks say what they said before; `kiln run` first\n"));
+        }
     }
     render::data(&out)?;
     Ok(0)

@@ -150,11 +150,7 @@ pub(crate) fn hash_file(file: &File, size: u64, interrupt: &Interrupt) -> io::Re
 ///
 /// # Errors
 /// If it cannot be read, or the user asked to stop.
-pub(crate) fn hash_showing(
-    file: &mut File,
-    show: &mut dyn FnMut(&[u8]),
-    interrupt: &Interrupt,
-) -> io::Result<Digest> {
+pub(crate) fn hash_showing(file: &mut File, show: &mut dyn FnMut(&[u8]), interrupt: &Interrupt) -> io::Result<Digest> {
     let size = file.metadata()?.len();
     let mut buffer = vec![0; usize::try_from(size.saturating_add(1).min(PIECE)).map_err(io::Error::other)?];
     let mut hasher = blake3::Hasher::new();

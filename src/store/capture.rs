@@ -65,11 +65,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::capture`].
-    pub fn take_copy(
-        &self,
-        path: &Path,
-        taken: &(dyn Fn(&Metadata) -> Option<Artifact> + Sync),
-    ) -> Result<Artifact> {
+    pub fn take_copy(&self, path: &Path, taken: &(dyn Fn(&Metadata) -> Option<Artifact> + Sync)) -> Result<Artifact> {
         let file = |path: &Path, metadata: &Metadata| {
             let executable = metadata.permissions().mode() & 0o100 != 0;
             match taken(metadata) {

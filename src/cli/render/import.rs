@@ -153,7 +153,8 @@ fn differences_told(told: &Told<'_>) -> String {
     } else {
         "changed in both (`--merge=dvc` or `--merge=file` settles it):"
     };
-    for (fate, head) in [(Fate::Taken, taken), (Fate::Conflict, conflicts), (Fate::Edited, "edited in the file, and kept:")]
+    for (fate, head) in
+        [(Fate::Taken, taken), (Fate::Conflict, conflicts), (Fate::Edited, "edited in the file, and kept:")]
     {
         let changes: Vec<&Change> = merge.changes.iter().filter(|change| change.fate == fate).collect();
         if changes.is_empty() {

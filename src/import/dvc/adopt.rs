@@ -20,7 +20,8 @@ use super::lock::{self, Entry, Locked};
 use super::note::{Notes, Refused};
 use super::outputs::Written;
 use super::params;
-use super::plan::{MARKS, Planned};
+use super::planned::{MARKS, Planned};
+use super::yaml::Node;
 use crate::engine;
 use crate::hash::Artifact;
 use crate::name_map::NameMap;
@@ -78,7 +79,13 @@ pub(super) fn candidates(
             }
         }
     }
-    let looking = Looking { root, caches, intake, written: &written, made: &made };
+    // Read once, however many stages take them.
+    let mut params: BTreeMap<&str, Result<Node, String>> = BTreeMap::new();
+    for file in planned.iter().flat_map(|stage| &stage.stage.variants).flat_map(|variant| &variant.params) {
+        let read = || params::file(root, &file.path).map_err(|refused| refused.to_string());
+        params.entry(&file.path).or_insert_with(read);
+    }
+    let looking = Looking { root, caches, intake, written: &written, made: &made, params: &params };
     let mut all: Vec<(&Planned<'_>, &Variant)> = Vec::new();
     for stage in planned.iter().filter(|planned| !planned.stage.frozen) {
         all.extend(stage.stage.variants.iter().map(|variant| (stage, variant)));
@@ -108,6 +115,7 @@ struct Looking<'a, 's> {
     intake: &'a Intake<'s>,
     written: &'a Written<'a>,
     made: &'a BTreeMap<String, Hash>,
+    params: &'a BTreeMap<&'a str, Result<Node, String>>,
 }
 
 impl Looking<'_, '_> {
@@ -138,18 +146,18 @@ impl Looking<'_, '_> {
             self.is_what_it_was(&dep.path, known)?;
         }
         for file in &variant.params {
-            let now = params::file(self.root, &file.path).map_err(|refused| refused.to_string())?;
+            let now = self.params[file.path.as_str()].as_ref().map_err(Clone::clone)?;
             let known = entry.params.iter().find(|(path, _)| join(&variant.wdir, path) == file.path);
             let known = known.map(|(_, values)| values);
             let changed = |key: &str| format!("the parameter `{key}` of `{}` is not what dvc.lock says", file.path);
             if file.keys.is_empty() {
-                if !known.is_some_and(|known| now.entries().len() == known.entries().len() && known.same(&now)) {
+                if !known.is_some_and(|known| now.entries().len() == known.entries().len() && known.same(now)) {
                     return Err(format!("`{}` is not what dvc.lock says", file.path));
                 }
                 continue;
             }
             for key in &file.keys {
-                let value = params::value(&now, key).ok_or_else(|| format!("`{}` has no `{key}`", file.path))?;
+                let value = params::value(now, key).ok_or_else(|| format!("`{}` has no `{key}`", file.path))?;
                 match known.and_then(|known| known.get(key)) {
                     Some(before) if before.same(value) => {}
                     _ => return Err(changed(key)),
@@ -340,12 +348,7 @@ pub(super) fn take_in(
 }
 
 /// Makes known that outputs of stages whose results are not taken over are DVC's as they lie in the project: a run may replace them.
-pub(super) fn give_up(
-    store: &Store,
-    root: &Path,
-    candidates: &[&Candidate],
-    taken: &Taken,
-) -> Result<(), StoreError> {
+pub(super) fn give_up(store: &Store, root: &Path, candidates: &[&Candidate], taken: &Taken) -> Result<(), StoreError> {
     let found = |metadata: &Metadata| taken.find(metadata);
     candidates.par_iter().try_for_each(|candidate| {
         let in_place = candidate.outs.iter().filter(|(_, lies)| matches!(lies, Lies::InPlace));

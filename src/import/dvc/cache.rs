@@ -87,11 +87,7 @@ impl Caches {
     }
 
     /// The same with another way to take the MD5 of a file, whose line ends are folded or not.
-    pub(super) fn object_by(
-        &self,
-        hash: &Hash,
-        md5_of: &dyn Fn(&Path, bool) -> io::Result<String>,
-    ) -> Option<PathBuf> {
+    pub(super) fn object_by(&self, hash: &Hash, md5_of: &dyn Fn(&Path, bool) -> io::Result<String>) -> Option<PathBuf> {
         let (first, rest) = hash.md5.split_at_checked(2)?;
         let forms = [PathBuf::from("files/md5").join(first).join(rest), Path::new(first).join(rest)];
         let forms = if hash.folded { [&forms[1], &forms[0]] } else { [&forms[0], &forms[1]] };

@@ -51,9 +51,10 @@ impl Comments {
 
     /// The comments of some lines, but for those above the first.
     pub(super) fn among(&self, first: usize, last: usize) -> Vec<String> {
-        let above = self.above.range(first + 1..=last.max(first + 1)).flat_map(|(line, comments)| {
-            comments.iter().map(move |comment| (*line, comment))
-        });
+        let above = self
+            .above
+            .range(first + 1..=last.max(first + 1))
+            .flat_map(|(line, comments)| comments.iter().map(move |comment| (*line, comment)));
         let beside = self.beside.range(first..=last).map(|(line, comment)| (*line, comment));
         let mut all: Vec<(usize, &String)> = above.filter(|(line, _)| *line <= last).chain(beside).collect();
         all.sort_by_key(|(line, _)| *line);

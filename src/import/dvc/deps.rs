@@ -7,7 +7,7 @@ use super::context::join;
 use super::file::{Item, Variant};
 use super::ignore::Ignore;
 use super::note::Notes;
-use super::plan::Taken;
+use super::planned::Taken;
 use super::planner::Planner;
 
 impl Planner<'_, '_> {

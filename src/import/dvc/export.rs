@@ -15,10 +15,10 @@ use super::digest::{self, Hash};
 use super::file::{self, File, Variant};
 use super::note::{Notes, Refused};
 use super::project::{Found, find};
-use super::text::text;
 use super::scalar::{block_or, flow, scalar};
+use super::text::text;
 use super::yaml::{self, At, Content, Node};
-use super::{apart, lock, params, plan};
+use super::{apart, lock, params, plan, planned};
 use crate::kind::Role;
 use crate::pipeline::{Body, Command, From, Input, Pipeline, Stage, View};
 
@@ -139,6 +139,8 @@ pub struct Lock {
     pub text: String,
     /// DVC's names of the stages whose entries are new.
     pub entries: Vec<String>,
+    /// Those of stages that are up to date and of which something that they take is not in place.
+    pub lacking: Vec<String>,
     /// What DVC's cache has to have: its name there, and where it lies.
     objects: Vec<(String, PathBuf)>,
     /// Listings of folders, by their names there.
@@ -171,16 +173,23 @@ fn lock_of<'n>(
     // Held to be a lock before parts of it are kept.
     lock::read(root, &path)?;
     let mut blocks = blocks(&before);
-    let mut lock = Lock { file: path, text: String::new(), entries: vec![], objects: vec![], listings: vec![] };
+    let mut lock =
+        Lock { file: path, text: String::new(), entries: vec![], lacking: vec![], objects: vec![], listings: vec![] };
     for (s, stage) in file.stages.iter().enumerate().filter(|(_, stage)| !stage.frozen) {
         for variant in &stage.variants {
             // A stage without outputs leaves a mark.
             let labels = variant.labels.iter().map(|(_, label)| label.clone());
             let done = match variant.outs.as_slice() {
-                [] => is_done(&plan::mark(name(s), labels)),
+                [] => is_done(&planned::mark(name(s), labels)),
                 outs => outs.iter().all(|out| is_done(&out.item.path)),
             };
             if !done {
+                continue;
+            }
+            let mut taken =
+                variant.deps.iter().map(|dep| &dep.path).chain(variant.params.iter().map(|file| &file.path));
+            if !taken.all(|path| root.join(path).exists()) {
+                lock.lacking.push(variant.name.clone());
                 continue;
             }
             let entry = entry(root, file, variant, &mut lock)?;

@@ -30,6 +30,7 @@ mod note;
 mod outputs;
 mod params;
 mod plan;
+mod planned;
 mod planner;
 mod ports;
 mod project;

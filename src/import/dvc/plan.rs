@@ -3,43 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::command::Run;
-use super::file::{File, Stage};
+use super::file::File;
 use super::keyed::Keyed;
 use super::note::Notes;
 use super::outputs::Written;
+use super::planned::Planned;
 use super::planner::Planner;
 use super::roles;
-
-/// A stage to be written.
-pub(super) struct Planned<'f> {
-    /// Its name in Kiln.
-    pub(super) name: String,
-    pub(super) file: &'f File,
-    pub(super) stage: &'f Stage,
-    pub(super) run: Run,
-    pub(super) env: Vec<(String, String)>,
-    pub(super) pass: Vec<String>,
-    pub(super) inputs: Vec<(String, Vec<Taken>)>,
-    pub(super) outputs: Vec<Given>,
-}
-
-/// What an input takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Taken {
-    pub(super) path: String,
-    /// These keys of the file alone.
-    pub(super) keys: Vec<String>,
-    pub(super) line: usize,
-}
-
-/// An output.
-pub(super) struct Given {
-    pub(super) port: String,
-    pub(super) path: String,
-    pub(super) role: Option<&'static str>,
-    pub(super) line: usize,
-}
 
 /// What is to be written.
 pub(super) struct Plan<'f> {
@@ -47,9 +17,6 @@ pub(super) struct Plan<'f> {
     /// Files of parameters of which stages take keys, beside those that templates take.
     pub(super) more: Vec<String>,
 }
-
-/// Where a stage without outputs leaves its mark.
-pub(super) const MARKS: &str = "out/done";
 
 /// Plans all stages, in the order of the files.
 pub(super) fn plan<'f>(root: &Path, files: &'f [File], notes: &mut Notes) -> Plan<'f> {
@@ -99,10 +66,4 @@ pub(super) fn names(files: &[File], notes: &mut Notes) -> BTreeMap<(usize, usize
         }
     }
     names
-}
-
-/// The mark of a stage without outputs.
-pub(super) fn mark(name: &str, labels: impl Iterator<Item = String>) -> String {
-    let labels: String = labels.map(|label| format!("-{label}")).collect();
-    format!("{MARKS}/{name}{labels}")
 }

@@ -8,7 +8,7 @@ use super::file::{File, Stage, Use};
 use super::keyed::Keyed;
 use super::note::Notes;
 use super::outputs::Written;
-use super::plan::{Given, Planned, Taken, mark};
+use super::planned::{Given, Planned, Taken, mark};
 use super::ports::Ports;
 
 /// Plans a stage.

@@ -57,12 +57,7 @@ pub struct Outcome {
 ///
 /// # Errors
 /// If a file cannot be read, or is none that DVC takes.
-pub fn import<'s>(
-    root: &Path,
-    put: bool,
-    fetch: bool,
-    store: Option<&'s Opening<'s>>,
-) -> Result<Import, Refused> {
+pub fn import<'s>(root: &Path, put: bool, fetch: bool, store: Option<&'s Opening<'s>>) -> Result<Import, Refused> {
     let intake = Intake::new(store);
     let mut notes = Notes::default();
     let found = find(root);

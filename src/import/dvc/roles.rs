@@ -11,7 +11,11 @@ use super::planner::Planner;
 use super::yaml::At;
 
 /// What the lists at the top of the files say of outputs: path -> use and abscissa.
-pub(super) fn top_level(files: &[File], written: &Written<'_>, notes: &mut Notes) -> BTreeMap<String, (Use, Option<String>)> {
+pub(super) fn top_level(
+    files: &[File],
+    written: &Written<'_>,
+    notes: &mut Notes,
+) -> BTreeMap<String, (Use, Option<String>)> {
     let mut roles = BTreeMap::new();
     for file in files {
         for (key, what) in [("metrics", Use::Metric), ("plots", Use::Plot)] {

@@ -8,7 +8,8 @@ use super::context::Source;
 use super::file::File;
 use super::group::{Axis, Values};
 use super::note::Notes;
-use super::plan::{Given, Plan, Planned, Taken};
+use super::plan::Plan;
+use super::planned::{Given, Planned, Taken};
 use super::scalar::{block_or, flow, scalar};
 use super::yaml::{self, Content, Node};
 

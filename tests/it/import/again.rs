@@ -39,14 +39,26 @@ fn what_dvc_changed_is_merged_into_what_somebody_edited() {
     // Edits of the file: a comment, a time limit, another command, one more stage.
     project
         .edit("pipeline.yaml", "  # Cut the data in two.", "  # Cut the data in two parts.")
-        .edit("pipeline.yaml", "    run: sh src/train.sh > model.txt\n", "    # Slow.\n    run: sh src/train.sh > model.txt  # alone\n    timeout: 1h\n")
+        .edit(
+            "pipeline.yaml",
+            "    run: sh src/train.sh > model.txt\n",
+            "    # Slow.\n    run: sh src/train.sh > model.txt  # alone\n    timeout: 1h\n",
+        )
         .edit("pipeline.yaml", "cat model.txt out/red.txt > /dev/null", "cat out/red.txt model.txt > /dev/null")
-        .edit("pipeline.yaml", "  evaluate:\n", "  mine:\n    run: echo 1 > mine.txt\n    outputs: {m: mine.txt}\n  evaluate:\n");
+        .edit(
+            "pipeline.yaml",
+            "  evaluate:\n",
+            "  mine:\n    run: echo 1 > mine.txt\n    outputs: {m: mine.txt}\n  evaluate:\n",
+        );
     // Of DVC's files: a command, a dependency, one more stage.
     project
         .edit("dvc.yaml", "sh src/train.sh > model.txt", "sh src/train.sh  > model.txt")
         .edit("dvc.yaml", "      - out/red.txt\n    metrics", "      - out/red.txt\n      - out/blue.txt\n    metrics")
-        .edit("dvc.yaml", "  evaluate:\n", "  count:\n    cmd: wc -l < model.txt > n.txt\n    deps: [model.txt]\n    outs: [n.txt]\n  evaluate:\n");
+        .edit(
+            "dvc.yaml",
+            "  evaluate:\n",
+            "  count:\n    cmd: wc -l < model.txt > n.txt\n    deps: [model.txt]\n    outs: [n.txt]\n  evaluate:\n",
+        );
     let before = project.read("pipeline.yaml");
     let told = import(&project, &[]);
     assert_eq!(project.read("pipeline.yaml"), before);
@@ -94,7 +106,10 @@ fn what_both_changed_is_listed_until_it_is_settled() {
     }
     let kept = project.read("pipeline.yaml");
     assert!(import(&project, &["--merge=file"]).stdout.contains("edited in the file, and kept:"));
-    assert_eq!(project.read("pipeline.yaml").lines().skip(1).collect::<Vec<_>>(), kept.lines().skip(1).collect::<Vec<_>>());
+    assert_eq!(
+        project.read("pipeline.yaml").lines().skip(1).collect::<Vec<_>>(),
+        kept.lines().skip(1).collect::<Vec<_>>()
+    );
     assert!(!import(&project, &[]).stdout.contains("changed in"));
     // What was settled is DVC's no more; its next change is a conflict again.
     project.edit("dvc.yaml", "sh -x src/train.sh", "sh -v src/train.sh");
@@ -125,7 +140,11 @@ fn without_the_cache_the_last_import_is_found_in_git() {
     let ran = ends(&project, &["--merge"], 2);
     assert!(ran.stderr.contains("it is not known what the last import wrote"), "{}", ran.stderr);
     let ran = import(&project, &[]);
-    assert!(ran.stdout.contains("differs from what an import writes now; what the last one wrote is not known"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("differs from what an import writes now; what the last one wrote is not known"),
+        "{}",
+        ran.stdout
+    );
     assert!(ran.stdout.contains("pipeline.yaml:20:5: train: `run`\n"), "{}", ran.stdout);
     import(&project, &["--merge=dvc"]);
     let text = project.read("pipeline.yaml");

@@ -66,3 +66,33 @@ fn a_pipeline_without_dvc_is_exported_whole() {
     project.edit("dvc.yaml", "  a-1:", "  a-one:");
     assert_eq!(project.kiln(&["export", "dvc"]).stdout, "wrote dvc.lock: 3 stages\n");
 }
+
+#[test]
+fn what_is_not_in_place_keeps_its_entry() {
+    let project = project("study");
+    import(&project, &[]);
+    project.run(&[]);
+    let before = project.read("dvc.lock");
+    std::fs::remove_file(project.root().join("model.txt")).expect("remove");
+    let ran = project.kiln(&["export", "dvc"]);
+    // `train` has to be put back; `evaluate` takes what it wrote.
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (
+            Some(0),
+            "wrote dvc.lock: 5 stages\n\
+             1 stage not up to date, of which the locks say what they said before; `kiln run` first\n\
+             1 stage up to date without what it takes in place, of which the locks say what they said before; `kiln run` first\n"
+        ),
+        "{}",
+        ran.stderr
+    );
+    let contents = |text: &str| -> Vec<String> {
+        let mut lines: Vec<String> = text.lines().filter(|line| line.contains("md5: ")).map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(contents(&project.read("dvc.lock")), contents(&before));
+    project.run(&[]);
+    assert_eq!(project.kiln(&["export", "dvc"]).stdout, "wrote dvc.lock: 7 stages\n");
+}

@@ -8,8 +8,18 @@ use crate::import::dvc::scalar::flow;
 use crate::import::dvc::yaml::{Fault, Node};
 
 /// Keys of a stage that do not decide what comes out.
-const ASIDE: &[&str] =
-    &["timeout", "retries", "guard", "resources", "executor", "environment", "device", "threads", "desc", "description"];
+const ASIDE: &[&str] = &[
+    "timeout",
+    "retries",
+    "guard",
+    "resources",
+    "executor",
+    "environment",
+    "device",
+    "threads",
+    "desc",
+    "description",
+];
 
 /// By the names that an import gives to stages: the keys in which the file says otherwise. A stage that the file does not have is not named.
 pub(in crate::import::dvc) fn edited(ours: &str, new: &str) -> Result<BTreeMap<String, Vec<String>>, Fault> {

@@ -66,7 +66,9 @@ impl<'t> Merger<'t> {
                     self.row(&path, part, &ours[o], &new[n]);
                 }
                 (Some(o), None) => self.gone(&below(&path[..path.len() - 1], ours[o].key), part, &ours[o]),
-                (None, Some(n)) if part.holds(&new[n]) => self.tell(&path, Fate::Edited, How::Gone, None, Some(&new[n])),
+                (None, Some(n)) if part.holds(&new[n]) => {
+                    self.tell(&path, Fate::Edited, How::Gone, None, Some(&new[n]))
+                }
                 (None, Some(n)) => match self.prefer {
                     Prefer::Dvc => added.push(n),
                     Prefer::File => self.tell(&path, Fate::Edited, How::Gone, None, Some(&new[n])),
@@ -185,10 +187,8 @@ impl<'t> Merger<'t> {
 
     /// Puts the lines of an import in the place of those of the file; comments that somebody wrote among them stay.
     fn replace(&mut self, base: Option<&Part<'_>>, ours: &Part<'_>, new: &Part<'_>, key: &str) {
-        let mut lines: Vec<String> = self.new.lines[new.body.clone()]
-            .iter()
-            .map(|line| indented(line, new.column, ours.column))
-            .collect();
+        let mut lines: Vec<String> =
+            self.new.lines[new.body.clone()].iter().map(|line| indented(line, new.column, ours.column)).collect();
         lines[0] = renamed(&lines[0], new, key);
         let mut own = less(self.ours.among(ours), base.map_or_else(Vec::new, |base| self.written(base)));
         own = less(own, self.new.among(new));
