@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use kiln::catalog::catalog;
 use kiln::git::Repository;
-use kiln::import::dvc::{self, Fate, Import, Merge, Prefer};
+use kiln::import::dvc::{self, Fate, Import, Prefer};
 use kiln::pipeline::{self, Overrides};
 use kiln::store::{Hold, Store};
 
