@@ -4,54 +4,33 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use kiln::catalog::catalog;
-use kiln::engine::{self, Discovered, FoundInput, Interrupt, Means};
-use kiln::pipeline::{self, Pipeline, StageId};
-use kiln::store::Store;
+use kiln::engine::{self, Discovered, FoundInput};
+use kiln::pipeline::{self, StageId};
 
-use super::args::Run;
-use super::determinism::Needs;
 use super::select::ProjectArgs;
-use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, paste, project, render};
+use super::trials::{Trials, outcome};
+use super::{EXIT_FAILED, Stop, paste, project, render};
 
 /// So many paths are named of each sort of remark.
 const NAMED: usize = 8;
 
 /// Executes a stage and says what it has to declare.
-pub(crate) fn find(
-    place: &ProjectArgs,
-    pipeline: &Pipeline,
-    store: &Store,
-    args: &Run,
-    stage: &str,
-    jobs: usize,
-    interrupt: &Interrupt,
-) -> Result<u8, Stop> {
+pub(crate) fn find(place: &ProjectArgs, trials: &Trials<'_>, stage: &str, writes: bool) -> Result<u8, Stop> {
+    let Trials { pipeline, store, means, .. } = trials;
     let stages = project::named(pipeline, &[stage.to_owned()])?;
     let id = one(&stages, stage)?;
-    let worker = std::env::current_exe()?;
-    let means = Means { jobs, worker: &worker, interrupt };
-    let needs = Needs { set: &args.select.set, quiet: args.quiet, overwrite: args.force_overwrite };
-    if let Some(code) = needs.bring(pipeline, store, id, &means)? {
-        return Ok(code);
-    }
+    trials.bring(id)?;
     let name = &pipeline.stages[id.0].name;
-    if !args.quiet {
-        let variant =
-            if stages.len() > 1 { format!(", the first of {} variants", stages.len()) } else { String::new() };
-        render::talk(&format!("{name}: executing it with all of the project open{variant}\n"));
-    }
+    let variant = if stages.len() > 1 { format!(", the first of {} variants", stages.len()) } else { String::new() };
+    trials.say(&format!("{name}: executing it with all of the project open{variant}"));
     let mut note = |text: &str| render::talk(&format!("kiln: {text}\n"));
-    let found = match engine::discover(pipeline, store, id, &means, &mut note) {
-        Ok(found) => found,
-        Err(Some(why)) => return Err(Stop::Error(anyhow::anyhow!(why))),
-        Err(None) => return Ok(EXIT_INTERRUPTED),
-    };
-    store.memo().save()?;
+    let found = outcome(engine::discover(pipeline, store, id, means, &mut note))?;
+    trials.end()?;
     remark(&found);
     if found.inputs.is_empty() {
         render::talk(&format!("{name}: it reads nothing of the project that it does not declare\n"));
     } else {
-        write(place, pipeline, args, id, &found)?;
+        write(place, trials, writes, id, &found)?;
     }
     Ok(if found.failure.is_some() { EXIT_FAILED } else { 0 })
 }
@@ -80,7 +59,8 @@ fn remark(found: &Discovered) {
 }
 
 /// Prints the inputs, or puts them into the pipeline file.
-fn write(place: &ProjectArgs, pipeline: &Pipeline, args: &Run, id: StageId, found: &Discovered) -> Result<(), Stop> {
+fn write(place: &ProjectArgs, trials: &Trials<'_>, writes: bool, id: StageId, found: &Discovered) -> Result<(), Stop> {
+    let Trials { pipeline, select, .. } = trials;
     let stage = &pipeline.stages[id.0];
     let entries: Vec<(String, String)> =
         found.inputs.iter().map(|(name, input)| (name.clone(), value(input))).collect();
@@ -88,7 +68,7 @@ fn write(place: &ProjectArgs, pipeline: &Pipeline, args: &Run, id: StageId, foun
         let lines: String = entries.iter().map(|(name, value)| format!("      {name}: {value}\n")).collect();
         render::data(&format!("    inputs:\n{lines}"))
     };
-    if !args.write {
+    if !writes {
         print()?;
         render::talk("`--write` puts that into the pipeline file\n");
         return Ok(());
@@ -103,7 +83,7 @@ fn write(place: &ProjectArgs, pipeline: &Pipeline, args: &Run, id: StageId, foun
         )));
     };
     put(&file, &new)?;
-    if let Err(mistakes) = pipeline::load(&file, &catalog(), &project::overrides(place, &args.select)) {
+    if let Err(mistakes) = pipeline::load(&file, &catalog(), &project::overrides(place, select)) {
         put(&file, &text)?;
         render::mistakes(&mistakes);
         print()?;

@@ -42,6 +42,7 @@ mod show;
 mod status;
 mod tag;
 mod trace;
+mod trials;
 mod verify;
 mod watch;
 mod why;
@@ -62,6 +63,8 @@ pub(crate) enum Stop {
     Usage(String),
     /// The user asked to stop.
     Interrupted,
+    /// A stage failed, and that was told.
+    Failed,
     /// Anything else.
     Error(anyhow::Error),
 }
@@ -147,6 +150,7 @@ pub(crate) fn tell(stop: Stop) -> u8 {
             EXIT_USAGE
         }
         Stop::Interrupted => EXIT_INTERRUPTED,
+        Stop::Failed => EXIT_FAILED,
         Stop::Error(error) => {
             let store = error.downcast_ref::<StoreError>();
             let hint = store.and_then(StoreError::hint).map_or_else(String::new, |hint| format!("\nhint: {hint}"));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kiln::catalog::catalog;
-use kiln::engine::{self, Interrupt, Options, Step};
+use kiln::engine::{self, Interrupt, Means, Options, Step};
 use kiln::events::RunEvent;
 use kiln::pipeline::{Pipeline, StageId};
 use kiln::record::RunStatus;
@@ -13,6 +13,7 @@ use kiln::store::{Access, Ownership, Project, Store};
 use super::args::Run;
 use super::page::Target;
 use super::select::ProjectArgs;
+use super::trials::Trials;
 use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, claim, named, project, remote, render, report};
 
 pub(crate) fn run(place: &ProjectArgs, args: &Run) -> Result<u8, Stop> {
@@ -106,19 +107,27 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
     else {
         return Ok(EXIT_INTERRUPTED);
     };
+    let remote = remote::open(&pipeline, &store, &args.far, args.lazy)?.map(Arc::new);
+    let trials = Trials {
+        pipeline: &pipeline,
+        store: &store,
+        means: Means { jobs, worker: &options.worker, interrupt, remote: remote.as_ref() },
+        select: &args.select,
+        quiet: args.quiet,
+        overwrite: args.force_overwrite,
+    };
     if !args.check_determinism.is_empty() {
         let stages = project::named(&pipeline, &args.check_determinism)?;
-        return super::determinism::check(&pipeline, &store, args, &stages, jobs, interrupt);
+        return super::determinism::check(&trials, &stages, args.json);
     }
     if let Some(stage) = &args.discover {
-        return super::inputs::find(place, &pipeline, &store, args, stage, jobs, interrupt);
+        return super::inputs::find(place, &trials, stage, args.write);
     }
     if !args.check_resume.is_empty() {
         let stages = project::named(&pipeline, &args.check_resume)?;
-        return super::check_resume::check(&pipeline, &store, args, &stages, jobs, interrupt);
+        return super::check_resume::check(&trials, &stages, args.json);
     }
     let keep = project::named(&pipeline, &args.keep)?;
-    let remote = remote::open(&pipeline, &store, &args.far, args.lazy)?.map(Arc::new);
     let options = Options { stages, force, keep, remote, ..options };
     let record = engine::run(&pipeline, &store, &options, interrupt, reporter.as_mut())?;
     drop(reporter);

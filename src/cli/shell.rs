@@ -2,15 +2,16 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 
 use clap::Args;
 use kiln::engine::{self, Interrupt, Means};
 use kiln::pipeline::{Body, Command};
 use kiln::store::Access;
 
-use super::determinism::Needs;
-use super::select::{ProjectArgs, Select};
-use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, claim, project, render};
+use super::select::{Far, ProjectArgs, Select};
+use super::trials::{Trials, outcome};
+use super::{EXIT_FAILED, Stop, claim, project, remote, render};
 
 #[derive(Args, Debug)]
 pub(crate) struct Shell {
@@ -21,6 +22,8 @@ pub(crate) struct Shell {
     words: Vec<OsString>,
     #[command(flatten)]
     select: Select,
+    #[command(flatten)]
+    far: Far,
 }
 
 pub(crate) fn shell(place: &ProjectArgs, args: &Shell) -> Result<u8, Stop> {
@@ -42,16 +45,21 @@ pub(crate) fn shell(place: &ProjectArgs, args: &Shell) -> Result<u8, Stop> {
     let interrupt = Interrupt::default();
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let worker = std::env::current_exe()?;
-    let means = Means { jobs, worker: &worker, interrupt: &interrupt };
-    let needs = Needs { set: &args.select.set, quiet: true, overwrite: false };
+    let remote = remote::open(&pipeline, &store, &args.far, false)?.map(Arc::new);
+    let trials = Trials {
+        pipeline: &pipeline,
+        store: &store,
+        means: Means { jobs, worker: &worker, interrupt: &interrupt, remote: remote.as_ref() },
+        select: &args.select,
+        quiet: true,
+        overwrite: false,
+    };
     {
         let mut tell = |text: &str| render::talk(&format!("{text}\n"));
         let Some(_claim) = claim::wait(&store, &pipeline.root, Some(&interrupt), &mut tell)? else {
-            return Ok(EXIT_INTERRUPTED);
+            return Err(Stop::Interrupted);
         };
-        if let Some(code) = needs.bring(&pipeline, &store, id, &means)? {
-            return Ok(code);
-        }
+        trials.bring(id)?;
     }
     if args.words.is_empty() && std::io::stdin().is_terminal() {
         let command = match command {
@@ -66,9 +74,7 @@ pub(crate) fn shell(place: &ProjectArgs, args: &Shell) -> Result<u8, Stop> {
     }
     render::finish();
     let mut note = |text: &str| render::talk(&format!("kiln: {text}\n"));
-    match engine::shell(&pipeline, &store, id, &args.words, &means, &mut note) {
-        Ok(code) => Ok(u8::try_from(code).unwrap_or(EXIT_FAILED)),
-        Err(Some(why)) => Err(Stop::Error(anyhow::anyhow!(why))),
-        Err(None) => Ok(EXIT_INTERRUPTED),
-    }
+    let code = outcome(engine::shell(&pipeline, &store, id, &args.words, &trials.means, &mut note))?;
+    trials.end()?;
+    Ok(u8::try_from(code).unwrap_or(EXIT_FAILED))
 }

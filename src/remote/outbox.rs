@@ -42,6 +42,11 @@ impl Outbox {
         self.full.load(Ordering::Relaxed)
     }
 
+    /// There will be more again.
+    fn open(&self) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).closed = None;
+    }
+
     /// No more will be posted. Who sends ends when all is sent, or at a moment.
     pub(super) fn close(&self, deadline: Option<Instant>) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).closed = Some(deadline);
@@ -112,6 +117,11 @@ impl Remote {
 
     pub(super) fn post(&self, keys: &[ActionKey]) {
         self.outbox.post(keys);
+    }
+
+    /// Results will be sent again, after an earlier run.
+    pub fn open_again(&self) {
+        self.outbox.open();
     }
 
     /// No more results will be sent in this run. Who sends has so long to end.

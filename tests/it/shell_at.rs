@@ -67,31 +67,46 @@ fn the_folder_of_a_failure_is_kept_if_that_is_asked_for() {
     assert!(ran.stdout.contains("1 salvaged folders") && !kept.exists(), "{}", ran.stdout);
 }
 
-#[test]
-fn a_shell_on_a_terminal_is_told_what_the_command_is() {
+/// What is said on a terminal where a program is started and lines are typed; with its code. Nothing where there is no way to make a terminal.
+fn typed(project: &Project, line: &str, lines: &str) -> Option<(String, Option<i32>)> {
     if std::process::Command::new("script").arg("--version").output().is_err() {
         assert!(std::env::var_os("CI").is_none(), "there is no `script` to make a terminal");
-        return;
+        return None;
     }
-    let project = project();
     let mut command = std::process::Command::new("script");
-    let line = format!("{} shell train", env!("CARGO_BIN_EXE_kiln"));
     command
-        .args(["-qec", &line, "/dev/null"])
+        .args(["-qec", line, "/dev/null"])
         .current_dir(project.root())
         .env_remove("KILN_CACHE")
         .env("SHELL", "/bin/sh");
     command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
     let mut child = command.spawn().expect("start script");
-    std::io::Write::write_all(
-        &mut child.stdin.take().expect("a pipe"),
-        b"cat src/train.py; echo is-$((2 * 21)); exit 5\n",
-    )
-    .expect("type");
+    std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), lines.as_bytes()).expect("type");
     let output = child.wait_with_output().expect("wait for script");
-    let said = String::from_utf8_lossy(&output.stdout);
+    Some((String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code()))
+}
+
+const KILN: &str = env!("CARGO_BIN_EXE_kiln");
+
+#[test]
+fn a_shell_on_a_terminal_is_told_what_the_command_is() {
+    let project = project();
+    let line = format!("{KILN} shell train");
+    let Some((said, code)) = typed(&project, &line, "cat src/train.py; echo is-$((2 * 21)); exit 5\n") else { return };
     for text in ["what is written here is lost", "echo partial > out/model", "is-42", "train$ "] {
         assert!(said.contains(text), "`{text}` in {said}");
     }
-    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert_eq!(code, Some(5), "{said}");
+}
+
+#[test]
+fn a_program_that_is_stopped_gives_the_terminal_back_and_goes_on_later() {
+    let project = project();
+    // As Ctrl-Z does.
+    let stops = format!("{KILN} shell train -- sh -c 'kill -TSTP $$; read line; echo got-$line; exit 7'");
+    let lines = format!("{stops}\necho jobs-$(jobs | grep -c kiln)\nfg\nx$((1))\necho code-$?\nexit\n");
+    let Some((said, _)) = typed(&project, "bash --norc -i", &lines) else { return };
+    for text in ["jobs-1", "got-x$((1))", "code-7"] {
+        assert!(said.contains(text), "`{text}` in {said}");
+    }
 }

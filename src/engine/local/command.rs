@@ -12,6 +12,7 @@ use super::mounts;
 use super::observe::Observer;
 use super::process::{self, Ending, Waited};
 use super::spawn::{self, Started};
+use super::terminal;
 use super::watchdog::Entry;
 use super::{CommandAttempt, cannot_start};
 use crate::engine::executor::failure::NoResult;
@@ -124,6 +125,7 @@ impl CommandAttempt<'_> {
                 None => cannot_start(&program.program, &error),
             }
         })?;
+        let pid = started.pid();
         let mut child = Watched { started, entry };
         let linked = Cell::new(false);
         let spoken = || log.metadata().is_ok_and(|log| log.len() > 0);
@@ -135,11 +137,14 @@ impl CommandAttempt<'_> {
             } else {
                 log::keep_short(&slot.log_path());
             }
+            if program.on_terminal {
+                terminal::stop_along(pid);
+            }
             (listener.goes_on)()
         };
         let ending = process::wait(&mut child, prepared.timeout, prepared.grace, interrupt, &tick);
         if program.on_terminal {
-            spawn::take_terminal_back();
+            terminal::take_back();
         }
         let ending = ending?;
         if spoken() && !linked.get() && !shown.become_of(log) {

@@ -1,7 +1,7 @@
 //! The executor of this machine: stages are processes here, and are kept in bounds.
 //!
 //! In reading order: `mod` is the executor; `kind` runs a built-in kind in a worker, whose side is `worker`; `command` runs a command in a `slot`,
-//! which serves one after another, `mounts` shows it what lies elsewhere, `observe` tells what it reads; `spawn` starts a process and `process` waits for it; `guard` keeps it in bounds, `watchdog` kills
+//! which serves one after another, `mounts` shows it what lies elsewhere, `observe` tells what it reads; `spawn` starts a process and `process` waits for it; `terminal` is that of a command which a user talks to; `guard` keeps it in bounds, `watchdog` kills
 //! what is left when Kiln dies; `gpu` are the devices, `memory` whether it ran out.
 
 mod command;
@@ -14,6 +14,7 @@ mod observe;
 mod process;
 mod slot;
 mod spawn;
+mod terminal;
 pub(super) mod watchdog;
 pub(super) mod worker;
 

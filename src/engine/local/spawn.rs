@@ -148,23 +148,6 @@ pub(crate) fn spawn(
     }
 }
 
-/// Makes this process who the terminal listens to again, once a command on the terminal has ended.
-pub(crate) fn take_terminal_back() {
-    if !io::stdin().is_terminal() {
-        return;
-    }
-    // SAFETY: the set is filled in before it is used; the rest are system calls.
-    unsafe {
-        let (mut stop, mut before): (libc::sigset_t, libc::sigset_t) = (std::mem::zeroed(), std::mem::zeroed());
-        libc::sigemptyset(&raw mut stop);
-        libc::sigaddset(&raw mut stop, libc::SIGTTOU);
-        // Who asks for it from behind is stopped by this, unless it is blocked.
-        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const stop, &raw mut before);
-        libc::tcsetpgrp(0, libc::getpgrp());
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut());
-    }
-}
-
 /// What a command reads; opened once.
 fn nothing() -> io::Result<&'static File> {
     static NOTHING: OnceLock<File> = OnceLock::new();

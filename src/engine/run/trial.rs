@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::context::heed;
+use crate::engine::decide::checkpoints::Checkpoints;
 use crate::engine::decide::decision::{Deciding, Decision, Verdict};
 use crate::engine::decide::sources::Sources;
 use crate::engine::execute::execution::{Course, Execution};
@@ -22,6 +23,7 @@ use crate::interrupt::Interrupt;
 use crate::name_map::NameMap;
 use crate::pipeline::{Body, From, Pipeline, Stage, StageId};
 use crate::record::RunId;
+use crate::remote::Remote;
 use crate::store::{ActionResult, Hold, Store};
 
 /// By what means stages are executed.
@@ -33,6 +35,8 @@ pub struct Means<'a> {
     pub worker: &'a Path,
     /// Whether the user asks to stop.
     pub interrupt: &'a Interrupt,
+    /// The remote cache, if there is one: what the stage needs may come from there.
+    pub remote: Option<&'a Arc<Remote>>,
 }
 
 /// A stage, ready to be executed as often as one likes.
@@ -40,6 +44,7 @@ pub(super) struct Trial<'a> {
     pipeline: &'a Pipeline,
     store: &'a Store,
     interrupt: &'a Interrupt,
+    remote: Option<&'a Remote>,
     sources: Sources,
     executor: Local<'a>,
     threads: usize,
@@ -70,13 +75,13 @@ impl<'a> Trial<'a> {
         forced: bool,
         note: &mut dyn FnMut(&str),
     ) -> Result<Self, String> {
-        let Means { jobs, worker, interrupt } = *means;
+        let Means { jobs, worker, interrupt, .. } = *means;
+        let remote = means.remote.map(Arc::as_ref);
         let hold = store.hold().map_err(|e| e.to_string())?;
         heed(store, interrupt).map_err(|e| e.to_string())?;
         let order: Vec<StageId> = (0..=id.0).map(StageId).collect();
         let sources = Sources::scan(pipeline, &order, &BTreeSet::from([id]), store.memo());
-        let deciding =
-            Deciding { pipeline, store, memo: store.memo(), sources: &sources, ownership: None, remote: None };
+        let deciding = Deciding { pipeline, store, memo: store.memo(), sources: &sources, ownership: None, remote };
         let known = producers(pipeline, &deciding, id)?;
         let outputs = |stage: StageId, output: &str| known.get(&stage)?.outputs.get(output).cloned();
         let decision = deciding.decide(id, forced, &outputs).map_err(|failed| failed.text())?;
@@ -85,11 +90,15 @@ impl<'a> Trial<'a> {
             From::Source(_) => None,
             From::Output { stage, output } => outputs(*stage, output),
         };
-        let inputs = stage
+        let inputs: BTreeMap<String, Vec<Option<Artifact>>> = stage
             .inputs
             .iter()
             .map(|(name, items)| (name.clone(), items.iter().map(|i| artifact(&i.from)).collect()))
             .collect();
+        inputs.values().flatten().flatten().for_each(|artifact| deciding.bring_artifact(artifact));
+        if !forced {
+            Checkpoints::of(&deciding, stage, &decision).iter().for_each(Checkpoints::ask);
+        }
         let executor = Local::new(store, &pipeline.root, worker, jobs);
         executor.remarks(stage).iter().for_each(|remark| note(remark));
         let threads = jobs.clamp(1, stage.resources.cpus.max(1));
@@ -99,6 +108,7 @@ impl<'a> Trial<'a> {
             pipeline,
             store,
             interrupt,
+            remote,
             sources,
             executor,
             threads,
@@ -167,8 +177,8 @@ impl<'a> Trial<'a> {
     }
 
     fn deciding(&self) -> Deciding<'_> {
-        let Self { pipeline, store, sources, .. } = self;
-        Deciding { pipeline, store, memo: store.memo(), sources, ownership: None, remote: None }
+        let Self { pipeline, store, remote, .. } = *self;
+        Deciding { pipeline, store, memo: store.memo(), sources: &self.sources, ownership: None, remote }
     }
 
     fn execution<'e>(

@@ -56,6 +56,7 @@ pub(super) fn beside<T>(
     let Some(remote) = options.remote.as_deref().filter(|remote| remote.writes()) else {
         return work(reporter, trace);
     };
+    remote.open_again();
     std::thread::scope(|scope| {
         let sending = scope.spawn(|| remote.send_all(store));
         remote.send_left_over();

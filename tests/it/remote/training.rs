@@ -80,3 +80,54 @@ fn what_a_training_that_failed_had_done_is_there_for_others() {
     assert_eq!(resumed(&train(&second, &[], "no")), Some(2));
     assert_eq!(second.read("out/model"), "6\n");
 }
+
+#[test]
+fn what_tries_a_stage_takes_what_that_needs_from_the_cache() {
+    let (_folder, url) = folder();
+    let pipeline = "
+        version: 1
+        remote: URL
+        params: {epochs: 4}
+        stages:
+          data: {run: yes 7 | head -c 100000 > out/data, outputs: {data: out/data}}
+          train:
+            run: head -n 1 out/data; sh train.sh
+            with: {epochs: \"${params.epochs}\"}
+            steps: {parameter: epochs, unit: epoch}
+            env: {pass: [FAIL]}
+            inputs: {script: train.sh, data: {from: data.data}}
+            outputs: {model: out/model}
+    ";
+    let checkout = || {
+        let project = Project::new(&pipeline.replace("URL", &url));
+        project.write("train.sh", SCRIPT);
+        project
+    };
+    let tried = |project: &Project, args: &[&str]| {
+        let mut command = project.command(args);
+        command.env_remove("CI").env_remove("KILN_REMOTE_ACCESS").env("FAIL", "no");
+        Ran::from(command.output().expect("start kiln"))
+    };
+    // One brings up to date what it needs, and so sends it.
+    let ran = tried(&checkout(), &["run", "--check-resume", "train"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("data: executed"), "{}", ran.stderr);
+    for args in [
+        &["run", "--check-resume", "train"][..],
+        &["run", "--check-determinism", "train"],
+        &["shell", "train", "--", "head", "-n", "1", "out/data"],
+    ] {
+        let project = checkout();
+        let ran = tried(&project, args);
+        assert_eq!(ran.code, Some(0), "{args:?}: {}{}", ran.stdout, ran.stderr);
+        assert!(!ran.stderr.contains("data: executed"), "{args:?}: {}", ran.stderr);
+        assert!(!project.root().join("out/data").exists(), "{args:?}");
+    }
+    // A shell finds the state that another checkout left.
+    assert_eq!(resumed(&train(&checkout(), &["--set", "epochs=2"], "no")), None);
+    let ran = tried(&checkout(), &["shell", "train", "--", "sh", "-c", "echo $KILN_STEP"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "2\n"), "{}", ran.stderr);
+    // Nobody is asked who is not to be.
+    let ran = tried(&checkout(), &["shell", "train", "--offline", "--", "sh", "-c", "echo $KILN_STEP"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "0\n"), "{}", ran.stderr);
+}
