@@ -17,7 +17,11 @@ const FILES: [&[u8]; 3] = [b".DS_Store", b"Thumbs.db", b"desktop.ini"];
 
 /// Whether what lies at a path in a folder is left over.
 pub fn is_leftover(path: &Path, is_folder: bool) -> bool {
-    let beside = |name: &OsStr| fs::symlink_metadata(path.with_file_name(name)).is_ok();
+    is_leftover_beside(path, is_folder, &|name| fs::symlink_metadata(path.with_file_name(name)).is_ok())
+}
+
+/// The same where `beside` tells whether there is something with a name in the same folder.
+pub(super) fn is_leftover_beside(path: &Path, is_folder: bool, beside: &dyn Fn(&OsStr) -> bool) -> bool {
     path.file_name().is_some_and(|name| is_called_so(name, is_folder, beside))
 }
 

@@ -6,6 +6,7 @@
 
 use std::fs::{self, Metadata};
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,11 +14,14 @@ use std::sync::{LazyLock, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use rayon::prelude::*;
+use rustix::fs::FileType;
 
 use super::grain;
-use super::stamp::{self, Nanos};
-use super::tree::{self, Extent, Found, Listing, Node};
-use super::{Artifact, ContentError, Digest, QuickMap, Stamp, hash_file, hash_showing, open_regular};
+use super::stamp::{self, Nanos, Seen};
+use super::table::{Known, Table};
+use super::tree::{Listing, Node};
+use super::walk::{self, Extent, Found};
+use super::{Artifact, ContentError, Digest, Stamp, hash_file, hash_showing, open_regular};
 use crate::interrupt::Interrupt;
 use crate::journal::wire::Reader;
 use crate::journal::{Entry, Journal, Span};
@@ -39,15 +43,6 @@ const CHECKED: u64 = 1 << 20;
 
 /// Bytes of an entry in the file: device, inode, size, mtime, ctime, moment, digest.
 const ENTRY: usize = 6 * 8 + 32;
-
-/// What is known of one file.
-#[derive(Clone, Copy)]
-struct Known {
-    stamp: Stamp,
-    /// When the reading that gave the digest began.
-    moment: Nanos,
-    digest: Digest,
-}
 
 /// How many bytes may be read of what is not known. Looking at a file of a folder counts as well.
 pub(crate) struct Allowance(Option<AtomicU64>);
@@ -76,7 +71,7 @@ impl Allowance {
 /// Digests of files, remembered across processes.
 pub struct Memo {
     path: PathBuf,
-    known: RwLock<QuickMap<(u64, u64), Known>>,
+    known: RwLock<Table>,
     /// What was learnt since the memo was opened, with a path for those that are to be read again.
     fresh: Mutex<Vec<((u64, u64), PathBuf)>>,
     /// The device with the memo's file, if stamps are fine there; found out when first needed.
@@ -238,17 +233,22 @@ impl Memo {
         self.recall(&stamp).map(|digest| (stamp, file_artifact(digest, &metadata)))
     }
 
-    /// The artifact of a regular file of which a look has told this, if the stamp alone can tell it.
-    pub(crate) fn recalled(&self, stamp: &Stamp, metadata: &Metadata) -> Option<Artifact> {
-        let digest = if metadata.is_file() { self.recall(stamp) } else { None };
-        digest.map(|digest| file_artifact(digest, metadata))
+    /// The artifacts of files of a folder, as far as what was seen of them can tell.
+    pub(super) fn recalled(&self, files: &[Option<Seen>]) -> Vec<Option<Artifact>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let recall = |seen: &Option<Seen>| {
+            let seen = seen.as_ref().filter(|seen| seen.kind() == FileType::RegularFile)?;
+            let digest = recall(&known, &seen.stamp)?;
+            Some(Artifact { digest, tree: false, bytes: seen.stamp.size, executable: seen.mode & 0o100 != 0 })
+        };
+        files.iter().map(recall).collect()
     }
 
     /// Forgets what is known of a source: it is read when it is next looked at.
     pub(crate) fn forget(&self, source: &Path) {
         let mut files = vec![source.to_owned()];
         // What cannot be walked through is told when it is looked at.
-        if let Ok(walked) = tree::walk(source, Extent::Source) {
+        if let Ok(walked) = walk::walk(source, Extent::Source) {
             files.extend(walked.into_iter().map(|(path, _)| source.join(path)));
         }
         let found = files.iter().filter_map(|path| fs::metadata(path).ok());
@@ -262,7 +262,7 @@ impl Memo {
     /// Takes it that a file with this stamp, which is settled, has this content.
     pub(crate) fn believe(&self, stamp: &Stamp, artifact: &Artifact) {
         let entry = Known { stamp: *stamp, moment: stamp::now(), digest: artifact.digest };
-        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(stamp.id, entry);
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(entry);
     }
 
     /// Remembers a file that was just written with known content, and looked at before anybody else could reach it.
@@ -343,7 +343,7 @@ impl Memo {
         locked.append(&head, b"", &mut |_| {})?;
         // Now and then, for it takes reading all of it.
         if before / CHECKED < locked.journal().length() / CHECKED {
-            let mut live = QuickMap::default();
+            let mut live = Table::default();
             Journal::new(&self.path).read_new(&mut |entry| learn(&mut live, entry))?;
             if locked.journal().length() < 3 * (live.len() * ENTRY) as u64 {
                 return Ok(());
@@ -357,15 +357,14 @@ impl Memo {
     }
 
     fn recall(&self, stamp: &Stamp) -> Option<Digest> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(&stamp.id).filter(|entry| entry.stamp == *stamp && entry.settled()).map(|entry| entry.digest)
+        recall(&self.known.read().unwrap_or_else(PoisonError::into_inner), stamp)
     }
 
     fn keep(&self, path: &Path, mut entry: Known) {
         if !entry.settled() && self.is_fine(entry.stamp.id.0) {
             entry.settle();
         }
-        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(entry.stamp.id, entry);
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(entry);
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner).push((entry.stamp.id, path.to_owned()));
     }
 
@@ -405,8 +404,7 @@ impl Memo {
     }
 
     fn tree(&self, root: &Path, extent: Extent<'_>, allowance: &Allowance) -> Result<Artifact, ContentError> {
-        let listing = self.listing_within(root, extent, allowance)?;
-        Ok(listing.artifact(&listing.encode()))
+        Ok(self.listing_within(root, extent, allowance)?.own_artifact())
     }
 
     /// What is in a folder.
@@ -415,30 +413,49 @@ impl Memo {
     }
 
     fn listing_within(&self, root: &Path, extent: Extent<'_>, allowance: &Allowance) -> Result<Listing, ContentError> {
-        let examine = |path: &Path| match extent {
-            Extent::Everything => fs::symlink_metadata(path),
-            Extent::Source | Extent::Picked(_) => fs::metadata(path),
-        };
         let own = self.path.parent();
         let is_store = |folder: &Path| own == Some(folder) || self.is_store.is_some_and(|is_store| is_store(folder));
-        let entries: Result<Vec<_>, ContentError> = tree::walk_outside(root, extent, &is_store)?
-            .into_par_iter()
-            .map(|(path, found)| {
-                allowance.take(A_LOOK)?;
-                let node = match found {
-                    Found::Link { target } => Node::Link { target },
-                    Found::Folder => Node::Folder,
-                    Found::File => {
-                        let absolute = root.join(&path);
-                        let metadata = examine(&absolute).map_err(ContentError::io("examine", &absolute))?;
-                        let Artifact { digest, bytes, executable, .. } = self.file(&absolute, &metadata, allowance)?;
-                        Node::File { digest, bytes, executable }
-                    }
-                };
-                Ok((path, node))
-            })
-            .collect();
-        Ok(Listing::new(entries?))
+        let looks = |folder: BorrowedFd<'_>, files: Vec<PathBuf>| self.nodes(root, folder, files, extent, allowance);
+        let entries = walk::walk_outside(root, extent, &is_store, &looks)?.into_iter().map(|(path, found)| {
+            let node = match found {
+                Found::Link { target } => Node::Link { target },
+                Found::Folder => Node::Folder,
+                Found::File(node) => node,
+            };
+            (path, node)
+        });
+        Ok(Listing::new(entries.collect()))
+    }
+
+    /// Looks at files of a folder that lies in another, and reads those that are not known.
+    fn nodes(
+        &self,
+        root: &Path,
+        folder: BorrowedFd<'_>,
+        files: Vec<PathBuf>,
+        extent: Extent<'_>,
+        allowance: &Allowance,
+    ) -> Result<Vec<(PathBuf, Node)>, ContentError> {
+        allowance.take(A_LOOK * files.len() as u64)?;
+        let follow = extent != Extent::Everything;
+        let seen: Vec<Option<Seen>> = files.iter().map(|path| Seen::at(folder, path, follow).ok()).collect();
+        let known = self.recalled(&seen);
+        let node = |(path, known): (PathBuf, Option<Artifact>)| {
+            let artifact = match known {
+                Some(known) => known,
+                None => {
+                    let absolute = root.join(&path);
+                    let metadata = if follow { fs::metadata(&absolute) } else { fs::symlink_metadata(&absolute) };
+                    self.file(&absolute, &metadata.map_err(ContentError::io("examine", &absolute))?, allowance)?
+                }
+            };
+            let Artifact { digest, bytes, executable, .. } = artifact;
+            Ok((path, Node::File { digest, bytes, executable }))
+        };
+        if known.iter().all(Option::is_some) {
+            return files.into_iter().zip(known).map(node).collect();
+        }
+        files.into_par_iter().zip(known).map(node).collect()
     }
 
     /// Reads again, once the clock has moved on, the files whose entries could not be trusted otherwise; unless they are so
@@ -502,12 +519,16 @@ impl Known {
     }
 }
 
-fn learn(known: &mut QuickMap<(u64, u64), Known>, entry: Entry<'_>) {
+fn recall(known: &Table, stamp: &Stamp) -> Option<Digest> {
+    known.get(&stamp.id).filter(|entry| entry.stamp == *stamp && entry.settled()).map(|entry| entry.digest)
+}
+
+fn learn(known: &mut Table, entry: Entry<'_>) {
     match entry {
         Entry::Restart => known.clear(),
         Entry::Frame(frame) => {
             known.reserve(frame.head.len() / ENTRY);
-            known.extend(frame.head.chunks_exact(ENTRY).filter_map(Known::decode).map(|entry| (entry.stamp.id, entry)));
+            frame.head.chunks_exact(ENTRY).filter_map(Known::decode).for_each(|entry| known.insert(entry));
         }
     }
 }

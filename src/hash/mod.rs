@@ -12,7 +12,9 @@ pub mod picks;
 mod quick;
 mod source_stamps;
 mod stamp;
+mod table;
 pub(crate) mod tree;
+pub(crate) mod walk;
 
 pub use artifact::Artifact;
 pub use canonical::canonical_json;

@@ -2,12 +2,16 @@
 
 use std::collections::HashSet;
 use std::fs::{self, Metadata};
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
+use rustix::fs::FileType;
 
-use super::tree::{self, Extent, Found, Listing, Node};
-use super::{Artifact, Memo, Stamp};
+use super::stamp::Seen;
+use super::tree::{Listing, Node};
+use super::walk::{self, Extent, Found};
+use super::{Artifact, ContentError, Memo, Stamp};
 use crate::links;
 
 /// An artifact in the project, and the stamps of all that it is made of.
@@ -21,14 +25,19 @@ pub(crate) struct SourceStamps {
 
 /// What a look found.
 struct Look {
+    /// In a fixed order.
     stamps: Vec<Stamp>,
     whole: bool,
     /// Of a folder that is whole, what is in it, as far as stamps tell that.
     listing: Option<Listing>,
 }
 
-/// What a path holds, with its stamps and, where stamps tell it, what that is.
-type Seen = (Vec<Stamp>, Option<(PathBuf, Node)>);
+/// What a look at a file found: its stamp, those of what a link leads to, and what is known of it.
+struct File {
+    stamp: Stamp,
+    behind: Vec<Stamp>,
+    known: Option<Artifact>,
+}
 
 impl SourceStamps {
     /// Looks at a source, where links count for what they point to. `None` if no artifact lies there, or one that was changed so
@@ -70,60 +79,81 @@ fn look(path: &Path, extent: Extent<'_>, memo: Option<&Memo>) -> Option<Look> {
     if !there.is_dir() {
         return Some(Look { stamps, whole: true, listing: None });
     }
-    let (mut walked, whole) = tree::walk_telling(path, extent).ok()?;
+    let looks = |folder: BorrowedFd<'_>, files: Vec<PathBuf>| stamped(path, folder, files, memo);
+    let (walked, whole) = walk::walk_telling(path, extent, &looks).ok()?;
+    let memo = memo.filter(|_| whole);
+    let (mut entries, mut known) = (Vec::with_capacity(if memo.is_some() { walked.len() } else { 0 }), memo.is_some());
+    for folder in above(&walked) {
+        stamps.push(Stamp::of(&fs::symlink_metadata(path.join(folder)).ok()?));
+    }
+    for (inside, found) in walked {
+        let node = match found {
+            Found::File(file) => {
+                stamps.push(file.stamp);
+                stamps.extend(file.behind);
+                file.known.map(|Artifact { digest, bytes, executable, .. }| Node::File { digest, bytes, executable })
+            }
+            Found::Link { target } => {
+                let absolute = path.join(&inside);
+                stamps.push(Stamp::of(&fs::symlink_metadata(&absolute).ok()?));
+                // One that stays in the folder may lead to nothing.
+                if absolute.exists() {
+                    behind(&absolute, &mut stamps)?;
+                }
+                Some(Node::Link { target })
+            }
+            Found::Folder => {
+                stamps.push(Stamp::of(&fs::symlink_metadata(path.join(&inside)).ok()?));
+                Some(Node::Folder)
+            }
+        };
+        known &= node.is_some();
+        entries.extend(node.filter(|_| known).map(|node| (inside, node)));
+    }
+    stamps.sort_unstable();
+    Some(Look { stamps, whole, listing: known.then(|| Listing::new(entries)) })
+}
+
+/// The folders in a folder that what was found in it lies in.
+fn above<T>(walked: &[(PathBuf, Found<T>)]) -> HashSet<&Path> {
     let mut folders = HashSet::new();
-    for (inside, _) in &walked {
+    let mut last = Path::new("");
+    for (inside, _) in walked {
+        let folder = inside.parent().unwrap_or(Path::new(""));
+        // What lies in the same folder comes one after the other.
+        if folder == last {
+            continue;
+        }
+        last = folder;
         // Above one that is known all are known. The last above each is the folder itself.
-        let above = inside.ancestors().skip(1).take_while(|above| !above.as_os_str().is_empty());
-        for folder in above {
-            if !folders.insert(folder.to_owned()) {
+        for folder in folder.ancestors().take_while(|above| !above.as_os_str().is_empty()) {
+            if !folders.insert(folder) {
                 break;
             }
         }
     }
-    let memo = memo.filter(|_| whole);
-    let empty = |found: &Found| matches!(found, Found::Folder);
-    folders.retain(|folder| !folder.as_os_str().is_empty());
-    let known: HashSet<PathBuf> =
-        walked.iter().filter(|(_, found)| empty(found)).map(|(inside, _)| inside.clone()).collect();
-    let mut all: Vec<(PathBuf, Option<Found>)> =
-        walked.drain(..).map(|(inside, found)| (inside, Some(found))).collect();
-    all.extend(folders.into_iter().filter(|folder| !known.contains(folder)).map(|folder| (folder, None)));
-    all.sort_unstable_by(|(a, _), (b, _)| a.as_os_str().cmp(b.as_os_str()));
-    let seen: Option<Vec<Seen>> = all.into_par_iter().map(|(inside, found)| one(path, inside, found, memo)).collect();
-    let (mut entries, mut known) = (Vec::new(), memo.is_some());
-    for (own, entry) in seen? {
-        // Folders that hold something have no entry, and one stamp.
-        stamps.extend(own);
-        match entry {
-            Some((inside, _)) if inside.as_os_str().is_empty() => {}
-            Some(entry) => entries.push(entry),
-            None => known = false,
-        }
-    }
-    Some(Look { stamps, whole, listing: known.then(|| Listing::new(entries)) })
+    folders
 }
 
-/// Looks at something in a folder.
-fn one(root: &Path, inside: PathBuf, found: Option<Found>, memo: Option<&Memo>) -> Option<Seen> {
-    let path = root.join(&inside);
-    let metadata = fs::symlink_metadata(&path).ok()?;
-    let stamp = Stamp::of(&metadata);
-    let mut stamps = vec![stamp];
-    // One that stays in the folder may lead to nothing.
-    if metadata.is_symlink() && path.exists() {
-        behind(&path, &mut stamps)?;
-    }
-    let entry = match (found, memo) {
-        (None, _) => Some((PathBuf::new(), Node::Folder)),
-        (_, None) => None,
-        (Some(Found::Link { target }), _) => Some((inside, Node::Link { target })),
-        (Some(Found::Folder), _) => Some((inside, Node::Folder)),
-        (Some(Found::File), Some(memo)) => memo
-            .recalled(&stamp, &metadata)
-            .map(|Artifact { digest, bytes, executable, .. }| (inside, Node::File { digest, bytes, executable })),
+/// Looks at files of a folder that lies in another.
+fn stamped(
+    root: &Path,
+    folder: BorrowedFd<'_>,
+    files: Vec<PathBuf>,
+    memo: Option<&Memo>,
+) -> Result<Vec<(PathBuf, File)>, ContentError> {
+    let seen: Vec<Option<Seen>> = files.iter().map(|path| Seen::at(folder, path, false).ok()).collect();
+    let known = memo.map_or_else(|| vec![None; files.len()], |memo| memo.recalled(&seen));
+    let one = |((path, seen), known): ((PathBuf, Option<Seen>), Option<Artifact>)| {
+        let gone = || ContentError::io("examine", &root.join(&path))(io::ErrorKind::NotFound.into());
+        let seen = seen.ok_or_else(gone)?;
+        let mut found = Vec::new();
+        if seen.kind() == FileType::Symlink {
+            behind(&root.join(&path), &mut found).ok_or_else(gone)?;
+        }
+        Ok((path, File { stamp: seen.stamp, behind: found, known }))
     };
-    Some((stamps, entry))
+    files.into_iter().zip(seen).zip(known).map(one).collect()
 }
 
 /// Adds the stamps of the links that a path leads through, and of what is at their end.

@@ -1,8 +1,13 @@
 //! What `stat` says of a file: enough to know that its content has not changed, or to have to read it.
 
 use std::fs::Metadata;
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{AtFlags, FileType, StatxFlags};
 
 /// Nanoseconds since 1970; good until 2262.
 pub(crate) type Nanos = i64;
@@ -14,7 +19,7 @@ pub(crate) const GRAIN: Nanos = 20_000_000;
 const COARSE_GRAIN: Nanos = 2_000_000_000;
 
 /// The identity and state of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stamp {
     /// Device and inode.
     pub(crate) id: (u64, u64),
@@ -24,6 +29,31 @@ pub(crate) struct Stamp {
     pub(crate) mtime: Nanos,
     /// When anything about the file was last changed; nobody can set it.
     pub(crate) ctime: Nanos,
+}
+
+/// A file in a folder: its stamp, and its type with the rights.
+#[derive(Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) stamp: Stamp,
+    pub(super) mode: u32,
+}
+
+impl Seen {
+    /// Looks at what a path's last part names in a folder. A link is followed if that is asked for.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub(super) fn at(folder: BorrowedFd<'_>, path: &Path, follow: bool) -> io::Result<Self> {
+        let name = path.file_name().unwrap_or_default();
+        let flags = if follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
+        let found = rustix::fs::statx(folder, name, flags, StatxFlags::BASIC_STATS)?;
+        Ok(Self { stamp: Stamp::of_statx(&found), mode: found.stx_mode.into() })
+    }
+
+    /// What kind of thing it is.
+    pub(super) fn kind(&self) -> FileType {
+        FileType::from_raw_mode(self.mode)
+    }
 }
 
 impl Stamp {

@@ -9,7 +9,8 @@ use rayon::prelude::*;
 
 use super::blob::{copy_hashing, seal};
 use super::{Result, Store, StoreError, writers};
-use crate::hash::tree::{self, Extent, Found, Listing, Node};
+use crate::hash::tree::{Listing, Node};
+use crate::hash::walk::{Extent, Found, walk};
 use crate::hash::{Artifact, ContentError, Digest, Stamp, hash_file, open_regular};
 use crate::interrupt::Interrupt;
 
@@ -38,13 +39,13 @@ impl Store {
         if !metadata.is_dir() {
             return self.adopt(path, &metadata, interrupt);
         }
-        let entries: Vec<(PathBuf, Result<Node>)> = tree::walk(path, Extent::Everything)?
+        let entries: Vec<(PathBuf, Result<Node>)> = walk(path, Extent::Everything)?
             .into_par_iter()
             .map(|(relative, found)| {
                 let node = match found {
                     Found::Link { target } => Ok(Node::Link { target }),
                     Found::Folder => Ok(Node::Folder),
-                    Found::File => self.adopt_from(&path.join(&relative), interrupt),
+                    Found::File(()) => self.adopt_from(&path.join(&relative), interrupt),
                 };
                 (relative, node)
             })
@@ -77,13 +78,13 @@ impl Store {
         if !metadata.is_dir() {
             return file(path, &metadata);
         }
-        let entries: Result<Vec<(PathBuf, Node)>> = tree::walk(path, Extent::Everything)?
+        let entries: Result<Vec<(PathBuf, Node)>> = walk(path, Extent::Everything)?
             .into_par_iter()
             .map(|(relative, found)| {
                 let node = match found {
                     Found::Link { target } => Node::Link { target },
                     Found::Folder => Node::Folder,
-                    Found::File => {
+                    Found::File(()) => {
                         let from = path.join(&relative);
                         let metadata = fs::metadata(&from).map_err(StoreError::io("read", &from))?;
                         node_of(file(&from, &metadata)?)

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::blob::copy_hashing;
 use crate::hash::ContentError;
-use crate::hash::tree::{self, Extent, Found};
+use crate::hash::walk::{Extent, Found, walk};
 use crate::interrupt::Interrupt;
 
 /// Copies a file or a folder for somebody who is not to write to it, as a reflink where the file system can. Links count as they do in
@@ -32,12 +32,12 @@ pub(crate) fn copy(from: &Path, to: &Path, extent: Extent<'_>, interrupt: &Inter
         fs::create_dir_all(to.join(inside)).map_err(ContentError::io("create the folder", &to.join(inside)))
     };
     folder(Path::new(""))?;
-    for (inside, found) in tree::walk(from, extent)? {
+    for (inside, found) in walk(from, extent)? {
         interrupt.check().map_err(ContentError::io("copy", from))?;
         let (path, target) = (from.join(&inside), to.join(&inside));
         folder(if matches!(found, Found::Folder) { &inside } else { inside.parent().unwrap_or(Path::new("")) })?;
         let copied = match found {
-            Found::File => fs::metadata(&path).and_then(|metadata| copy_file(&path, &target, &metadata, interrupt)),
+            Found::File(()) => fs::metadata(&path).and_then(|metadata| copy_file(&path, &target, &metadata, interrupt)),
             Found::Link { target: text } => std::os::unix::fs::symlink(text, target),
             Found::Folder => Ok(()),
         };

@@ -12,7 +12,8 @@ use std::sync::OnceLock;
 
 use super::scratch::remove;
 use super::{Placement, Result, Store, StoreError};
-use crate::hash::tree::{Extent, Found, Listing, Node, walk};
+use crate::hash::tree::{Listing, Node};
+use crate::hash::walk::{Extent, Found, walk};
 use crate::hash::{ActionKey, Allowance, Artifact, Digest, is_left_in};
 
 /// What is said of a link in the place of an output.
@@ -272,7 +273,7 @@ fn size(path: &Path) -> Option<u64> {
     }
     let mut sum = 0;
     for (relative, found) in walk(path, Extent::Everything).ok()? {
-        if matches!(found, Found::File) && !is_left_in(path, &relative) {
+        if matches!(found, Found::File(())) && !is_left_in(path, &relative) {
             sum += fs::symlink_metadata(path.join(relative)).ok()?.len();
         }
     }

@@ -13,7 +13,7 @@ use super::garbage::Amount;
 use super::inventory::{BLOBS, TREES};
 use super::recorded::{InPlace, Recorded};
 use super::{ActionResult, Result, Store, StoreError, names};
-use crate::hash::tree::Extent;
+use crate::hash::walk::Extent;
 use crate::hash::{ActionKey, Artifact, Digest, hash_file, open_regular};
 
 /// What verifying a store found.

@@ -9,7 +9,8 @@ use rayon::prelude::*;
 use super::environment::{self, Surroundings};
 use crate::diagnostic::with_causes;
 use crate::hash::picks::Picks;
-use crate::hash::tree::{self, Extent};
+use crate::hash::tree;
+use crate::hash::walk::Extent;
 use crate::hash::{Artifact, Digest, Memo};
 use crate::pipeline::{Body, Input, Pipeline, Source, StageId, View};
 

@@ -15,7 +15,7 @@ use crate::engine::decide::sources::extent;
 use crate::engine::executor::failure::NoResult;
 use crate::engine::executor::{Attempt, Shown};
 use crate::failure::Failure;
-use crate::hash::tree::Extent;
+use crate::hash::walk::Extent;
 use crate::hash::{Artifact, SourceStamps};
 use crate::pipeline::{Input, Source, View};
 use crate::show;

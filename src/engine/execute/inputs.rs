@@ -14,7 +14,7 @@ use crate::engine::decide::decision::input_path;
 use crate::engine::decide::sources::{Sources, extent};
 use crate::engine::executor::failure::NoResult;
 use crate::failure::Failure;
-use crate::hash::tree::Extent;
+use crate::hash::walk::Extent;
 use crate::hash::{Artifact, ContentError, SourceStamps};
 use crate::kind::Event;
 use crate::pipeline::{From, Input, Source, View};

@@ -16,7 +16,7 @@ use crate::engine::decide::decision::input_path;
 use crate::engine::executor::failure::{Failed, NoResult};
 use crate::engine::executor::{Attempt, Listener, Reach, Work};
 use crate::failure::Failure;
-use crate::hash::tree;
+use crate::hash::walk;
 use crate::kind::{self, Event, Job, Kind};
 use crate::pipeline::From;
 use crate::record::Resumed;
@@ -236,7 +236,7 @@ impl Execution<'_> {
             // Of a link the kernel looks at where it leads, also of one in a folder.
             read.extend(path.canonicalize().ok());
             if path.is_dir() {
-                read.extend(tree::followed(&path)?);
+                read.extend(walk::followed(&path)?);
             }
         }
         // Who knows a blob's name knows what is in it.

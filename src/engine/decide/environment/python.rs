@@ -9,7 +9,7 @@ use std::process::{Command as Program, Stdio};
 use super::{Listing, Surroundings, path_of, short, texts, which, words};
 use crate::engine::executor::toolchain;
 use crate::hash::picks::{Picks, Texts};
-use crate::hash::tree::Extent;
+use crate::hash::walk::Extent;
 use crate::pipeline::{Command, Stage, kept};
 
 /// What interpreters are called in a listing.

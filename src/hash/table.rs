@@ -1,0 +1,149 @@
+//! The table of a memo: what is known of files, by device and inode. A memo may know of millions, so it holds them one behind the other,
+//! and beside them no more than where each is.
+
+use super::digest::Digest;
+use super::stamp::{Nanos, Stamp};
+
+/// What is known of one file.
+#[derive(Clone, Copy)]
+pub(super) struct Known {
+    pub(super) stamp: Stamp,
+    /// When the reading that gave the digest began.
+    pub(super) moment: Nanos,
+    pub(super) digest: Digest,
+}
+
+/// Files by their ids.
+#[derive(Default)]
+pub(super) struct Table {
+    entries: Vec<Known>,
+    /// Where an entry is, from 1; 0 for nothing. The first place to look is told by the id. Its length is a power of two, and more than
+    /// half of it is empty.
+    places: Vec<u32>,
+}
+
+/// Of an entry that is forgotten: no file was read then.
+const FORGOTTEN: Nanos = Nanos::MIN;
+
+impl Table {
+    /// What is known of a file.
+    pub(super) fn get(&self, id: &(u64, u64)) -> Option<&Known> {
+        let at = self.entry_at(*id)?;
+        self.entries.get(at).filter(|entry| entry.moment != FORGOTTEN)
+    }
+
+    /// Learns of a file. What was known of it is forgotten.
+    pub(super) fn insert(&mut self, entry: Known) {
+        if let Some(known) = self.entry_at(entry.stamp.id).and_then(|at| self.entries.get_mut(at)) {
+            *known = entry;
+            return;
+        }
+        // Beyond that nothing is remembered, which costs time.
+        let Ok(number) = u32::try_from(self.entries.len() + 1) else { return };
+        self.entries.push(entry);
+        if self.places.len() < 2 * self.entries.len() {
+            self.spread(4 * self.entries.len());
+        } else if let Some(place) = self.free_place(entry.stamp.id) {
+            self.places[place] = number;
+        }
+    }
+
+    /// Makes room for more files.
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.entries.reserve_exact(more);
+        let wanted = 2 * (self.entries.len() + more);
+        if self.places.len() < wanted {
+            self.spread(wanted);
+        }
+    }
+
+    /// Forgets a file.
+    pub(super) fn remove(&mut self, id: &(u64, u64)) {
+        if let Some(known) = self.entry_at(*id).and_then(|at| self.entries.get_mut(at)) {
+            known.moment = FORGOTTEN;
+        }
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// How many files are known, or were.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// All that is known.
+    pub(super) fn values(&self) -> impl Iterator<Item = &Known> {
+        self.entries.iter().filter(|entry| entry.moment != FORGOTTEN)
+    }
+
+    /// Says anew where each entry is, in so many places or more.
+    fn spread(&mut self, places: usize) {
+        self.places = vec![0; places.next_power_of_two()];
+        for at in 0..self.entries.len() {
+            if let (Some(place), Ok(number)) = (self.free_place(self.entries[at].stamp.id), u32::try_from(at + 1)) {
+                self.places[place] = number;
+            }
+        }
+    }
+
+    fn entry_at(&self, id: (u64, u64)) -> Option<usize> {
+        let number = |place: usize| self.places[place] as usize;
+        let place = self.places_of(id).find(|place| {
+            let number = number(*place);
+            number == 0 || self.entries[number - 1].stamp.id == id
+        })?;
+        number(place).checked_sub(1)
+    }
+
+    fn free_place(&self, id: (u64, u64)) -> Option<usize> {
+        self.places_of(id).find(|place| self.places[*place] == 0)
+    }
+
+    /// The places where an entry may be, one after the other.
+    fn places_of(&self, (device, inode): (u64, u64)) -> impl Iterator<Item = usize> {
+        /// The golden ratio in 64 bits: odd, and without a pattern.
+        const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mixed = (inode ^ device.rotate_left(40)).wrapping_mul(FACTOR).rotate_left(32);
+        let length = self.places.len();
+        let first = usize::try_from(mixed & (length as u64).wrapping_sub(1)).unwrap_or(0);
+        (0..length).map(move |step| (first + step) & (length - 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(inode: u64, size: u64) -> Known {
+        let stamp = Stamp { id: (1, inode), size, mtime: 0, ctime: 0 };
+        Known { stamp, moment: 1, digest: Digest([0; 32]) }
+    }
+
+    #[test]
+    fn files_are_found_replaced_and_forgotten() {
+        let mut table = Table::default();
+        assert!(table.get(&(1, 7)).is_none());
+        for inode in 0..5_000 {
+            table.insert(known(inode * 8192, inode));
+        }
+        for inode in (0..5_000).step_by(2) {
+            table.insert(known(inode * 8192, inode + 1));
+        }
+        table.remove(&(1, 8192));
+        table.reserve(10_000);
+        for inode in 0..5_000 {
+            let found = table.get(&(1, inode * 8192)).map(|known| known.stamp.size);
+            let wanted = if inode % 2 == 0 { Some(inode + 1) } else { Some(inode).filter(|inode| *inode != 1) };
+            assert_eq!(found, wanted, "{inode}");
+        }
+        assert!(table.get(&(2, 8192)).is_none() && table.get(&(1, 3)).is_none());
+        assert_eq!((table.values().count(), table.len()), (4_999, 5_000));
+        table.insert(known(8192, 9));
+        assert_eq!(table.get(&(1, 8192)).map(|known| known.stamp.size), Some(9));
+        table.clear();
+        assert!(table.get(&(1, 16384)).is_none());
+    }
+}

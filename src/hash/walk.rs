@@ -1,0 +1,345 @@
+//! Walking through folders: what lies in one and in those below. Folders of the same depth are walked through side by side, and the files of
+//! each are looked at while it is open, for that is where the system finds them soonest.
+
+use std::ffi::{CStr, OsStr};
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
+
+use super::ContentError;
+use super::leftovers::is_leftover_beside;
+use super::picks::Picks;
+use crate::links;
+
+/// What a walk found; of a file with what a look at it gave.
+pub(crate) enum Found<T = ()> {
+    File(T),
+    Link {
+        target: PathBuf,
+    },
+    /// An empty one; the others show in the paths of what they hold.
+    Folder,
+}
+
+/// How much of a folder counts. A link that stays in the folder is always a link and no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent<'p> {
+    /// All of it; a link that leaves the folder is refused.
+    Everything,
+    /// What is not left over by programs; a link that leaves the folder counts as what it leads to. So is an input folder taken.
+    Source,
+    /// As much of that as patterns name. Folders in which nothing is left do not count.
+    Picked(&'p Picks),
+}
+
+impl Extent<'_> {
+    /// Whether what lies at a path `inside` a folder is left out. `beside` tells whether there is something with a name in the same folder.
+    fn leaves_out(self, inside: &Path, is_folder: bool, beside: &dyn Fn(&OsStr) -> bool) -> bool {
+        match self {
+            Self::Everything => false,
+            Self::Source => is_leftover_beside(inside, is_folder, beside),
+            Self::Picked(picks) => is_leftover_beside(inside, is_folder, beside) || picks.leaves_out(inside, is_folder),
+        }
+    }
+
+    /// Whether a file or link counts that is not left out.
+    fn names(self, inside: &Path) -> bool {
+        if let Self::Picked(picks) = self { picks.names(inside) } else { true }
+    }
+}
+
+/// So many folders behind links may be walked through: links between a few folders can be combined without end.
+const MOST_FOLLOWED: usize = 10_000;
+
+/// So many files of a folder are looked at by one thread.
+const AT_ONCE: usize = 1_000;
+
+/// How much of a folder is listed at a time.
+const PORTION: usize = 32 * 1024;
+
+/// Looks at files of a folder, given by their paths relative to the root of the walk.
+pub(crate) type Looks<'l, T> =
+    &'l (dyn Fn(BorrowedFd<'_>, Vec<PathBuf>) -> Result<Vec<(PathBuf, T)>, ContentError> + Sync);
+
+/// Tells whether a folder is a store.
+pub(crate) type IsStore<'s> = &'s (dyn Fn(&Path) -> bool + Sync);
+
+/// What a walk found, in no particular order, by its path relative to the folder.
+pub(crate) type All<T = ()> = Vec<(PathBuf, Found<T>)>;
+
+/// What is in a folder.
+///
+/// # Errors
+/// A FIFO, socket or device, a link that leaves the folder where it may not, or leads nowhere or round in a circle, or what the system
+/// refuses.
+pub(crate) fn walk(root: &Path, extent: Extent<'_>) -> Result<All, ContentError> {
+    Walk::through(root, extent, None, &unseen).map(|walk| walk.found)
+}
+
+/// The same with a look at each file, and with whether that is all that there is: nothing was left out, and no link that leaves the folder was
+/// followed.
+///
+/// # Errors
+/// As [`walk`].
+pub(crate) fn walk_telling<T: Send>(
+    root: &Path,
+    extent: Extent<'_>,
+    looks: Looks<'_, T>,
+) -> Result<(All<T>, bool), ContentError> {
+    Walk::through(root, extent, None, looks).map(|walk| (walk.found, walk.whole && walk.followed.is_empty()))
+}
+
+/// The same of a folder whose links are not to lead into a store, nor around one.
+///
+/// # Errors
+/// As [`walk`], and a link that does.
+pub(crate) fn walk_outside<T: Send>(
+    root: &Path,
+    extent: Extent<'_>,
+    is_store: IsStore<'_>,
+    looks: Looks<'_, T>,
+) -> Result<All<T>, ContentError> {
+    Walk::through(root, extent, Some(is_store), looks).map(|walk| walk.found)
+}
+
+/// Where the links of a folder lead that are followed.
+pub(crate) fn followed(root: &Path) -> Result<Vec<PathBuf>, ContentError> {
+    let walk = Walk::through(root, Extent::Source, None, &unseen)?;
+    Ok(walk.followed.iter().filter_map(|link| root.join(link).canonicalize().ok()).collect())
+}
+
+/// No look.
+fn unseen(_: BorrowedFd<'_>, files: Vec<PathBuf>) -> Result<Vec<(PathBuf, ())>, ContentError> {
+    Ok(files.into_iter().map(|file| (file, ())).collect())
+}
+
+/// How a walk goes.
+struct Walk<'r, T> {
+    root: &'r Path,
+    extent: Extent<'r>,
+    is_store: Option<IsStore<'r>>,
+    looks: Looks<'r, T>,
+}
+
+/// What was found so far, or in one folder.
+struct Gathered<T> {
+    found: All<T>,
+    /// The links that were followed.
+    followed: Vec<PathBuf>,
+    /// Whether nothing was left out.
+    whole: bool,
+    /// The folders that are left.
+    folders: Vec<Folder>,
+}
+
+/// A folder to walk through.
+#[derive(Default)]
+struct Folder {
+    path: PathBuf,
+    /// How many parts of its path lead to the last link on the way, behind which links have to stay.
+    base: usize,
+    /// The folders behind the links on the way.
+    above: Option<Arc<Above>>,
+}
+
+/// A folder that a link led to, and those before it.
+struct Above {
+    id: (u64, u64),
+    above: Option<Arc<Above>>,
+}
+
+impl<'r, T: Send> Walk<'r, T> {
+    fn through(
+        root: &'r Path,
+        extent: Extent<'r>,
+        is_store: Option<IsStore<'r>>,
+        looks: Looks<'r, T>,
+    ) -> Result<Gathered<T>, ContentError> {
+        let walk = Self { root, extent, is_store, looks };
+        let mut all = walk.enter(&Folder::default())?;
+        while !all.folders.is_empty() {
+            let mut folders = std::mem::take(&mut all.folders);
+            folders.sort_unstable_by(|a, b| a.path.as_os_str().as_bytes().cmp(b.path.as_os_str().as_bytes()));
+            let entered: Result<Vec<_>, _> = folders.par_iter().map(|folder| walk.enter(folder)).collect();
+            for mut one in entered? {
+                all.found.append(&mut one.found);
+                all.followed.append(&mut one.followed);
+                all.folders.append(&mut one.folders);
+                all.whole &= one.whole;
+            }
+            if all.followed.len() > MOST_FOLLOWED {
+                return Err(ContentError::TooManyLinks { path: root.to_owned(), most: MOST_FOLLOWED });
+            }
+        }
+        Ok(all)
+    }
+
+    fn enter(&self, folder: &Folder) -> Result<Gathered<T>, ContentError> {
+        let absolute = self.root.join(&folder.path);
+        // Only a link can lead there: what is in the folder itself is seen to where its path is.
+        if folder.above.is_some() && self.is_store.is_some_and(|is_store| is_store(&absolute)) {
+            return Err(ContentError::Store { path: absolute.clone(), store: absolute });
+        }
+        let mut all = Gathered { found: vec![], followed: vec![], whole: true, folders: vec![] };
+        let refused = |error: rustix::io::Errno| ContentError::io("list", &absolute)(error.into());
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(&absolute, flags, Mode::empty()).map_err(refused)?;
+        let beside = |name: &OsStr| rustix::fs::statat(&opened, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+        let (mut empty, mut files) = (true, Vec::new());
+        let mut portion: Vec<u8> = Vec::with_capacity(PORTION);
+        let mut listed = RawDir::new(&opened, portion.spare_capacity_mut());
+        while let Some(entry) = listed.next() {
+            let entry = entry.map_err(refused)?;
+            let name = entry.file_name();
+            if name == c"." || name == c".." {
+                continue;
+            }
+            let path = folder.path.join(OsStr::from_bytes(name.to_bytes()));
+            let kind = match entry.file_type() {
+                FileType::Unknown => kind_of(opened.as_fd(), name)
+                    .map_err(|error| ContentError::io("examine", &self.root.join(&path))(error))?,
+                known => known,
+            };
+            if self.extent.leaves_out(&path, kind == FileType::Directory, &beside) {
+                all.whole = false;
+                continue;
+            }
+            empty = false;
+            match kind {
+                FileType::Directory => {
+                    all.folders.push(Folder { path, base: folder.base, above: folder.above.clone() });
+                }
+                FileType::Symlink => self.link(folder, path, &mut files, &mut all)?,
+                _ if !self.extent.names(&path) => all.whole = false,
+                FileType::RegularFile => files.push(path),
+                _ => {
+                    let absolute = self.root.join(&path);
+                    let metadata = fs::symlink_metadata(&absolute).map_err(ContentError::io("examine", &absolute))?;
+                    ContentError::unless_regular(&metadata, &absolute)?;
+                    files.push(path);
+                }
+            }
+        }
+        // Mostly the order in which they were made, and so that in which the system and the memo have them.
+        files.sort_unstable_by(|a, b| a.as_os_str().as_bytes().cmp(b.as_os_str().as_bytes()));
+        if files.len() > 2 * AT_ONCE {
+            let look = |files: Vec<PathBuf>| (self.looks)(opened.as_fd(), files);
+            let looked: Result<Vec<_>, _> = files.into_par_iter().chunks(AT_ONCE).map(look).collect();
+            all.found.extend(looked?.into_iter().flatten().map(|(path, seen)| (path, Found::File(seen))));
+        } else if !files.is_empty() {
+            let looked = (self.looks)(opened.as_fd(), files)?;
+            all.found.extend(looked.into_iter().map(|(path, seen)| (path, Found::File(seen))));
+        }
+        if empty && !folder.path.as_os_str().is_empty() && !matches!(self.extent, Extent::Picked(_)) {
+            all.found.push((folder.path.clone(), Found::Folder));
+        }
+        Ok(all)
+    }
+
+    fn link(
+        &self,
+        folder: &Folder,
+        path: PathBuf,
+        files: &mut Vec<PathBuf>,
+        all: &mut Gathered<T>,
+    ) -> Result<(), ContentError> {
+        let absolute = self.root.join(&path);
+        let target = fs::read_link(&absolute).map_err(ContentError::io("read the link", &absolute))?;
+        let inside: PathBuf = path.components().skip(folder.base).collect();
+        if link_stays(&inside, &target) {
+            if self.extent.names(&path) {
+                all.found.push((path, Found::Link { target }));
+            } else {
+                all.whole = false;
+            }
+            return Ok(());
+        }
+        if self.extent == Extent::Everything {
+            return Err(ContentError::LinkLeaves { path: absolute, target });
+        }
+        let metadata = match fs::metadata(&absolute) {
+            Ok(metadata) => metadata,
+            Err(e) if links::is_circle(&e) => return Err(ContentError::LinkCircle { path: absolute, target }),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(ContentError::LinkNowhere { path: absolute, target });
+            }
+            Err(e) => return Err(ContentError::io("follow the link", &absolute)(e)),
+        };
+        if !metadata.is_dir() && !self.extent.names(&path) {
+            all.whole = false;
+            return Ok(());
+        }
+        if let (Some(is_store), Ok(end)) = (self.is_store, absolute.canonicalize())
+            && let Some(store) = end.ancestors().find(|folder| is_store(folder))
+        {
+            return Err(ContentError::Store { path: absolute, store: store.to_owned() });
+        }
+        all.followed.push(path.clone());
+        if !metadata.is_dir() {
+            ContentError::unless_regular(&metadata, &absolute)?;
+            files.push(path);
+            return Ok(());
+        }
+        let id = id_of(&metadata);
+        let root = fs::metadata(self.root).map_err(ContentError::io("examine", self.root))?;
+        let mut above = std::iter::successors(folder.above.as_deref(), |above| above.above.as_deref());
+        if id == id_of(&root) || above.any(|above| above.id == id) {
+            return Err(ContentError::LinkCircle { path: absolute, target });
+        }
+        let above = Some(Arc::new(Above { id, above: folder.above.clone() }));
+        all.folders.push(Folder { base: path.components().count(), path, above });
+        Ok(())
+    }
+}
+
+/// What lies under a name in a folder, where listing it does not tell.
+fn kind_of(folder: BorrowedFd<'_>, name: &CStr) -> io::Result<FileType> {
+    let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(FileType::from_raw_mode(found.st_mode))
+}
+
+fn id_of(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+/// Whether a link at `path` in a tree points into it. `..` counts only at the start: after a name, which may itself be a
+/// link, where it leads cannot be told from the text.
+pub(super) fn link_stays(path: &Path, target: &Path) -> bool {
+    let depth = path.components().count().saturating_sub(1);
+    let up = target.components().take_while(|c| matches!(c, Component::ParentDir | Component::CurDir));
+    let up = up.filter(|c| matches!(c, Component::ParentDir)).count();
+    let rest_is_plain = target
+        .components()
+        .skip_while(|c| matches!(c, Component::ParentDir | Component::CurDir))
+        .all(|c| matches!(c, Component::Normal(_)));
+    !target.as_os_str().is_empty() && up <= depth && rest_is_plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_stay_or_leave() {
+        for (path, target, stays) in [
+            ("a", "b", true),
+            ("a", "b/c", true),
+            ("a", "..", false),
+            ("d/a", "..", true),
+            ("d/a", "../b", true),
+            ("d/a", "./../b", true),
+            ("d/a", "../../b", false),
+            ("d/a", "b/../../c", false),
+            ("a", "/etc/passwd", false),
+        ] {
+            assert_eq!(link_stays(Path::new(path), Path::new(target)), stays, "{path} -> {target}");
+        }
+    }
+}
