@@ -84,7 +84,7 @@ fn look(path: &Path, extent: Extent<'_>, memo: Option<&Memo>) -> Option<Look> {
     let memo = memo.filter(|_| whole);
     let (mut entries, mut known) = (Vec::with_capacity(if memo.is_some() { walked.len() } else { 0 }), memo.is_some());
     for folder in above(&walked) {
-        stamps.push(Stamp::of(&fs::symlink_metadata(path.join(folder)).ok()?));
+        stamp(&path.join(folder), &mut stamps)?;
     }
     for (inside, found) in walked {
         let node = match found {
@@ -94,16 +94,11 @@ fn look(path: &Path, extent: Extent<'_>, memo: Option<&Memo>) -> Option<Look> {
                 file.known.map(|Artifact { digest, bytes, executable, .. }| Node::File { digest, bytes, executable })
             }
             Found::Link { target } => {
-                let absolute = path.join(&inside);
-                stamps.push(Stamp::of(&fs::symlink_metadata(&absolute).ok()?));
-                // One that stays in the folder may lead to nothing.
-                if absolute.exists() {
-                    behind(&absolute, &mut stamps)?;
-                }
+                stamp(&path.join(&inside), &mut stamps)?;
                 Some(Node::Link { target })
             }
             Found::Folder => {
-                stamps.push(Stamp::of(&fs::symlink_metadata(path.join(&inside)).ok()?));
+                stamp(&path.join(&inside), &mut stamps)?;
                 Some(Node::Folder)
             }
         };
@@ -154,6 +149,17 @@ fn stamped(
         Ok((path, File { stamp: seen.stamp, behind: found, known }))
     };
     files.into_iter().zip(seen).zip(known).map(one).collect()
+}
+
+/// Adds the stamp of something in a folder and, where it is a link, those of what that leads to.
+fn stamp(path: &Path, stamps: &mut Vec<Stamp>) -> Option<()> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    stamps.push(Stamp::of(&metadata));
+    // A link that stays in the folder may lead to nothing.
+    if metadata.is_symlink() && path.exists() {
+        behind(path, stamps)?;
+    }
+    Some(())
 }
 
 /// Adds the stamps of the links that a path leads through, and of what is at their end.

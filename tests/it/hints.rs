@@ -255,3 +255,17 @@ fn a_success_whose_log_complains_says_so_for_good() {
         assert!(ran.code == Some(0) && !ran.stderr.contains("warning"), "{script}: {}", ran.stderr);
     }
 }
+
+#[test]
+fn uv_run_is_to_be_the_environment_that_it_has_made() {
+    // What uv says where it is.
+    let uv = "#!/bin/sh\necho 'error: failed to open file `/p/pyproject.toml`: Permission denied (os error 13)' >&2\nexit 2\n";
+    let project = project("./uv run --frozen train.py", "    inputs: {uv: uv, script: src/train.py}\n");
+    project.write("uv", uv).write("pyproject.toml", "[project]\nname = 'x'\n");
+    executable(&project.root().join("uv"));
+    let begin = "`uv run` looks for the project in the folders above, of which a stage sees nothing; ";
+    let end = "write `.venv/bin/python train.py` for `uv run train.py`";
+    hinted(&failure_of(&project, &[]), &format!("{begin}call `uv sync` in the project, and {end}"));
+    project.write(".venv/pyvenv.cfg", "");
+    hinted(&failure_of(&project, &[]), &format!("{begin}{end}"));
+}

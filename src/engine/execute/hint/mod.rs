@@ -7,6 +7,7 @@ mod complaint;
 mod ending;
 mod environment;
 mod files;
+mod manager;
 mod python;
 
 use std::path::{Component, Path, PathBuf};
@@ -35,7 +36,8 @@ pub(crate) struct CommandEnd<'a> {
 
 /// A hint on a failure.
 pub(crate) fn hint(lines: &[&str], scene: &CommandEnd<'_>) -> Option<String> {
-    files::undeclared(lines, scene)
+    manager::runs(lines, scene)
+        .or_else(|| files::undeclared(lines, scene))
         .or_else(|| python::module(lines, scene))
         .or_else(|| environment::unset(lines, scene.stage))
         .or_else(|| files::denied(lines, scene))
