@@ -6,6 +6,7 @@ use std::path::Path;
 use kiln::catalog::catalog;
 use kiln::engine::{self, Discovered, FoundInput};
 use kiln::pipeline::{self, StageId};
+use kiln::show::number;
 
 use super::select::ProjectArgs;
 use super::trials::{Trials, outcome};
@@ -89,14 +90,8 @@ fn write(place: &ProjectArgs, trials: &Trials<'_>, writes: bool, id: StageId, fo
         print()?;
         return Err(Stop::Error(anyhow::anyhow!("with these inputs the pipeline is wrong; the file is as it was")));
     }
-    let count = entries.len();
-    let inputs = if count == 1 { "input".to_owned() } else { format!("{count} inputs") };
-    render::talk(&format!(
-        "{}: {inputs} for {} files written to {}\n",
-        stage.name,
-        found.files,
-        pipeline.file.display()
-    ));
+    let (inputs, files) = (number::count(entries.len(), "input"), number::count(found.files, "file"));
+    render::talk(&format!("{}: {inputs} for {files} written to {}\n", stage.name, pipeline.file.display()));
     Ok(())
 }
 

@@ -38,7 +38,7 @@ pub use run::determinism::{Twice, check_determinism};
 pub use run::discover::{Discovered, discover};
 pub use run::drive::run;
 pub use run::event::Reporter;
-pub use run::fold::FoundInput;
+pub use run::found_input::FoundInput;
 pub use run::rerun::rerun;
 pub use run::shell::shell;
 pub use run::trial::Means;

@@ -27,6 +27,8 @@ fn modules(stages: &str) -> Project {
          total = sum(int(p.read_text()) for p in sorted(pathlib.Path('data/images').iterdir()))\n\
          os.path.exists('unread.json')\n\
          try: open('local.json')\nexcept FileNotFoundError: pass\n\
+         try: open('libnothing.so.1')\nexcept FileNotFoundError: pass\n\
+         try: open(os.environ['HOME'] + '/nothing')\nexcept FileNotFoundError: pass\n\
          open('out/result.txt', 'w').write(f'{value} {rate} {total}')\n",
     );
     project
@@ -238,4 +240,44 @@ fn a_tool_may_have_a_lasting_folder_of_its_own() {
     assert!(!caches.path().join("log").exists());
     std::fs::remove_dir_all(project.root().join("cache")).expect("remove the cache");
     assert_eq!(run("XDG_CACHE_HOME", &["--force-overwrite"]), "2");
+}
+
+#[test]
+fn what_one_variant_reads_is_written_for_all() {
+    if !finds() {
+        return;
+    }
+    let project = modules(
+        "
+        version: 1
+        stages:
+          make:
+            matrix: {model: [a, b]}
+            run: echo ${matrix.model} > out/${matrix.model}.txt
+            outputs: {text: \"out/${matrix.model}.txt\"}
+          train:
+            matrix: {model: [a, b]}
+            run: cat conf/${matrix.model}.yaml out/${matrix.model}.txt common.txt > out/model-${matrix.model}
+            outputs: {model: \"out/model-${matrix.model}\"}
+          sum:
+            run: cat out/model-* > out/sum
+            outputs: {sum: out/sum}
+    ",
+    );
+    project.write("conf/a.yaml", "of a\n").write("conf/b.yaml", "of b\n").write("common.txt", "of all\n");
+    project.run(&["make"]);
+    let ran = project.kiln(&["run", "--discover", "train", "--write"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let written = project.read("pipeline.yaml");
+    for line in ["conf/${label.model}.yaml", "common: common.txt", "{from: \"make[model=${label.model}].text\"}"] {
+        assert!(written.contains(line), "{line}: {written}");
+    }
+    assert_eq!(project.run(&["train"]).with("executed"), ["train[model=a]", "train[model=b]"]);
+    assert_eq!(project.read("out/model-b"), "of b\nb\nof all\n");
+    let ran = project.kiln(&["run", "--discover", "sum", "--write"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let written = project.read("pipeline.yaml");
+    assert!(written.contains("{from: \"train[*].model\"}"), "{written}");
+    project.run(&[]);
+    assert_eq!(project.read("out/sum"), "of a\na\nof all\nof b\nb\nof all\n");
 }

@@ -70,7 +70,8 @@ impl Execution<'_> {
             let absent =
                 fs::symlink_metadata(work.join(inside)).is_err() && fs::symlink_metadata(root.join(inside)).is_err();
             let own = self.stage.outputs.values().any(|output| inside.starts_with(&output.path));
-            (absent && !own && !is_left_in(root, inside)).then(|| inside.to_owned())
+            let kilns = path.starts_with(self.store.root());
+            (absent && !own && !kilns && !is_library(inside) && !is_left_in(root, inside)).then(|| inside.to_owned())
         };
         let mut found = Found { missing: seen.read.iter().filter_map(wanted).collect(), ..Found::default() };
         for path in seen.read.into_iter().filter_map(of_project) {
@@ -89,4 +90,10 @@ impl Execution<'_> {
         found.asked = asked.filter(|path| !found.read.contains(path) && root.join(path).is_file()).collect();
         found
     }
+}
+
+/// Whether a path names a library. The loader looks for one in many places, and nobody misses it where it is not.
+fn is_library(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".so") || name.contains(".so.")
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::PoisonError;
 
-use super::fold::{self, FoundInput};
+use super::fold;
+use super::found_input::FoundInput;
 use super::trial::{Means, Trial};
 use crate::engine::execute::rehearsal::Keeping;
 use crate::pipeline::{Body, Pipeline, StageId};

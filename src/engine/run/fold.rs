@@ -5,20 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::found_input::{FoundInput, for_all, gathered};
 use crate::engine::execute::found::Found;
 use crate::engine::executor::toolchain::is_toolchain;
 use crate::pipeline::{Pipeline, StageId};
-
-/// An input to declare.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FoundInput {
-    /// A file or folder.
-    Path(PathBuf),
-    /// The files of a folder that end so.
-    Suffix(PathBuf, String),
-    /// An output of another stage: `first.x`.
-    From(String),
-}
 
 /// What programs import of each other.
 const CODE: [&str; 6] = ["py", "R", "r", "jl", "lua", "pl"];
@@ -54,7 +44,9 @@ pub(super) fn inputs(found: &Found, pipeline: &Pipeline, id: StageId) -> Vec<(St
     let mut tree = Folder::default();
     other.iter().for_each(|path| tree.add(path));
     all.extend(tree.fold(Path::new(""), &found.listed, &pipeline.root, &taken).into_iter().map(FoundInput::Path));
-    all.extend(outputs.into_iter().map(FoundInput::From));
+    all.extend(gathered(outputs, pipeline).into_iter().map(FoundInput::From));
+    let mut all: Vec<FoundInput> = all.into_iter().map(|input| for_all(input, pipeline, id)).collect();
+    all.dedup();
     let mut names: HashSet<String> = stage.inputs.iter().map(|(name, _)| name.clone()).collect();
     all.into_iter().map(|input| (name(&input, &mut names), input)).collect()
 }
@@ -177,6 +169,8 @@ fn name(input: &FoundInput, names: &mut HashSet<String>) -> String {
         FoundInput::From(output) => output.rsplit('.').next().unwrap_or_default().to_owned(),
     };
     let good = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' };
+    // Of what each variant has its own the axis is as good as a name.
+    let own = own.replace("${label.", "").replace('}', "");
     let own: String = own.trim_start_matches('.').chars().map(good).collect();
     let own = if own.starts_with(|c: char| c.is_ascii_alphabetic()) { own } else { format!("in_{own}") };
     let mut unique = own.clone();

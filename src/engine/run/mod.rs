@@ -5,7 +5,7 @@
 //! their `message`s, keeps the records and tells `event`'s reporter. `uploads` tells what goes to and from the remote cache. `rerun` and `footprint` are the short way after a run that left much up to date;
 //! `trial` executes a stage and publishes nothing: for `determinism`, which compares two executions, and `check_resume`, which compares one in
 //! a single go with one in two halves; and for `shell`, where the user looks around. `discover` finds what a stage reads, and `fold` what to
-//! declare for that.
+//! declare for that, with `found_input` for all variants of it.
 
 pub(super) mod ahead;
 pub(super) mod budget;
@@ -18,6 +18,7 @@ pub(super) mod drive;
 pub(super) mod event;
 pub(super) mod fold;
 pub(super) mod footprint;
+pub(super) mod found_input;
 pub(super) mod message;
 pub(super) mod owner;
 pub(super) mod prepare;
