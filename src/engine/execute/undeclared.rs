@@ -70,7 +70,7 @@ impl Execution<'_> {
             let absent =
                 fs::symlink_metadata(work.join(inside)).is_err() && fs::symlink_metadata(root.join(inside)).is_err();
             let own = self.stage.outputs.values().any(|output| inside.starts_with(&output.path));
-            let kilns = path.starts_with(self.store.root());
+            let kilns = root.join(inside).starts_with(self.store.root());
             (absent && !own && !kilns && !is_library(inside) && !is_left_in(root, inside)).then(|| inside.to_owned())
         };
         let mut found = Found { missing: seen.read.iter().filter_map(wanted).collect(), ..Found::default() };
