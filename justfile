@@ -107,3 +107,7 @@ try-examples *ARGS:
 # A loop that does nothing but keep a state of 100 MB a step, within Kiln and with plain `torch.save`.
 bench-steps *ARGS:
     python3 bench/steps.py {{ARGS}}
+
+# How long a command waits for large inputs, shown where they lie and copied, and a look at a million files: `just bench-inputs --kiln PATH`.
+bench-inputs *ARGS:
+    python3 bench/inputs.py {{ARGS}}

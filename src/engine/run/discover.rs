@@ -61,7 +61,7 @@ pub fn discover(
         inputs: fold::inputs(&found, pipeline, id),
         files: found.read.len(),
         asked: found.asked.into_iter().collect(),
-        missing: found.missing.into_iter().collect(),
+        missing: found.missing.into_iter().filter(|path| fold::producer(path, pipeline, id).is_none()).collect(),
         failure,
     })
 }

@@ -28,7 +28,9 @@ pub(super) fn inputs(found: &Found, pipeline: &Pipeline, id: StageId) -> Vec<(St
     let mut all: Vec<FoundInput> = Vec::new();
     let (mut code, mut other) = (Vec::new(), Vec::new());
     let mut outputs = BTreeSet::new();
-    for path in found.read.iter().filter(|path| is_of_project(path, &pipeline.root)) {
+    // What another stage has yet to make is not there.
+    let to_come = found.missing.iter().filter(|path| producer(path, pipeline, id).is_some());
+    for path in found.read.iter().chain(to_come).filter(|path| is_of_project(path, &pipeline.root)) {
         if stage.outputs.values().any(|output| path.starts_with(&output.path)) {
             continue;
         }
@@ -58,7 +60,7 @@ fn is_of_project(path: &Path, root: &Path) -> bool {
 }
 
 /// The output of another stage that a path is, or lies in.
-fn producer(path: &Path, pipeline: &Pipeline, id: StageId) -> Option<String> {
+pub(super) fn producer(path: &Path, pipeline: &Pipeline, id: StageId) -> Option<String> {
     let others = pipeline.stages.iter().enumerate().filter(|(number, _)| *number != id.0);
     let mut outputs =
         others.flat_map(|(_, stage)| stage.outputs.iter().map(move |(name, output)| (stage, name, output)));
