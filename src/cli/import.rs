@@ -69,6 +69,10 @@ pub(crate) fn dvc(place: &ProjectArgs, named: bool, args: &ImportDvc) -> Result<
         render::talk(&render::import::notes(&told));
     }
     if !args.check {
+        // Also of a pipeline with mistakes the next import wants to know what this one wrote.
+        if let Some(store) = open().filter(|_| digest_of_import(now) == Some(&digest(&import.text))) {
+            store.keep_import(&digest(&import.text), &import.text)?;
+        }
         // What there is to say comes before what is wrong with the pipeline.
         let pipeline =
             pipeline::load(&file, &catalog(), &Overrides { cache: place.cache.clone(), ..Overrides::default() });
@@ -85,9 +89,6 @@ pub(crate) fn dvc(place: &ProjectArgs, named: bool, args: &ImportDvc) -> Result<
                 &another
             }
         };
-        if digest_of_import(now) == Some(&digest(&import.text)) {
-            store.keep_import(&digest(&import.text), &import.text)?;
-        }
         told.outcomes = import.adopt(&pipeline, store, args.trust)?;
     }
     if args.json {

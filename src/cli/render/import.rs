@@ -190,7 +190,7 @@ fn difference(file: &Path, change: &Change) -> String {
     let how = match (change.how, change.fate) {
         (How::Changed, _) => String::new(),
         (How::Comment, _) => ", the comment above".to_owned(),
-        (How::Renamed, Fate::Edited) => String::new(),
+        (How::Renamed, Fate::Edited) => format!(", `{}` in DVC's files", change.there),
         (How::Renamed, _) => format!(" is called `{}`", change.there),
         (How::New, _) => " is new".to_owned(),
         (How::Gone, Fate::Conflict) if change.line == 0 => " was taken out of the file, and has changed".to_owned(),

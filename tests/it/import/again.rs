@@ -45,6 +45,7 @@ fn what_dvc_changed_is_merged_into_what_somebody_edited() {
             "    # Slow.\n    run: sh src/train.sh > model.txt  # alone\n    timeout: 1h\n",
         )
         .edit("pipeline.yaml", "cat model.txt out/red.txt > /dev/null", "cat out/red.txt model.txt > /dev/null")
+        .edit("pipeline.yaml", "      red: out/red.txt", "      scarlet: out/red.txt")
         .edit(
             "pipeline.yaml",
             "  evaluate:\n",
@@ -70,6 +71,7 @@ fn what_dvc_changed_is_merged_into_what_somebody_edited() {
         "edited in the file, and kept:\n  pipeline.yaml:22:5: train: `timeout` is new\n",
         "pipeline.yaml:45:3: stage mine is new\n",
         "evaluate: `run`\n",
+        ": evaluate: `inputs.scarlet`, `red` in DVC's files\n",
         // What was not edited is still DVC's; of the rest nobody knows.
         "adopted 6 results of 8 from DVC",
         "to be executed: evaluate: ",
@@ -81,7 +83,7 @@ fn what_dvc_changed_is_merged_into_what_somebody_edited() {
     let text = project.read("pipeline.yaml");
     let expected = before
         .replace("sh src/train.sh > model.txt  # alone", "sh src/train.sh  > model.txt  # alone")
-        .replace("      red: out/red.txt\n", "      red: out/red.txt\n      blue: out/blue.txt\n")
+        .replace("      scarlet: out/red.txt\n", "      scarlet: out/red.txt\n      blue: out/blue.txt\n")
         .replace("  mine:\n", "  count:\n    run: wc -l < model.txt > n.txt\n    inputs:\n      model: model.txt\n    outputs:\n      n: n.txt\n  mine:\n");
     let body = |text: &str| text.split_once('\n').expect("lines").1.to_owned();
     assert_eq!(body(&text), body(&expected));
@@ -90,6 +92,20 @@ fn what_dvc_changed_is_merged_into_what_somebody_edited() {
     assert!(!again.stdout.contains("changed in"), "{}", again.stdout);
     assert_eq!(project.read("pipeline.yaml"), text);
     assert_eq!(project.run(&[]).with("executed"), ["count", "evaluate", "mine", "train"]);
+}
+
+#[test]
+fn a_pipeline_with_mistakes_is_merged_as_well() {
+    let project = Project::new("");
+    std::fs::remove_file(project.root().join("pipeline.yaml")).expect("remove");
+    project.write("dvc.yaml", "stages:\n  a:\n    cmd: cat gone > o\n    deps: [gone]\n    outs: [o]\n");
+    let ran = ends(&project, &[], 2);
+    assert!(ran.stderr.contains("`gone` does not exist"), "{}", ran.stderr);
+    project.edit("pipeline.yaml", "    outputs:", "    timeout: 1h\n    outputs:").edit("dvc.yaml", "cat gone > o", "cat  gone > o");
+    project.write("gone", "here\n");
+    import(&project, &["--merge"]);
+    let text = project.read("pipeline.yaml");
+    assert!(text.contains("    run: cat  gone > o\n") && text.contains("    timeout: 1h\n"), "{text}");
 }
 
 #[test]

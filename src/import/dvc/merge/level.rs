@@ -104,8 +104,8 @@ impl<'t> Merger<'t> {
 
     /// A key that all three have.
     fn row(&mut self, path: &[&str], base: &Part<'_>, ours: &Part<'_>, new: &Part<'_>) {
-        self.comments(path, base, ours, new);
         let path = &below(&path[..path.len() - 1], ours.key)[..];
+        self.comments(path, base, ours, new);
         let key = self.key(path, base, ours, new);
         let divided = [base, ours, new].iter().all(|part| !part.parts.is_empty());
         if divided || ours.holds(new) || base.holds(new) {
@@ -130,6 +130,9 @@ impl<'t> Merger<'t> {
     /// The name that a key comes to have.
     fn key<'p>(&mut self, path: &[&str], base: &Part<'p>, ours: &Part<'p>, new: &Part<'p>) -> &'p str {
         if new.key == base.key || new.key == ours.key {
+            if ours.key != new.key {
+                self.tell(path, Fate::Edited, How::Renamed, Some(ours), Some(new));
+            }
             return ours.key;
         }
         let fate = if ours.key == base.key { Fate::Taken } else { self.decided() };
