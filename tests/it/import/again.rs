@@ -101,7 +101,11 @@ fn a_pipeline_with_mistakes_is_merged_as_well() {
     project.write("dvc.yaml", "stages:\n  a:\n    cmd: cat gone > o\n    deps: [gone]\n    outs: [o]\n");
     let ran = ends(&project, &[], 2);
     assert!(ran.stderr.contains("`gone` does not exist"), "{}", ran.stderr);
-    project.edit("pipeline.yaml", "    outputs:", "    timeout: 1h\n    outputs:").edit("dvc.yaml", "cat gone > o", "cat  gone > o");
+    project.edit("pipeline.yaml", "    outputs:", "    timeout: 1h\n    outputs:").edit(
+        "dvc.yaml",
+        "cat gone > o",
+        "cat  gone > o",
+    );
     project.write("gone", "here\n");
     import(&project, &["--merge"]);
     let text = project.read("pipeline.yaml");
