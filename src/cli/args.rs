@@ -98,8 +98,14 @@ pub(crate) enum Command {
     /// Execute the stage of an attempt, as a job of a cluster.
     #[command(hide = true)]
     Job {
-        /// The folder of the attempt.
+        /// The folder of the attempt, or its name where its files come from a remote cache.
         folder: PathBuf,
+        /// The remote cache.
+        #[arg(long, requires = "scratch")]
+        remote: Option<String>,
+        /// The folder of this machine to work in.
+        #[arg(long)]
+        scratch: Option<PathBuf>,
     },
     /// Kill what the commands of a run left running, should it be killed.
     #[command(hide = true)]

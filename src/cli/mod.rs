@@ -130,7 +130,10 @@ pub fn main() -> ExitCode {
         Command::Schema => schema::schema(),
         Command::Completions(args) => completions::completions(args),
         Command::Worker => return worker(),
-        Command::Job { folder } => kiln::engine::job(folder).map(|()| 0).map_err(Stop::from),
+        Command::Job { folder, remote: Some(remote), scratch: Some(scratch) } => {
+            kiln::engine::job_away(&folder.to_string_lossy(), remote, scratch).map(|()| 0).map_err(Stop::from)
+        }
+        Command::Job { folder, .. } => kiln::engine::job(folder).map(|()| 0).map_err(Stop::from),
         Command::Watchdog { scratch, kiln } => kiln::engine::watch(scratch, *kiln).map(|()| 0).map_err(Stop::from),
     };
     let code = ExitCode::from(result.unwrap_or_else(tell));

@@ -15,7 +15,7 @@ mod record;
 mod run;
 
 pub use crate::interrupt::Interrupt;
-pub use cluster::job;
+pub use cluster::{job, job_away};
 pub use decide::environment::uncounted;
 pub use executor::script::shell_of;
 pub use executor::tail::last_lines;

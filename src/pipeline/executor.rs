@@ -30,6 +30,8 @@ pub struct Cluster {
     pub scheduler: Scheduler,
     /// What every job asks for unless its stage says otherwise.
     pub wishes: Wishes,
+    /// The folder on a node that jobs work in which do not see the project, as a shell reads it.
+    pub scratch: Option<String>,
     /// How many jobs may be there at a time.
     pub jobs: usize,
     /// How long it may take until what a job wrote is seen here.
@@ -95,10 +97,21 @@ pub(super) const EXECUTOR: &[&str] = &["slurm", "command"];
 /// The wishes that `resources:` and the options of an executor may name.
 pub(super) const WISHES: &[&str] = &["memory", "time", "partition", "account", "qos", "constraint", "options"];
 /// The options of a cluster.
-pub(super) const CLUSTER: &[&str] =
-    &["memory", "time", "partition", "account", "qos", "constraint", "options", "jobs", "latency", "patience"];
+pub(super) const CLUSTER: &[&str] = &[
+    "memory",
+    "time",
+    "partition",
+    "account",
+    "qos",
+    "constraint",
+    "options",
+    "scratch",
+    "jobs",
+    "latency",
+    "patience",
+];
 /// The keys of `command:`.
-pub(super) const COMMAND: &[&str] = &["submit", "poll", "cancel", "jobs", "latency", "patience"];
+pub(super) const COMMAND: &[&str] = &["submit", "poll", "cancel", "scratch", "jobs", "latency", "patience"];
 /// What a stage may say.
 pub(super) const OF_STAGE: &[&str] = &["local", "cluster"];
 
@@ -110,6 +123,7 @@ impl Cluster {
         Self {
             scheduler,
             wishes: Wishes::default(),
+            scratch: None,
             jobs: 1000,
             latency: Duration::from_secs(60),
             patience: Duration::from_secs(300),
@@ -121,6 +135,12 @@ impl Cluster {
         match key {
             "latency" => self.latency = time()?,
             "patience" => self.patience = time()?,
+            "scratch" => {
+                let good = is_scratch(text);
+                self.scratch = Some(good.then(|| text.to_owned()).ok_or_else(|| {
+                    format!("`{text}` is no folder on a node\nwrite an absolute path, or a variable that nodes have: `/local/scratch`, `$TMPDIR`, `${{TMPDIR:-/tmp}}`")
+                })?);
+            }
             "jobs" => {
                 let jobs = text.parse().ok().filter(|jobs| (1..=100_000).contains(jobs));
                 self.jobs = jobs.ok_or_else(|| format!("`jobs` is a whole number from 1 to 100000, not `{text}`"))?;
@@ -129,6 +149,12 @@ impl Cluster {
         }
         Ok(())
     }
+}
+
+/// Whether a text is a folder as a shell may be handed it in double quotes: an absolute path, or one that begins with a variable.
+fn is_scratch(text: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:,@=${} ".contains(c);
+    text.starts_with(['/', '$']) && text.len() > 1 && text.chars().all(plain)
 }
 
 impl Wishes {
@@ -342,7 +368,17 @@ mod tests {
         assert_eq!((cluster.wishes.partition.as_deref(), cluster.jobs), (Some("gpu"), 20));
         assert_eq!(cluster.wishes.time, Some(Duration::from_secs(7200)));
         assert_eq!(cluster.wishes.memory, Some(8_000_000_000));
-        for wrong in ["pbs", "slurm:time", "slurm:time=soon", "slurm:nodes=2", "local:x", "slurm:jobs=0", "command"] {
+        for wrong in [
+            "pbs",
+            "slurm:time",
+            "slurm:time=soon",
+            "slurm:nodes=2",
+            "slurm:scratch=tmp",
+            "slurm:scratch=/$(x)",
+            "local:x",
+            "slurm:jobs=0",
+            "command",
+        ] {
             assert!(ExecutorSpec::parse(wrong).is_err(), "{wrong}");
         }
         assert_eq!(ExecutorSpec::parse("local"), Ok(ExecutorSpec::Local));

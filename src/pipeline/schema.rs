@@ -344,6 +344,9 @@ fn of_cluster(key: &str) -> Value {
         "partition" => text("The partition of the cluster."),
         "account" => scalar("The account that pays."),
         "qos" => scalar("The quality of service."),
+        "scratch" => {
+            text("A folder on a node, where nodes do not see the project. Files then come from the remote cache.")
+        }
         "constraint" => text("What the node has to have."),
         "options" => json!({
             "description": "Options of the scheduler's own.",

@@ -17,7 +17,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path as Name;
 use object_store::{ObjectMeta, ObjectStoreExt as _};
 
-use super::names::{BLOBS, COMMITS, LISTINGS, Names, PACKS, RESULTS, RUNS, TAGS};
+use super::names::{BLOBS, COMMITS, JOBS, LISTINGS, Names, PACKS, RESULTS, RUNS, TAGS};
 use super::problem::{Kind, Problem};
 use super::shared::{SMALL_AT_ONCE, Shared};
 use super::{Mistake, Remote};
@@ -202,6 +202,12 @@ async fn expired(shared: &Arc<Shared>, policy: Policy) -> Result<Expired, Proble
     named = Named(kept.records.iter().map(|record| Named::name(RUNS, record)).collect());
     named.sort();
     collect(shared, &[RUNS, COMMITS], &named, policy.unused, &mut expired).await?;
+    let messages = messages(shared, policy).await?;
+    expired.objects += messages.count;
+    expired.unnamed += messages.doomed.len();
+    expired.bytes += messages.bytes;
+    expired.freed_bytes += messages.freed_bytes;
+    expired.doomed_objects.extend(messages.doomed);
     Ok(expired)
 }
 
@@ -249,6 +255,21 @@ async fn kept(shared: &Arc<Shared>) -> Result<Kept, Problem> {
         kept.results.extend(keys.map(|key| shared.names.result(&key)));
     }
     Ok(kept)
+}
+
+/// What jobs left that nobody came back for.
+async fn messages(shared: &Shared, policy: Policy) -> Result<Part, Problem> {
+    let mut part = Part::default();
+    let folder = shared.names.folder(JOBS);
+    let mut listed = shared.clients.large.list(Some(&folder));
+    while let Some(meta) = listed.try_next().await.map_err(|error| shared.problem(&error))? {
+        part.count += 1;
+        part.bytes += meta.size;
+        if is_old(&meta, policy.unused) {
+            part.doom(&meta);
+        }
+    }
+    Ok(part)
 }
 
 /// The shards that there are of a folder.

@@ -4,14 +4,15 @@
 //!
 //! Below the prefix: `kiln/format`, the mark; `ac/`, results as they travel ([`crate::store::Parcel`]) by their action's key; `cas/` and
 //! `trees/`, contents by their digest; `packs/`, small contents of one result together; `runs/`, `tags/` and `commits/`, records of runs and
-//! their names. But for these names, nothing that is there is ever changed into something else, so nothing here needs conditional writes,
+//! their names; `jobs/`, messages of runs and their jobs, which are removed. But for these and those names, nothing that is there is ever changed into something else, so nothing here needs conditional writes,
 //! the order of a listing or ETags. `docs/remote.md` says what is trusted.
 //!
 //! # Reading order
 //!
 //! `connect.rs` makes clients of an address and the environment. `contact.rs` looks whether there is a cache. `ask.rs` asks for results and
 //! fetches contents. `outbox.rs` sends results, and `ledger.rs` notes which. `named.rs` finds runs by name. `shared.rs` and `send.rs` are one
-//! request each. `objects.rs` stands beside: it reads buckets of other tools.
+//! request each. `objects.rs` stands beside: it reads buckets of other tools. So
+//! does `post.rs`: what runs and their jobs elsewhere leave each other.
 //!
 //! # Threads
 //!
@@ -38,6 +39,7 @@ mod network;
 mod news;
 mod objects;
 mod outbox;
+mod post;
 mod problem;
 mod profile;
 mod send;
@@ -54,6 +56,7 @@ pub use gc::{Expired, Policy};
 pub use keys::{SecretKey, write_secret};
 pub use named::{NamedRun, RunName};
 pub use objects::{Objects, Wanted};
+pub(crate) use post::{Post, Trouble};
 
 use crate::hash::{ActionKey, Digest};
 use crate::store::Store;

@@ -18,6 +18,8 @@ pub(super) const PACKS: &str = "packs";
 pub(super) const RUNS: &str = "runs";
 pub(super) const TAGS: &str = "tags";
 pub(super) const COMMITS: &str = "commits";
+/// The folder of messages between runs and their jobs.
+pub(super) const JOBS: &str = "jobs";
 
 impl Names {
     /// The mark of a remote cache.
@@ -53,6 +55,16 @@ impl Names {
     /// Where it is said which run a tag or a commit stands for, by the digest of that name.
     pub(super) fn run_name(&self, folder: &str, name: &Digest) -> Path {
         self.sharded(folder, &name.to_string())
+    }
+
+    /// A message of an attempt.
+    pub(super) fn message(&self, folder: &str, name: &str) -> Path {
+        self.of(&format!("{JOBS}/{folder}/{name}"))
+    }
+
+    /// All messages of an attempt.
+    pub(super) fn messages(&self, folder: &str) -> Path {
+        self.of(&format!("{JOBS}/{folder}"))
     }
 
     /// Everything of a kind.

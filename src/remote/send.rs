@@ -42,7 +42,8 @@ impl Shared {
         Ok(())
     }
 
-    async fn send_content(&self, source: Source) -> Result<(), Problem> {
+    /// Sends a content that is not there yet.
+    pub(super) async fn send_content(&self, source: Source) -> Result<(), Problem> {
         let Source { wanted, files } = source;
         let _permit = self.contents.acquire().await;
         let _busy = self.health.under_way();

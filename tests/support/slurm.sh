@@ -9,6 +9,9 @@
 #   slurm.sh node FOLDER NODE                       starts a node's daemon again
 #   slurm.sh crash FOLDER NODE                      takes a node's power: its daemon, its jobs and all they started
 #
+# With KILN_SLURM_BLIND=FOLDER nodes see that folder empty, where the kernel lets them have mounts of their own. With KILN_SLURM_GPUS=N each
+# has so many GPUs by name. With KILN_SLURM_PREEMPTS=1 jobs of the partition `high` take the place of others.
+#
 # Only processes are ended whose numbers the folder holds.
 set -euo pipefail
 command=$1
@@ -49,8 +52,17 @@ end() {
     done
 }
 
+# Starts the daemon of a node.
+start_node() {
+    if [ -n "${KILN_SLURM_BLIND:-}" ] && unshare --mount true 2>/dev/null; then
+        unshare --mount sh -c 'mount -t tmpfs none "$0" && exec slurmd -N "$1" -f "$2"' "$KILN_SLURM_BLIND" "$1" "$conf"
+    else
+        slurmd -N "$1" -f "$conf"
+    fi
+}
+
 configure() {
-    local nodes=$1 cpus=$2 memory=$3 host base i
+    local nodes=$1 cpus=$2 memory=$3 host base i gpus=
     host=$(hostname -s)
     base=$(free_ports $((nodes + 1)))
     {
@@ -96,13 +108,25 @@ SchedulerParameters=sched_interval=1,bf_interval=2,sched_min_interval=0,batch_sc
 DebugFlags=NO_CONF_HASH
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 CONF
+        if [ -n "${KILN_SLURM_PREEMPTS:-}" ]; then
+            echo "PreemptType=preempt/partition_prio"
+            echo "PreemptMode=REQUEUE"
+            echo "PartitionName=high Nodes=ALL PriorityTier=10 MaxTime=INFINITE State=UP"
+        fi
+        if [ -n "${KILN_SLURM_GPUS:-}" ]; then
+            echo "GresTypes=gpu"
+            gpus="Gres=gpu:$KILN_SLURM_GPUS"
+        fi
         for i in $(seq "$nodes"); do
-            echo "NodeName=n$i NodeHostname=$host NodeAddr=127.0.0.1 Port=$((base + i)) CPUs=$cpus RealMemory=$memory State=UNKNOWN"
+            echo "NodeName=n$i NodeHostname=$host NodeAddr=127.0.0.1 Port=$((base + i)) CPUs=$cpus RealMemory=$memory $gpus State=UNKNOWN"
         done
         echo "PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP"
         echo "PartitionName=short Nodes=ALL MaxTime=10 State=UP"
     } >"$conf"
     echo "CgroupPlugin=cgroup/v1" >"$folder/cgroup.conf"
+    if [ -n "$gpus" ]; then
+        for i in $(seq "$KILN_SLURM_GPUS"); do echo "Name=gpu File=/dev/null"; done >"$folder/gres.conf"
+    fi
 }
 
 authenticate() {
@@ -134,7 +158,7 @@ up)
     configure "${3:-2}" "${4:-2}" "${5:-2000}"
     authenticate
     slurmctld -f "$conf" -i
-    for i in $(seq "${3:-2}"); do slurmd -N "n$i" -f "$conf"; done
+    for i in $(seq "${3:-2}"); do start_node "n$i"; done
     wait_for_nodes
     echo "$conf"
     ;;
@@ -144,7 +168,7 @@ controller)
     exit 1
     ;;
 node)
-    slurmd -N "$3" -f "$conf"
+    start_node "$3"
     ;;
 crash)
     kill -9 "$(cat "$folder/run/node-$3")" 2>/dev/null || true

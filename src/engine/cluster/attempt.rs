@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::attempt_folder::{Assignment, AttemptFolder, JobRecord};
+use super::away::Ear;
 use super::earlier::Left;
-use super::keeper::{Submission, Track};
 use super::relay::Relay;
 use super::scheduler::Wants;
+use super::sealed::Sealed;
+use super::tracks::{Submission, Track};
 use super::verdict::{Known, Verdict, Why, judge};
-use super::{Cluster, Contact};
+use super::{Cluster, Contact, take};
 use crate::engine::executor::failure::{Failed, Lost, NoResult};
 use crate::engine::executor::{Attempt, End, Exit, Listener, Prepared, Seen, Work};
 use crate::failure::Failure;
@@ -67,7 +69,7 @@ impl<'c> ClusterAttempt<'c> {
     }
 
     /// Writes down what is to be done, and has it submitted.
-    fn submit(&self, prepared: &Prepared<'_>) -> Result<(), NoResult> {
+    fn submit(&self, prepared: &Prepared<'_>, goes_on: &dyn Fn() -> bool) -> Result<(), NoResult> {
         let assignment = Assignment {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             nonce: self.folder.nonce().to_owned(),
@@ -75,6 +77,7 @@ impl<'c> ClusterAttempt<'c> {
             stage: self.stage.clone(),
             project: self.cluster.pipeline.root.clone(),
             store: self.cluster.store.root().to_owned(),
+            home: self.inner.clone(),
             work: prepared.work.clone(),
             reach: prepared.reach.clone(),
             gpus: prepared.gpus,
@@ -84,6 +87,12 @@ impl<'c> ClusterAttempt<'c> {
             ports: prepared.ports.clone(),
         };
         self.folder.assign(&assignment)?;
+        if let Some(away) = &self.contact.away {
+            let (memo, patience) = (self.cluster.store.memo(), self.cluster.spec.patience);
+            away.send(&self.folder, &assignment, memo, patience, goes_on).map_err(|trouble| {
+                other(format!("what its job needs cannot be sent to the remote cache: {trouble}"))
+            })?;
+        }
         let comment: String = format!("kiln {}", self.stage)
             .chars()
             .map(|c| if c.is_ascii_graphic() { c } else { ' ' })
@@ -104,6 +113,7 @@ impl<'c> ClusterAttempt<'c> {
         let keeper = &self.contact.keeper;
         let (mut pause, mut told) = (QUICK, String::new());
         let mut recorded: Option<Instant> = None;
+        let mut ear = self.contact.away.as_ref().and_then(|away| away.listen(folder));
         loop {
             relay.pass_on(listener);
             for text in keeper.notes() {
@@ -129,6 +139,14 @@ impl<'c> ClusterAttempt<'c> {
             }
             // In this order: what was true when the scheduler said so is seen.
             let track = keeper.track(folder).ok_or_else(|| other("the job is not known".into()))?;
+            ear.iter_mut().for_each(|ear| ear.hear(&track));
+            if let Some(text) = ear.as_mut().and_then(Ear::complaint) {
+                (listener.events)(Event::Message { text });
+            }
+            if let Some(why) = ear.as_ref().and_then(|ear| ear.hopeless(&track, self.cluster.spec.patience)) {
+                self.call_off(folder);
+                return Ok(Course::GivenUp(Why::Lost(why)));
+            }
             let (record, claimed) = (folder.record(), folder.is_claimed());
             if record.is_some() && recorded.is_none() {
                 recorded = Some(Instant::now());
@@ -140,7 +158,7 @@ impl<'c> ClusterAttempt<'c> {
             let known = Known {
                 record: record.as_ref(),
                 claimed,
-                for_long: track.since.elapsed(),
+                for_long: ear.as_ref().map_or_else(|| track.since.elapsed(), |ear| ear.for_long(track.since)),
                 recorded_for: recorded.map_or(Duration::ZERO, |moment| moment.elapsed()),
                 latency: self.cluster.latency(),
                 track: &track,
@@ -182,7 +200,7 @@ impl<'c> ClusterAttempt<'c> {
 
     /// Makes sure that no job works on an attempt any more, or will. `false` if one has begun meanwhile that is not to be given up.
     fn fence(&self, folder: &AttemptFolder, why: &Why) -> Result<bool, NoResult> {
-        let begun = !folder.claim()?;
+        let begun = !self.claim(folder)?;
         match why {
             Why::Refused(_) if !begun => Ok(true),
             // It was taken all the same, and is begun.
@@ -194,11 +212,20 @@ impl<'c> ClusterAttempt<'c> {
         }
     }
 
+    /// Claims an attempt, so that no job can begin; `false` if one has.
+    fn claim(&self, folder: &AttemptFolder) -> io::Result<bool> {
+        let there = self.contact.away.as_ref().map_or(Ok(true), |away| away.claim(folder))?;
+        Ok(folder.claim()? && there)
+    }
+
     /// Cancels a job and waits until it is gone.
     fn call_off(&self, folder: &AttemptFolder) {
         let keeper = &self.contact.keeper;
         folder.call_off();
-        let begun = !folder.claim().unwrap_or(false);
+        let begun = !self.claim(folder).unwrap_or(false);
+        if let Some(away) = self.contact.away.as_ref().filter(|_| begun) {
+            away.call_off(folder);
+        }
         keeper.cancel(folder);
         let deadline = Instant::now() + GONE;
         while Instant::now() < deadline {
@@ -331,6 +358,9 @@ impl<'c> ClusterAttempt<'c> {
 
     fn discard(&self, folder: &AttemptFolder) {
         self.contact.keeper.forget(folder);
+        if let Some(away) = &self.contact.away {
+            away.forget(folder);
+        }
         folder.remove();
     }
 }
@@ -355,8 +385,11 @@ impl Attempt for ClusterAttempt<'_> {
         loop {
             let Some(left) = self.contact.earlier().take(identity) else { break };
             // A built-in kind reads sources where they lie.
-            let reads = matches!(prepared.work, Work::Kind(_)) && left.is_older_than(&prepared.reach.read);
-            if reads {
+            let is_away = Sealed::of(&left.folder).is_some();
+            let reads = !is_away && matches!(prepared.work, Work::Kind(_)) && left.is_older_than(&prepared.reach.read);
+            // One whose news lie elsewhere than they are looked for would never be heard of.
+            let is_heard = self.contact.away.as_ref().is_some_and(|away| away.has(&left.folder));
+            if reads || (is_away && !is_heard) {
                 self.contact.keeper.adopt(&left.folder, &left.submitted);
                 self.call_off(&left.folder);
                 self.discard(&left.folder);
@@ -366,7 +399,8 @@ impl Attempt for ClusterAttempt<'_> {
                 return Ok(exit);
             }
         }
-        self.submit(prepared)?;
+        let submitted = self.submit(prepared, &|| !interrupt.is_set() && (listener.goes_on)());
+        submitted.map_err(|why| if interrupt.is_set() { NoResult::Interrupted } else { why })?;
         let mut relay = Relay::new(&self.folder, &self.folder, &prepared.ports, prepared.log);
         match self.follow(&self.folder, &mut relay, listener, interrupt)? {
             Course::Ended(record) => self.exit(&self.folder, record, listener),
@@ -387,18 +421,6 @@ impl Drop for ClusterAttempt<'_> {
 
 fn other(why: String) -> NoResult {
     Failure::Other { why }.into()
-}
-
-/// Moves an output, if there is one, over what is in its place.
-fn take(from: &Path, to: &Path) -> io::Result<()> {
-    if fs::symlink_metadata(from).is_err() {
-        return Ok(());
-    }
-    let _ = crate::store::remove_all(to);
-    if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    fs::rename(from, to)
 }
 
 /// A place in the pipeline file: `pipeline.yaml:12:5`.

@@ -31,6 +31,8 @@ pub(super) struct Assignment {
     /// The root of the project, and that of the store.
     pub(super) project: PathBuf,
     pub(super) store: PathBuf,
+    /// The folder of the stage, as paths in the work name it.
+    pub(super) home: PathBuf,
     pub(super) work: Work,
     pub(super) reach: Reach,
     pub(super) gpus: usize,
@@ -62,7 +64,7 @@ pub(super) struct JobRecord {
 }
 
 /// What a job says when it begins.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Beginning {
     /// The machine.
     pub(super) host: String,

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::attempt_folder::{Assignment, AttemptFolder, Submitted, now};
-use super::keeper::BATCH;
+use super::batch::BATCH;
 use crate::store;
 
 /// An attempt of an earlier run.
@@ -90,6 +90,15 @@ fn changed_since(path: &Path, moment: (i64, i64)) -> bool {
 fn is_older(folder: &AttemptFolder, than: u64) -> bool {
     let modified = fs::metadata(folder.path()).and_then(|metadata| metadata.modified());
     modified.is_ok_and(|moment| moment.elapsed().is_ok_and(|age| age.as_millis() > u128::from(than)))
+}
+
+/// Removes the folders of attempts in a folder whose jobs are gone.
+pub(super) fn sweep_dead(jobs: &Path) {
+    for folder in AttemptFolder::all(jobs) {
+        if is_older(&folder, NEW) && store::is_abandoned(folder.path()) {
+            folder.remove();
+        }
+    }
 }
 
 /// Removes the folders of batches none of whose attempts is there.

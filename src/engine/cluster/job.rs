@@ -48,16 +48,7 @@ pub fn job(folder: &Path) -> anyhow::Result<()> {
     }
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     folder.begin(&Beginning { host: host.clone(), at: now() })?;
-    let mut record = JobRecord {
-        nonce: assignment.nonce.clone(),
-        host,
-        end: None,
-        why: None,
-        out_of_memory: false,
-        told_to_leave: false,
-        remarks: vec![],
-        digests: BTreeMap::new(),
-    };
+    let mut record = record(&assignment.nonce, &host);
     if let Err(why) = run(&folder, assignment, &interrupt, &mut record) {
         record.why = Some(why);
     }
@@ -68,7 +59,25 @@ pub fn job(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run(
+/// The record of an attempt of which nothing is known yet.
+pub(super) fn record(nonce: &str, host: &str) -> JobRecord {
+    JobRecord {
+        nonce: nonce.to_owned(),
+        host: host.to_owned(),
+        end: None,
+        why: None,
+        out_of_memory: false,
+        told_to_leave: false,
+        remarks: vec![],
+        digests: BTreeMap::new(),
+    }
+}
+
+/// Runs the stage that lies in the folder of an attempt, and notes how it ended.
+///
+/// # Errors
+/// Why it could not be run.
+pub(super) fn run(
     folder: &AttemptFolder,
     assignment: Assignment,
     interrupt: &Interrupt,

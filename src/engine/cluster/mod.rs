@@ -11,19 +11,36 @@
 //!
 //! Attempts and batches are folders of the store. The next run finds those of its stages by their identity, and goes on waiting.
 //!
+//! # Without a shared file system
+//!
+//! Both sides have a folder for the attempt, and the remote cache carries what one says to the other. Nobody else may write or read that:
+//! it is closed under a seal, which goes with the job's script. Contents are checked by their digests. The claim is an object that one job
+//! makes; should a server let two do so, one of them is listened to, and neither sees what the other writes.
+//!
 //! In reading order: `mod` is the executor, `attempt` one attempt as it is seen from here, `verdict` what becomes of one whose job is
-//! over, `job` the other side; `attempt_folder` is what both share. `earlier` finds what an earlier Kiln left. `keeper` speaks to the
-//! `scheduler`, which is `slurm` or `command`s of the user's.
+//! over, `job` the other side; `attempt_folder` is what both share. `earlier` finds what an earlier Kiln left. `keeper` has the
+//! `tracks` of all jobs; its thread makes `rounds`, in which it submits a `batch`, asks and cancels; the `scheduler` is `slurm` or `command`s
+//! of the user's. `away` and `away_job` are the two sides without a shared file system: in a `mailbox` they leave each other a `letter` with a
+//! `bundle` of files, `sealed` as both know.
 
 mod attempt;
 mod attempt_folder;
+mod away;
+mod away_job;
+mod batch;
+mod bundle;
 mod command;
 mod earlier;
 mod job;
 mod keeper;
+mod letter;
+mod mailbox;
 mod relay;
+mod rounds;
 mod scheduler;
+mod sealed;
 mod slurm;
+mod tracks;
 mod verdict;
 
 use std::collections::BTreeSet;
@@ -33,10 +50,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+pub use away_job::job_away;
 pub use job::job;
 
 use self::attempt::ClusterAttempt;
 use self::attempt_folder::AttemptFolder;
+use self::away::Away;
+use self::batch::Way;
 use self::command::UserCommands;
 use self::earlier::Earlier;
 use self::keeper::Keeper;
@@ -47,6 +67,7 @@ use super::local::Local;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::pipeline::{self, Body, Pipeline, Stage};
+use crate::remote::Remote;
 use crate::store::{self, Scratch, Store, StoreError};
 
 /// A cluster, and this machine for what stays here.
@@ -57,6 +78,7 @@ pub(crate) struct Cluster<'a> {
     /// Kiln itself.
     program: &'a Path,
     spec: &'a pipeline::Cluster,
+    remote: Option<&'a Remote>,
     /// Whether jobs go on when the run is stopped.
     leaves: bool,
     interrupt: &'a Interrupt,
@@ -68,6 +90,8 @@ pub(crate) struct Cluster<'a> {
 /// What there is once a stage is to run there.
 struct Contact {
     keeper: Keeper,
+    /// How jobs are reached that do not see the project.
+    away: Option<Away>,
     jobs: PathBuf,
     earlier: Mutex<Earlier>,
 }
@@ -80,11 +104,12 @@ impl<'a> Cluster<'a> {
         store: &'a Store,
         program: &'a Path,
         spec: &'a pipeline::Cluster,
+        remote: Option<&'a Remote>,
         leaves: bool,
         interrupt: &'a Interrupt,
     ) -> Self {
         let (contact, told_of_pipes) = (OnceLock::new(), AtomicBool::new(false));
-        Self { here, pipeline, store, program, spec, leaves, interrupt, contact, told_of_pipes }
+        Self { here, pipeline, store, program, spec, remote, leaves, interrupt, contact, told_of_pipes }
     }
 
     fn contact(&self) -> Result<&Contact, String> {
@@ -117,10 +142,13 @@ impl Contact {
                 "there is no {name} here: `{program}` is not found\nhint: run Kiln where jobs are submitted, such as a login node, or with `--executor local`"
             ));
         }
+        let away = cluster.spec.scratch.as_ref().map(|scratch| Away::make(scratch, cluster.remote)).transpose()?;
         let jobs = cluster.store.jobs().map_err(|error| text(&error))?;
         let earlier = Mutex::new(Earlier::look(&jobs, &cluster.pipeline.root));
-        let keeper = Keeper::start(scheduler, jobs.clone(), cluster.program.to_owned(), cluster.spec.patience);
-        Ok(Self { keeper: keeper.map_err(|error| text(&error))?, jobs, earlier })
+        let mut way = Way { jobs: jobs.clone(), program: cluster.program.to_owned(), away: None };
+        way.away = away.as_ref().map(|away| away.places()).map(|(address, scratch)| (address.into(), scratch.into()));
+        let keeper = Keeper::start(scheduler, way, cluster.spec.patience);
+        Ok(Self { keeper: keeper.map_err(|error| text(&error))?, away, jobs, earlier })
     }
 
     fn earlier(&self) -> std::sync::MutexGuard<'_, Earlier> {
@@ -219,4 +247,16 @@ impl Attempt for OutOfReach {
     }
 
     fn end(self: Box<Self>) {}
+}
+
+/// Moves an output, if there is one, over what is in its place.
+fn take(from: &Path, to: &Path) -> std::io::Result<()> {
+    if fs::symlink_metadata(from).is_err() {
+        return Ok(());
+    }
+    let _ = store::remove_all(to);
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::rename(from, to)
 }

@@ -52,6 +52,8 @@ pub(super) struct Batch<'a> {
     pub(super) folder: &'a Path,
     /// The script of each job.
     pub(super) script: &'a Path,
+    /// Whether nodes see that folder.
+    pub(super) is_seen: bool,
     /// How many jobs there are.
     pub(super) jobs: usize,
     /// What each asks for.

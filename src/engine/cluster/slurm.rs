@@ -96,7 +96,11 @@ impl Scheduler for Slurm {
         sbatch.arg(format!("--job-name={}", batch.name)).arg(format!("--comment={}", batch.comment));
         sbatch.arg(format!("--array=0-{}", batch.jobs - 1));
         let folder = batch.folder.display();
-        sbatch.arg(format!("--chdir={folder}")).arg(format!("--output={folder}/%a.out"));
+        if batch.is_seen {
+            sbatch.arg(format!("--chdir={folder}")).arg(format!("--output={folder}/%a.out"));
+        } else {
+            sbatch.args(["--chdir=/", "--output=/dev/null"]);
+        }
         sbatch.args(["--nodes=1", "--ntasks=1"]).arg(format!("--cpus-per-task={}", wants.cpus));
         if wants.gpus > 0 {
             sbatch.arg(format!("--gres=gpu:{}", wants.gpus));

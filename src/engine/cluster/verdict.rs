@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::attempt_folder::JobRecord;
-use super::keeper::{Submission, Track};
 use super::scheduler::{Over, State};
+use super::tracks::{Submission, Track};
 use crate::engine::executor::End;
 
 /// What is to be done about an attempt.

@@ -1,6 +1,7 @@
 //! Kiln that is stopped, killed or sent away: its jobs go on or are cancelled as was said, and the next run submits nothing twice.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -16,7 +17,7 @@ fn waits(name: &str, outside: &Path) -> Project {
         executor: {{slurm: {{latency: 2s, memory: 300MB}}}}
         stages:
           {name}:
-            run: 'echo hello; echo ran >> {outside}/ran; until [ -e {outside}/go ]; do sleep 0.1; done; echo done > a.txt'
+            run: 'echo hello; echo ran >> {outside}/ran; until [ -e {outside}/go ]; do sleep 0.1; done; echo goodbye; echo done > a.txt'
             outputs: {{a: a.txt}}
         "
     ))
@@ -128,8 +129,14 @@ fn a_detached_run_goes_on_by_itself() {
     wait_for(&outside.path().join("ran"));
     let status = project.kiln(&["status"]);
     assert!(format!("{}{}", status.stdout, status.stderr).contains("away"), "{}", status.stdout);
+    // What the job says is read while it runs, and to its end.
+    let mut log = start(project.command(&["log", "-f", "away"]));
+    let mut lines = BufReader::new(log.stdout.take().expect("its output")).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line == "hello"));
     fs::write(outside.path().join("go"), "").expect("a file");
     wait_for(&project.root().join("a.txt"));
+    assert!(lines.any(|line| line == "goodbye"));
+    assert!(log.wait().expect("kiln").success());
 }
 
 #[test]

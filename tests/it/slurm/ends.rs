@@ -170,6 +170,33 @@ fn a_submission_that_came_to_nothing_is_made_again() {
 }
 
 #[test]
+fn a_job_that_was_never_confirmed_and_died_is_waited_for_no_longer_than_the_cluster_knows_it() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let (outside, programs) = (mailbox(), tempfile::tempdir().expect("a folder"));
+    let project = waits("unconfirmed", outside.path(), "");
+    project.edit("pipeline.yaml", "latency: 2s,", "latency: 2s, patience: 3s,");
+    // The first submission is said to have failed, and until the next nothing is said of any job.
+    let (box_, lie) = (outside.path().display(), "sbatch: error: Batch job submission failed: Socket timed out");
+    let sbatch = format!(
+        "if [ -e {box_}/died ]; then touch {box_}/heard; exec /usr/bin/sbatch \"$@\"; fi
+if [ ! -e {box_}/tried ]; then touch {box_}/tried; /usr/bin/sbatch \"$@\" > /dev/null; fi
+echo '{lie}' >&2; exit 1"
+    );
+    instead(programs.path(), "sbatch", &sbatch);
+    instead(programs.path(), "squeue", &format!("[ -e {box_}/heard ] || exit 0; exec /usr/bin/squeue \"$@\""));
+    let mut command = cluster.kiln(&project, &["run", "--json"]);
+    with_path(&mut command, programs.path());
+    let kiln = start(&mut command);
+    wait_for(&outside.path().join("ran"));
+    kill_jobs(&project);
+    fs::write(outside.path().join("died"), "").expect("a file");
+    fs::write(outside.path().join("go"), "").expect("a file");
+    let done = end(kiln);
+    assert_eq!((done.code, ran(outside.path())), (Some(0), 2), "{}", done.stderr);
+    assert!(done.stderr.contains("begun anew"), "{}", done.stderr);
+}
+
+#[test]
 fn a_cluster_that_gives_no_answer_is_told() {
     let Some(cluster) = Cluster::shared() else { return };
     let (outside, programs) = (mailbox(), tempfile::tempdir().expect("a folder"));

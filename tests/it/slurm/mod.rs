@@ -1,8 +1,10 @@
 //! Stages as jobs of a real Slurm: a controller and two nodes on this machine.
 
 mod again;
+mod away;
 mod basics;
 mod campaign;
 mod cluster;
 mod commands;
 mod ends;
+mod scarce;
