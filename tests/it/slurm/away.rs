@@ -142,7 +142,7 @@ fn jobs_that_see_nothing_of_the_project_give_what_stages_give_at_home() {
     // Results are those of this machine, and what jobs left elsewhere is gone.
     let here = project(&url, scratch.path(), STAGES);
     here.edit("pipeline.yaml", "BLIND", &blind).edit("pipeline.yaml", "BOX", outside.path().to_str().expect("UTF-8"));
-    here.write("in.txt", "a\n");
+    here.write("in.txt", "a\n").write("train.sh", TRAIN);
     here.edit("pipeline.yaml", &blind, ":");
     there.edit("pipeline.yaml", &blind, ":");
     let here = here.run(&["--executor", "local", "--offline", "second"]);
@@ -177,8 +177,8 @@ fn a_killed_kiln_takes_what_a_job_away_has_left_and_no_word_of_it_is_readable_th
         command.spawn().expect("kiln")
     };
     let end = |child: std::process::Child| Ran::from(child.wait_with_output().expect("kiln"));
-    let made = end(with(project.command(&["remote", "init"])));
-    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    // The bucket comes a moment after the server.
+    until("there is a bucket", || end(with(project.command(&["remote", "init"]))).code == Some(0));
     let mut first = with(kiln(cluster, &project, &["run"]));
     wait_for(&outside.path().join("ran"));
     first.kill().expect("kill");
