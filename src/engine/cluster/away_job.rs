@@ -154,7 +154,7 @@ fn moved(mut assignment: Assignment, stage: &Path, cache: &Path, around: &Path) 
     let text = |text: &OsStr| put_for(text, home.as_os_str(), stage.as_os_str());
     match &mut assignment.work {
         Work::Kind(job) => {
-            job.inputs.values_mut().flatten().for_each(|(_, place)| path(place));
+            job.inputs.values_mut().flatten().for_each(|input| path(&mut input.path));
             job.outputs.values_mut().for_each(path);
             job.checkpoints.folder.iter_mut().for_each(path);
             job.checkpoints.resume.iter_mut().for_each(|(_, place)| path(place));
