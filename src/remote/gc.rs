@@ -75,7 +75,7 @@ impl Remote {
     pub fn expired(&self, policy: Policy) -> Result<Expired, Mistake> {
         self.check()?;
         let shared = Arc::clone(&self.shared);
-        let mut expired = self.answered(self.wait_for(async move { expired(&shared, policy).await }))?;
+        let mut expired = self.answered(self.wait_long(async move { expired(&shared, policy).await }))?;
         if let Place::Folder(root) = &self.address().place {
             expired.left(root, policy.grace);
         }
@@ -89,7 +89,7 @@ impl Remote {
     pub fn delete(&self, expired: &Expired) -> Result<(), Mistake> {
         for names in [&expired.doomed_results, &expired.doomed_objects] {
             let (shared, names) = (Arc::clone(&self.shared), names.clone());
-            self.answered(self.wait_for(async move { delete(&shared, names).await }))?;
+            self.answered(self.wait_long(async move { delete(&shared, names).await }))?;
         }
         for path in &expired.left {
             match std::fs::remove_file(path) {

@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::sync::Semaphore;
 
 use super::Remote;
-use super::health::Patience;
+use super::health::{Patience, SENDING};
 use crate::store::TierError;
 
 /// How often somebody who waits looks up.
@@ -51,9 +51,21 @@ impl Drop for Network {
 impl Remote {
     /// Does something on the network's thread and waits for it; `None` once that is not worth it any more.
     pub(super) fn wait_for<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        self.wait_with(Patience::new(&self.shared.health), work)
+    }
+
+    /// The same for what takes a server long and keeps no run waiting.
+    pub(super) fn wait_long<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        self.wait_with(Patience::of(&self.shared.health, SENDING), work)
+    }
+
+    fn wait_with<T: Send + 'static>(
+        &self,
+        mut patience: Patience,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
         let (sender, receiver) = mpsc::channel();
         self.network.handle.spawn(async move { drop(sender.send(work.await)) });
-        let mut patience = Patience::new(&self.shared.health);
         loop {
             match receiver.recv_timeout(TICK) {
                 Ok(found) => return Some(found),
