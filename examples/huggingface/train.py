@@ -1,5 +1,6 @@
 """A small transformer that learns to tell the most frequent of four letters, with a `Trainer` and a callback."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -34,9 +35,17 @@ class Kept(TrainerCallback):
         losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
         kiln.log(step=epoch, loss=losses[-1])
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        kiln.keep(epoch, save=lambda folder: self.save(checkpoint, folder / "checkpoint"))
+
+    def save(self, checkpoint, folder):
         # Its arguments have the time of day.
-        without = shutil.ignore_patterns("training_args.bin")
-        kiln.keep(epoch, save=lambda folder: shutil.copytree(checkpoint, folder / "checkpoint", ignore=without))
+        shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("training_args.bin"))
+        # How many steps are wanted decides none of them, and the Trainer asks its arguments for it.
+        path = folder / "trainer_state.json"
+        state = json.loads(path.read_text())
+        state.update(max_steps=0, num_train_epochs=0)
+        state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"] = False
+        path.write_text(json.dumps(state, indent=2, sort_keys=True))
 
 
 arguments = TrainingArguments(

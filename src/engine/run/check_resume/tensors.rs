@@ -29,6 +29,9 @@ pub(super) struct Part {
 /// The entry of what `torch.save` writes that says what the others are.
 pub(super) const INDEX: &str = "/data.pkl";
 
+/// The entry in which `torch.save` puts a number made of the bytes of all others. Pickles of the same values may have other bytes.
+const CHECKSUM: &str = "/.data/serialization_id";
+
 /// A header or a list of entries of more bytes than this is not read.
 const MOST: u64 = 64 << 20;
 
@@ -183,6 +186,7 @@ fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
 /// Gives entries of what `torch.save` wrote the names that the tensors have in the saved object, and those of `.npz` those of its arrays.
 fn named(file: &File, mut entries: Vec<Part>) -> io::Result<Vec<Part>> {
     let mut names: BTreeMap<String, String> = BTreeMap::new();
+    entries.retain(|entry| !entry.key.ends_with(CHECKSUM));
     let index = entries.iter().find(|entry| entry.key.ends_with(INDEX) && entry.kind == "stored");
     if let Some(index) = index
         && index.to - index.from <= MOST_VALUES
