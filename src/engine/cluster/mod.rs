@@ -104,12 +104,16 @@ impl<'a> Cluster<'a> {
         store: &'a Store,
         program: &'a Path,
         spec: &'a pipeline::Cluster,
-        remote: Option<&'a Remote>,
         leaves: bool,
         interrupt: &'a Interrupt,
     ) -> Self {
-        let (contact, told_of_pipes) = (OnceLock::new(), AtomicBool::new(false));
+        let (contact, told_of_pipes, remote) = (OnceLock::new(), AtomicBool::new(false), None);
         Self { here, pipeline, store, program, spec, remote, leaves, interrupt, contact, told_of_pipes }
+    }
+
+    /// The same with a remote cache, if there is one: by way of it go jobs that do not see the project.
+    pub(crate) fn by_way_of(self, remote: Option<&'a Remote>) -> Self {
+        Self { remote, ..self }
     }
 
     fn contact(&self) -> Result<&Contact, String> {

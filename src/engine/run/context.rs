@@ -65,8 +65,8 @@ impl Options {
         match self.executor.as_ref().or(pipeline.executor.as_ref()) {
             None | Some(ExecutorSpec::Local) => Box::new(here),
             Some(ExecutorSpec::Cluster(spec)) => {
-                let (program, remote) = (&self.worker, self.remote.as_deref());
-                Box::new(Cluster::new(here, pipeline, store, program, spec, remote, self.leave_jobs, interrupt))
+                let cluster = Cluster::new(here, pipeline, store, &self.worker, spec, self.leave_jobs, interrupt);
+                Box::new(cluster.by_way_of(self.remote.as_deref()))
             }
         }
     }
