@@ -270,7 +270,8 @@ fn a_large_content_that_is_damaged_costs_an_execution_and_is_mended() {
     let sound = first.project.read("out/a");
     assert!(sound.len() > 8 << 20, "it goes in parts");
     let stored = super::of_size(folder.path(), sound.len() as u64);
-    let spoil: [&dyn Fn(&mut Vec<u8>); 4] = [
+    type Spoil<'s> = &'s dyn Fn(&mut Vec<u8>);
+    let spoil: [Spoil<'_>; 4] = [
         &|bytes| bytes[10] ^= 1,
         &|bytes| *bytes.last_mut().expect("a byte") ^= 1,
         &|bytes| bytes.truncate(100),
