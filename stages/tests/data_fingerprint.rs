@@ -250,6 +250,8 @@ fn the_files_of_a_crate_beside_count_like_its_own() {
         file("beside/src/far.rs", "pub fn off() { deep::er(); }");
         file("src/two.rs", "use crate::kind::Kind; pub fn run() -> Kind { beside::kind::go(); Kind }");
         edit(&project);
+        let folder = project.0.path().join("beside");
+        assert_eq!(project.sources().unwrap().beside().collect::<Vec<_>>(), [folder.as_path()]);
         project.fingerprints()
     };
     let before = with_beside(&|_| {});

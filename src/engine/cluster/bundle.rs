@@ -32,10 +32,23 @@ pub(super) struct Bundle {
 
 #[derive(Serialize, Deserialize)]
 enum Item {
-    Folder,
-    Link { to: PathBuf },
-    Small { mode: u32, from: usize, bytes: usize },
-    Large { mode: u32, digest: Digest, bytes: u64 },
+    /// Whether nothing may be written in it, as in the folder of an input.
+    Folder {
+        closed: bool,
+    },
+    Link {
+        to: PathBuf,
+    },
+    Small {
+        mode: u32,
+        from: usize,
+        bytes: usize,
+    },
+    Large {
+        mode: u32,
+        digest: Digest,
+        bytes: u64,
+    },
 }
 
 /// What becomes of links.
@@ -60,7 +73,7 @@ impl Bundle {
         let above: Vec<&Path> = path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()).collect();
         for above in above.into_iter().rev() {
             if !self.entries.iter().any(|(there, _)| there == above) {
-                self.entries.push((above.to_owned(), Item::Folder));
+                self.entries.push((above.to_owned(), Item::Folder { closed: false }));
             }
         }
         self.walk(folder, path, links, memo)
@@ -93,7 +106,7 @@ impl Bundle {
         let mode = metadata.permissions().mode() & 0o777;
         if metadata.is_dir() {
             if !path.as_os_str().is_empty() {
-                self.entries.push((path.to_owned(), Item::Folder));
+                self.entries.push((path.to_owned(), Item::Folder { closed: mode & 0o200 == 0 }));
             }
             let mut names: Vec<_> =
                 fs::read_dir(&place)?.map(|entry| entry.map(|e| e.file_name())).collect::<io::Result<_>>()?;
@@ -137,15 +150,21 @@ impl Bundle {
             if !plain {
                 return Err(format!("{} is no path in a folder", path.display()));
             }
-            if let Item::Folder = item {
-                if !fs::symlink_metadata(&place).is_ok_and(|there| there.is_dir()) {
-                    store::remove_all(&place).and_then(|()| fs::create_dir_all(&place)).map_err(failed)?;
+            if let Item::Folder { closed } = item {
+                match fs::symlink_metadata(&place) {
+                    // An earlier try may have closed it.
+                    Ok(there) if there.is_dir() => fs::set_permissions(&place, Permissions::from_mode(0o755)),
+                    _ => store::remove_all(&place).and_then(|()| fs::create_dir_all(&place)),
+                }
+                .map_err(failed)?;
+                if *closed {
+                    modes.push((place, 0o555));
                 }
                 continue;
             }
             store::remove_all(&place).map_err(failed)?;
             match item {
-                Item::Folder => {}
+                Item::Folder { .. } => {}
                 Item::Link { to } => symlink(to, &place).map_err(failed)?,
                 Item::Small { mode, from, bytes } => {
                     let content = self.small.get(*from..from.saturating_add(*bytes));
@@ -160,7 +179,8 @@ impl Bundle {
             }
         }
         bring(large)?;
-        for (place, mode) in modes {
+        // What is in a folder before the folder itself.
+        for (place, mode) in modes.into_iter().rev() {
             fs::set_permissions(&place, Permissions::from_mode(mode))
                 .map_err(|error| format!("cannot give rights to {}: {error}", place.display()))?;
         }
@@ -183,6 +203,9 @@ mod tests {
         fs::write(folder.join("a/large"), vec![7; 100_000]).unwrap();
         fs::set_permissions(folder.join("a/small"), Permissions::from_mode(0o555)).unwrap();
         symlink("small", folder.join("a/near")).unwrap();
+        fs::create_dir(folder.join("a/closed")).unwrap();
+        fs::write(folder.join("a/closed/x"), "x").unwrap();
+        fs::set_permissions(folder.join("a/closed"), Permissions::from_mode(0o555)).unwrap();
         symlink(outside.path().join("blob"), folder.join("a/far")).unwrap();
         let memo = Memo::open(&folder.join("memo"));
         let mut bundle = Bundle::default();
@@ -206,10 +229,12 @@ mod tests {
         assert_eq!(fs::read_to_string(at("a/far")).unwrap(), "far");
         assert!(fs::symlink_metadata(at("a/far")).unwrap().is_file());
         assert_eq!(fs::read_link(at("a/near")).unwrap(), Path::new("small"));
-        assert_eq!(fs::metadata(at("a/small")).unwrap().permissions().mode() & 0o777, 0o555);
+        let mode = |path: &str| fs::metadata(at(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("a/small"), mode("a/closed"), mode("a/empty")), (0o555, 0o555, 0o755));
+        assert_eq!(fs::read_to_string(at("a/closed/x")).unwrap(), "x");
         assert_eq!(fs::read(at("a/large")).unwrap(), vec![7; 100_000]);
 
-        let outside = Bundle { entries: vec![("../x".into(), Item::Folder)], ..Bundle::default() };
+        let outside = Bundle { entries: vec![("../x".into(), Item::Folder { closed: false })], ..Bundle::default() };
         assert!(outside.unpack(there.path(), &bring).is_err());
     }
 }
