@@ -3,15 +3,14 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::TryStreamExt as _;
 use object_store::path::Path as Name;
-use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
 use tokio::sync::Semaphore;
 
 use super::connect::Clients;
@@ -29,12 +28,9 @@ pub(super) const SMALL_AT_ONCE: usize = 32;
 pub(super) const CONTENTS_AT_ONCE: usize = 24;
 /// So many large contents are sent at once.
 const LARGE_AT_ONCE: usize = 3;
-/// So many parts of large contents are received at once, and so many of one.
-const RECEIVED_AT_ONCE: usize = 16;
-const PARTS_OF_ONE_AT_ONCE: usize = 4;
 /// So many KiB are being sent at once. A request has to end within a minute: so lines of half a megabyte a second will do.
 pub(super) const KIB_AT_ONCE: u32 = 24 << 10;
-/// What is larger, in bytes, is sent and received in parts of so many.
+/// What is larger, in bytes, is sent in parts of so many.
 pub(super) const PART: u64 = 8 << 20;
 
 /// A result is not asked for again by each user in so many days: then it is put there again, so that its age says when it was last used.
@@ -54,7 +50,6 @@ pub(super) struct Shared {
     pub(super) contents: Semaphore,
     pub(super) large: Semaphore,
     /// Parts of large contents that are being received.
-    parts: Semaphore,
     pub(super) flying: Semaphore,
     /// Contents that are there and not what they should be: they are sent again.
     bad: Mutex<HashSet<Name>>,
@@ -100,7 +95,6 @@ impl Shared {
             small: Semaphore::new(SMALL_AT_ONCE),
             contents: Semaphore::new(CONTENTS_AT_ONCE),
             large: Semaphore::new(LARGE_AT_ONCE),
-            parts: Semaphore::new(RECEIVED_AT_ONCE),
             flying: Semaphore::new(KIB_AT_ONCE as usize),
             bad: Mutex::new(HashSet::new()),
         }
@@ -223,57 +217,24 @@ impl Shared {
         Ok(is_right(wanted, &bytes).then(|| Content::Bytes(bytes.into())))
     }
 
-    /// Fetches a large content, several parts at once, and writes and hashes them in order while others come.
+    /// Fetches a large content, and writes and hashes it as it comes. Parts that were asked for side by side took more than twice as long.
     async fn download(&self, name: &Name, wanted: &Wanted, path: &Path) -> object_store::Result<Option<Content>> {
         let Wanted::Object(object) = wanted else { return Ok(None) };
-        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(local)?;
-        let mut written = Some((file, blake3::Hasher::new()));
-        let mut writing: Option<tokio::task::JoinHandle<io::Result<(File, blake3::Hasher)>>> = None;
-        let starts = (0..object.bytes).step_by(usize::try_from(PART).unwrap_or(usize::MAX));
-        let mut parts = stream::iter(starts)
-            .map(|start| self.part(name, start..object.bytes.min(start + PART), object.bytes))
-            .buffered(PARTS_OF_ONE_AT_ONCE);
-        while let Some(part) = parts.try_next().await? {
-            // It has another length than it should have.
-            let Some(part) = part else { return Ok(None) };
-            let before = match writing.take() {
-                Some(writing) => Some(writing.await.map_err(|error| local(io::Error::other(error)))?.map_err(local)?),
-                None => written.take(),
-            };
-            let Some((mut file, mut hasher)) = before else { return Ok(None) };
-            writing = Some(tokio::task::spawn_blocking(move || {
-                hasher.update(&part);
-                file.write_all(&part)?;
-                Ok((file, hasher))
-            }));
-        }
-        let Some(writing) = writing else { return Ok(None) };
-        let (_, hasher) = writing.await.map_err(|error| local(io::Error::other(error)))?.map_err(local)?;
-        self.health.answered();
-        let right = Digest(hasher.finalize().into()) == object.digest;
-        Ok(right.then(|| Content::File(path.to_owned())))
-    }
-
-    /// A part of a large content; `None` if that has not so many bytes, or the part has another length.
-    async fn part(&self, name: &Name, range: Range<u64>, all: u64) -> object_store::Result<Option<Vec<u8>>> {
-        let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-        let Ok(_permit) = self.parts.acquire().await else { return Ok(None) };
-        let options = GetOptions { range: Some(range.into()), ..GetOptions::default() };
-        let got = self.clients.large.get_opts(name, options).await?;
-        if got.meta.size != all {
+        let got = self.clients.large.get(name).await?;
+        if got.meta.size != object.bytes {
             return Ok(None);
         }
         let mut stream = got.into_stream();
-        let mut bytes = Vec::with_capacity(length);
+        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(local)?;
+        let mut hasher = blake3::Hasher::new();
         while let Some(piece) = stream.try_next().await? {
             self.health.received(piece.len() as u64);
-            if bytes.len() + piece.len() > length {
-                return Ok(None);
-            }
-            bytes.extend_from_slice(&piece);
+            hasher.update(&piece);
+            file.write_all(&piece).map_err(local)?;
         }
         self.health.answered();
-        Ok((bytes.len() == length).then_some(bytes))
+        let right = Digest(hasher.finalize().into()) == object.digest;
+        Ok(right.then(|| Content::File(path.to_owned())))
     }
 
     /// Whether something is there, with the size that it should have, and is not known to be bad. A client of either kind asks.
