@@ -204,7 +204,7 @@ pub(crate) fn of(
         }
     }
     for path in beside.keys() {
-        // What is not there by now is no input of a stage; a change of it takes an ordinary run.
+        // No stage takes it as it is, but a change of it takes an ordinary run: any stage will do.
         if !places.contains_key(path.as_path()) {
             files.push((path, vec![0]));
         }
@@ -264,7 +264,7 @@ fn beside(pipeline: &Pipeline, memo: &Memo) -> Option<BTreeMap<PathBuf, (Stamp, 
         memo.artifact(path).ok()??;
         memo.stamped(path)
     };
-    for (path, stamp) in pipeline.documents.sources() {
+    for (path, stamp) in pipeline.documents.sources()? {
         let (found, artifact) = stamped(&path)?;
         if found != stamp {
             return None;
