@@ -43,7 +43,7 @@ with_kiln() {
     seconds "$from" "$(date +%s.%N)"
 }
 
-for round in 1 2; do
+for round in $(seq "${3:-2}"); do
     a=$(array)
     b=$(with_kiln)
     echo "round $round: array $a s, kiln $b s, ratio $(awk -v a="$a" -v b="$b" 'BEGIN { printf "%.2f", b / a }')"

@@ -1,13 +1,19 @@
-"""Training and inference speed of Kiln beside PyTorch and Keras: the same models, batches and threads, interleaved.
+"""Training and inference speed of Kiln beside every mode of PyTorch and Keras that a user may pick: the same networks, batches and threads,
+interleaved.
 
-    python3 bench/training.py [--rounds 3] [--seconds 6] [--threads 2] [--only train:5:32]
+    python3 bench/training.py [--rounds 3] [--seconds 6] [--threads 2] [--only train:5:32] [--mode torch-bf16]
 
-makes a throwaway environment with PyTorch and TensorFlow (or takes the one of --python), builds Kiln's example
-`throughput`, runs every tool in turn for a few rounds, each in a process of its own, and prints each tool's median and
-best images a second and Kiln's ratio to the better peer. Every process trains on random images in memory for some
-seconds; a window of about half a second gives a rate. PyTorch runs eagerly, in its default layout and channels last,
-whichever is faster; Keras runs `fit` on the TensorFlow backend as it chooses to (jit_compile="auto"). The last column is
-how many pages of memory the system gave Kiln's process in a window, the median: 0 where a step takes none.
+makes a throwaway environment with PyTorch and TensorFlow (or takes the one of --python), builds Kiln's examples `throughput` and `peak`, runs every tool
+in turn for a few rounds, each in a process of its own, and prints each tool's median and best images a second. Every process works on random images in
+memory for some seconds; a window of about half a second gives a rate. Compiling and the first window do not count.
+
+The modes of PyTorch: eager; channels last with the fused optimiser; that compiled by `torch.compile`; both with bfloat16 autocast. Those of Keras, with
+`fit` and `predict` on TensorFlow: as it chooses (jit_compile="auto"); compiled by XLA; both with the policy mixed_bfloat16. A mode that fails is
+said under the table. Ratios are to the best mode in float32 and to the best of any.
+
+GFLOP/s are those of the definition of convolutions and dense layers, forward and backward; a tool that computes convolutions by a transform takes
+fewer. The share is that of what the processor can do in float32, measured here by `peak`. Pages are how many pages of memory the system gave Kiln's
+process in a window, the median: 0 where a step takes none.
 """
 
 import argparse
@@ -20,6 +26,8 @@ import sys
 import tempfile
 import time
 
+import networks
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # What the engine sets for its workers (src/engine/execute/execution.rs): candle's own pool idle, glibc's allocator keeping what is
 # freed.
@@ -29,7 +37,11 @@ WORKER = {
     "MALLOC_MMAP_THRESHOLD_": "33554432",
     "MALLOC_TOP_PAD_": "67108864",
 }
-CASES = [("train", 1, 32), ("train", 1, 128), ("train", 5, 32), ("train", 5, 128), ("infer", 1, 256), ("infer", 5, 256)]
+CASES = [("train", model, batch) for model in ("model-1", "model-5") for batch in (32, 128)]
+CASES += [("train", model, 32) for model in ("resnet", "googlenet", "own-long")]
+CASES += [("infer", model, 256) for model in ("model-1", "model-5", "resnet", "googlenet", "own-long")]
+FLOAT32 = ["torch", "torch-fused", "torch-compiled", "keras", "keras-compiled"]
+BFLOAT16 = ["torch-bf16", "torch-compiled-bf16", "keras-bf16", "keras-compiled-bf16"]
 WINDOW = 0.5
 IMAGES = 2048
 
@@ -55,43 +67,44 @@ class Rates:
         return time.perf_counter() > self.end and len(self.rates) > 1
 
 
-def torch_worker(mode, model, batch, threads, seconds, channels_last):
+def torch_worker(words, mode, model, batch, threads, seconds):
     import torch
-    from torch import nn
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    conv = lambda i, o: [nn.Conv2d(i, o, 3, padding=1), nn.ReLU()]
-    if model == 1:
-        layers = [*conv(1, 32), nn.MaxPool2d(2), *conv(32, 32), nn.Flatten(), nn.Linear(6272, 512), nn.ReLU()]
-        layers += [nn.Linear(512, 5)]
-    else:
-        layers = [*conv(1, 32), nn.MaxPool2d(2), nn.Dropout(0.1), *conv(32, 64), nn.MaxPool2d(2), nn.Dropout(0.1)]
-        layers += [*conv(64, 128), nn.Dropout(0.1), *conv(128, 128), nn.MaxPool2d(2), nn.Dropout(0.1), nn.Flatten()]
-        layers += [nn.Linear(1152, 512), nn.ReLU(), nn.Dropout(0.25), nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 5)]
-    net = nn.Sequential(*layers)
+    net = networks.torch_network(model)
     x, y = torch.rand(IMAGES, 1, 28, 28), torch.randint(0, 5, (IMAGES,))
-    if channels_last:
+    fused = "fused" in words or "compiled" in words or "bf16" in words
+    if fused:
         net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.SGD(net.parameters(), lr=0.01) if model == 1 else torch.optim.Adam(net.parameters())
-    loss_of = nn.CrossEntropyLoss()
+    optimiser = networks.torch_optimiser(model, net.parameters(), fused or None)
+    run = torch.compile(net) if "compiled" in words else net
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled="bf16" in words)
+    loss_of = torch.nn.CrossEntropyLoss(label_smoothing=model["label_smoothing"])
     net.train(mode == "train")
+
+    def step(start):
+        images = x[start : start + batch]
+        if mode == "train":
+            optimiser.zero_grad()
+            with autocast:
+                loss = loss_of(run(images), y[start : start + batch])
+            loss.backward()
+            optimiser.step()
+        else:
+            with torch.inference_mode(), autocast:
+                run(images)
+
+    step(0)
     rates = Rates(seconds)
     while not rates.enough():
         for start in range(0, IMAGES, batch):
-            images = x[start : start + batch]
-            if mode == "train":
-                optimiser.zero_grad()
-                loss_of(net(images), y[start : start + batch]).backward()
-                optimiser.step()
-            else:
-                with torch.inference_mode():
-                    net(images)
-            rates.add(len(images))
+            step(start)
+            rates.add(batch)
     return rates.rates
 
 
-def keras_worker(mode, model, batch, threads, seconds):
+def keras_worker(words, mode, model, batch, threads, seconds):
     os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="")
     import numpy
     import tensorflow
@@ -99,20 +112,13 @@ def keras_worker(mode, model, batch, threads, seconds):
     tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
     tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
     import keras
-    from keras import layers as l
 
     keras.utils.set_random_seed(0)
-    conv = lambda o: l.Conv2D(o, 3, padding="same", activation="relu")
-    net = [l.Input((28, 28, 1)), conv(32), l.MaxPooling2D()]
-    if model == 1:
-        net += [conv(32), l.Flatten(), l.Dense(512, activation="relu")]
-    else:
-        net += [l.Dropout(0.1), conv(64), l.MaxPooling2D(), l.Dropout(0.1), conv(128), l.Dropout(0.1), conv(128)]
-        net += [l.MaxPooling2D(), l.Dropout(0.1), l.Flatten(), l.Dense(512, activation="relu"), l.Dropout(0.25)]
-        net += [l.Dense(256, activation="relu")]
-    net = keras.Sequential([*net, l.Dense(5, activation="softmax")])
-    optimiser = keras.optimizers.SGD(0.01) if model == 1 else keras.optimizers.Adam()
-    net.compile(optimiser, "sparse_categorical_crossentropy")
+    if "bf16" in words:
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    net = networks.keras_network(model)
+    loss = keras.losses.SparseCategoricalCrossentropy()
+    net.compile(networks.keras_optimiser(model), loss, jit_compile="compiled" in words or "auto")
     x = numpy.random.rand(IMAGES, 28, 28, 1).astype("float32")
     y = numpy.random.randint(0, 5, IMAGES)
 
@@ -151,10 +157,12 @@ def environment(python):
 
 
 def measure(command, env=None):
+    """The result of a command as JSON, or the last line of what it said when it failed."""
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(env or {})}, cwd=ROOT)
     if done.returncode != 0:
-        raise SystemExit(f"{command} failed:\n{done.stderr}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+        said = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
+        return None, said[-1][:200]
+    return json.loads(done.stdout.strip().splitlines()[-1]), None
 
 
 def versions(python):
@@ -163,11 +171,14 @@ def versions(python):
 
 
 def processor():
+    """The processor's name, family and widest vectors, as Linux tells."""
     try:
         with open("/proc/cpuinfo") as info:
             lines = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in info)}
-        widest = next((f for f in ("avx512f", "avx2", "sse2") if f in lines.get("flags", "").split()), "")
-        return f"{lines.get('model name', '?')}, {os.cpu_count()} cores, {widest}"
+        flags = lines.get("flags", "").split()
+        has = [f for f in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f in flags]
+        family = f"{lines.get('vendor_id', '?')} family {lines.get('cpu family', '?')} model {lines.get('model', '?')}"
+        return f"{lines.get('model name', '?')} ({family}), {os.cpu_count()} cores, {', '.join(has)}"
     except OSError:
         return platform.processor()
 
@@ -179,47 +190,66 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--python", help="a Python that has PyTorch and TensorFlow, instead of a throwaway environment")
     parser.add_argument("--dev", action="store_true", help="the dev build, whose operators are optimised as the release's")
-    parser.add_argument("--only", action="append", help="mode:model:batch, as train:5:32; may be repeated")
+    parser.add_argument("--only", action="append", help="mode:model:batch, as train:model-5:32; may be repeated")
+    parser.add_argument("--mode", action="append", choices=FLOAT32 + BFLOAT16, help="only this mode of the peers; may be repeated")
     parser.add_argument("--worker", nargs=6, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
-        tool, mode, *numbers = arguments.worker
-        model, batch, threads, seconds = map(int, numbers)
-        if tool == "keras":
-            rates = keras_worker(mode, model, batch, threads, seconds)
-        else:
-            rates = torch_worker(mode, model, batch, threads, seconds, tool == "torch-nhwc")
+        tool, mode, model, *numbers = arguments.worker
+        words = tool.split("-")
+        work = torch_worker if words[0] == "torch" else keras_worker
+        rates = work(words[1:], mode, json.loads(model), *map(int, numbers))
         print(json.dumps({"images_per_second": rates[1:]}))
         return
 
     python = environment(arguments.python)
-    build = ["cargo", "build", "--workspace", "--example", "throughput"]
+    build = ["cargo", "build", "--workspace", "--example", "throughput", "--example", "peak"]
     subprocess.run(build if arguments.dev else [*build, "--release"], check=True, cwd=ROOT)
     target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
-    throughput = os.path.join(target, "debug" if arguments.dev else "release", "examples", "throughput")
+    examples = os.path.join(target, "debug" if arguments.dev else "release", "examples")
+    peers = arguments.mode or FLOAT32 + BFLOAT16
+    peaks, _ = measure([os.path.join(examples, "peak"), str(arguments.threads)])
     print(f"{processor()}; {arguments.threads} threads; {versions(python)}")
+    print("at most, GFLOP/s: " + ", ".join(f"{name} {rate:.0f}" for name, rate in peaks.items() if rate))
     print(f"{arguments.rounds} rounds of {arguments.seconds} s, interleaved; images a second, median (best)\n")
-    print("| case | Kiln | PyTorch | PyTorch, channels last | Keras | Kiln to the better peer | Kiln's page faults a window |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    tools = ["kiln", "torch", "torch-nhwc", "keras"]
-    cases = [c for c in CASES if not arguments.only or "{}:{}:{}".format(*c) in arguments.only]
-    for mode, model, batch in cases:
-        rates, faults = {tool: [] for tool in tools}, []
+    head = ["case", "Kiln", *peers, "to the best float32", "to the best of any", "GFLOP/s", "of the peak", "pages"]
+    print(f"| {' | '.join(head)} |\n|{' --- |' * len(head)}", flush=True)
+    failed = {}
+    for mode, model, batch in CASES:
+        if arguments.only and f"{mode}:{model}:{batch}" not in arguments.only:
+            continue
+        file = f"models/{model}.yaml"
+        described, problem = measure([os.path.join(examples, "throughput"), "model", file])
+        if problem:
+            raise SystemExit(problem)
+        rates, faults = {tool: [] for tool in ["kiln", *peers]}, []
         for _ in range(arguments.rounds):
-            for tool in tools:
+            for tool in rates:
                 numbers = [str(n) for n in (batch, arguments.threads, arguments.seconds)]
                 if tool == "kiln":
-                    command, env = [throughput, mode, f"models/model-{model}.yaml", *numbers], WORKER
+                    command, env = [os.path.join(examples, "throughput"), mode, file, *numbers], WORKER
                 else:
-                    command, env = [python, __file__, "--worker", tool, mode, str(model), *numbers], None
-                result = measure(command, env)
+                    if (tool, mode, model) in failed:
+                        continue
+                    command, env = [python, __file__, "--worker", tool, mode, json.dumps(described["model"]), *numbers], None
+                result, problem = measure(command, env)
+                if problem and tool == "kiln":
+                    raise SystemExit(problem)
+                if problem:
+                    failed[tool, mode, model] = problem
+                    continue
                 rates[tool] += result["images_per_second"]
                 faults += result.get("page_faults", [])
-        median = {tool: statistics.median(rates[tool]) for tool in tools}
-        cells = [f"{median[tool]:.0f} ({max(rates[tool]):.0f})" for tool in tools]
-        better = max(median[tool] for tool in tools[1:])
-        cells += [f"{median['kiln'] / better:.2f}", f"{statistics.median(faults):g}"]
-        print(f"| {mode} model {model}, batch {batch} | {' | '.join(cells)} |", flush=True)
+        median = {tool: statistics.median(all) for tool, all in rates.items() if all}
+        cells = [f"{median[tool]:.0f} ({max(rates[tool]):.0f})" if tool in median else "" for tool in rates]
+        for of in (FLOAT32, FLOAT32 + BFLOAT16):
+            best = max((median[tool] for tool in of if tool in median), default=0)
+            cells.append(f"{median['kiln'] / best:.2f}" if best else "")
+        speed = median["kiln"] * described["operations"][mode] / 1e9
+        cells += [f"{speed:.0f}", f"{speed / peaks['float32']:.2f}" if peaks["float32"] else "", f"{statistics.median(faults):g}"]
+        print(f"| {mode} {model}, batch {batch} | {' | '.join(cells)} |", flush=True)
+    for (tool, mode, model), problem in failed.items():
+        print(f"\n{tool} did not {mode} {model}: {problem}")
 
 
 if __name__ == "__main__":
