@@ -1,4 +1,5 @@
-"""Tries examples for real: each is killed at random moments, made longer, and held against one that was never stopped, bit for bit.
+"""Tries examples for real: each is killed at random moments once a state is kept, made longer, and held against one that was never stopped,
+bit for bit.
 
     python3 examples/try.py [--kiln PROGRAM] [--python PYTHON] [--kills 3] [NAME ...]
 
@@ -7,6 +8,7 @@ Without --python each gets a throwaway environment with its packages.
 
 import argparse
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -52,6 +54,13 @@ class Project:
             sys.exit((self.folder / "said").read_text())
         return time.monotonic() - began
 
+    def states(self, *args):
+        """How many states of the training the cache holds."""
+        words = [self.kiln, "show", "train", "--json", *args]
+        shown = subprocess.run(words, cwd=self.folder, env=self.env, capture_output=True, text=True)
+        states = json.loads(shown.stdout)["stages"][0].get("states") if shown.returncode == 0 else None
+        return len(states["steps"]) if states else 0
+
     def outputs(self):
         files = sorted(path for path in (self.folder / "out").rglob("*") if path.is_file())
         return {str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
@@ -65,12 +74,15 @@ def attempt(name, kiln, python, kills, rng):
         other = Project(name, scratch / "other", kiln, python)
         killed = []
         for _ in range(kills):
+            before, begun = other.states("--set", "epochs=6"), time.monotonic()
             child = other.start("run", "--set", "epochs=6")
-            moment = took * rng.uniform(0.2, 0.9)
-            time.sleep(moment)
+            # Each goes on beyond where the one before it was killed.
+            while other.states("--set", "epochs=6") == before and child.poll() is None:
+                time.sleep(0.1)
+            time.sleep(took / 40 * rng.random())
             child.send_signal(signal.SIGKILL)
             child.wait()
-            killed.append(f"{moment:.1f} s")
+            killed.append(f"{time.monotonic() - begun:.1f} s with {other.states('--set', 'epochs=6')} states")
         other.run("run", "--set", "epochs=6")
         other.run("run", "--set", "epochs=9")
         said = (other.folder / "said").read_text()

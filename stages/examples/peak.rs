@@ -57,7 +57,7 @@ mod loops {
     const SUMS: usize = 12;
 
     /// The widest vectors that there are.
-    pub fn float32() -> Option<Loop> {
+    pub(super) fn float32() -> Option<Loop> {
         if is_x86_feature_detected!("avx512f") {
             // SAFETY: the processor has AVX-512.
             return Some(Loop { run: |rounds| unsafe { fma_512(rounds) }, operations: 2 * 16 * SUMS as u64 });
@@ -68,14 +68,14 @@ mod loops {
     }
 
     /// Pairs of bfloat16 products added to float32.
-    pub fn bf16() -> Option<Loop> {
+    pub(super) fn bf16() -> Option<Loop> {
         // SAFETY: the processor has AVX512-BF16, and with it AVX-512.
         is_x86_feature_detected!("avx512bf16")
             .then_some(Loop { run: |rounds| unsafe { dot_512(rounds) }, operations: 2 * 32 * SUMS as u64 })
     }
 
     /// Tiles of 16 x 32 times 32 x 16 bfloat16, if the processor has them and Linux lets this process use them.
-    pub fn tiles() -> Option<Loop> {
+    pub(super) fn tiles() -> Option<Loop> {
         const BF16_AND_TILES: u32 = 1 << 22 | 1 << 24;
         let features = __cpuid_count(7, 0).edx;
         // SAFETY: the processor has AMX and the system lets this process use it.
@@ -174,13 +174,13 @@ mod loops {
 mod loops {
     use super::Loop;
 
-    pub fn float32() -> Option<Loop> {
+    pub(super) fn float32() -> Option<Loop> {
         None
     }
-    pub fn bf16() -> Option<Loop> {
+    pub(super) fn bf16() -> Option<Loop> {
         None
     }
-    pub fn tiles() -> Option<Loop> {
+    pub(super) fn tiles() -> Option<Loop> {
         None
     }
 }
