@@ -28,6 +28,9 @@ PACKAGES = {
     "huggingface": ["transformers", "accelerate", "torch"],
 }
 
+# How many epochs are asked for first, and then; of quick ones more, so that there is time to kill between them.
+EPOCHS = {"sklearn": (200, 300)}
+
 
 class Project:
     def __init__(self, name, folder, kiln, python):
@@ -54,12 +57,12 @@ class Project:
             sys.exit((self.folder / "said").read_text())
         return time.monotonic() - began
 
-    def states(self, *args):
-        """How many states of the training the cache holds."""
-        words = [self.kiln, "show", "train", "--json", *args]
-        shown = subprocess.run(words, cwd=self.folder, env=self.env, capture_output=True, text=True)
-        states = json.loads(shown.stdout)["stages"][0].get("states") if shown.returncode == 0 else None
-        return len(states["steps"]) if states else 0
+    def kept(self, *args):
+        """The number of the last step of the training whose state is kept."""
+        words = [self.kiln, "status", "--json", *args]
+        shown = json.loads(subprocess.run(words, cwd=self.folder, env=self.env, capture_output=True, text=True, check=True).stdout)
+        causes = [cause for stage in shown["stages"] if stage["name"] == "train" for cause in stage["causes"]]
+        return max((cause["step"] - 1 for cause in causes if cause["kind"] == "goes-on"), default=0)
 
     def outputs(self):
         files = sorted(path for path in (self.folder / "out").rglob("*") if path.is_file())
@@ -67,24 +70,25 @@ class Project:
 
 
 def attempt(name, kiln, python, kills, rng):
+    first, then = (f"epochs={count}" for count in EPOCHS.get(name, (6, 9)))
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
         straight = Project(name, scratch / "straight", kiln, python)
-        took = straight.run("run", "--set", "epochs=9")
+        took = straight.run("run", "--set", then)
         other = Project(name, scratch / "other", kiln, python)
         killed = []
         for _ in range(kills):
-            before, begun = other.states("--set", "epochs=6"), time.monotonic()
-            child = other.start("run", "--set", "epochs=6")
+            before, begun = other.kept("--set", first), time.monotonic()
+            child = other.start("run", "--set", first)
             # Each goes on beyond where the one before it was killed.
-            while other.states("--set", "epochs=6") == before and child.poll() is None:
+            while other.kept("--set", first) == before and child.poll() is None:
                 time.sleep(0.1)
             time.sleep(took / 40 * rng.random())
             child.send_signal(signal.SIGKILL)
             child.wait()
-            killed.append(f"{time.monotonic() - begun:.1f} s with {other.states('--set', 'epochs=6')} states")
-        other.run("run", "--set", "epochs=6")
-        other.run("run", "--set", "epochs=9")
+            killed.append(f"{time.monotonic() - begun:.1f} s behind epoch {other.kept('--set', first)}")
+        other.run("run", "--set", first)
+        other.run("run", "--set", then)
         said = (other.folder / "said").read_text()
         resumed = [line for line in said.splitlines() if "resumed at" in line]
         same = straight.outputs() == other.outputs()
