@@ -9,15 +9,23 @@ and a run that has nothing to do.
 Everything happens in a temporary folder and on this machine: the server, all tools, no network. In each round the tools take turns, so
 what else the machine does meets all of them. Each figure is the wall time of a call; whoever fetches has an empty cache. A tool that is
 not in the folder of tools is left out. Kiln and DVC hash what they send and know what was sent before; rclone and s5cmd only copy.
+
+No small file is deleted before the end. A file system without a journal passes over the numbers of files that were deleted in the
+last minutes, one by one, and then all tools need many times as long to make new ones. TMPDIR=/dev/shm works in memory.
+
+In pieces: `--folder F` works in F and keeps it, with the data, the projects, what the server has, and the times. A later call goes on with
+them. `--prepare` makes all that and measures nothing. `--only kiln,dvc` takes these tools and `--rows pull,pull-large` these rows; what a pull
+needs is pushed before, if it is not there. Each call ends with the medians of all calls. The server runs during calls only.
 """
 import argparse, json, os, re, shutil, socket, statistics, subprocess, sys, tempfile, time
-from collections import defaultdict
 from pathlib import Path
 
 KEY, SECRET = "ADMINKEY", "adminsecret"
 IDENTITIES = {"identities": [{"name": "admin", "credentials": [{"accessKey": KEY, "secretKey": SECRET}],
               "actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}
-ROWS = ["push, small files", "push, one of the small files changed", "push, large file", "pull, small files", "pull, large file"]
+TOOLS = ["kiln", "dvc", "rclone", "s5cmd"]
+ROWS = {"push": "push, small files", "change": "push, one of the small files changed", "push-large": "push, large file",
+        "pull": "pull, small files", "pull-large": "pull, large file", "nothing": None}
 NOTHING = ["nothing to do, 1,000 stages, no remote cache", "nothing to do, 1,000 stages, a remote cache"]
 
 
@@ -47,9 +55,15 @@ def serve(weed, folder):
 
 
 class Bench:
+    """The times of calls, and what is where."""
     def __init__(self, work, env):
         self.work, self.env = work, env
-        self.times = defaultdict(list)
+        self.file = work / "times.json"
+        # Times by tool and row; of each tool, how many times it began to push anew, what it has pushed since, how many clones there are.
+        self.times, self.state = json.loads(self.file.read_text()) if self.file.exists() else ({}, {})
+
+    def save(self):
+        self.file.write_text(json.dumps([self.times, self.state]))
 
     def call(self, command, cwd, row=None, tool=None, env=None):
         if row and row not in NOTHING:
@@ -61,9 +75,46 @@ class Bench:
         if done.returncode:
             sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}")
         if row:
-            self.times[row, tool].append(took)
+            self.times.setdefault(tool, {}).setdefault(row, []).append(took)
+            self.save()
             if row not in NOTHING:
                 print(f"{tool:<8} {row:<44} {took:8.2f} s", flush=True)
+
+    def round(self, tool, rows):
+        """The rows of one tool that are wanted."""
+        state = self.state.setdefault(tool.name, {"number": 0, "there": [], "clones": 0})
+
+        def push(part, row=None):
+            if part in state["there"]:
+                if not row:
+                    return
+                state["number"], state["there"] = state["number"] + 1, []
+            tool.push(part, state["number"], row)
+            state["there"].append(part)
+
+        def pull(part, row):
+            push(part)
+            state["clones"] += 1
+            there = self.work / f"{tool.name}-{state['clones']}"
+            tool.pull(part, state["number"], there, row)
+            for path in there.rglob("*"):
+                # Many deleted files would be in the way of others; a few large ones take room.
+                if path.is_file() and path.stat().st_size > 1 << 20:
+                    path.unlink()
+
+        if "push" in rows:
+            push("small", ROWS["push"])
+        if "change" in rows and tool.knows:
+            push("small")
+            tool.change()
+            tool.push("small", state["number"], ROWS["change"])
+        if "push-large" in rows:
+            push("large", ROWS["push-large"])
+        if "pull" in rows:
+            pull("small", ROWS["pull"])
+        if "pull-large" in rows:
+            pull("large", ROWS["pull-large"])
+        self.save()
 
 
 def size(text):
@@ -78,81 +129,94 @@ stages:
 """
 
 
+def same(one, other):
+    assert one.read_bytes() == other.read_bytes(), f"{one} is not what {other} is"
+
+
 class Kiln:
+    name, knows = "kiln", True
+
     def __init__(self, bench, binary, data):
-        self.bench, self.binary, self.data = bench, binary, data
+        self.bench, self.binary = bench, binary
         self.project = bench.work / "kiln"
-        self.project.mkdir()
-        (self.project / "pipeline.yaml").write_text(PIPELINE)
-        shutil.copytree(data, self.project / "data")
-        self.run("run", "--offline", "-q")
+        if not self.project.exists():
+            self.project.mkdir()
+            (self.project / "pipeline.yaml").write_text(PIPELINE)
+            shutil.copytree(data, self.project / "data")
+            self.run("run", "--offline", "-q")
 
     def run(self, *args, row=None, cwd=None):
         self.bench.call([self.binary, *args], cwd or self.project, row, "kiln")
 
-    def round(self, number):
+    def push(self, part, number, row):
         url = f"s3://cache/kiln-{number}"
         self.run("remote", "init", url)
-        self.run("push", "small", "--remote", url, row=ROWS[0])
+        self.run("push", part, "--remote", url, row=row)
+
+    def change(self):
         (self.project / "data/small/0").write_bytes(os.urandom(10_000))
         self.run("run", "--offline", "-q")
-        self.run("push", "small", "--remote", url, row=ROWS[1])
-        self.run("push", "large", "--remote", url, row=ROWS[2])
-        other = self.bench.work / f"kiln-{number}"
-        other.mkdir()
-        shutil.copy(self.project / "pipeline.yaml", other)
-        shutil.copytree(self.project / "data", other / "data")
-        self.run("pull", "small", "--remote", url, cwd=other, row=ROWS[3])
-        self.run("pull", "large", "--remote", url, cwd=other, row=ROWS[4])
-        for path in ["small/0", "small/1", "large"]:
-            assert (other / "out" / path).read_bytes() == (self.project / "data" / path).read_bytes()
-        shutil.rmtree(other)
+
+    def pull(self, part, number, clone, row):
+        clone.mkdir()
+        shutil.copy(self.project / "pipeline.yaml", clone)
+        shutil.copytree(self.project / "data", clone / "data")
+        self.run("pull", part, "--remote", f"s3://cache/kiln-{number}", cwd=clone, row=row)
+        for path in ["small/0", "small/1"] if part == "small" else ["large"]:
+            same(clone / "out" / path, self.project / "data" / path)
 
 
 class Dvc:
-    def __init__(self, bench, binary, data, endpoint):
+    name, knows = "dvc", True
+
+    def __init__(self, bench, binary, data):
         self.bench, self.binary = bench, binary
         self.project = bench.work / "dvc"
-        self.project.mkdir()
-        self.run("init", "--no-scm", "-q")
-        self.run("remote", "add", "-d", "s", "s3://cache/dvc")
-        self.run("remote", "modify", "s", "endpointurl", endpoint)
-        shutil.copytree(data, self.project / "data")
-        self.run("add", "-q", "data/small", "data/large")
+        if not self.project.exists():
+            self.project.mkdir()
+            self.run("init", "--no-scm", "-q")
+            self.run("remote", "add", "-d", "s", "s3://cache/dvc")
+            shutil.copytree(data, self.project / "data")
+            self.run("add", "-q", "data/small", "data/large")
+        self.run("remote", "modify", "s", "endpointurl", bench.env["AWS_ENDPOINT_URL"])
 
     def run(self, *args, row=None, cwd=None):
         self.bench.call([self.binary, *args], cwd or self.project, row, "dvc", {"DVC_NO_ANALYTICS": "1"})
 
-    def round(self, number):
+    def push(self, part, number, row):
         self.run("remote", "modify", "s", "url", f"s3://cache/dvc-{number}")
-        self.run("push", "-q", "data/small.dvc", row=ROWS[0])
+        self.run("push", "-q", f"data/{part}.dvc", row=row)
+
+    def change(self):
         (self.project / "data/small/0").write_bytes(os.urandom(10_000))
         self.run("add", "-q", "data/small")
-        self.run("push", "-q", "data/small.dvc", row=ROWS[1])
-        self.run("push", "-q", "data/large.dvc", row=ROWS[2])
-        other = self.bench.work / f"dvc-{number}"
-        shutil.copytree(self.project, other, ignore=lambda _, names: [n for n in names if n in ("cache", "tmp", "small", "large")])
-        self.run("pull", "-q", "data/small.dvc", cwd=other, row=ROWS[3])
-        self.run("pull", "-q", "data/large.dvc", cwd=other, row=ROWS[4])
-        assert (other / "data/small/0").read_bytes() == (self.project / "data/small/0").read_bytes()
-        shutil.rmtree(other)
+
+    def pull(self, part, number, clone, row):
+        shutil.copytree(self.project, clone, ignore=lambda _, names: [n for n in names if n in ("cache", "tmp", "small", "large")])
+        self.run("pull", "-q", f"data/{part}.dvc", cwd=clone, row=row)
+        for path in ["small/0", "small/1"] if part == "small" else ["large"]:
+            same(clone / "data" / path, self.project / "data" / path)
 
 
 class Copy:
     """A tool that only copies; `command` makes a call of a source and a destination."""
+    knows = False
+
     def __init__(self, bench, name, data, bucket, command):
         self.bench, self.name, self.data, self.bucket, self.command = bench, name, data, bucket, command
 
-    def round(self, number):
-        there, here = f"{self.bucket}cache/{self.name}-{number}", self.bench.work / f"{self.name}-{number}"
-        call = lambda what, row, *ends: self.bench.call(self.command(what, *ends), self.bench.work, row, self.name)
-        call("folder", ROWS[0], self.data / "small", f"{there}/small")
-        call("file", ROWS[2], self.data / "large", f"{there}/large")
-        call("folder", ROWS[3], f"{there}/small", here / "small")
-        call("file", ROWS[4], f"{there}/large", here / "large")
-        assert (here / "large").read_bytes() == (self.data / "large").read_bytes()
-        assert len(os.listdir(here / "small")) == len(os.listdir(self.data / "small"))
-        shutil.rmtree(here)
+    def call(self, part, row, *ends):
+        self.bench.call(self.command("folder" if part == "small" else "file", *ends), self.bench.work, row, self.name)
+
+    def push(self, part, number, row):
+        self.call(part, row, self.data / part, f"{self.bucket}cache/{self.name}-{number}/{part}")
+
+    def pull(self, part, number, clone, row):
+        self.call(part, row, f"{self.bucket}cache/{self.name}-{number}/{part}", clone / part)
+        if part == "large":
+            same(clone / part, self.data / part)
+        else:
+            assert len(os.listdir(clone / part)) == len(os.listdir(self.data / part))
 
 
 def rclone(binary):
@@ -175,12 +239,11 @@ def nothing_to_do(bench, binary, rounds):
     stages = "stages:\n  s:\n    matrix: {n: [%s]}\n    run: 'echo ${matrix.n} > ${outputs.o}'\n    outputs: {o: 'out/${matrix.n}'}\n"
     numbers = ", ".join(map(str, range(1000)))
     projects = {}
-    for row, remote in zip(NOTHING, ["", "remote: {url: s3://cache/nothing, wait: 5m}\n"]):
-        projects[row] = bench.work / ("with" if remote else "without")
-        projects[row].mkdir()
-        (projects[row] / "pipeline.yaml").write_text(f"version: 1\n{remote}{stages % numbers}")
     bench.call([binary, "remote", "init", "s3://cache/nothing"], bench.work)
-    for project in projects.values():
+    for row, remote in zip(NOTHING, ["", "remote: {url: s3://cache/nothing, wait: 5m}\n"]):
+        project = projects[row] = bench.work / ("with" if remote else "without")
+        project.mkdir(exist_ok=True)
+        (project / "pipeline.yaml").write_text(f"version: 1\n{remote}{stages % numbers}")
         bench.call([binary, "run", "-q"], project)
         bench.call([binary, "run", "-q"], project)
     for _ in range(10 * rounds):
@@ -188,57 +251,93 @@ def nothing_to_do(bench, binary, rounds):
             bench.call([binary, "run", "-q"], project, row, "kiln")
 
 
+def make(data, files, large):
+    (data / "small").mkdir(parents=True)
+    for number in range(files):
+        # Bytes that do not compress and are nobody else's.
+        (data / "small" / str(number)).write_bytes(os.urandom(10_000))
+    with open(data / "large", "wb") as file:
+        for _ in range(large >> 20):
+            file.write(os.urandom(1 << 20))
+
+
+def measure(args, work):
+    data = work / "data"
+    if not data.exists():
+        make(data, args.files, args.large)
+    (work / "server").mkdir(exist_ok=True)
+    server, endpoint = serve(args.weed.absolute(), work / "server")
+    aws = {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "us-east-1"}
+    own = {"NO_PROXY": "127.0.0.1", "S3_ENDPOINT_URL": endpoint, "HOME": str(work), "RCLONE_CONFIG_W_TYPE": "s3",
+           "RCLONE_CONFIG_W_PROVIDER": "Other", "RCLONE_CONFIG_W_ENV_AUTH": "true", "RCLONE_CONFIG_W_ENDPOINT": endpoint}
+    bench = Bench(work, {**{k: v for k, v in os.environ.items() if k != "CI"}, **aws, **own})
+    load = [os.getloadavg()[0]]
+    try:
+        tools = []
+        there = lambda name: name in args.only and args.tools and (args.tools / name).exists()
+        if "kiln" in args.only:
+            tools.append(Kiln(bench, args.kiln.absolute(), data))
+        if there("dvc"):
+            tools.append(Dvc(bench, (args.tools / "dvc").absolute(), data))
+        if there("rclone"):
+            tools.append(Copy(bench, "rclone", data, "w:", rclone((args.tools / "rclone").absolute())))
+        if there("s5cmd"):
+            tools.append(Copy(bench, "s5cmd", data, "s3://", s5cmd((args.tools / "s5cmd").absolute())))
+        for number in range(0 if args.prepare else args.rounds):
+            # Who begins changes.
+            for tool in tools[number % len(tools):] + tools[:number % len(tools)]:
+                bench.round(tool, args.rows)
+            load.append(os.getloadavg()[0])
+        if "nothing" in args.rows and not args.prepare:
+            nothing_to_do(bench, args.kiln.absolute(), args.rounds)
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+    report(bench, data, load)
+
+
+def report(bench, data, load):
+    print(f"\n{len(os.listdir(data / 'small'))} files of 10 KB, one of {(data / 'large').stat().st_size >> 20} MiB; medians in seconds; "
+          f"load {min(load):.1f} to {max(load):.1f} on {os.cpu_count()} processors\n")
+    print("| | " + " | ".join(TOOLS) + " |\n| --- |" + " ---: |" * len(TOOLS))
+    for row in [row for row in ROWS.values() if row] + NOTHING:
+        times = [bench.times.get(name, {}).get(row) for name in TOOLS]
+        cells = [statistics.median(some) if some else None for some in times]
+        print(f"| {row} | " + " | ".join("" if cell is None else f"{cell:.2f}" if cell >= 0.1 else f"{cell:.4f}" for cell in cells) + " |")
+
+
+def some_of(names):
+    def parse(text):
+        wanted = text.split(",")
+        if unknown := set(wanted) - set(names):
+            raise argparse.ArgumentTypeError(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+        return wanted
+    return parse
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--kiln", type=Path, required=True)
     args.add_argument("--weed", type=Path, required=True)
     args.add_argument("--tools", type=Path, help="a folder with dvc, rclone and s5cmd, or some of them")
+    args.add_argument("--only", type=some_of(TOOLS), default=TOOLS, help="these tools: kiln, dvc, rclone, s5cmd")
+    args.add_argument("--rows", type=some_of(ROWS), default=list(ROWS), help=f"these rows: {', '.join(ROWS)}")
+    args.add_argument("--folder", type=Path, help="work in this folder, keep it, and go on with what an earlier call left there")
+    args.add_argument("--prepare", action="store_true", help="make data and projects and measure nothing")
     args.add_argument("--files", type=int, default=20_000)
     args.add_argument("--large", type=size, default=size("1G"))
     args.add_argument("--rounds", type=int, default=3)
     args = args.parse_args()
+    if args.folder:
+        args.folder.mkdir(parents=True, exist_ok=True)
+        measure(args, args.folder.absolute())
+        return
     with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        data = work / "data"
-        (data / "small").mkdir(parents=True)
-        for number in range(args.files):
-            # Bytes that do not compress and are nobody else's.
-            (data / "small" / str(number)).write_bytes(os.urandom(10_000))
-        with open(data / "large", "wb") as file:
-            for _ in range(args.large >> 20):
-                file.write(os.urandom(1 << 20))
-        (work / "server").mkdir()
-        server, endpoint = serve(args.weed.absolute(), work / "server")
-        aws = {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "us-east-1"}
-        own = {"NO_PROXY": "127.0.0.1", "S3_ENDPOINT_URL": endpoint, "HOME": folder, "RCLONE_CONFIG_W_TYPE": "s3",
-               "RCLONE_CONFIG_W_PROVIDER": "Other", "RCLONE_CONFIG_W_ENV_AUTH": "true", "RCLONE_CONFIG_W_ENDPOINT": endpoint}
-        bench = Bench(work, {**os.environ, **aws, **own})
-        load = [os.getloadavg()[0]]
-        try:
-            tools = [Kiln(bench, args.kiln.absolute(), data)]
-            there = lambda name: args.tools and (args.tools / name).exists()
-            if there("dvc"):
-                tools.append(Dvc(bench, (args.tools / "dvc").absolute(), data, endpoint))
-            if there("rclone"):
-                tools.append(Copy(bench, "rclone", data, "w:", rclone((args.tools / "rclone").absolute())))
-            if there("s5cmd"):
-                tools.append(Copy(bench, "s5cmd", data, "s3://", s5cmd((args.tools / "s5cmd").absolute())))
-            for number in range(args.rounds):
-                # Who begins changes.
-                for tool in tools[number % len(tools):] + tools[:number % len(tools)]:
-                    tool.round(number)
-                load.append(os.getloadavg()[0])
-            nothing_to_do(bench, args.kiln.absolute(), args.rounds)
-        finally:
-            server.kill()
-            server.wait()
-    names = ["kiln", "dvc", "rclone", "s5cmd"]
-    print(f"\n{args.files} files of 10 KB, one of {args.large >> 20} MiB; medians of {args.rounds} rounds in seconds; "
-          f"load {min(load):.1f} to {max(load):.1f} on {os.cpu_count()} processors\n")
-    print("| | " + " | ".join(names) + " |\n| --- |" + " ---: |" * len(names))
-    for row in ROWS + NOTHING:
-        cells = [statistics.median(bench.times[row, name]) if bench.times[row, name] else None for name in names]
-        print(f"| {row} | " + " | ".join("" if cell is None else f"{cell:.2f}" if cell >= 0.1 else f"{cell:.4f}" for cell in cells) + " |")
+        measure(args, Path(folder))
 
 
 if __name__ == "__main__":
