@@ -118,9 +118,12 @@ fn settings(spec: Option<&RemoteSpec>, far: &Far, lazy: bool) -> Result<Option<S
         FarAccess::Write => Access::Write,
         FarAccess::Both => Access::Both,
     });
+    let in_ci = asked.is_none() && is_untrusted();
+    let usual = if in_ci { Access::Read } else { spec.and_then(|spec| spec.access).unwrap_or(Access::Both) };
     Ok(Some(Settings {
         address: Address::parse(url)?,
-        access: asked.unwrap_or_else(|| usual(spec.and_then(|spec| spec.access))),
+        access: asked.unwrap_or(usual),
+        in_ci,
         lazy: lazy || spec.is_some_and(|spec| spec.lazy),
         accept: accept.iter().map(|key| key.parse::<PublicKey>()).collect::<Result<_, _>>()?,
         key: SecretKey::of_environment()?,
@@ -128,13 +131,13 @@ fn settings(spec: Option<&RemoteSpec>, far: &Far, lazy: bool) -> Result<Option<S
     }))
 }
 
-/// What may be done where nobody said so here. In CI, whoever opens a merge request decides what is run, and what the pipeline file says;
-/// so results are taken, and are sent from protected branches only.
-fn usual(said: Option<Access>) -> Access {
+/// Whether this is continuous integration on a branch that is not protected. There, whoever opens a merge request decides what is run, and
+/// what the pipeline file says; so results are taken and not sent, unless that was allowed from outside.
+fn is_untrusted() -> bool {
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found.eq_ignore_ascii_case(value));
     let ci = env::var("CI").is_ok_and(|value| !value.is_empty() && !["0", "false"].contains(&value.as_str()));
     let protected = is("GITHUB_REF_PROTECTED", "true") || is("CI_COMMIT_REF_PROTECTED", "true");
-    if ci && !protected { Access::Read } else { said.unwrap_or(Access::Both) }
+    ci && !protected
 }
 
 /// `kiln remote`.

@@ -1,6 +1,7 @@
 //! `kiln push` and `kiln pull`.
 
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use kiln::engine::{self, Interrupt};
 use kiln::remote::{Remote, Traffic};
@@ -18,12 +19,8 @@ const EVERY: Duration = Duration::from_secs(2);
 pub(crate) fn push(place: &ProjectArgs, args: &Push) -> Result<u8, Stop> {
     let (pipeline, store) = opened(place, &args.select)?;
     let remote = wanted(&pipeline, &store, &args.far)?;
-    if !remote.writes() {
-        return Err(Stop::Usage(format!(
-            "nothing may be sent to {}: {}",
-            remote.address(),
-            "access is `read`, or only signed results are accepted and KILN_SIGNING_KEY names no key\nhint: `--remote-access both` allows it"
-        )));
+    if let Some((why, hint)) = remote.why_silent() {
+        return Err(Stop::Usage(format!("nothing is sent to {}: {why}\nhint: {hint}", remote.address())));
     }
     let stages = project::selected(&pipeline, &args.stages)?;
     let _hold = store.hold()?;
@@ -80,16 +77,21 @@ fn wanted(pipeline: &kiln::pipeline::Pipeline, store: &kiln::store::Store, far: 
 /// Does something while another thread tells how far it is.
 fn beside<T: Send>(remote: &Remote, work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
-        let working = scope.spawn(work);
-        let mut last = Instant::now();
-        while !working.is_finished() {
-            std::thread::sleep(Duration::from_millis(5));
-            if last.elapsed() >= EVERY {
-                last = Instant::now();
-                render::talk(&format!("{}\n", render::remote::traffic(&remote.traffic())));
+        // The other end is dropped when the work is done.
+        let (working, done) = mpsc::channel::<()>();
+        let work = scope.spawn(move || {
+            let _working = working;
+            work()
+        });
+        let mut told = String::new();
+        while done.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+            let line = format!("{}\n", render::remote::traffic(&remote.traffic()));
+            if line != told {
+                render::talk(&line);
+                told = line;
             }
         }
-        working.join().unwrap_or_else(|fault| std::panic::resume_unwind(fault))
+        work.join().unwrap_or_else(|fault| std::panic::resume_unwind(fault))
     })
 }
 

@@ -44,11 +44,12 @@ impl Remote {
     pub(super) fn contact(&self) -> Option<&Problem> {
         let look = || {
             let shared = Arc::clone(&self.shared);
-            let found = self.wait_for(async move { shared.get(&shared.names.mark()).await });
+            let found = self.wait_for(async move { shared.fetch(&*shared.clients.small, &shared.names.mark()).await });
             let problem = match found.unwrap_or_else(|| Err(Problem::silent("the server does not answer"))) {
+                // A server that knows that the bucket is not there has said so.
+                Err(problem) if problem.kind == Kind::Missing && problem.hint.is_none() => self.no_mark(),
                 Err(problem) => problem,
-                Ok(None) => self.no_mark(),
-                Ok(Some((bytes, _))) => match mark::read(&bytes) {
+                Ok((bytes, _)) => match mark::read(&bytes) {
                     Mark::Good(number) => {
                         self.ledger.seen(number);
                         return None;
@@ -78,7 +79,10 @@ impl Remote {
         Problem {
             kind: Kind::Missing,
             text: "there is no cache of Kiln's (no bucket, or no mark `kiln/format` in it)".to_owned(),
-            hint: Some(format!("`kiln remote init {}` makes one", self.address())),
+            hint: Some(format!(
+                "look whether the URL is right; `kiln remote init {}` makes a cache there",
+                self.address()
+            )),
             late: false,
         }
     }

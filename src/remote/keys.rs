@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -96,10 +96,12 @@ pub fn write_secret(path: &Path, text: &str) -> Result<(), Mistake> {
         file.sync_data()
     };
     write().map_err(|error| {
-        Mistake::new(
-            format!("cannot write the secret key to {}: {error}", path.display()),
-            "name another file; a key that is there is never replaced",
-        )
+        let hint = match error.kind() {
+            io::ErrorKind::AlreadyExists => "name another file; a key that is there is never replaced",
+            io::ErrorKind::NotFound => "make the folder first, or name another file",
+            _ => "name another file",
+        };
+        Mistake::new(format!("cannot write the secret key to {}: {error}", path.display()), hint)
     })
 }
 

@@ -80,6 +80,8 @@ pub struct Settings {
     pub key: Option<SecretKey>,
     /// How long a run waits at its end until all is sent.
     pub wait: Duration,
+    /// Whether nothing is sent because this is continuous integration and nobody said that it can be trusted.
+    pub in_ci: bool,
 }
 
 /// A remote cache.
@@ -127,7 +129,10 @@ impl Remote {
     /// As [`Remote::open`].
     pub fn open_for(settings: Settings, store: Option<&Store>) -> Result<Self, Mistake> {
         let clients = connect::clients(&settings.address)?;
-        let writes = settings.access.writes() && (settings.accept.is_empty() || settings.key.is_some());
+        // What nobody accepts is not sent.
+        let is_accepted = |key: &SecretKey| settings.accept.contains(&key.public());
+        let signs = settings.accept.is_empty() || settings.key.as_ref().is_some_and(is_accepted);
+        let writes = settings.access.writes() && signs;
         let shared = Arc::new(Shared::new(settings.address.clone(), clients, settings.accept.clone(), writes));
         let ledger =
             store.map_or_else(Ledger::nowhere, |store| Ledger::at(&store.remote_file(&settings.address.short())));

@@ -51,10 +51,11 @@ impl Remote {
                 "warning: what the remote cache {url} sent is not what was stored there; it is made anew"
             ));
         }
-        if self.settings.access.writes() && !self.writes() && told.insert("unsigned") {
-            news.push(format!(
-                "results are not sent to {url}: only signed ones are accepted there, and KILN_SIGNING_KEY names no key"
-            ));
+        if self.settings.access.writes()
+            && let Some((why, hint)) = self.why_silent()
+            && told.insert("unsigned")
+        {
+            news.push(format!("results are not sent to {url}: {why}\nhint: {hint}"));
         }
         let given_up = self.counts.given_up.load(Ordering::Relaxed);
         if given_up > 0 && !self.is_off() && told.insert("given up") {
@@ -66,6 +67,13 @@ impl Remote {
             news.push(format!(
                 "warning: the remote cache {url} has no room; results are not sent any more in this run"
             ));
+        }
+        if let Some(why) = self.outbox.trouble()
+            && !self.is_off()
+            && !self.outbox.is_full()
+            && told.insert("trouble")
+        {
+            news.push(format!("warning: not all results could be sent to {url}: {why}"));
         }
         news
     }

@@ -22,6 +22,10 @@ pub(super) struct Outbox {
     /// Results that were posted and not sent.
     left: AtomicUsize,
     full: AtomicBool,
+    /// Why something was not sent, once no more is being sent.
+    trouble: Mutex<Option<String>>,
+    /// Results that are not sent because nothing is sent from here.
+    withheld: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -40,6 +44,11 @@ impl Outbox {
     /// Whether the remote had no room for something.
     pub(super) fn is_full(&self) -> bool {
         self.full.load(Ordering::Relaxed)
+    }
+
+    /// Why something was not sent, once no more is being sent.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// There will be more again.
@@ -79,12 +88,43 @@ impl Outbox {
     }
 }
 
+const IN_CI: &str = "CI is set, and nothing says that the branch is protected";
+const IN_CI_HINT: &str = "KILN_REMOTE_ACCESS=both or `--remote-access both` sends them, where the job can be trusted";
+const SIGN_HINT: &str = "`accept` in the pipeline file lists the public keys; `kiln remote keygen` makes a pair";
+
 impl Remote {
     /// Notes that a result is to be sent, and sends it when its turn comes.
     pub fn send(&self, key: &ActionKey) {
-        if self.writes() && !self.ledger.is_sent(key) {
+        if !self.writes() {
+            self.outbox.withheld.fetch_add(1, Ordering::Relaxed);
+        } else if !self.ledger.is_sent(key) {
             self.ledger.queue(&[*key]);
             self.post(&[*key]);
+        }
+    }
+
+    /// That results of this run were not sent because it runs in continuous integration, if it is so.
+    pub fn withheld(&self) -> Option<String> {
+        let count = self.outbox.withheld.load(Ordering::Relaxed);
+        (count > 0 && self.settings.in_ci).then(|| {
+            let (s, are) = if count == 1 { ("", "is") } else { ("s", "are") };
+            format!("{count} result{s} {are} not sent to {}: {IN_CI}\nhint: {IN_CI_HINT}", self.address())
+        })
+    }
+
+    /// Why nothing may be sent there from here, and what allows it; `None` if it may.
+    pub fn why_silent(&self) -> Option<(&'static str, &'static str)> {
+        if self.writes() {
+            None
+        } else if self.settings.access.writes() {
+            Some(match self.settings.key {
+                None => ("only signed results are accepted there, and KILN_SIGNING_KEY names no key", SIGN_HINT),
+                Some(_) => ("the key that KILN_SIGNING_KEY names is none of those that are accepted there", SIGN_HINT),
+            })
+        } else if self.settings.in_ci {
+            Some((IN_CI, IN_CI_HINT))
+        } else {
+            Some(("access is `read`", "`--remote-access both` allows it"))
         }
     }
 
@@ -136,8 +176,15 @@ impl Remote {
 
     /// Sends what is posted until [`Remote::close`] was called and all is sent, or its limit is reached. For a thread of its own.
     pub fn send_all(&self, from: &Store) {
+        let trouble = self.send_posted(from);
+        *self.outbox.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// Returns why something was not sent, if it is not the lack of time.
+    fn send_posted(&self, from: &Store) -> Option<String> {
         let (sender, done) = mpsc::channel();
         let mut flying = 0;
+        let mut trouble = None;
         let mut patience = Patience::of(&self.shared.health, SENDING);
         loop {
             let (key, more) = if flying < SMALL_AT_ONCE { self.outbox.next(flying == 0) } else { (None, true) };
@@ -165,7 +212,7 @@ impl Remote {
                 if more {
                     continue;
                 }
-                return;
+                return trouble;
             }
             match done.recv_timeout(TICK) {
                 Ok(first) => {
@@ -181,14 +228,15 @@ impl Remote {
                         if problem.kind == Kind::Full {
                             self.outbox.full.store(true, Ordering::Relaxed);
                         }
+                        trouble = Some(problem.text);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     if self.outbox.is_late() || !patience.holds(&self.shared.health) {
-                        return;
+                        return trouble;
                     }
                 }
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => return trouble,
             }
         }
     }

@@ -24,7 +24,7 @@ pub(super) struct Problem {
     pub(super) text: String,
     /// What to do about it.
     pub(super) hint: Option<String>,
-    /// Whether it was waited for in vain. Whatever else was asked then had no answer either.
+    /// Whether it was waited for in vain, or the server had too much to do. Whatever else was asked then fared no better.
     pub(super) late: bool,
 }
 
@@ -35,9 +35,11 @@ impl Problem {
 
     /// What an error of a client means. Servers say the same in different ways, so what they said is looked into.
     pub(super) fn of(error: &object_store::Error, address: &Address) -> Self {
-        let said = chain(error);
+        // The client tells of its own limits by names in which there is a timeout.
+        let said = chain(error).replace("retry_timeout", "limit");
         let has = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
         let status = status(&said);
+        let is_busy = matches!(status, Some(429 | 500..=599));
         let (kind, text, hint): (Kind, String, Option<&str>) = if has(&["RequestTimeTooSkewed", "too skewed", "skewed"])
         {
             (
@@ -86,12 +88,20 @@ impl Problem {
                 _ if has(&["Connection refused", "error trying to connect", "dns error", "tcp connect error"]) => {
                     (Kind::Silent, unconnected(&said), None)
                 }
+                _ if is_busy => (Kind::Silent, format!("the server says {}", answer(&said)), None),
                 _ if has(&["timed out", "timeout"]) => (Kind::Silent, "the server does not answer".into(), None),
                 _ => (Kind::Silent, short(&said), None),
             }
         };
-        let late = kind == Kind::Silent && has(&["timed out", "timeout"]);
-        Self { kind, text, hint: hint.map(str::to_owned), late }
+        let late = kind == Kind::Silent && (is_busy || has(&["timed out", "timeout"]));
+        let hint = hint.map(|hint| match kind {
+            // Whoever has a server of his own and forgot to say so asks Amazon's.
+            Kind::Refused if said.contains(".amazonaws.com") => {
+                format!("{hint}; it was Amazon's server that was asked: AWS_ENDPOINT_URL names another")
+            }
+            _ => hint.to_owned(),
+        });
+        Self { kind, text, hint, late }
     }
 }
 
@@ -107,6 +117,17 @@ fn rights(place: &Place) -> &'static str {
 /// The status of an answer that is told of. Such digits stand elsewhere as well, in times and in ports.
 fn status(said: &str) -> Option<u16> {
     said.split_once("status code: ")?.1.get(..3)?.parse().ok()
+}
+
+/// The status of an answer in words, and what came with it if that is short.
+fn answer(said: &str) -> String {
+    let answer = said.split_once("status code: ").map_or(said, |(_, answer)| answer);
+    let (status, body) = answer.split_once(": ").unwrap_or((answer, ""));
+    let tagged = |tag: &str| body.split_once(&format!("<{tag}>")).and_then(|(_, rest)| rest.split_once("</"));
+    match tagged("Message").or_else(|| tagged("Code")) {
+        Some((message, _)) if !message.is_empty() => short(&format!("{status}: {message}")),
+        _ => short(status.trim_end_matches(':')),
+    }
 }
 
 /// That there is no connection: to which server, and the last cause.
@@ -128,7 +149,26 @@ fn short(said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{status, unconnected};
+    use super::{Kind, Problem, answer, status, unconnected};
+    use crate::address::Address;
+
+    #[test]
+    fn the_names_of_the_clients_own_limits_are_no_timeouts() {
+        let address = Address::parse("s3://bucket/x").unwrap();
+        let problem = |text: &str| {
+            Problem::of(&object_store::Error::Generic { store: "S3", source: text.to_owned().into() }, &address)
+        };
+        let tries = "Error performing PUT http://127.0.0.1:9/b/x in 1.2s, after 3 retries, max_retries: 3, retry_timeout: 20s  - ";
+        let refused = problem(&format!("{tries}HTTP error: tcp connect error: Connection refused (os error 111)"));
+        assert_eq!((refused.kind, refused.late), (Kind::Silent, false));
+        assert_eq!(refused.text, "cannot connect to http://127.0.0.1:9: Connection refused (os error 111)");
+        let busy = problem(&format!("{tries}Server returned non-2xx status code: 503 Service Unavailable: "));
+        assert_eq!((busy.text.as_str(), busy.late), ("the server says 503 Service Unavailable", true));
+        let late = problem(&format!("{tries}HTTP error: operation timed out"));
+        assert_eq!((late.text.as_str(), late.late), ("the server does not answer", true));
+        let body = "status code: 500 Internal Server Error: <Error><Code>InternalError</Code><Message>disk is gone</Message></Error>";
+        assert_eq!(answer(body), "500 Internal Server Error: disk is gone");
+    }
 
     #[test]
     fn digits_of_times_and_ports_are_no_status() {

@@ -127,6 +127,19 @@ impl Shared {
         store: &dyn ObjectStore,
         name: &Name,
     ) -> Result<Option<(bytes::Bytes, ObjectMeta)>, Problem> {
+        match self.fetch(store, name).await {
+            Ok(found) => Ok(Some(found)),
+            Err(problem) if problem.kind == Kind::Missing => Ok(None),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// A small object; if it is not there, that is a problem.
+    pub(super) async fn fetch(
+        &self,
+        store: &dyn ObjectStore,
+        name: &Name,
+    ) -> Result<(bytes::Bytes, ObjectMeta), Problem> {
         let got = async {
             let got = store.get(name).await?;
             let meta = got.meta.clone();
@@ -136,12 +149,9 @@ impl Shared {
             Ok(found) => {
                 self.health.answered();
                 self.health.received(found.0.len() as u64);
-                Ok(Some(found))
+                Ok(found)
             }
-            Err(error) => {
-                let problem = self.problem(&error);
-                if problem.kind == Kind::Missing { Ok(None) } else { Err(problem) }
-            }
+            Err(error) => Err(self.problem(&error)),
         }
     }
 

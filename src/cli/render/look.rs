@@ -68,6 +68,13 @@ pub(crate) fn one_line(text: &str) -> String {
     plain(text).trim().to_owned()
 }
 
+/// A note and, on a line of its own, what to do about it.
+pub(crate) fn note(text: &str) -> String {
+    let (text, hint) = text.split_once("\nhint: ").unwrap_or((text, ""));
+    let hint = if hint.is_empty() { String::new() } else { format!("\n  hint: {}", one_line(hint)) };
+    format!("{}{hint}", one_line(text))
+}
+
 /// As [`one_line`], with the blanks at its start.
 pub(crate) fn plain(text: &str) -> String {
     let text: String = console::strip_ansi_codes(text).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

@@ -11,7 +11,7 @@ use kiln::record::{Outcome, RunRecord, StageRecord};
 use kiln::remote::Traffic;
 use kiln::show::reason::brief;
 
-use super::look::{Look, one_line};
+use super::look::{Look, note, one_line};
 use super::{Reporter, number, remote, summary};
 
 /// So many restored and so many skipped stages get a line each; the rest are only counted.
@@ -83,7 +83,7 @@ impl<W: Write> Reporter for Plain<W> {
             RunEvent::Started(record) => self.started(record),
             RunEvent::Progress { stage, progress } => self.progress(stage, progress),
             RunEvent::Message { stage, text } => self.line(&format!("{stage}: {}", one_line(text))),
-            RunEvent::Note { text } => self.line(&format!("kiln: {}", one_line(text))),
+            RunEvent::Note { text } => self.line(&format!("kiln: {}", note(text))),
             RunEvent::Remote(traffic) => self.traffic(traffic),
             RunEvent::Finished(record) => self.finished(record),
         }

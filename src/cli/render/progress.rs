@@ -12,7 +12,7 @@ use kiln::compare::Counts;
 use kiln::events::RunEvent;
 use kiln::record::{Outcome, RunRecord, StageRecord};
 
-use super::look::{Look, one_line};
+use super::look::{Look, note, one_line};
 use super::outbox::STDERR;
 use super::{Reporter, number, plain, remote, summary};
 
@@ -93,7 +93,7 @@ impl<W: Write> Reporter for Progress<W> {
                 }
             }
             RunEvent::Message { stage, text } => self.screen().print(&format!("{stage}: {}", one_line(text))),
-            RunEvent::Note { text } => self.screen().print(&format!("kiln: {}", one_line(text))),
+            RunEvent::Note { text } => self.screen().print(&format!("kiln: {}", note(text))),
             RunEvent::Remote(traffic) => self.screen().traffic = remote::traffic(traffic),
             RunEvent::Finished(record) => self.finished(record),
         }

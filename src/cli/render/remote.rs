@@ -21,11 +21,14 @@ pub(crate) fn traffic(traffic: &Traffic) -> String {
     if traffic.refused > 0 {
         parts.push(format!("{} not accepted", traffic.refused));
     }
-    if traffic.received_bytes > 0 {
+    // A few bytes tell whether there is a cache at all.
+    if traffic.asked + traffic.fetched > 0 && traffic.received_bytes > 0 {
         parts.push(format!("{} received", number::size(traffic.received_bytes)));
     }
     if traffic.sent > 0 {
         parts.push(format!("{} sent ({})", number::count(traffic.sent, "result"), number::size(traffic.sent_bytes)));
+    } else if traffic.sent_bytes > 0 {
+        parts.push(format!("{} sent", number::size(traffic.sent_bytes)));
     }
     if traffic.left > 0 {
         parts.push(format!("{} still to be sent", traffic.left));

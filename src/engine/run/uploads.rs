@@ -53,9 +53,14 @@ pub(super) fn beside<T>(
     began: Instant,
     work: impl FnOnce(&mut dyn Reporter, &mut Option<Trace>) -> T,
 ) -> T {
-    let Some(remote) = options.remote.as_deref().filter(|remote| remote.writes()) else {
-        return work(reporter, trace);
-    };
+    let Some(remote) = options.remote.as_deref() else { return work(reporter, trace) };
+    if !remote.writes() {
+        let done = work(reporter, trace);
+        if let Some(text) = remote.withheld() {
+            tell(reporter, trace, began, &RunEvent::Note { text });
+        }
+        return done;
+    }
     remote.open_again();
     std::thread::scope(|scope| {
         let sending = scope.spawn(|| remote.send_all(store));
@@ -64,14 +69,7 @@ pub(super) fn beside<T>(
         let limit = if interrupt.is_set() { Duration::ZERO } else { remote.limit() };
         remote.close(Some(limit));
         let mut watch = Watch::new(remote);
-        let mut tell = |event: &RunEvent| {
-            if let Some(trace) = trace.as_mut() {
-                let at = began.elapsed().as_secs_f64();
-                trace.note(at, event);
-                trace.flush(at);
-            }
-            reporter.tell(event);
-        };
+        let mut tell = |event: &RunEvent| tell(reporter, trace, began, event);
         while !sending.is_finished() {
             if interrupt.is_set() {
                 remote.close(Some(Duration::ZERO));
@@ -92,4 +90,13 @@ pub(super) fn beside<T>(
         }
         done
     })
+}
+
+fn tell(reporter: &mut dyn Reporter, trace: &mut Option<Trace>, began: Instant, event: &RunEvent) {
+    if let Some(trace) = trace.as_mut() {
+        let at = began.elapsed().as_secs_f64();
+        trace.note(at, event);
+        trace.flush(at);
+    }
+    reporter.tell(event);
 }

@@ -304,7 +304,10 @@ fn credentials_and_buckets_that_are_wrong_are_told_with_what_to_do() {
     };
     told(&checkout(&url, weed.port, ("NOBODY", "x")), &["access key", "AWS_ACCESS_KEY_ID"]);
     told(&checkout(&url, weed.port, (KEY.0, "wrong")), &["secret key is wrong", "AWS_SECRET_ACCESS_KEY"]);
-    told(&checkout("s3://elsewhere/x", weed.port, ("ADMINKEY", "adminsecret")), &["kiln remote init"]);
+    told(
+        &checkout("s3://elsewhere/x", weed.port, ("ADMINKEY", "adminsecret")),
+        &["the bucket is not there", "mend the URL"],
+    );
     told(&checkout(&prefix(), weed.port, KEY), &["there is no cache of Kiln's", "kiln remote init"]);
     let plain = checkout(&url, weed.port, KEY).with(&[("AWS_ENDPOINT_URL", "http://objects.example")]);
     told(&plain, &["is not encrypted", "AWS_ALLOW_HTTP"]);

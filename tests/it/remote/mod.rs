@@ -206,6 +206,24 @@ fn what_was_left_to_be_sent_is_sent_by_the_next_run() {
 }
 
 #[test]
+fn why_a_result_could_not_be_sent_is_told() {
+    let (folder, url) = folder();
+    let first = Checkout::of(&url);
+    first.run(&["--offline", "upper"]);
+    let file = folder.path().join("ac");
+    std::fs::write(&file, "").expect("a file in the place of a folder");
+    // One failure is not enough to leave the remote cache alone.
+    let pushed = first.kiln(&["push", "upper"]);
+    assert_eq!((pushed.code, warnings(&pushed)), (Some(1), 1), "{}", pushed.stderr);
+    assert!(pushed.stderr.contains("not all results could be sent"), "{}", pushed.stderr);
+    assert!(pushed.stderr.contains("Not a directory"), "{}", pushed.stderr);
+    std::fs::remove_file(&file).expect("remove the file");
+    let pushed = first.kiln(&["push", "upper"]);
+    assert_eq!((pushed.code, warnings(&pushed)), (Some(0), 0), "{}", pushed.stderr);
+    assert!(pushed.stderr.contains("remote cache: 1 result sent"), "{}", pushed.stderr);
+}
+
+#[test]
 fn a_mistake_is_told_with_its_place_and_nothing_runs() {
     let (folder, _) = folder();
     let there = folder.path().display();

@@ -74,7 +74,15 @@ fn peak() -> Option<u64> {
 
 fn settings() -> Settings {
     let address = Address::parse(&format!("s3://{BUCKET}/scale-{}", std::process::id())).expect("a URL");
-    Settings { address, access: Access::Both, lazy: true, accept: vec![], key: None, wait: Duration::ZERO }
+    Settings {
+        address,
+        access: Access::Both,
+        lazy: true,
+        accept: vec![],
+        key: None,
+        wait: Duration::ZERO,
+        in_ci: false,
+    }
 }
 
 /// Files results.

@@ -50,8 +50,16 @@ fn results_that_no_accepted_key_signed_are_refused_and_that_is_said() {
     refused("forged");
     // Without a key, nothing that would be refused is sent.
     let (_, _, ran) = Checkout::of(&strict).run(&["--force", "upper"]);
-    assert!(ran.stderr.contains("only signed ones are accepted there"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("only signed results are accepted there"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("sent ("), "{}", ran.stderr);
+    // With a key that nobody accepts, neither.
+    let stranger = Checkout::of(&strict).with(&[("KILN_SIGNING_KEY", &other)]);
+    let (_, _, ran) = stranger.run(&["--force", "upper"]);
+    assert!(ran.stderr.contains("is none of those that are accepted there"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("sent ("), "{}", ran.stderr);
+    let pushed = stranger.kiln(&["push"]);
+    assert_eq!(pushed.code, Some(2), "{}", pushed.stderr);
+    assert!(pushed.stderr.contains("is none of those that are accepted there"), "{}", pushed.stderr);
     // A secret key does not belong into the file.
     let text = std::fs::read_to_string(&secret).expect("read the key");
     let ran = Checkout::of(&format!("{{url: '{url}', accept: ['{}']}}", text.trim())).kiln(&["run"]);
@@ -63,7 +71,8 @@ fn results_that_no_accepted_key_signed_are_refused_and_that_is_said() {
 fn in_ci_results_are_sent_from_protected_branches_only() {
     let (folder, url) = folder();
     let sent = || files(&folder.path().join("ac")).len();
-    Checkout::of(&url).with(&[("CI", "true")]).run(&[]);
+    let (_, _, ran) = Checkout::of(&url).with(&[("CI", "true")]).run(&[]);
+    assert!(ran.stderr.contains("4 results are not sent") && ran.stderr.contains("CI is set"), "{}", ran.stderr);
     // What the pipeline file says is the branch's own word.
     Checkout::of(&format!("{{url: '{url}', access: both}}")).with(&[("CI", "true")]).run(&[]);
     assert_eq!(sent(), 0);
@@ -74,8 +83,9 @@ fn in_ci_results_are_sent_from_protected_branches_only() {
     assert_eq!(sent(), 1);
     Checkout::of(&url).with(&[("CI", "true"), ("KILN_REMOTE_ACCESS", "both")]).run(&[]);
     assert_eq!(sent(), 4);
-    let (executed, restored, _) = Checkout::of(&url).with(&[("CI", "true")]).run(&[]);
+    let (executed, restored, ran) = Checkout::of(&url).with(&[("CI", "true")]).run(&[]);
     assert_eq!((executed.len(), restored.len()), (0, 4));
+    assert!(!ran.stderr.contains("not sent"), "{}", ran.stderr);
 }
 
 #[test]
