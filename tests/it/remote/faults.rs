@@ -234,7 +234,7 @@ fn large_contents_go_in_parts_and_come_whole() {
     let url = filled(weed.port);
     let large = |checkout: &Checkout| {
         let text = "version: 1\nstages:\n  a:\n    run: seq 1 4000000 > out/a\n    outputs: {a: out/a}\n";
-        checkout.project.write("pipeline.yaml", &format!("{text}remote: {url}\n"));
+        checkout.project.write("pipeline.yaml", &format!("{text}remote: {{url: '{url}', wait: 5m}}\n"));
     };
     let first = checkout(&url, weed.port, KEY);
     large(&first);
@@ -262,7 +262,7 @@ fn a_large_content_that_is_damaged_costs_an_execution_and_is_mended() {
     let checkout = || {
         let project = Checkout::of(&url);
         let text = "version: 1\nstages:\n  a:\n    run: seq 1 1300000 > out/a\n    outputs: {a: out/a}\n";
-        project.project.write("pipeline.yaml", &format!("{text}remote: {url}\n"));
+        project.project.write("pipeline.yaml", &format!("{text}remote: {{url: '{url}', wait: 5m}}\n"));
         project
     };
     let first = checkout();
