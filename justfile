@@ -73,13 +73,13 @@ test-cluster KILLS="100" SEED="1":
     KILN_TEST_CLUSTER_KILLS={{KILLS}} KILN_TEST_SEED={{SEED}} cargo test --workspace --test it -- slurm::campaign --nocapture
 
 # 500 trivial stages through Kiln beside a hand-written job array, on a private Slurm.
-bench-cluster COUNT="500":
+bench-cluster COUNT="500" ROUNDS="2":
     cargo build --release
-    bench/cluster.sh target/release/kiln {{COUNT}}
+    bench/cluster.sh target/release/kiln {{COUNT}} {{ROUNDS}}
 
-# A stage that the kernel kills for want of memory, in a control group: as root.
+# Stages and jobs of Slurm that the kernel kills for want of memory, in control groups: as root.
 test-memory:
-    cargo test --workspace --test it -- --ignored the_kernel_kills_for_memory
+    cargo test --workspace --test it -- --ignored the_kernel_kills_for_memory the_kernel_ends_in_a_jobs_control_group
 
 # The templates for CI, by what GitHub's and GitLab's formats allow, in a throwaway environment.
 check-ci:

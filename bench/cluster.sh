@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # 500 trivial stages through Kiln beside a hand-written job array of the same commands, on the same private Slurm, one after the other.
 #
-#   bench/cluster.sh KILN [COUNT]
+#   bench/cluster.sh KILN [COUNT] [ROUNDS]      500 stages in 2 rounds, unless otherwise said
 set -euo pipefail
 kiln=$(realpath "$1")
 count=${2:-500}
