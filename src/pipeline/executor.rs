@@ -38,6 +38,9 @@ pub struct Cluster {
     pub latency: Duration,
     /// How long a cluster may give no answer before jobs that could not be submitted are failures.
     pub patience: Duration,
+    /// Where `executor:` stands, if it is written in the file.
+    #[serde(default)]
+    pub span: Span,
 }
 
 /// Who runs the jobs of a cluster.
@@ -127,6 +130,7 @@ impl Cluster {
             jobs: 1000,
             latency: Duration::from_secs(60),
             patience: Duration::from_secs(300),
+            span: Span::default(),
         }
     }
 
@@ -224,6 +228,18 @@ impl ExecutorSpec {
 
 /// Reads `executor:` of a file or a profile.
 pub(super) fn read(entry: &Entry, mistakes: &mut Mistakes<'_>) -> Option<ExecutorSpec> {
+    let mut spec = read_spec(entry, mistakes);
+    if let Some(ExecutorSpec::Cluster(cluster)) = &mut spec {
+        cluster.span = span(entry);
+    }
+    spec
+}
+
+fn span(entry: &Entry) -> Span {
+    Span { start: entry.place.start as usize, end: entry.place.end as usize }
+}
+
+fn read_spec(entry: &Entry, mistakes: &mut Mistakes<'_>) -> Option<ExecutorSpec> {
     let node = &entry.node;
     match &node.content {
         Content::Text(text) => ExecutorSpec::parse(text).map_err(|why| refuse(node, &why, mistakes)).ok(),
@@ -331,10 +347,8 @@ pub(super) fn of_stage(
             }
         }
     }
+    elsewhere.span = resources.first().map(|entry| span(entry)).unwrap_or_default();
     for entry in resources.iter().filter(|entry| WISHES.contains(&entry.key.as_str())) {
-        if elsewhere.span == Span::default() {
-            elsewhere.span = Span { start: entry.place.start as usize, end: entry.place.end as usize };
-        }
         let values = match &entry.node.content {
             Content::List(items) if entry.key == "options" => items.iter().collect(),
             _ => vec![&entry.node],

@@ -10,7 +10,8 @@
 #   slurm.sh crash FOLDER NODE                      takes a node's power: its daemon, its jobs and all they started
 #
 # With KILN_SLURM_BLIND=FOLDER nodes see that folder empty, where the kernel lets them have mounts of their own. With KILN_SLURM_GPUS=N each
-# has so many GPUs by name. With KILN_SLURM_PREEMPTS=1 jobs of the partition `high` take the place of others.
+# has so many GPUs by name. With KILN_SLURM_PREEMPTS=1 jobs of the partition `high` take the place of others. Slurm itself looks after their
+# memory, every KILN_SLURM_GATHER seconds. With KILN_SLURM_CGROUP=1 the kernel does, in control groups; that takes root, and version 1 of these.
 #
 # Only processes are ended whose numbers the folder holds.
 set -euo pipefail
@@ -62,7 +63,10 @@ start_node() {
 }
 
 configure() {
-    local nodes=$1 cpus=$2 memory=$3 host base i gpus=
+    local nodes=$1 cpus=$2 memory=$3 host base i gpus= tracks=linuxproc tasks=none enforces=JobAcctGatherParams=OverMemoryKill
+    if [ -n "${KILN_SLURM_CGROUP:-}" ]; then
+        tracks=cgroup tasks=cgroup enforces=
+    fi
     host=$(hostname -s)
     base=$(free_ports $((nodes + 1)))
     {
@@ -81,13 +85,13 @@ SlurmctldPidFile=$folder/run/controller
 SlurmdPidFile=$folder/run/node-%n
 SlurmctldLogFile=$folder/log/controller
 SlurmdLogFile=$folder/log/node-%n
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
+ProctrackType=proctrack/$tracks
+TaskPlugin=task/$tasks
 SwitchType=switch/none
 MpiDefault=none
 JobAcctGatherType=jobacct_gather/linux
-JobAcctGatherFrequency=task=1
-JobAcctGatherParams=OverMemoryKill
+JobAcctGatherFrequency=task=${KILN_SLURM_GATHER:-1}
+$enforces
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 DefMemPerCPU=64
@@ -123,7 +127,7 @@ CONF
         echo "PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP"
         echo "PartitionName=short Nodes=ALL MaxTime=10 State=UP"
     } >"$conf"
-    echo "CgroupPlugin=cgroup/v1" >"$folder/cgroup.conf"
+    printf '%s\n' CgroupPlugin=cgroup/v1 ConstrainRAMSpace=yes ConstrainSwapSpace=no CgroupAutomount=no >"$folder/cgroup.conf"
     if [ -n "$gpus" ]; then
         for i in $(seq "$KILN_SLURM_GPUS"); do echo "Name=gpu File=/dev/null"; done >"$folder/gres.conf"
     fi
@@ -195,6 +199,11 @@ down)
     end "$folder"/run/node-*
     end "$folder/run/controller"
     end "$folder/run/munge"
+    if grep -q '^TaskPlugin=task/cgroup' "$conf"; then
+        for node in $(sed -n 's/^NodeName=\([^ ]*\) .*/\1/p' "$conf"); do
+            find /sys/fs/cgroup/*/"slurm_$node" -depth -type d -exec rmdir {} \; 2>/dev/null || true
+        done
+    fi
     ;;
 *)
     echo "slurm.sh: unknown command $command" >&2

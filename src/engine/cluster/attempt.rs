@@ -1,6 +1,5 @@
 //! One attempt at a stage, as it is seen from here: submitted, or found as an earlier run left it; waited for; judged.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,10 +11,11 @@ use super::earlier::Left;
 use super::relay::Relay;
 use super::scheduler::Wants;
 use super::sealed::Sealed;
+use super::telling::{Telling, place};
 use super::tracks::{Submission, Track};
 use super::verdict::{Known, Verdict, Why, judge};
 use super::{Cluster, Contact, take};
-use crate::engine::executor::failure::{Failed, Lost, NoResult};
+use crate::engine::executor::failure::NoResult;
 use crate::engine::executor::{Attempt, End, Exit, Listener, Prepared, Seen, Work};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -61,8 +61,10 @@ impl<'c> ClusterAttempt<'c> {
         let own = stage.elsewhere.as_ref().map_or(&nothing, |elsewhere| &elsewhere.wishes);
         let wishes = own.or(&cluster.spec.wishes);
         let wants = Wants { cpus: stage.resources.cpus.max(1), gpus: stage.resources.gpu, wishes };
-        let span = stage.elsewhere.as_ref().map(|elsewhere| elsewhere.span.start).filter(|start| *start > 0);
-        let place = place(cluster.pipeline, span.unwrap_or(stage.span.start));
+        let own = stage.elsewhere.as_ref().map(|elsewhere| elsewhere.span);
+        // What the command line asks for is in no file.
+        let said = own.into_iter().chain([cluster.spec.span]).find(|span| span.start > 0);
+        let place = said.and_then(|span| place(cluster.pipeline, span.start));
         let left = std::cell::Cell::new(false);
         let (inner, lock) = (folder.stage(), Scratch::at(folder.path()).ok());
         Self { cluster, contact, stage: stage.name.to_string(), wants, place, folder, inner, _lock: lock, left }
@@ -242,41 +244,15 @@ impl<'c> ClusterAttempt<'c> {
         tracing::warn!("the job of {} is cancelled, and still there", folder.name());
     }
 
-    /// What the scheduler wrote beside the log, such as that memory was exceeded.
-    fn output(&self, folder: &AttemptFolder) -> String {
-        folder.submitted().map(|submitted| self.contact.keeper.output(&submitted)).unwrap_or_default()
-    }
-
-    /// What is told of an attempt that was given up.
-    fn failure(&self, folder: &AttemptFolder, why: Why) -> NoResult {
-        let output = self.output(folder);
-        let job = self.contact.keeper.track(folder).and_then(|track| track.id);
-        let job = job.map_or_else(|| "its job".to_owned(), |id| format!("its job {id}"));
-        let beside = |failed: Failed| {
-            let mut lines: Vec<&str> = output.lines().filter(|line| !line.trim().is_empty()).collect();
-            let mut met = BTreeSet::new();
-            lines.retain(|line| met.insert(*line));
-            let lines = &lines[lines.len().saturating_sub(5)..];
-            lines.iter().fold(failed, |failed, line| failed.and(*line))
-        };
-        let other = |why: String| Failed::from(Failure::Other { why });
-        let lost = |failed: Failed, out_of_time: bool| NoResult::Lost(Box::new(Lost { failed, out_of_time }));
-        let killed = || Failure::OutOfMemory { failure: Box::new(Failure::Killed { signal: 9, core_dumped: false }) };
-        let at = self.place.as_ref().map_or_else(String::new, |place| format!("\n --> {place}"));
-        match why {
-            Why::Refused(why) => NoResult::Failed(other(format!("the cluster does not take its job: {why}{at}"))),
-            Why::NeverStarts(reason) => NoResult::Failed(
-                other(format!("{job} would never start, and is cancelled: {reason}{at}"))
-                    .and("hint: it asks for more than the partition has or allows; see its `resources`"),
-            ),
-            Why::OutOfTime => lost(beside(other(format!("{job} was stopped at its time limit"))), true),
-            Why::OutOfMemory => NoResult::Failed(beside(killed().into())),
-            Why::Cancelled => NoResult::Failed(beside(other(format!("{job} was cancelled, and not by Kiln")))),
-            Why::NotRun(why) => NoResult::Failed(beside(other(why))),
-            Why::Lost(_) if output.contains("Exceeded job memory limit") || output.contains("oom-kill event") => {
-                NoResult::Failed(beside(killed().into()))
-            }
-            Why::Lost(why) => lost(beside(other(why.replacen("its job", &job, 1))), false),
+    /// What is told of an attempt that came to nothing.
+    fn telling(&self, folder: &AttemptFolder) -> Telling<'_> {
+        let keeper = &self.contact.keeper;
+        Telling {
+            job: keeper.track(folder).and_then(|track| track.id),
+            wants: &self.wants,
+            place: self.place.as_deref(),
+            output: folder.submitted().map(|submitted| keeper.output(&submitted)).unwrap_or_default(),
+            beyond: folder.beyond(),
         }
     }
 
@@ -301,7 +277,9 @@ impl<'c> ClusterAttempt<'c> {
             End::Code(0) if record.out_of_memory => End::Signal { number: 9, core_dumped: false },
             end => end,
         };
-        Ok(Exit { end, out_of_memory: record.out_of_memory, queued, digests: record.digests, seen: Seen::default() })
+        let out_of_memory = record.out_of_memory;
+        let advice = out_of_memory.then(|| self.telling(folder).ask_for_memory()).into_iter().collect();
+        Ok(Exit { end, out_of_memory, queued, digests: record.digests, seen: Seen::default(), advice })
     }
 
     /// Goes on with what an earlier run left, if it is at the same work and can be believed. `None` if it came to nothing.
@@ -340,7 +318,7 @@ impl<'c> ClusterAttempt<'c> {
             }
             Course::Ended(_) => Ok(None),
             Course::GivenUp(Why::Cancelled | Why::Refused(_) | Why::NeverStarts(_)) => Ok(None),
-            Course::GivenUp(why) => match self.failure(&left.folder, why) {
+            Course::GivenUp(why) => match self.telling(&left.folder).failure(why) {
                 NoResult::Lost(lost) if !lost.out_of_time => Ok(None),
                 other => Err(other),
             },
@@ -404,7 +382,7 @@ impl Attempt for ClusterAttempt<'_> {
         let mut relay = Relay::new(&self.folder, &self.folder, &prepared.ports, prepared.log);
         match self.follow(&self.folder, &mut relay, listener, interrupt)? {
             Course::Ended(record) => self.exit(&self.folder, record, listener),
-            Course::GivenUp(why) => Err(self.failure(&self.folder, why)),
+            Course::GivenUp(why) => Err(self.telling(&self.folder).failure(why)),
         }
     }
 
@@ -421,13 +399,4 @@ impl Drop for ClusterAttempt<'_> {
 
 fn other(why: String) -> NoResult {
     Failure::Other { why }.into()
-}
-
-/// A place in the pipeline file: `pipeline.yaml:12:5`.
-fn place(pipeline: &crate::pipeline::Pipeline, at: usize) -> Option<String> {
-    let text = fs::read(pipeline.root.join(&pipeline.file)).ok()?;
-    let before = text.get(..at)?;
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
-    Some(format!("{}:{line}:{column}", pipeline.file.display()))
 }

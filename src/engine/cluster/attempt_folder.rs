@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::gauge::Beyond;
 use crate::engine::executor::{End, Ports, Reach, Work};
 use crate::hash::Digest;
 use crate::store;
@@ -202,6 +203,19 @@ impl AttemptFolder {
         write(&self.0.join(RECORD), record)
     }
 
+    /// That the job takes more memory than it has, as it last said.
+    pub(super) fn beyond(&self) -> Option<Beyond> {
+        read(&self.0.join(BEYOND)).ok().flatten()
+    }
+
+    /// Notes whether the job takes more memory than it has.
+    pub(super) fn note_beyond(&self, beyond: Option<Beyond>) -> io::Result<()> {
+        match beyond {
+            Some(beyond) => write(&self.0.join(BEYOND), &beyond),
+            None => store::remove_all(&self.0.join(BEYOND)),
+        }
+    }
+
     pub(super) fn submitted(&self) -> Option<Submitted> {
         read(&self.0.join(SUBMITTED)).ok().flatten()
     }
@@ -229,6 +243,7 @@ const ASSIGNMENT: &str = "assignment.json";
 const BEGINNING: &str = "beginning.json";
 const RECORD: &str = "record.json";
 const SUBMITTED: &str = "submitted.json";
+const BEYOND: &str = "beyond-memory.json";
 
 /// Letters that nobody else comes upon.
 pub(super) fn nonce() -> String {

@@ -257,6 +257,7 @@ impl Ear<'_> {
             fs::set_permissions(&input, Permissions::from_mode(0o644))?;
             File::options().append(true).open(&input)?.write_all(b"\n")?;
         }
+        self.folder.note_beyond(news.beyond)?;
         news.record.map_or(Ok(()), |record| self.folder.end(&record))
     }
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::attempt_folder::{Assignment, AttemptFolder, Beginning, JobRecord, now};
 use super::bundle::{Bundle, Links};
+use super::gauge::Beyond;
 use super::letter::Seal;
 use super::mailbox::{Claim, Mailbox, News};
 use super::{earlier, job};
@@ -217,7 +218,7 @@ fn first_written(stage: &Path, input: &Path, before: &[Shape]) -> Option<PathBuf
 impl News {
     fn of_end(record: JobRecord) -> Self {
         let (files, whole, written) = (Bundle::default(), vec![], vec![]);
-        Self { log: (0, 0), events: (0, 0), files, whole, record: Some(record), written }
+        Self { log: (0, 0), events: (0, 0), files, whole, record: Some(record), written, beyond: None }
     }
 }
 
@@ -240,6 +241,8 @@ struct Courier<'a> {
     events: u64,
     /// How much was read of what the stage announces.
     read: u64,
+    /// Whether it was told that the job takes more memory than it has.
+    beyond: bool,
 }
 
 impl<'a> Courier<'a> {
@@ -265,6 +268,7 @@ impl<'a> Courier<'a> {
             log: 0,
             events: 0,
             read: 0,
+            beyond: false,
         }
     }
 
@@ -272,7 +276,9 @@ impl<'a> Courier<'a> {
     fn carry(&mut self, over: &AtomicBool) {
         let (mut looked, mut next) = (Instant::now(), Instant::now());
         while !over.load(Ordering::Relaxed) {
-            if Instant::now() >= next {
+            // It may be killed for its memory any moment.
+            let is_urgent = self.folder.beyond().is_some() != self.beyond;
+            if is_urgent || Instant::now() >= next {
                 let began = Instant::now();
                 if let Err(trouble) = self.send() {
                     tracing::debug!("cannot send what the stage says: {trouble}");
@@ -332,7 +338,8 @@ impl<'a> Courier<'a> {
             file.take(PART).read_to_end(&mut log)?;
             more = from + (log.len() as u64) < length;
         }
-        let mut gathered = Gathered { from, log, read: self.read, ..Gathered::default() };
+        let beyond = self.folder.beyond();
+        let mut gathered = Gathered { from, log, read: self.read, beyond, ..Gathered::default() };
         self.announced(&stage, &mut gathered)?;
         if let Some((states, metrics)) = &self.states {
             let finished = |name: &OsStr| name.as_bytes().iter().all(u8::is_ascii_digit);
@@ -354,6 +361,7 @@ impl<'a> Courier<'a> {
             gathered.record = Some(record.clone());
         }
         let any = !gathered.log.is_empty() || gathered.read > self.read || !gathered.whole.is_empty();
+        let any = any || gathered.beyond.is_some() != self.beyond;
         Ok((any || gathered.record.is_some()).then_some(gathered))
     }
 
@@ -395,14 +403,16 @@ impl<'a> Courier<'a> {
     }
 
     fn post(&mut self, gathered: Gathered) -> Result<bool, Trouble> {
-        let Gathered { from, log, events, read, files, whole, given_up, record, written } = gathered;
-        let news = News { log: (from, log.len()), events: (self.events, events.len()), files, whole, record, written };
+        let Gathered { from, log, events, read, files, whole, given_up, record, written, beyond } = gathered;
+        let (log_part, events_part) = ((from, log.len()), (self.events, events.len()));
+        let news = News { log: log_part, events: events_part, files, whole, record, written, beyond };
         let bytes = [log.as_slice(), &events, &news.files.small].concat();
         self.mailbox.tell(self.claim, self.number, &news, &bytes)?;
         self.number += 1;
         self.log = from + log.len() as u64;
         self.events += events.len() as u64;
         self.read = read;
+        self.beyond = beyond.is_some();
         for folder in given_up {
             let _ = store::remove_all(&folder);
         }
@@ -424,6 +434,7 @@ struct Gathered {
     given_up: Vec<PathBuf>,
     record: Option<JobRecord>,
     written: Vec<PathBuf>,
+    beyond: Option<Beyond>,
 }
 
 impl Gathered {

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::attempt_folder::AttemptFolder;
+use super::gauge::MEMORY;
 use super::sealed::Sealed;
 
 /// How the folder of a batch begins.
@@ -35,11 +36,12 @@ impl Way {
         BatchFolder(self.jobs.join(name))
     }
 
-    /// Makes the folder of a batch. `index` is the variable in which a job finds which of its batch it is.
+    /// Makes the folder of a batch. `index` is the variable in which a job finds which of its batch it is, and `memory` what a shell there
+    /// reads as the megabytes that a job has.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub(super) fn lay_out(&self, name: &str, members: &[String], index: Option<&str>) -> io::Result<()> {
+    pub(super) fn lay_out(&self, name: &str, members: &[String], index: Option<&str>, memory: &str) -> io::Result<()> {
         let folder = self.jobs.join(name);
         fs::create_dir(&folder)?;
         fs::write(folder.join(MEMBERS), members.join("\n") + "\n")?;
@@ -52,13 +54,13 @@ impl Way {
             None => self.script(&folder, &line),
             Some((address, scratch)) => self.script_away(members, &line, address, scratch),
         };
-        fs::write(&path, script)
+        fs::write(&path, format!("#!/bin/sh\n{MEMORY}=\"{memory}\"\nexport {MEMORY}\n{script}"))
     }
 
     fn script(&self, folder: &Path, line: &str) -> String {
         let (program, jobs) = (quoted(&self.program), quoted(&self.jobs));
         let members = quoted(&folder.join(MEMBERS));
-        format!("#!/bin/sh\nexec {program} job {jobs}/\"$(sed -n \"{line}\" {members})\"\n")
+        format!("exec {program} job {jobs}/\"$(sed -n \"{line}\" {members})\"\n")
     }
 
     /// All that a job has to know is in the script: it sees nothing else of Kiln's.
@@ -68,8 +70,7 @@ impl Way {
         let lines: String = members.iter().map(line_of).collect();
         let (program, address) = (quoted(&self.program), quoted(Path::new(address)));
         format!(
-            "#!/bin/sh
-set -- $(sed -n \"{line}\" <<'END'
+            "set -- $(sed -n \"{line}\" <<'END'
 {lines}END
 )
 kiln={program}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::scheduler::{Answer, Batch, Job, Known, Over, Scheduler, State, ask};
+use super::scheduler::{Answer, Batch, Job, Known, Over, Scheduler, State, ask, is_there};
 use crate::pipeline::Commands;
 
 /// So long a command may take.
@@ -37,8 +37,23 @@ impl UserCommands {
 }
 
 impl Scheduler for UserCommands {
-    fn program(&self) -> (&str, &str) {
-        (self.commands.submit.first().map(String::as_str).unwrap_or_default(), "the scheduler")
+    fn name(&self) -> &'static str {
+        "the scheduler"
+    }
+
+    fn missing(&self) -> Option<String> {
+        let Commands { submit, poll, cancel } = &self.commands;
+        let programs = [("submit", submit), ("poll", poll), ("cancel", cancel)];
+        programs.into_iter().filter_map(|(name, words)| Some((name, words.first()?))).find_map(|(name, program)| {
+            let lacks = if is_there(program, &self.folder) {
+                return None;
+            } else if program.contains('/') && self.folder.join(program).is_file() {
+                "may not be executed\nhint: chmod +x makes a script a program"
+            } else {
+                "is not found\nhint: it is looked for in the project, or without a slash in `PATH`"
+            };
+            Some(format!("`{name}` of the executor cannot be started: `{program}` {lacks}"))
+        })
     }
 
     fn most(&mut self) -> usize {
@@ -63,7 +78,7 @@ impl Scheduler for UserCommands {
             ("KILN_JOB_OUTPUT", batch.folder.join("0.out").to_string_lossy().into_owned()),
             ("KILN_CPUS", batch.wants.cpus.to_string()),
             ("KILN_GPUS", batch.wants.gpus.to_string()),
-            ("KILN_MEMORY_MB", wishes.memory.map_or_else(String::new, |bytes| bytes.div_ceil(1 << 20).to_string())),
+            ("KILN_MEMORY_MB", batch.wants.megabytes().map_or_else(String::new, |megabytes| megabytes.to_string())),
             ("KILN_MINUTES", wishes.time.map_or_else(String::new, |time| time.as_secs().div_ceil(60).to_string())),
         ];
         let named = [
@@ -104,9 +119,12 @@ impl Scheduler for UserCommands {
             let (id, word) = (words.next()?, words.next()?);
             let (id, batch) = names.get_key_value(id)?;
             let rest = words.collect::<Vec<_>>().join(" ");
-            Some(Job { batch: (*batch).to_owned(), index: 0, id: (*id).to_owned(), state: of(word, rest)? })
+            // A job of which nothing is understood is not one that is forgotten.
+            let state =
+                of(word, rest).ok_or_else(|| format!("`poll` says `{id} {word}`, and the words for that are {WORDS}"));
+            Some(state.map(|state| Job { batch: (*batch).to_owned(), index: 0, id: (*id).to_owned(), state }))
         };
-        Ok(said.stdout.lines().filter_map(job).collect())
+        said.stdout.lines().filter_map(job).collect()
     }
 
     fn cancel(&mut self, jobs: &[String]) -> Result<(), String> {
@@ -116,6 +134,8 @@ impl Scheduler for UserCommands {
         if said.code == Some(0) { Ok(()) } else { Err(said.why()) }
     }
 }
+
+const WORDS: &str = "`queued`, `running`, `stuck`, `done`, `timeout`, `memory`, `cancelled` and `lost`";
 
 /// What a word of `poll` means; nothing for one that is not known.
 fn of(word: &str, rest: String) -> Option<State> {
@@ -130,4 +150,24 @@ fn of(word: &str, rest: String) -> Option<State> {
         "lost" => State::Over(Over::Lost(if rest.is_empty() { "its machine was lost".into() } else { rest })),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_not_known_is_no_word_of_a_job_that_is_forgotten() {
+        let polls = |says: &str| {
+            let poll = vec!["sh".to_owned(), "-c".to_owned(), format!("echo '{says}'")];
+            let commands = Commands { poll, ..Commands::default() };
+            let known = Known { name: "kiln-1".into(), id: Some("7".into()) };
+            UserCommands::new(commands, Path::new("/")).poll(&[known])
+        };
+        assert_eq!(polls("7 running").unwrap()[0].state, State::Running);
+        assert_eq!(polls("7 memory").unwrap()[0].state, State::Over(Over::OutOfMemory));
+        assert!(polls("8 whatever").unwrap().is_empty());
+        let why = polls("7 RUNNING").unwrap_err();
+        assert!(why.contains("`7 RUNNING`") && why.contains("`queued`"), "{why}");
+    }
 }

@@ -6,9 +6,11 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::attempt_folder::{Assignment, AttemptFolder, Beginning, JobRecord, now};
+use super::gauge::Gauge;
 use crate::engine::executor::failure::NoResult;
 use crate::engine::executor::log::Log;
 use crate::engine::executor::{End, Listener, Prepared};
@@ -28,6 +30,9 @@ const SIGNALS: Duration = Duration::from_millis(200);
 
 /// So many states that nobody has taken yet are left; of a stage whose Kiln is gone they would fill the disk.
 const STATES: usize = 8;
+
+/// SIGKILL.
+const KILL: i32 = 9;
 
 /// Runs the stage of an attempt, unless another job has it. What goes wrong is told on standard error, which is the job's output.
 ///
@@ -124,7 +129,19 @@ pub(super) fn run(
     // The control group of a job is its own: whatever was killed in it for want of memory was the stage's.
     let mut memory = Memory::look();
     let listener = Listener { events: &announce, goes_on: &goes_on };
-    let exit = match local.run_in(&folder.stage(), &prepared, &listener, interrupt) {
+    let (gauge, over) = (Gauge::of_this_job(), AtomicBool::new(false));
+    let ran = std::thread::scope(|scope| {
+        let over = &over;
+        let gauge =
+            gauge.as_ref().map(|gauge| scope.spawn(move || gauge.watch(|beyond| folder.note_beyond(beyond), over)));
+        let ran = local.run_in(&folder.stage(), &prepared, &listener, interrupt);
+        over.store(true, Ordering::Relaxed);
+        if let Some(gauge) = gauge {
+            gauge.thread().unpark();
+        }
+        ran
+    });
+    let exit = match ran {
         Ok(exit) => exit,
         Err(NoResult::Interrupted) => return Err("it was interrupted".into()),
         Err(NoResult::Failed(failed)) => return Err(failed.text()),
@@ -134,7 +151,9 @@ pub(super) fn run(
         std::thread::sleep(SIGNALS);
     }
     record.told_to_leave = interrupt.is_set();
-    record.out_of_memory = exit.out_of_memory || (memory.is_of_a_group() && memory.has_run_out());
+    let killed = matches!(exit.end, End::Signal { number: KILL, .. }) || exit.end == End::Code(128 + KILL);
+    record.out_of_memory =
+        exit.out_of_memory || (memory.is_of_a_group() && memory.has_run_out()) || (killed && folder.beyond().is_some());
     if exit.end == End::Code(0) {
         for output in &prepared.ports.outputs {
             // What is missing or no output is for Kiln to tell.

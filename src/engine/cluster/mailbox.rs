@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt_folder::{Assignment, Beginning, JobRecord, nonce};
 use super::bundle::Bundle;
+use super::gauge::Beyond;
 use super::letter::Seal;
 use crate::remote::{Post, Trouble};
 
@@ -47,6 +48,8 @@ pub(super) struct News {
     pub(super) record: Option<JobRecord>,
     /// Inputs that the stage has written to.
     pub(super) written: Vec<PathBuf>,
+    /// Whether it takes more memory than it has.
+    pub(super) beyond: Option<Beyond>,
 }
 
 impl<'p> Mailbox<'p> {

@@ -18,10 +18,10 @@
 //! makes; should a server let two do so, one of them is listened to, and neither sees what the other writes.
 //!
 //! In reading order: `mod` is the executor, `attempt` one attempt as it is seen from here, `verdict` what becomes of one whose job is
-//! over, `job` the other side; `attempt_folder` is what both share. `earlier` finds what an earlier Kiln left. `keeper` has the
-//! `tracks` of all jobs; its thread makes `rounds`, in which it submits a `batch`, asks and cancels; the `scheduler` is `slurm` or `command`s
-//! of the user's. `away` and `away_job` are the two sides without a shared file system: in a `mailbox` they leave each other a `letter` with a
-//! `bundle` of files, `sealed` as both know.
+//! over and `telling` what is told of it, `job` the other side, with a `gauge` of its memory; `attempt_folder` is what both share. `earlier`
+//! finds what an earlier Kiln left. `keeper` has the `tracks` of all jobs; its thread makes `rounds`, in which it submits a `batch`, asks and
+//! cancels; the `scheduler` is `slurm` or `command`s of the user's. `away` and `away_job` are the two sides without a shared file system: in
+//! a `mailbox` they leave each other a `letter` with a `bundle` of files, `sealed` as both know.
 
 mod attempt;
 mod attempt_folder;
@@ -31,6 +31,7 @@ mod batch;
 mod bundle;
 mod command;
 mod earlier;
+mod gauge;
 mod job;
 mod keeper;
 mod letter;
@@ -40,6 +41,7 @@ mod rounds;
 mod scheduler;
 mod sealed;
 mod slurm;
+mod telling;
 mod tracks;
 mod verdict;
 
@@ -140,11 +142,8 @@ impl Contact {
                 Box::new(UserCommands::new(commands.clone(), &cluster.pipeline.root))
             }
         };
-        let (program, name) = scheduler.program();
-        if !is_there(program, &cluster.pipeline.root) {
-            return Err(format!(
-                "there is no {name} here: `{program}` is not found\nhint: run Kiln where jobs are submitted, such as a login node, or with `--executor local`"
-            ));
+        if let Some(why) = scheduler.missing() {
+            return Err(why);
         }
         let away = cluster.spec.scratch.as_ref().map(|scratch| Away::make(scratch, cluster.remote)).transpose()?;
         let jobs = cluster.store.jobs().map_err(|error| text(&error))?;
@@ -158,15 +157,6 @@ impl Contact {
     fn earlier(&self) -> std::sync::MutexGuard<'_, Earlier> {
         self.earlier.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether a program is found: by its path, or in the folders of `PATH`.
-fn is_there(program: &str, root: &Path) -> bool {
-    if program.contains('/') {
-        return root.join(program).is_file();
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 impl Executor for Cluster<'_> {

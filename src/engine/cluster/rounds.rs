@@ -108,7 +108,8 @@ impl Rounds {
         let batched = Batched { known, members, wants: wants.clone(), comment, doubt: None };
         // Where the jobs go is on disk before there are any.
         let index = self.scheduler.index_variable();
-        let laid_out = self.shared.way.lay_out(&name, &batched.members, index).and_then(|()| {
+        let memory = self.scheduler.memory(wants);
+        let laid_out = self.shared.way.lay_out(&name, &batched.members, index, &memory).and_then(|()| {
             requests.iter().enumerate().try_for_each(|(index, request)| {
                 request.folder.submit(&Submitted { batch: name.clone(), index, at: now() })
             })
@@ -120,10 +121,9 @@ impl Rounds {
         let answer = self.send(&name, &batched);
         if let Answer::Busy(why) = &answer {
             let mut inner = self.shared.lock();
-            inner.notes.push(format!(
-                "{} has no room for more jobs now, and Kiln tries again: {why}",
-                self.scheduler.program().1
-            ));
+            inner
+                .notes
+                .push(format!("{} has no room for more jobs now, and Kiln tries again: {why}", self.scheduler.name()));
             let not_before = Some(Instant::now() + FULL);
             inner.waiting.extend(requests.into_iter().map(|request| Request { not_before, ..request }));
             drop(inner);
@@ -162,7 +162,7 @@ impl Rounds {
             }
             Answer::Refused(why) => Submission::Refused(why.clone()),
             Answer::Unknown(why) | Answer::Busy(why) => {
-                let scheduler = self.scheduler.program().1;
+                let scheduler = self.scheduler.name();
                 notes
                     .push(format!("it is not known whether {scheduler} has taken a job, and Kiln looks for it: {why}"));
                 let last = Instant::now();
@@ -313,7 +313,7 @@ impl Rounds {
 
     /// The scheduler gives no answer.
     fn is_silent(&mut self, why: &str) {
-        let scheduler = self.scheduler.program().1.to_owned();
+        let scheduler = self.scheduler.name();
         let (since, told) = self.silent.get_or_insert((Instant::now(), false));
         let mut inner = self.shared.lock();
         if !*told && since.elapsed() >= SILENCE {

@@ -3,22 +3,32 @@
 //! What a scheduler says is a hint when to look, and never a result: that is in the record that a job writes itself.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use rustix::fs::{Access, access};
 
 use crate::pipeline::Wishes;
 
 /// Who runs the jobs of a cluster.
 pub(super) trait Scheduler: Send {
-    /// The program that is missing where there is no such scheduler, and what the scheduler is called.
-    fn program(&self) -> (&str, &str);
+    /// What it is called.
+    fn name(&self) -> &'static str;
+
+    /// Why nobody here can speak to it, with a hint on a line of its own, if nobody can.
+    fn missing(&self) -> Option<String>;
 
     /// How many jobs can be submitted at once.
     fn most(&mut self) -> usize;
 
     /// The variable in which a job finds which of its batch it is, if several can be submitted at once.
     fn index_variable(&self) -> Option<&'static str>;
+
+    /// How many megabytes of memory a job has, as a shell on its node reads it; nothing or 0 if that is not known there.
+    fn memory(&self, wants: &Wants) -> String {
+        wants.megabytes().map_or_else(String::new, |megabytes| megabytes.to_string())
+    }
 
     /// What it calls a job of a batch.
     fn name_of(&self, batch: &str, index: usize) -> String;
@@ -68,6 +78,13 @@ pub(super) struct Wants {
     pub(super) cpus: usize,
     pub(super) gpus: usize,
     pub(super) wishes: Wishes,
+}
+
+impl Wants {
+    /// How many megabytes of memory it asks for, if it does.
+    pub(super) fn megabytes(&self) -> Option<u64> {
+        self.wishes.memory.map(|bytes| bytes.div_ceil(1 << 20))
+    }
 }
 
 /// A batch that was submitted, or may have been.
@@ -153,6 +170,16 @@ impl Said {
             None => format!("it ended with {:?} and said nothing", self.code),
         }
     }
+}
+
+/// Whether a program can be started: by its path from a folder, or in the folders of `PATH`.
+pub(super) fn is_there(program: &str, folder: &Path) -> bool {
+    let can_start = |path: PathBuf| access(&path, Access::EXEC_OK).is_ok() && path.is_file();
+    if program.contains('/') {
+        return can_start(folder.join(program));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| can_start(folder.join(program)))
 }
 
 /// Runs a command of a scheduler, for so long and no longer.

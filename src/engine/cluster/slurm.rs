@@ -3,10 +3,11 @@
 //! Jobs are found by the name of their batch, so that one whose submission was not answered is found, too. What `scancel` says of its
 //! success means nothing, nor does the end state of a job: what was killed may be `COMPLETED`, and what is complete may be `TIMEOUT`.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::scheduler::{Answer, Batch, Job, Known, Over, Said, Scheduler, State, ask};
+use super::scheduler::{Answer, Batch, Job, Known, Over, Said, Scheduler, State, Wants, ask, is_there};
 
 /// Slurm. What it allows is asked once, when the first jobs are submitted.
 #[derive(Default)]
@@ -72,8 +73,15 @@ fn command(program: &str) -> Command {
 }
 
 impl Scheduler for Slurm {
-    fn program(&self) -> (&str, &str) {
-        ("sbatch", "Slurm")
+    fn name(&self) -> &'static str {
+        "Slurm"
+    }
+
+    fn missing(&self) -> Option<String> {
+        let missing = ["sbatch", "squeue", "scancel"].into_iter().find(|program| !is_there(program, Path::new("/")))?;
+        Some(format!(
+            "there is no Slurm here: `{missing}` is not found\nhint: run Kiln where jobs are submitted, such as a login node, or with `--executor local`"
+        ))
     }
 
     fn most(&mut self) -> usize {
@@ -83,6 +91,11 @@ impl Scheduler for Slurm {
 
     fn index_variable(&self) -> Option<&'static str> {
         Some("SLURM_ARRAY_TASK_ID")
+    }
+
+    fn memory(&self, _wants: &Wants) -> String {
+        // What a partition gives to those who do not ask is there, too.
+        "${SLURM_MEM_PER_NODE:-$((${SLURM_MEM_PER_CPU:-0} * ${SLURM_CPUS_ON_NODE:-0}))}".into()
     }
 
     fn name_of(&self, batch: &str, index: usize) -> String {
@@ -106,8 +119,8 @@ impl Scheduler for Slurm {
             sbatch.arg(format!("--gres=gpu:{}", wants.gpus));
         }
         let wishes = &wants.wishes;
-        if let Some(bytes) = wishes.memory {
-            sbatch.arg(format!("--mem={}M", bytes.div_ceil(1 << 20)));
+        if let Some(megabytes) = wants.megabytes() {
+            sbatch.arg(format!("--mem={megabytes}M"));
         }
         if let Some(time) = wishes.time {
             sbatch.arg(format!("--time={}", time.as_secs().div_ceil(60)));
@@ -213,6 +226,10 @@ fn of(state: &str, reason: &str) -> State {
             "BeginTime" => State::PutBack(reason.to_owned()),
             _ => State::Queued(reason.to_owned()),
         },
+        // So it says of a script that a signal ended as well as of one that was never begun.
+        "FAILED" if reason == "JobLaunchFailure" => {
+            State::Over(Over::Itself("JobLaunchFailure: it was killed, or could not be started".into()))
+        }
         "COMPLETED" | "FAILED" => State::Over(Over::Itself(reason.to_owned())),
         "TIMEOUT" | "DEADLINE" => State::Over(Over::OutOfTime),
         "OUT_OF_MEMORY" => State::Over(Over::OutOfMemory),
@@ -257,5 +274,6 @@ mod tests {
         assert!(super::job("kiln-1|N/A|17|RUNNING|None").is_none());
         assert_eq!(of("PENDING", "PartitionNodeLimit"), State::Stuck("PartitionNodeLimit".into()));
         assert_eq!(of("COMPLETING", "None"), State::Running);
+        assert_eq!(of("OUT_OF_MEMORY", "OutOfMemory"), State::Over(Over::OutOfMemory));
     }
 }

@@ -33,8 +33,10 @@ pub(super) enum Why {
     Cancelled,
     /// It could not be run where it was to run.
     NotRun(String),
-    /// Nobody knows what became of it, or whoever ran it is gone.
+    /// Whoever ran it is gone, or needed the place.
     Lost(String),
+    /// It is over, or not known any more, and nobody said why.
+    Silent(String),
 }
 
 /// What is known of an attempt.
@@ -74,7 +76,7 @@ pub(super) fn judge(known: &Known<'_>) -> Verdict {
             Some(_) if known.recorded_for >= known.latency.max(WORD) => {
                 Verdict::GiveUp(Why::Lost("its job was told to leave".into()))
             }
-            Some(_) => Verdict::Wait("its job is ended".into()),
+            Some(_) => Verdict::Wait("was told to leave".into()),
         };
     }
     match &known.track.submission {
@@ -94,9 +96,11 @@ pub(super) fn judge(known: &Known<'_>) -> Verdict {
         Some(State::PutBack(reason) | State::Held(reason)) => Verdict::Wait(format!("in the queue ({reason})")),
         Some(State::Running) => Verdict::Wait(if known.claimed { "runs".into() } else { "starts".into() }),
         // What a job wrote last may not be seen yet.
-        Some(State::Over(_)) | None if !old => Verdict::Wait(String::new()),
+        Some(State::Over(_)) | None if !old => {
+            Verdict::Wait("is over, and what it has left may not be seen yet".into())
+        }
         Some(State::Over(over)) => Verdict::GiveUp(of(over)),
-        None => Verdict::GiveUp(Why::Lost("its job is not known any more, and left no record".into())),
+        None => Verdict::GiveUp(Why::Silent("its job is not known any more, and left no record".into())),
     }
 }
 
@@ -110,8 +114,8 @@ fn of(over: &Over) -> Why {
         Over::OutOfMemory => Why::OutOfMemory,
         Over::Cancelled => Why::Cancelled,
         Over::Lost(why) => Why::Lost(why.clone()),
-        Over::Itself(reason) if reason.is_empty() || reason == "None" => Why::Lost("its job left no record".into()),
-        Over::Itself(reason) => Why::Lost(format!("its job left no record ({reason})")),
+        Over::Itself(reason) if reason.is_empty() || reason == "None" => Why::Silent("its job left no record".into()),
+        Over::Itself(reason) => Why::Silent(format!("its job left no record ({reason})")),
     }
 }
 
@@ -175,6 +179,11 @@ mod tests {
             }
         }
         assert_eq!(judged(None, true, over(Over::OutOfTime), 60), Verdict::GiveUp(Why::OutOfTime));
+        assert_eq!(judged(None, true, over(Over::OutOfMemory), 60), Verdict::GiveUp(Why::OutOfMemory));
+        let killed = Some(State::Over(Over::Itself("JobLaunchFailure".into())));
+        for state in [killed, None] {
+            assert!(matches!(judged(None, true, state, 60), Verdict::GiveUp(Why::Silent(_))));
+        }
         let put_back = || Some(State::PutBack("BeginTime".into()));
         assert!(matches!(judged(None, true, put_back(), 0), Verdict::GiveUp(Why::Lost(_))));
         assert!(matches!(judged(None, false, put_back(), 600), Verdict::Wait(_)), "it was asked to begin later");

@@ -193,7 +193,8 @@ impl Execution<'_> {
             End::Stopped => return Err(Failure::Stopped.into()),
         };
         let failure = if exit.out_of_memory { Failure::OutOfMemory { failure: Box::new(failure) } } else { failure };
-        Err(NoResult::Failed(Failed { failure, beside: self.tail() }))
+        let beside = self.tail().into_iter().chain(exit.advice.iter().cloned()).collect();
+        Err(NoResult::Failed(Failed { failure, beside }))
     }
 
     /// A failure of a stage that ended well, and where what it wrote is kept.

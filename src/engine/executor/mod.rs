@@ -218,6 +218,8 @@ pub(crate) struct Exit {
     pub(crate) digests: BTreeMap<PathBuf, Digest>,
     /// What it reads of the folders in which it was observed.
     pub(crate) seen: Seen,
+    /// What is to be said below a failure.
+    pub(crate) advice: Vec<String>,
 }
 
 /// Paths that the programs of a stage named to the system, absolute, each as it was named, whether there was anything or not.

@@ -121,6 +121,7 @@ impl<'a> Local<'a> {
             queued: Duration::ZERO,
             digests: BTreeMap::new(),
             seen: Seen::default(),
+            advice: vec![],
         }
     }
 }

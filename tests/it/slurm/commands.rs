@@ -70,6 +70,15 @@ fn what_the_commands_refuse_is_told() {
     let ran = project.kiln(&["run"]);
     assert_eq!(ran.code, Some(1));
     assert!(ran.stderr.contains("does not take its job: the budget is used up"), "{}", ran.stderr);
+    // What cannot be started is told before anything is submitted.
+    let mode = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(project.root().join("poll"), mode).expect("a script");
+    let ran = project.kiln(&["run"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("`poll` of the executor cannot be started: `./poll` may not"), "{}", ran.stderr);
+    std::fs::remove_file(project.root().join("poll")).expect("a script");
+    let ran = project.kiln(&["run"]);
+    assert!(ran.stderr.contains("cannot be started: `./poll` is not found"), "{}", ran.stderr);
     project.edit("pipeline.yaml", "poll: ./poll, ", "");
     let ran = project.kiln(&["run"]);
     assert_eq!(ran.code, Some(2));

@@ -72,7 +72,9 @@ fn memory_beyond_the_jobs_is_told_as_such() {
     let done = end(start(&mut cluster.kiln(&project, &["run", "--json"])));
     assert_eq!(done.code, Some(1), "{}", done.stderr);
     let error = error(&done.record(), "greedy");
-    assert!(error.contains("memory ran out"), "{error}");
+    for text in ["memory ran out", "Exceeded job memory limit", "hint: its job had 300.0 MB", "pipeline.yaml:2:1"] {
+        assert!(error.contains(text), "{text}: {error}");
+    }
 }
 
 #[test]
@@ -125,13 +127,13 @@ fn of_two_copies_of_a_job_one_runs() {
 }
 
 /// Programs of Slurm's in a folder, each as a script that does something else.
-fn instead(folder: &std::path::Path, program: &str, script: &str) {
+pub(super) fn instead(folder: &std::path::Path, program: &str, script: &str) {
     let path = folder.join(program);
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a script");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a script");
 }
 
-fn with_path(command: &mut Command, folder: &std::path::Path) {
+pub(super) fn with_path(command: &mut Command, folder: &std::path::Path) {
     let path = std::env::var("PATH").unwrap_or_default();
     command.env("PATH", format!("{}:{path}", folder.display()));
 }

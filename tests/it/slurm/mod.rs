@@ -7,4 +7,5 @@ mod campaign;
 mod cluster;
 mod commands;
 mod ends;
+mod memory;
 mod scarce;
