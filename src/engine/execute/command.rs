@@ -67,6 +67,16 @@ pub(super) struct LaidOut<'l> {
     pub(super) inputs: Laid,
 }
 
+/// What a command that succeeded has left.
+struct Produced {
+    /// Where its outputs lie.
+    outputs: BTreeMap<String, PathBuf>,
+    /// What it went on from.
+    resumed: Option<Resumed>,
+    /// What it read where it lies, which is still what it was.
+    in_place: InPlace,
+}
+
 impl Execution<'_> {
     /// Executes a command. `last` says that there is no attempt after this one.
     pub(crate) fn attempt_command(
@@ -83,18 +93,19 @@ impl Execution<'_> {
         let said = self.log.length();
         let produced = self.run_command(body, attempt.as_ref(), began).map_err(|why| on_full_disk(why, folder));
         let work = folder.join(WORK);
-        let result = produced.and_then(|(outputs, resumed)| {
-            self.capture(&WorkerOutputs { outputs, folder: work }, began.elapsed(), resumed)
+        let result = produced.and_then(|Produced { outputs, resumed, in_place }| {
+            let result = self.capture(&WorkerOutputs { outputs, folder: work }, began.elapsed(), resumed)?;
+            Ok((result, in_place))
         });
         let mut result = result.map_err(|why| names.no_result(why));
-        if let Ok(result) = &mut result {
+        if let Ok((result, in_place)) = &mut result {
             let complaint = self.complaint(said, attempt.as_ref());
             let told = self.stage.warns.then(|| self.found.lock().unwrap_or_else(PoisonError::into_inner).text());
             result.complaints.extend(told.flatten());
             result.complaints.extend(complaint.map(|complaint| names.put_into(complaint)));
-            self.tell_of_changes();
+            self.tell_of_changes(in_place);
         }
-        let result = result.map_err(|why| self.left(why, folder, last));
+        let result = result.map(|(result, _)| result).map_err(|why| self.left(why, folder, last));
         attempt.end();
         result
     }
@@ -186,13 +197,13 @@ impl Execution<'_> {
         Ok(prepared)
     }
 
-    /// Lays a command out and has it run; returns what it wrote and went on from.
+    /// Lays a command out and has it run.
     fn run_command(
         &self,
         body: &pipeline::Command,
         attempt: &dyn Attempt,
         began: Instant,
-    ) -> Result<(BTreeMap<String, PathBuf>, Option<Resumed>), NoResult> {
+    ) -> Result<Produced, NoResult> {
         let LaidOut { work, program, outputs, copies, steps, tools, inputs } = self.laid_out(body, attempt, began)?;
         let mut prepared = self.ready(program, &work, &tools, &inputs)?;
         let within = |path: &Path| path.strip_prefix(attempt.folder()).ok().map(Path::to_owned);
@@ -201,14 +212,16 @@ impl Execution<'_> {
             outputs: outputs.values().filter_map(|path| within(path)).collect(),
             states: steps.as_ref().and_then(|steps| Some((STATES.into(), within(steps.metrics())?))),
         };
-        let stays = self.watching(&inputs.in_place);
-        let run = |goes_on: &dyn Fn() -> bool| {
-            let goes_on = &|| stays() && goes_on();
-            attempt.run(&prepared, &Listener { events: self.events, goes_on }, self.interrupt)
-        };
-        let ran = match &steps {
-            Some(steps) => steps.beside(run),
-            None => run(&|| true),
+        let ran = {
+            let stays = self.watching(&inputs.in_place);
+            let run = |goes_on: &dyn Fn() -> bool| {
+                let goes_on = &|| stays() && goes_on();
+                attempt.run(&prepared, &Listener { events: self.events, goes_on }, self.interrupt)
+            };
+            match &steps {
+                Some(steps) => steps.beside(run),
+                None => run(&|| true),
+            }
         };
         for tool in &tools {
             // Nobody is to take it for something that the command left.
@@ -238,7 +251,7 @@ impl Execution<'_> {
             let path = path.strip_prefix(&work).unwrap_or(path).to_owned();
             return Err(self.salvaged(Failure::InputWritten { path }.into(), &work));
         }
-        Ok((outputs, steps.and_then(|steps| steps.resumed())))
+        Ok(Produced { outputs, resumed: steps.and_then(|steps| steps.resumed()), in_place: inputs.in_place })
     }
 
     /// The program of a command, with its arguments. What a shell has to read before a script is put into a folder.

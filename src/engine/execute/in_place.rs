@@ -49,6 +49,11 @@ impl InPlace {
         self.all.push(One { path: source.path.to_owned(), view: source.view.cloned(), before, decided_by });
     }
 
+    /// Whether a source is among it.
+    pub(crate) fn has(&self, source: Source<'_>) -> bool {
+        self.all.iter().any(|one| one.path == source.path && one.view.as_ref() == source.view)
+    }
+
     /// Whether there is nothing.
     pub(crate) fn is_empty(&self) -> bool {
         self.all.is_empty()

@@ -78,11 +78,11 @@ impl Execution<'_> {
         }
     }
 
-    /// Tells the user of sources that were changed since a command was given its copies.
-    pub(crate) fn tell_of_changes(&self) {
+    /// Tells the user of sources that were changed since a command was given its copies. What it read where it lies was looked at already.
+    pub(crate) fn tell_of_changes(&self, in_place: &InPlace) {
         let sources = self.stage.inputs.values().flatten().filter_map(Input::source);
         // Several inputs may name the same.
-        for source in sources.collect::<BTreeSet<_>>() {
+        for source in sources.filter(|source| !in_place.has(*source)).collect::<BTreeSet<_>>() {
             if Sources::look(self.pipeline, source, self.memo) != self.sources.get(source) {
                 let source = source.path.display();
                 let text = format!("{source} was changed while the stage was running; run again to take it up");
