@@ -101,6 +101,8 @@ def torch_worker(words, mode, model, batch, threads, seconds):
         for start in range(0, IMAGES, batch):
             step(start)
             rates.add(batch)
+            if rates.enough():
+                break
     return rates.rates
 
 
