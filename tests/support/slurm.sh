@@ -173,6 +173,10 @@ controller)
     ;;
 node)
     start_node "$3"
+    # Its file names the daemon before it for a while.
+    for _ in $(seq 100); do if runs "$(cat "$folder/run/node-$3" 2>/dev/null || echo none)"; then exit 0; fi; sleep 0.1; done
+    tail -n 20 "$folder/log/node-$3" >&2
+    exit 1
     ;;
 crash)
     kill -9 "$(cat "$folder/run/node-$3")" 2>/dev/null || true
