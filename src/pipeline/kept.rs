@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use petgraph::graph::DiGraph;
 use serde_json::Value;
@@ -59,7 +60,8 @@ pub struct Identity {
     pub file: PathBuf,
     /// The profile, if one was asked for.
     pub profile: Option<String>,
-    text: String,
+    /// What the pipeline file holds. A run has two identities, and the text may be large.
+    text: Arc<str>,
     /// The store.
     store: PathBuf,
     folder: PathBuf,
@@ -126,7 +128,7 @@ impl Identity {
         let base = hasher.finalize().into();
         let file = PathBuf::from(file.file_name().unwrap_or_default());
         let profile = overrides.profile.clone();
-        let mut identity = Self { root, file, profile, text, store, folder, place, base, key: base };
+        let mut identity = Self { root, file, profile, text: text.into(), store, folder, place, base, key: base };
         if let Some(files) = identity.param_files() {
             identity.key = identity.key_with(&files);
         }

@@ -18,6 +18,9 @@ use crate::store::Store;
 /// So many files are looked at by a thread at a time.
 const AT_ONCE: usize = 512;
 
+/// What is known of so many files is held at a time.
+const MANY: usize = 16_384;
+
 /// Bytes of a stamp.
 const STAMP: usize = 5 * 8;
 
@@ -188,37 +191,8 @@ pub(crate) fn of(
     divisible: bool,
 ) -> Option<Vec<u8>> {
     let beside = beside(pipeline, store.memo())?;
-    let mut places: HashMap<&Path, usize> = HashMap::with_capacity(digests.len());
-    let mut files: Vec<(&Path, Vec<usize>)> = Vec::with_capacity(digests.len());
-    for (id, stage) in pipeline.stages.iter().enumerate() {
-        let sources = stage.inputs.values().flatten().filter_map(|input| match &input.from {
-            From::Source(path) => Some(path),
-            From::Output { .. } => None,
-        });
-        for path in sources.chain(stage.outputs.values().map(|output| &output.path)) {
-            let place = *places.entry(path).or_insert_with(|| {
-                files.push((path, vec![]));
-                files.len() - 1
-            });
-            files[place].1.push(id);
-        }
-    }
-    for path in beside.keys() {
-        // No stage takes it as it is, but a change of it takes an ordinary run: any stage will do.
-        if !places.contains_key(path.as_path()) {
-            files.push((path, vec![0]));
-        }
-    }
-    let known: Vec<Option<(Stamp, Artifact)>> = files
-        .par_iter()
-        .with_min_len(AT_ONCE)
-        .map(|(path, _)| match beside.get(*path) {
-            Some(looked_at) => Some(looked_at.clone()),
-            None => known(store.memo(), &pipeline.root, path.to_str()?, digests.get(path)?),
-        })
-        .collect();
-    let folders: BTreeSet<&Path> =
-        files.iter().filter_map(|(path, _)| path.parent()).flat_map(Path::ancestors).collect();
+    let (files, touched) = files(pipeline, digests.len(), beside.keys());
+    let folders: BTreeSet<&Path> = files.iter().filter_map(|path| path.parent()).flat_map(Path::ancestors).collect();
     let folders: Vec<&Path> = folders.into_iter().filter(|folder| !folder.as_os_str().is_empty()).collect();
     let mut out = Vec::with_capacity(files.len() * 128);
     let kinds: BTreeSet<(&str, &str)> = pipeline.stages.iter().filter_map(code).collect();
@@ -231,15 +205,66 @@ pub(crate) fn of(
         put_text(&mut out, folder.to_str()?);
     }
     put_count(&mut out, files.len());
-    for ((path, stages), known) in files.into_iter().zip(known) {
-        put_print(&mut out, path.to_str()?, stages.into_iter(), known);
+    let find = |path: &&Path| match beside.get(*path) {
+        Some(looked_at) => Some(looked_at.clone()),
+        None => known(store.memo(), &pipeline.root, path.to_str()?, digests.get(path)?),
+    };
+    let mut touched = touched.chunk_by(|one, other| one.file == other.file);
+    // What is known of all of them at once would take more memory than the footprint.
+    for some in files.chunks(MANY) {
+        let known: Vec<_> = some.par_iter().with_min_len(AT_ONCE).map(find).collect();
+        for (path, known) in some.iter().zip(known) {
+            let stages = touched.next()?.iter().map(|touch| touch.stage as usize);
+            put_print(&mut out, path.to_str()?, stages, known);
+        }
     }
     Some(out)
 }
 
+/// A stage that a change of a file touches first.
+struct Touch {
+    /// The position of the file.
+    file: u32,
+    /// The position of the stage.
+    stage: u32,
+}
+
+/// The files of a pipeline, about so many, and of each in their order the stages that a change of it touches first.
+fn files<'p>(
+    pipeline: &'p Pipeline,
+    count: usize,
+    beside: impl Iterator<Item = &'p PathBuf>,
+) -> (Vec<&'p Path>, Vec<Touch>) {
+    let mut places: HashMap<&Path, u32> = HashMap::with_capacity(count);
+    let mut files: Vec<&Path> = Vec::with_capacity(count);
+    let mut touched: Vec<Touch> = Vec::with_capacity(count);
+    for (id, stage) in pipeline.stages.iter().enumerate() {
+        let sources = stage.inputs.values().flatten().filter_map(|input| match &input.from {
+            From::Source(path) => Some(path),
+            From::Output { .. } => None,
+        });
+        for path in sources.chain(stage.outputs.values().map(|output| &output.path)) {
+            let file = *places.entry(path).or_insert_with(|| {
+                files.push(path);
+                files.len() as u32 - 1
+            });
+            touched.push(Touch { file, stage: id as u32 });
+        }
+    }
+    for path in beside {
+        // No stage takes it as it is, but a change of it takes an ordinary run: any stage will do.
+        if !places.contains_key(path.as_path()) {
+            touched.push(Touch { file: files.len() as u32, stage: 0 });
+            files.push(path);
+        }
+    }
+    touched.sort_by_key(|touch| touch.file);
+    (files, touched)
+}
+
 /// What is to be the digest of each source that was looked at.
 pub(crate) fn digests_of(sources: &Sources) -> Digests<'_> {
-    let artifacts = sources.all().filter_map(|(path, artifact)| Some((path, artifact.ok()?)));
+    let artifacts = sources.all().filter_map(|(path, artifact)| Some((path, artifact.as_ref().ok()?)));
     artifacts.map(|(path, artifact)| (path, (artifact.digest, artifact.executable))).collect()
 }
 
