@@ -79,6 +79,11 @@ pub enum Failure {
         /// Why not.
         why: String,
     },
+    /// An input leads into a store: the project has to be changed.
+    LeadsIntoStore {
+        /// Where.
+        why: String,
+    },
     /// Something lies where an output goes, and is not Kiln's to replace.
     InTheWay {
         /// Where, relative to the project.
@@ -143,6 +148,11 @@ pub struct MissingOutput {
 }
 
 impl Failure {
+    /// Whether the project is wrong, as a pipeline with a mistake is: no run of it can do better.
+    pub fn is_mistake(&self) -> bool {
+        matches!(self, Self::LeadsIntoStore { .. })
+    }
+
     /// The same with other words for what lies in a folder of Kiln's.
     #[must_use]
     pub fn renamed(mut self, rename: &dyn Fn(String) -> String) -> Self {
@@ -159,6 +169,7 @@ impl Failure {
             Self::InputChanged { why: Some(why), .. }
             | Self::NotGuarded { why }
             | Self::Unreadable { why }
+            | Self::LeadsIntoStore { why }
             | Self::OutputNotKept { why, .. }
             | Self::NotPutInPlace { why, .. }
             | Self::Cache { why }

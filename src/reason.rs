@@ -84,6 +84,11 @@ pub enum Reason {
         /// Why not.
         why: String,
     },
+    /// An input leads into a store.
+    LeadsIntoStore {
+        /// Where.
+        why: String,
+    },
     /// It failed.
     Failed {
         /// How.

@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kiln::catalog::catalog;
-use kiln::engine::{self, Interrupt, Means, Options, Step};
+use kiln::engine::{self, Interrupt, Means, Options, Planned, Step};
 use kiln::events::RunEvent;
 use kiln::pipeline::{Pipeline, StageId};
-use kiln::record::RunStatus;
+use kiln::reason::Reason;
+use kiln::record::{Outcome, RunRecord, RunStatus, StageRecord};
 use kiln::store::{Access, Ownership, Project, Store};
 
 use super::args::Run;
 use super::page::Target;
 use super::select::ProjectArgs;
 use super::trials::Trials;
-use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, claim, named, project, remote, render, report};
+use super::{EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, Stop, claim, named, project, remote, render, report};
 
 pub(crate) fn run(place: &ProjectArgs, args: &Run) -> Result<u8, Stop> {
     once(place, args, &Interrupt::default(), true)
@@ -65,7 +66,7 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
             let project = Project::at(&identity.root, &identity.file);
             report::after_run(&report, project, Store::look(&cache)?, &record, args.quiet, options.overwrite)?;
         }
-        let code = code(record.status);
+        let code = code(&record);
         std::mem::forget(record);
         return Ok(code);
     }
@@ -90,7 +91,7 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
         } else {
             render::data(&render::list::plan(&plan))?;
         }
-        let code = if plan.iter().any(|p| p.step == Step::Fail) { EXIT_FAILED } else { 0 };
+        let code = planned_code(&plan);
         let quiet = plan.iter().all(|p| matches!(p.step, Step::UpToDate | Step::Restore));
         if let Some(report) = pipeline.report.as_ref().filter(|_| !quiet && plan.len() == pipeline.stages.len()) {
             let project = Project::at(&pipeline.root, &pipeline.file);
@@ -146,18 +147,33 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
     if args.json {
         render::json(&record)?;
     }
-    let code = code(record.status);
+    let code = code(&record);
     // The process is about to end: taking a large pipeline apart would only take time.
     std::mem::forget((pipeline, record));
     Ok(code)
 }
 
-fn code(status: RunStatus) -> u8 {
-    match status {
+fn code(record: &RunRecord) -> u8 {
+    match record.status {
         RunStatus::Ok => 0,
-        RunStatus::Failed => EXIT_FAILED,
+        RunStatus::Failed => {
+            let mut failed = record.stages.iter().filter(|stage| stage.outcome == Outcome::Failed).peekable();
+            let is_mistake = |stage: &StageRecord| stage.failure.as_ref().is_some_and(|failure| failure.is_mistake());
+            if failed.peek().is_some() && failed.all(is_mistake) { EXIT_USAGE } else { EXIT_FAILED }
+        }
         // The last two are no ends.
         RunStatus::Interrupted | RunStatus::Running | RunStatus::Killed => EXIT_INTERRUPTED,
+    }
+}
+
+/// How a run would end that finds what a plan found.
+fn planned_code(plan: &[Planned]) -> u8 {
+    let mut failing = plan.iter().filter(|planned| planned.step == Step::Fail).peekable();
+    let is_mistake = |reason: &Reason| matches!(reason, Reason::LeadsIntoStore { .. });
+    match failing.peek() {
+        None => 0,
+        Some(_) if failing.all(|planned| planned.reasons.iter().all(is_mistake)) => EXIT_USAGE,
+        Some(_) => EXIT_FAILED,
     }
 }
 

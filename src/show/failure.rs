@@ -54,9 +54,11 @@ pub fn words(failure: &Failure) -> String {
         Failure::NotPutInPlace { output, path, why } => {
             format!("cannot put output `{output}` ({}) in place: {why}", path.display())
         }
-        Failure::Unreadable { why } | Failure::Cache { why } | Failure::System { why } | Failure::Other { why } => {
-            why.clone()
-        }
+        Failure::Unreadable { why }
+        | Failure::LeadsIntoStore { why }
+        | Failure::Cache { why }
+        | Failure::System { why }
+        | Failure::Other { why } => why.clone(),
     }
 }
 

@@ -29,7 +29,7 @@ pub fn words(reason: &Reason) -> String {
         Reason::Interrupted => "interrupted".into(),
         Reason::UnderWay => "under way".into(),
         Reason::Killed => "under way when the run was killed".into(),
-        Reason::Unreadable { why } => why.clone(),
+        Reason::Unreadable { why } | Reason::LeadsIntoStore { why } => why.clone(),
         Reason::Failed { error, .. } => error.clone(),
         Reason::Adopted { from } => format!("adopted from {from}, not executed here"),
         Reason::Told { text } => text.clone(),

@@ -351,10 +351,31 @@ fn a_link_in_a_folder_that_leads_to_a_store_is_refused() {
         for args in [&["run", "-n"][..], &["run"]] {
             let ran = project.kiln(args);
             let said = ran.stdout + &ran.stderr;
-            assert_eq!(ran.code, Some(1), "{target}: {said}");
+            assert_eq!(ran.code, Some(2), "as if the input were such a link: {target}: {said}");
             assert!(said.contains("data/x") && said.contains("leads into Kiln's store"), "{target}: {said}");
         }
         fs::remove_file(project.root().join("data/x")).expect("remove");
         assert_eq!(project.run(&[]).outcome("s"), "up-to-date");
     }
+}
+
+#[test]
+fn a_stage_that_fails_is_told_beside_a_link_to_a_store() {
+    let project = Project::new(
+        "
+        version: 1
+        stages:
+          reads: {run: ls data > out/o, inputs: {d: data}, outputs: {o: out/o}}
+          fails: {run: 'exit 3', outputs: {p: out/p}}
+        ",
+    );
+    project.write("data/file", "x");
+    fs::create_dir(project.root().join("cache")).expect("a folder");
+    link(&project, "../cache", "data/x");
+    let ran = project.kiln(&["run", "--keep-going", "--json"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let record: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let kinds = record["stages"].as_array().expect("a list").iter().map(|stage| stage["failure"]["kind"].as_str());
+    assert_eq!(kinds.collect::<Vec<_>>(), [Some("leads-into-store"), Some("exited")]);
+    assert_eq!(project.kiln(&["run", "reads"]).code, Some(2));
 }

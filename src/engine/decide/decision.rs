@@ -332,7 +332,9 @@ impl Deciding<'_> {
 
     fn artifact(&self, item: &Input, outputs: &dyn Fn(StageId, &str) -> Option<Artifact>) -> Result<Artifact, Failed> {
         match &item.from {
-            From::Source(path) => self.sources.get(Source { path, view: item.view.as_ref() }).map_err(unreadable),
+            From::Source(path) => {
+                self.sources.get(Source { path, view: item.view.as_ref() }).map_err(|failure| Failed::from(*failure))
+            }
             From::Output { stage, output } => outputs(*stage, output)
                 .ok_or_else(|| unreadable(format!("{} has no output `{output}`", self.pipeline.stages[stage.0].name))),
         }

@@ -8,10 +8,11 @@ use rayon::prelude::*;
 
 use super::environment::{self, Surroundings};
 use crate::diagnostic::with_causes;
+use crate::failure::Failure;
 use crate::hash::picks::Picks;
 use crate::hash::tree;
 use crate::hash::walk::Extent;
-use crate::hash::{Artifact, Digest, Memo};
+use crate::hash::{Artifact, ContentError, Digest, Memo};
 use crate::pipeline::{Body, Input, Pipeline, Source, StageId, View};
 
 /// What is wrong with a source, all of it, with paths as the pipeline has them.
@@ -19,8 +20,11 @@ pub(crate) fn told(error: &std::io::Error, root: &Path) -> String {
     with_causes(error).replace(&format!("{}/", root.display()), "")
 }
 
-/// A part of a source, or with `None` the whole, and what it has come to.
-type Part = (Option<Arc<View>>, Result<Artifact, String>);
+/// What a source has come to. There may be very many, and few cannot be read.
+type Looked = Result<Artifact, Box<Failure>>;
+
+/// A part of a source, or with `None` the whole.
+type Part = (Option<Arc<View>>, Looked);
 
 /// What is listed of an environment, if there is anything.
 type Listing = Option<Arc<[u8]>>;
@@ -74,10 +78,10 @@ impl Sources {
     }
 
     /// A source's artifact as it was when the run began.
-    pub(crate) fn get(&self, source: Source<'_>) -> Result<Artifact, String> {
+    pub(crate) fn get(&self, source: Source<'_>) -> Looked {
         let mut parts = self.digests.get(source.path).into_iter().flatten();
         let found = parts.find(|(view, _)| view.as_ref() == source.view).map(|(_, found)| found.clone());
-        found.unwrap_or_else(|| Err(format!("{} was not looked at", source.path.display())))
+        found.unwrap_or_else(|| Err(unreadable(format!("{} was not looked at", source.path.display()))))
     }
 
     /// The environment of a stage, if it counts and there is one.
@@ -93,14 +97,14 @@ impl Sources {
     }
 
     /// Every source that was looked at as a whole.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (&Path, Result<&Artifact, &String>)> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&Path, &Looked)> {
         self.digests.iter().flat_map(|(path, parts)| {
-            parts.iter().filter(|(view, _)| view.is_none()).map(|(_, found)| (path.as_path(), found.as_ref()))
+            parts.iter().filter(|(view, _)| view.is_none()).map(|(_, found)| (path.as_path(), found))
         })
     }
 
     /// A source's artifact as it is now.
-    pub(crate) fn look(pipeline: &Pipeline, source: Source<'_>, memo: &Memo) -> Result<Artifact, String> {
+    pub(crate) fn look(pipeline: &Pipeline, source: Source<'_>, memo: &Memo) -> Looked {
         let path = source.path;
         if let Some(View::Written(text)) = source.view.map(|view| &**view) {
             let digest = Digest(blake3::hash(text.as_bytes()).into());
@@ -111,23 +115,34 @@ impl Sources {
                 Some(View::Picked(picks)) => picked(path, artifact, picks),
                 _ => Ok(artifact),
             },
-            Ok(None) => Err(format!("{} does not exist", path.display())),
-            Err(error) => Err(format!("cannot read {}: {}", path.display(), told(&error, &pipeline.root))),
+            Ok(None) => Err(unreadable(format!("{} does not exist", path.display()))),
+            Err(error) => {
+                let why = format!("cannot read {}: {}", path.display(), told(&error, &pipeline.root));
+                let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<ContentError>());
+                Err(match cause {
+                    Some(ContentError::Store { .. }) => Box::new(Failure::LeadsIntoStore { why }),
+                    _ => unreadable(why),
+                })
+            }
         }
     }
 }
 
+fn unreadable(why: String) -> Box<Failure> {
+    Box::new(Failure::Unreadable { why })
+}
+
 /// A source of which patterns take a part, if they take anything.
-fn picked(path: &Path, artifact: Artifact, picks: &Picks) -> Result<Artifact, String> {
+fn picked(path: &Path, artifact: Artifact, picks: &Picks) -> Looked {
     let own = !(picks.texts().only.is_empty() && picks.texts().ignore.is_empty());
     let path = path.display();
     if own && !artifact.tree {
-        return Err(format!("{path} is a file\nhint: `only` and `ignore` are for folders"));
+        return Err(unreadable(format!("{path} is a file\nhint: `only` and `ignore` are for folders")));
     }
     if own && artifact == tree::Listing::new(vec![]).own_artifact() {
-        return Err(format!(
+        return Err(unreadable(format!(
             "no file of {path} fits its patterns\nhint: patterns are relative to {path}, as in a `.gitignore` there"
-        ));
+        )));
     }
     Ok(artifact)
 }

@@ -6,6 +6,7 @@ use crate::engine::decide::checkpoints::Checkpoints;
 use crate::engine::decide::decision::{Deciding, Decision, Verdict};
 use crate::engine::decide::sources::Sources;
 use crate::engine::decide::tiers::Nothing;
+use crate::engine::executor::failure::Failed;
 use crate::engine::record::history::History;
 use crate::hash::{Allowance, Artifact};
 use crate::name_map::NameMap;
@@ -90,7 +91,7 @@ pub(crate) enum Found {
     /// These producers have no outputs yet.
     Open(BTreeSet<StageId>),
     /// An input cannot be read, or something is in the way of an output.
-    Broken(String),
+    Broken(Failed),
 }
 
 impl Found {
@@ -109,8 +110,12 @@ impl Found {
     pub(crate) fn step(&self, deciding: &Deciding<'_>, id: StageId, history: &History<'_>) -> (Step, Vec<Reason>) {
         let name = &deciding.name(id);
         match self {
-            Self::Broken(why) => {
-                (Step::Fail, why.lines().map(|why| Reason::Unreadable { why: why.to_owned() }).collect())
+            Self::Broken(failed) => {
+                let reason = |why: &str| match failed.failure.is_mistake() {
+                    true => Reason::LeadsIntoStore { why: why.to_owned() },
+                    false => Reason::Unreadable { why: why.to_owned() },
+                };
+                (Step::Fail, failed.text().lines().map(reason).collect())
             }
             Self::Open(producers) => {
                 let names: Vec<String> =
@@ -153,10 +158,10 @@ pub(crate) fn walk(
                 // Whatever comes of them, what is in the way of this one stays there.
                 let outputs = deciding.pipeline.stages[id.0].outputs.values().map(|output| &output.path);
                 let clear = deciding.is_clear(outputs, &Allowance::boundless());
-                return clear.map_or_else(|failed| Found::Broken(failed.text()), |_| Found::Open(open));
+                return clear.map_or_else(Found::Broken, |_| Found::Open(open));
             }
             match deciding.decide(id, force.contains(&id), &outputs) {
-                Err(failed) => Found::Broken(failed.text()),
+                Err(failed) => Found::Broken(failed),
                 Ok(decision) => Found::Decided(Box::new(decision)),
             }
         });

@@ -205,7 +205,7 @@ impl Side for AsOfRun<'_> {
         let action = |manifest| Action { manifest, waits_for: vec![], notes: vec![] };
         Some(match now.found.get(&id)? {
             Found::Decided(decision) => action(Some(decision.manifest.clone())),
-            Found::Broken(why) => Action { notes: vec![why.clone()], ..action(None) },
+            Found::Broken(failed) => Action { notes: vec![failed.text()], ..action(None) },
             Found::Open(producers) => {
                 let outputs = |producer: StageId, output: &str| {
                     let made = now.artifact(producer, output);
