@@ -1,14 +1,32 @@
 //! `kiln checkout`.
 
+use clap::Args;
 use kiln::engine::{Checkout as Entry, CheckoutStep};
 use kiln::pipeline::{self, StageName};
 use kiln::record::{RunRecord, StageRecord};
 use kiln::store::Ownership;
 
-use super::args::Checkout;
 use super::past::Past;
 use super::select::ProjectArgs;
 use super::{EXIT_FAILED, Stop, claim, render};
+
+#[derive(Args, Debug)]
+pub(crate) struct Checkout {
+    /// The run: a name or its beginning, `latest`, `latest~2`.
+    pub(crate) run: String,
+    /// Only these stages: `train`, `train[model=5]`, `eval*` [default: all].
+    #[arg(value_name = "STAGE")]
+    pub(crate) stages: Vec<String>,
+    /// Replace what Kiln did not make, or what was changed by hand.
+    #[arg(long = "force-overwrite", visible_alias = "force")]
+    pub(crate) force: bool,
+    /// Say what would be written, and write nothing.
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 pub(crate) fn checkout(place: &ProjectArgs, args: &Checkout) -> Result<u8, Stop> {
     let past = if args.dry_run { Past::open(place)? } else { Past::open_to_write(place)? };

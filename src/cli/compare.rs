@@ -1,18 +1,78 @@
 //! `kiln compare`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use kiln::compare::{self, CompareError, Gate, GateResult};
 use kiln::git::Range;
 use kiln::record::{OutputRecord, RunRecord};
 use serde::Serialize;
 
-use super::args::{COMPARE_PAGE, Compare};
 use super::page::Target;
 use super::past::{Named, Past};
 use super::render::look::Look;
-use super::select::ProjectArgs;
+use super::select::{Far, ProjectArgs};
 use super::{EXIT_FAILED, Stop, at_commit, named, render, report};
+
+/// Where the page goes in the project, unless it is named.
+const PAGE: &str = "out/compare.html";
+
+#[derive(Args, Debug)]
+pub(crate) struct Compare {
+    /// Runs, oldest first: an id or its beginning, `latest`, `latest~2`, a tag, or a revision of Git's (`main`, `HEAD~3`), which is the newest
+    /// run of that commit; `main..` and `main...HEAD` are two [default: the last two].
+    #[arg(value_name = "RUN")]
+    pub(crate) runs: Vec<String>,
+    /// Compare with this run or revision, which comes first.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["within", "by"])]
+    pub(crate) base: Option<String>,
+    /// Where a commit has no run, check it out into a folder of its own and run it with the same cache; the project stays as it is.
+    #[arg(long, conflicts_with_all = ["within", "by"])]
+    pub(crate) run: bool,
+    /// Compare the variants of one run side by side.
+    #[arg(long, value_name = "RUN", conflicts_with = "runs", num_args = 0..=1, default_missing_value = "latest")]
+    pub(crate) within: Option<String>,
+    /// Put variants together that differ in this matrix axis only, such as a seed: mean, standard deviation and number of
+    /// every metric; of the latest run, unless `--within` names one.
+    #[arg(long, value_name = "AXIS", conflicts_with = "runs")]
+    pub(crate) by: Option<String>,
+    /// End with 1 if a metric is like this: `[STAGE.]METRIC OP NUMBER`, of the difference, last run minus first
+    /// (`accuracy < -0.002`), of its share of the first (`loss > 5%`), or of the last value itself
+    /// (`value(evaluate[*].accuracy) < 0.9`). May be repeated.
+    #[arg(long, value_name = "CONDITION")]
+    pub(crate) fail_if: Vec<String>,
+    /// Hold gates against the means over this matrix axis, such as a seed: what may be chance by the 95% interval fails none.
+    #[arg(long, value_name = "AXIS", requires = "fail_if", conflicts_with_all = ["within", "by"])]
+    pub(crate) over: Option<String>,
+    /// Show only these columns (globs).
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) columns: Vec<String>,
+    /// Sort variants by a column, or metrics of runs by `stage`, `metric`, `delta` or a run; `-accuracy` for the highest
+    /// first.
+    #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
+    pub(crate) sort: Option<String>,
+    /// Show the outputs that differ between the runs, with their digests.
+    #[arg(long, conflicts_with_all = ["within", "by", "html"])]
+    pub(crate) outputs: bool,
+    /// Show every number, the per-class ones too.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// As JSON.
+    #[arg(long, conflicts_with = "markdown")]
+    pub(crate) json: bool,
+    /// As Markdown tables.
+    #[arg(long)]
+    pub(crate) markdown: bool,
+    /// As a page: differences, curves laid over each other, figures side by side [default: `out/compare.html` in the project].
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "markdown", "within", "by"], num_args = 0..=1,
+        require_equals = true)]
+    pub(crate) html: Option<Option<PathBuf>>,
+    /// Write the page even where something else lies than a page of Kiln's.
+    #[arg(long, requires = "html")]
+    pub(crate) force_overwrite: bool,
+    #[command(flatten)]
+    pub(crate) far: Far,
+}
 
 /// A comparison, and what became of the gates.
 #[derive(Serialize)]
@@ -53,7 +113,7 @@ fn between(runs: &[RunRecord], args: &Compare, gates: &[Gate], past: &Past) -> R
             Some(file) => Target::here(file, &past.store, args.force_overwrite),
             // Without a name it goes where the report of a run goes, wherever the user stands.
             None => {
-                let file = report::place_of(Path::new(COMPARE_PAGE), past.root(), &past.project);
+                let file = report::place_of(Path::new(PAGE), past.root(), &past.project);
                 Target::within(past.root(), &file, &past.store, args.force_overwrite)
             }
         };

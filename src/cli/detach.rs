@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use kiln::store::Access;
 
-use super::args::Run;
+use super::run::Run;
 use super::select::ProjectArgs;
 use super::{Stop, project, render};
 

@@ -3,14 +3,21 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use clap::Args;
 use kiln::engine::{self, Step};
 use kiln::import::dvc::export;
 use kiln::show::number;
 use kiln::store::Ownership;
 
-use super::args::ExportDvc;
 use super::select::{ProjectArgs, Select};
 use super::{Stop, project, render};
+
+#[derive(Args, Debug)]
+pub(crate) struct ExportDvc {
+    /// Write nothing: print the dvc.yaml, or say which locks would be written.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
 
 /// The first line of a `dvc.yaml` that is Kiln's to write again, with the digest of the rest.
 const MARK: &str = "# From pipeline.yaml by `kiln export dvc`. ";

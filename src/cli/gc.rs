@@ -3,13 +3,41 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::Args;
 use kiln::store::{Alone, Keep, Store};
 
-use super::args::Gc;
 use super::past::Past;
 use super::render::look::Look;
 use super::select::ProjectArgs;
 use super::{EXIT_FAILED, Stop, render};
+
+#[derive(Args, Debug)]
+pub(crate) struct Gc {
+    /// Keep what the last N runs of each project reach; runs that reach nothing new are not counted.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) keep_last: usize,
+    /// Keep what this run reaches as well. May be repeated.
+    #[arg(long, value_name = "RUN")]
+    pub(crate) keep: Vec<String>,
+    /// Keep nothing for this checkout, such as one that is gone, and drop its run records. May be repeated.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) forget: Vec<PathBuf>,
+    /// Keep results that no run record names (of killed runs, say), and damaged files put aside, for so long.
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = limit)]
+    pub(crate) unrecorded: std::time::Duration,
+    /// Drop the records of runs that are not kept, too; `compare` will not know them any more.
+    #[arg(long)]
+    pub(crate) drop_records: bool,
+    /// Delete it.
+    #[arg(short = 'y', long, visible_alias = "yes")]
+    pub(crate) delete: bool,
+    /// Give up at once if a run uses the cache, where it would be waited for.
+    #[arg(long, requires = "delete")]
+    pub(crate) no_wait: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 pub(crate) fn gc(place: &ProjectArgs, args: &Gc) -> Result<u8, Stop> {
     let past = if args.delete { Past::open_to_write(place)? } else { Past::open(place)? };

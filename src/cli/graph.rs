@@ -2,14 +2,41 @@
 
 use std::collections::BTreeSet;
 
+use clap::Args;
 use kiln::pipeline::StageId;
 use kiln::report::graph as drawing;
 use petgraph::Direction;
 use serde_json::json;
 
-use super::args::{Graph, GraphFormat};
-use super::select::ProjectArgs;
+use super::select::{ProjectArgs, Select};
 use super::{Stop, project, render};
+
+#[derive(Args, Debug)]
+pub(crate) struct Graph {
+    #[command(flatten)]
+    pub(crate) select: Select,
+    /// How to draw it.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: GraphFormat,
+    /// As JSON: every variant, and what it needs.
+    #[arg(long, conflicts_with_all = ["format", "whole"])]
+    pub(crate) json: bool,
+    /// A node for every variant, where they would be folded into one.
+    #[arg(long)]
+    pub(crate) whole: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// Lines of text, variants folded together.
+    Text,
+    /// Graphviz.
+    Dot,
+    /// Mermaid.
+    Mermaid,
+    /// A drawing.
+    Svg,
+}
 
 pub(crate) fn graph(place: &ProjectArgs, args: &Graph) -> Result<u8, Stop> {
     let pipeline = project::load(place, &place.file, &args.select)?;

@@ -4,16 +4,54 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use clap::Args;
 use kiln::catalog::catalog;
 use kiln::git::Repository;
 use kiln::import::dvc::{self, Fate, Import, Prefer};
 use kiln::pipeline::{self, Overrides};
 use kiln::store::{Hold, Store};
 
-use super::args::{ImportDvc, Whose};
 use super::render::import::{Step, Told, Written};
 use super::select::ProjectArgs;
 use super::{EXIT_FAILED, Stop, render};
+
+#[derive(Args, Debug)]
+pub(crate) struct ImportDvc {
+    /// The project of DVC's [default: here].
+    #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
+    pub(crate) folder: PathBuf,
+    /// Write nothing: print the pipeline, and what there is to say of it.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Fetch data that is missing from remotes of DVC's on S3, into DVC's cache.
+    #[arg(long)]
+    pub(crate) fetch: bool,
+    /// Take over results as well of which dvc.lock shows that it may be no record of how they were made.
+    #[arg(long)]
+    pub(crate) trust: bool,
+    /// Take over into a pipeline file that was edited what DVC's files changed since the last import. What both changed is listed and stays;
+    /// `--merge=dvc` takes it from DVC's files as well, and `--merge=file` settles that it stays.
+    #[arg(long, value_name = "WHOSE", num_args = 0..=1, require_equals = true, default_missing_value = "neither")]
+    pub(crate) merge: Option<Whose>,
+    /// Write the pipeline file anew even where it was edited since the last import.
+    #[arg(long, conflicts_with = "merge")]
+    pub(crate) force_overwrite: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Whose word counts where both changed something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Whose {
+    /// That of DVC's files.
+    Dvc,
+    /// That of the pipeline file.
+    File,
+    /// Nobody's: it is a conflict.
+    #[value(hide = true)]
+    Neither,
+}
 
 /// The first line of what is written, with the digest of what an import wrote below: who finds it knows whether somebody edited that.
 const MARK: &str = "# From dvc.yaml by `kiln import dvc`; yours to edit. ";

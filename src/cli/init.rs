@@ -2,10 +2,18 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::args::Init;
+use clap::Args;
+
 use super::{Stop, render};
+
+#[derive(Args, Debug)]
+pub(crate) struct Init {
+    /// Where; made if it is not there [default: here].
+    #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
+    pub(crate) folder: PathBuf,
+}
 
 /// The files, by their paths in the project.
 const FILES: [(&str, &str); 6] = [

@@ -1,11 +1,20 @@
 //! `kiln kinds`: the built-in stage kinds, their ports and parameters.
 
+use clap::Args;
 use kiln::catalog::catalog;
 use kiln::kind::{Arity, Kind};
 use serde_json::{Value, json};
 
-use super::args::Kinds;
 use super::{Stop, render};
+
+#[derive(Args, Debug)]
+pub(crate) struct Kinds {
+    /// The kind to describe.
+    pub(crate) kind: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 pub(crate) fn kinds(args: &Kinds) -> Result<u8, Stop> {
     let catalog = catalog();

@@ -3,16 +3,29 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use kiln::pipeline;
 use kiln::record::{OutputRecord, RunRecord};
 use kiln::report::{self, Rendered, Shown, Subject};
 use kiln::store::{Belongs, Project, Store};
 
-use super::args::Report;
 use super::page::Target;
 use super::past::Past;
 use super::select::{ProjectArgs, Select};
 use super::{Stop, project, render};
+
+#[derive(Args, Debug)]
+pub(crate) struct Report {
+    /// The run: a name or its beginning, `latest`, `latest~2` [default: latest].
+    pub(crate) run: Option<String>,
+    /// Where to write it; `-` for standard output [default: `out/report.html` in the project, `out/report-RUN.html` for a
+    /// run named].
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Write it even where something else lies than a page of Kiln's.
+    #[arg(long)]
+    pub(crate) force_overwrite: bool,
+}
 
 /// So much of a page is read to see what it shows.
 const BEGINNING: u64 = 4096;

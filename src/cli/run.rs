@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use clap::Args;
 use kiln::catalog::catalog;
 use kiln::engine::{self, Interrupt, Means, Options, Planned, Step};
 use kiln::events::RunEvent;
@@ -11,11 +12,84 @@ use kiln::reason::Reason;
 use kiln::record::{Outcome, RunRecord, RunStatus, StageRecord};
 use kiln::store::{Access, Ownership, Project, Store};
 
-use super::args::Run;
 use super::page::Target;
-use super::select::ProjectArgs;
+use super::select::{Far, ProjectArgs, Select};
 use super::trials::Trials;
 use super::{EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, Stop, claim, named, project, remote, render, report};
+
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    /// The pipeline file, if the first ends in .yaml or .yml; then the stages wanted, with everything they need:
+    /// `train`, `train[model=5]`, `eval*` [default: all].
+    #[arg(value_name = "PIPELINE|STAGE")]
+    pub(crate) targets: Vec<String>,
+    #[command(flatten)]
+    pub(crate) select: Select,
+    /// Execute this stage (`train`, `train[model=5]`, `eval*`) whatever the cache has, if it is one of those that are run; what
+    /// it needs is brought up to date as always. May be repeated.
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) force: Vec<String>,
+    /// Put outputs in place even where something lies that Kiln did not make, or that was changed since.
+    #[arg(long)]
+    pub(crate) force_overwrite: bool,
+    /// Execute this stage twice and compare the outputs; publish nothing. May be repeated.
+    #[arg(long, value_name = "STAGE", conflicts_with_all = ["force", "dry_run", "keep_going"])]
+    pub(crate) check_determinism: Vec<String>,
+    #[command(flatten)]
+    pub(crate) far: Far,
+    /// Leave outputs in the remote cache that nothing which is executed needs [default: `lazy` of the pipeline file].
+    #[arg(long)]
+    pub(crate) lazy: bool,
+    /// Execute this stage, which is made of steps, in a single go and then in two halves; say which state and which output differ first, down to
+    /// the tensor; publish nothing. May be repeated.
+    #[arg(long, value_name = "STAGE", conflicts_with_all = ["force", "dry_run", "keep_going", "check_determinism"])]
+    pub(crate) check_resume: Vec<String>,
+    /// If this stage fails, keep the folder that it ran in, and say where. May be repeated.
+    #[arg(long, value_name = "STAGE", conflicts_with = "dry_run")]
+    pub(crate) keep: Vec<String>,
+    /// Execute this stage once with all of the project open to it, and say which inputs it has to declare; publish nothing.
+    #[arg(long, value_name = "STAGE", conflicts_with_all = ["force", "dry_run", "keep_going", "check_determinism", "watch", "json"])]
+    pub(crate) discover: Option<String>,
+    /// With `--discover`, write them into the pipeline file.
+    #[arg(long, requires = "discover")]
+    pub(crate) write: bool,
+    /// How many processors to keep busy [default: all].
+    #[arg(short, long, value_name = "N")]
+    pub(crate) jobs: Option<std::num::NonZeroUsize>,
+    /// Who runs the stages: `local`, `slurm`, `slurm:partition=NAME,time=2h,memory=8GB` [default: what the profile or the file says].
+    #[arg(long, value_name = "NAME[:OPTIONS]", value_parser = executor)]
+    pub(crate) executor: Option<ExecutorSpec>,
+    /// When the run is stopped, leave jobs on a cluster running; the next run takes their results.
+    #[arg(long)]
+    pub(crate) leave_jobs: bool,
+    /// Go on in a process of its own that needs no terminal, and return at once; `status` says how far it is.
+    #[arg(long, conflicts_with_all = ["watch", "dry_run", "check_determinism", "json"])]
+    pub(crate) detach: bool,
+    /// After a failure, go on with what does not depend on it.
+    #[arg(short, long)]
+    pub(crate) keep_going: bool,
+    /// Say what would be done, and do nothing.
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Run again whenever a source, a model file or the pipeline file changes, until Ctrl-C; `--force` and
+    /// `--force-overwrite` count for the first run only.
+    #[arg(short, long, conflicts_with_all = ["check_determinism", "check_resume", "dry_run"])]
+    pub(crate) watch: bool,
+    /// End with the run record as JSON on standard output; with `--watch`, one a run; with `--dry-run`, what `status --json` says.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Say how things are done, such as whether a large input is copied.
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// Say nothing but mistakes.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Reads `--executor`.
+fn executor(text: &str) -> Result<ExecutorSpec, String> {
+    ExecutorSpec::parse(text)
+}
 
 pub(crate) fn run(place: &ProjectArgs, args: &Run) -> Result<u8, Stop> {
     once(place, args, &Interrupt::default(), true)

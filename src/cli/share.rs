@@ -3,14 +3,42 @@
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
+use clap::Args;
 use kiln::engine::{self, Interrupt};
 use kiln::remote::{Remote, Traffic};
 use kiln::store::{Access, Ownership, Tier};
 
-use super::args::{Pull, Push};
 use super::render::look::Look;
 use super::select::{Far, ProjectArgs, Select};
 use super::{EXIT_FAILED, EXIT_INTERRUPTED, Stop, claim, named, project, remote, render};
+
+#[derive(Args, Debug)]
+pub(crate) struct Push {
+    /// The stages: `train`, `train[model=5]`, `eval*`, with all they need [default: all].
+    #[arg(value_name = "STAGE")]
+    pub(crate) stages: Vec<String>,
+    #[command(flatten)]
+    pub(crate) select: Select,
+    #[command(flatten)]
+    pub(crate) far: Far,
+    /// Send again what was sent before, too: after something was deleted there.
+    #[arg(long)]
+    pub(crate) again: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Pull {
+    /// The stages: `train`, `train[model=5]`, `eval*`, and nothing they need [default: all].
+    #[arg(value_name = "STAGE")]
+    pub(crate) stages: Vec<String>,
+    #[command(flatten)]
+    pub(crate) select: Select,
+    #[command(flatten)]
+    pub(crate) far: Far,
+    /// Replace what Kiln did not make, or what was changed by hand.
+    #[arg(long)]
+    pub(crate) force_overwrite: bool,
+}
 
 /// How often it is told how far it is.
 const EVERY: Duration = Duration::from_secs(2);

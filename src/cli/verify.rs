@@ -1,9 +1,17 @@
 //! `kiln verify`.
 
-use super::args::Verify;
+use clap::Args;
+
 use super::render::look::Look;
 use super::select::ProjectArgs;
 use super::{EXIT_FAILED, Stop, project, render};
+
+#[derive(Args, Debug)]
+pub(crate) struct Verify {
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 pub(crate) fn verify(place: &ProjectArgs, args: &Verify) -> Result<u8, Stop> {
     let root = project::root(&place.file)?;

@@ -10,7 +10,7 @@ use kiln::hash::parts;
 use kiln::pipeline::{Body, From, Pipeline};
 use kiln::show::number;
 
-use super::args::Run;
+use super::run::Run;
 use super::select::ProjectArgs;
 use super::{EXIT_INTERRUPTED, Stop, project, render, run};
 

@@ -13,7 +13,8 @@ use super::node::Content;
 use super::settings::{self, Settings};
 use super::spec::{BodySpec, StageSpec};
 use super::stage::{Body, From};
-use super::steps::{self, Keep, Steps};
+use super::step_values;
+use super::steps::{Keep, Steps};
 use super::with;
 
 /// What a variant runs, and how.
@@ -64,11 +65,11 @@ pub(super) fn running(world: &World<'_>, id: usize, inputs: &Inputs, mistakes: &
         Some(BodySpec::Uses { .. }) => (None, None),
         _ => {
             let with = with::values(spec, &scope, mistakes);
-            let steps = steps::read(spec, with.as_ref(), &scope, mistakes);
+            let steps = step_values::read(spec, with.as_ref(), &scope, mistakes);
             (with, steps.map(Box::new))
         }
     };
-    let keep = spec.steps.as_ref().and_then(|steps| steps::keep(steps, &scope, mistakes)).map(Box::new);
+    let keep = spec.steps.as_ref().and_then(|steps| step_values::keep(steps, &scope, mistakes)).map(Box::new);
     Running {
         body,
         env,

@@ -6,21 +6,19 @@ use crate::kind::Role;
 
 use super::environment;
 use super::executor;
+use super::form::{fields, get, mapping, named, wrong};
 use super::mistake::{Mistake, Mistakes};
-use super::name;
-use super::node::{Content, Entry, Node, Place};
+use super::node::{Content, Entry, Node};
 use super::packages;
 use super::remote;
 use super::spec::{
     Around, BodySpec, InputSpec, ItemSpec, MatrixSpec, OutputSpec, ParamsSpec, Profile, Spec, StageSpec, StepsSpec,
     TimeoutSpec, ViewSpec,
 };
-use super::suggest;
 
 /// The keys that are known, by where they stand; `schema.rs` is made from the same lists.
 pub(super) const PIPELINE: &[&str] =
     &["version", "params", "profiles", "report", "remote", "shell", "environment", "executor", "stages"];
-pub(super) const REMOTE: &[&str] = &["url", "access", "lazy", "accept", "wait"];
 pub(super) const PROFILE: &[&str] = &["params", "executor"];
 pub(super) const STAGE: &[&str] = &[
     "uses",
@@ -398,33 +396,6 @@ fn matrix<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> MatrixSpec<'n> {
     spec
 }
 
-/// The entries of a mapping whose keys are fixed; anything else in it is a mistake.
-pub(super) fn fields<'n>(node: &'n Node, what: &str, known: &[&str], mistakes: &mut Mistakes<'_>) -> &'n [Entry] {
-    let Content::Map(entries) = &node.content else {
-        let _: Option<()> = wrong(node, what, "a mapping", mistakes);
-        return &[];
-    };
-    for entry in entries.iter().filter(|e| e.key != "<<" && !known.contains(&e.key.as_str())) {
-        let hint = mistakes
-            .nearest(&entry.key, known.iter().copied())
-            .unwrap_or_else(|| format!("known here: {}", suggest::list_all(known)));
-        mistakes.add(Mistake::new(format!("unknown key `{}` in {what}", entry.key)).at(entry.place, "").hint(hint));
-    }
-    entries
-}
-
-/// The entries under a key that has to hold a mapping; absent or empty is none.
-fn mapping<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> &'n [Entry] {
-    match &entry.node.content {
-        Content::Map(entries) => entries,
-        Content::Null => &[],
-        _ => {
-            let _: Option<()> = wrong(&entry.node, &format!("`{}`", entry.key), "a mapping", mistakes);
-            &[]
-        }
-    }
-}
-
 /// Reads `params:`: a mapping, the path of a file, or a list of these.
 fn params<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> Vec<ParamsSpec<'n>> {
     let mut one = |node: &'n Node| match &node.content {
@@ -439,20 +410,4 @@ fn params<'n>(entry: &'n Entry, mistakes: &mut Mistakes<'_>) -> Vec<ParamsSpec<'
         Content::List(items) => items.iter().filter_map(one).collect(),
         _ => one(&entry.node).into_iter().collect(),
     }
-}
-
-pub(super) fn get<'n>(entries: &'n [Entry], key: &str) -> Option<&'n Entry> {
-    entries.iter().find(|e| e.key == key)
-}
-
-fn named(what: &str, name: &str, place: Place, dots: bool, mistakes: &mut Mistakes<'_>) {
-    if let Some(fault) = name::fault(name, dots) {
-        mistakes.add(Mistake::new(format!("`{name}` cannot be {what}")).at(place, fault));
-    }
-}
-
-pub(super) fn wrong<T>(node: &Node, what: &str, wanted: &str, mistakes: &mut Mistakes<'_>) -> Option<T> {
-    let found = node.what();
-    mistakes.add(Mistake::new(format!("{what} has to be {wanted}")).at(node.place, format!("this is {found}")));
-    None
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::decode::wrong;
+use super::form::wrong;
 use super::mistake::{Mistake, Mistakes};
 use super::node::{Content, Entry, Place};
 use super::spec::BodySpec;

@@ -5,9 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::decode::{fields, get, wrong};
 use super::duration;
-use super::interpolate::Scope;
+use super::form::{fields, get, wrong};
 use super::mistake::{Mistake, Mistakes};
 use super::node::{Content, Entry, Node};
 use super::size;
@@ -177,7 +176,8 @@ impl Wishes {
         }
     }
 
-    fn set(&mut self, key: &str, text: &str) -> Result<(), String> {
+    /// Sets one of them by its name.
+    pub(super) fn set(&mut self, key: &str, text: &str) -> Result<(), String> {
         let word = || {
             let good = !text.is_empty() && !text.contains(char::is_control);
             good.then(|| text.to_owned()).ok_or_else(|| format!("`{key}` is empty, or no text"))
@@ -235,7 +235,8 @@ pub(super) fn read(entry: &Entry, mistakes: &mut Mistakes<'_>) -> Option<Executo
     spec
 }
 
-fn span(entry: &Entry) -> Span {
+/// Where a key stands.
+pub(super) fn span(entry: &Entry) -> Span {
     Span { start: entry.place.start as usize, end: entry.place.end as usize }
 }
 
@@ -320,53 +321,6 @@ fn commands(entry: &Entry, mistakes: &mut Mistakes<'_>) -> Option<ExecutorSpec> 
     let rest: Vec<Entry> = entries.iter().filter(|entry| COMMAND[3..].contains(&entry.key.as_str())).cloned().collect();
     set(&rest, &mut |key, text| cluster.set(key, text), mistakes);
     Some(ExecutorSpec::Cluster(Box::new(cluster)))
-}
-
-/// Reads what a stage says of where it runs: its `executor:`, and the wishes among its `resources:`.
-pub(super) fn of_stage(
-    executor: Option<&Node>,
-    resources: &[&Entry],
-    scope: &Scope<'_>,
-    mistakes: &mut Mistakes<'_>,
-) -> Option<Box<Elsewhere>> {
-    let mut elsewhere = Elsewhere::default();
-    if let Some(node) = executor
-        && let Some(text) = scope.text(node, "`executor`", mistakes)
-    {
-        match &*text {
-            "local" => elsewhere.local = Some(true),
-            "cluster" => elsewhere.local = Some(false),
-            other => {
-                let hint = mistakes.nearest(other, OF_STAGE.iter().copied());
-                let hint = hint.unwrap_or_else(|| {
-                    "a stage runs `local`ly, or on the `cluster` that the file, the profile or `--executor` names"
-                        .into()
-                });
-                let mistake = Mistake::new(format!("a stage cannot run on `{other}`")).at(node.place, "");
-                mistakes.add(scope.blame(mistake.hint(hint)));
-            }
-        }
-    }
-    elsewhere.span = resources.first().map(|entry| span(entry)).unwrap_or_default();
-    for entry in resources.iter().filter(|entry| WISHES.contains(&entry.key.as_str())) {
-        let values = match &entry.node.content {
-            Content::List(items) if entry.key == "options" => items.iter().collect(),
-            _ => vec![&entry.node],
-        };
-        for node in values {
-            let text = match &node.content {
-                Content::Number(number) => number.to_string(),
-                _ => match scope.text(node, &format!("`{}`", entry.key), mistakes) {
-                    Some(text) => text.into_owned(),
-                    None => continue,
-                },
-            };
-            if let Err(why) = elsewhere.wishes.set(&entry.key, &text) {
-                mistakes.add(scope.blame(Mistake::new(why).at(node.place, "")));
-            }
-        }
-    }
-    (elsewhere != Elsewhere::default()).then(|| Box::new(elsewhere))
 }
 
 #[cfg(test)]

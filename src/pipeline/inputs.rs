@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use crate::diagnostic::Span;
 use crate::kind::Arity;
 
-use super::check::Written;
 use super::expand::{Draft, World};
 use super::interpolate::Scope;
 use super::matrix::Matrix;
 use super::mistake::{Mistake, Mistakes, Spot};
+use super::narrow;
 use super::node::{Node, Place};
 use super::paths;
 use super::reference::{self, Consumer, Groups, Producer};
 use super::spec::{InputSpec, ItemSpec, ViewSpec};
 use super::stage::{From, Input, Ports, StageId, coordinates};
 use super::suggest;
-use super::view;
+use super::written::Written;
 
 /// How many artifacts the inputs of a pipeline may come to.
 const LIMIT: usize = 1_000_000;
@@ -141,7 +141,7 @@ impl<'w, 'n> Resolver<'w, 'n> {
         }
         let input = spec.name.to_owned();
         let body = self.world.plan(self.world.drafts[id]).0.spec.body;
-        let view = view::of(self.world, body, &path, part, scope, mistakes)?;
+        let view = narrow::of(self.world, body, &path, part, scope, mistakes)?;
         self.sources.push(Source { path: path.clone(), place: node.place, draft: id, input });
         Some(Input { label: String::new(), from: From::Source(PathBuf::from(path)), span, view })
     }

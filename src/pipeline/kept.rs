@@ -19,7 +19,8 @@ use crate::journal::wire::{Reader, put_count, put_text};
 use crate::kind::Catalog;
 use crate::store;
 
-use super::load::{self, Overrides};
+use super::load;
+use super::overrides::Overrides;
 use super::part::Part;
 use super::resolved::Documents;
 use super::stage::{Body, From, Pipeline, Stage};

@@ -21,33 +21,17 @@ use super::inputs::{self, Inputs};
 use super::meet;
 use super::mistake::{Mistake, Mistakes, Texts};
 use super::node::Place;
+use super::overrides::Overrides;
 use super::params;
 use super::report;
 use super::resolved::Documents;
 use super::source;
 use super::stage::{From, Output, Pipeline, Ports, Stage, StageId, StageName};
 use super::view;
+use super::written;
 
 /// The largest pipeline file that is read, in bytes.
 const LARGEST: u64 = 256 << 20;
-
-/// What the command line changes.
-#[derive(Clone, Debug, Default)]
-pub struct Overrides {
-    /// The profile to lay over the parameters.
-    pub profile: Option<String>,
-    /// Parameters to set, in order: `params.epochs=3` or `epochs=3`. The value is YAML; the parameter has to exist.
-    pub set: Vec<String>,
-    /// The store, if it is not the folder `cache` beside the pipeline file. No path of the pipeline may lead there.
-    pub cache: Option<PathBuf>,
-}
-
-impl Overrides {
-    /// The store of the project at a folder.
-    pub fn store(&self, root: &Path) -> PathBuf {
-        self.cache.clone().unwrap_or_else(|| root.join("cache"))
-    }
-}
 
 /// Reads a pipeline and checks everything that can be checked before anything runs.
 ///
@@ -117,7 +101,7 @@ fn expand(
     let executor = of_profile.and_then(|profile| profile.executor.clone()).or_else(|| spec.executor.clone());
     let ignored = view::project(&root, mistakes);
     let world = World::new(spec, params, ignored, catalog, &name.to_string_lossy(), mistakes);
-    let written = checks::outputs(&world, mistakes);
+    let written = written::collect(&world, mistakes);
     checks::params(&world, &written, mistakes);
     let (inputs, sources) = inputs::resolve(&world, &written, mistakes)?;
     let running: Vec<Running> =

@@ -1,12 +1,15 @@
 //! From `pipeline.yaml` to a DAG of checked stages.
 //!
 //! [`load`] goes through these steps, one file each: the text becomes a tree of placed values (`source`, by way of
-//! `parse` and `positions`), the tree a typed spec (`decode`, `spec`); parameters are settled (`params`,
-//! from files too: `param_file`), matrices
-//! expanded (`matrix`) and with them stages (`expand`); inputs are followed to their producers (`inputs`,
-//! `reference`), bodies filled in (`bodies`, `with`, `command`, `environment`, `shell`), paths checked (`check`, `reach`, `documents`, `resolved`), the report's references too (`report`), and
-//! the whole is put in order (`graph`). What came out is kept (`kept`, `wire`), and taken again while it still holds. Mistakes are collected along the way (`mistake`) and told together.
+//! `parse` and `positions`), the tree a typed spec (`decode`, `form`, `spec`; `environment`, `packages`, `executor` and `remote` read their
+//! own keys); parameters are settled (`params`, from files too: `param_file`), matrices expanded (`matrix`, `axis`) and with them stages
+//! (`expand`); inputs are followed to their producers (`inputs`, `reference`, `written`) and narrowed to what a command sees (`narrow`,
+//! `view`); bodies are filled in (`bodies`, `with`, `command`, `shell`, `settings`, `step_values`) by what names stand for (`interpolate`);
+//! paths are checked (`check`, `reach`, `documents`, `resolved`), the report's references too (`report`), and the whole is put in order
+//! (`graph`) as what is run (`stage`). What came out is kept (`kept`, `wire`), and taken again while it still holds. Mistakes are collected
+//! along the way (`mistake`) and told together.
 
+mod axis;
 mod bodies;
 mod check;
 mod command;
@@ -17,6 +20,7 @@ mod duration;
 pub(crate) mod environment;
 mod executor;
 mod expand;
+mod form;
 mod graph;
 mod inputs;
 mod interpolate;
@@ -26,8 +30,11 @@ mod matrix;
 mod meet;
 mod mistake;
 mod name;
+mod narrow;
 mod near;
+mod no_value;
 mod node;
+mod overrides;
 mod packages;
 mod param_file;
 mod params;
@@ -49,11 +56,13 @@ mod size;
 mod source;
 mod spec;
 mod stage;
+mod step_values;
 mod steps;
 mod template;
 mod view;
 mod wire;
 mod with;
+mod written;
 
 use crate::suggest;
 
@@ -61,7 +70,8 @@ pub use crate::stage_name::is_named;
 pub use duration::parse as duration;
 pub use executor::{Cluster, Commands, Elsewhere, ExecutorSpec, Scheduler, Wishes};
 pub use kept::{Identity, load_kept};
-pub use load::{Overrides, load};
+pub use load::load;
+pub use overrides::Overrides;
 pub(crate) use part::Part;
 pub(crate) use paths::PROJECT;
 pub use remote::RemoteSpec;

@@ -1,9 +1,9 @@
 //! What was probably meant by a path that does not exist.
 
-use super::check::Written;
 use super::disk::Disk;
 use super::expand::World;
 use super::mistake::Mistakes;
+use super::written::Written;
 use super::{reference, suggest};
 use crate::stage_name::matches;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::decode::{fields, get, wrong};
+use super::form::{fields, get, wrong};
 use super::mistake::{Mistake, Mistakes};
 use super::node::{Content, Entry, Node, Place};
 use super::paths;

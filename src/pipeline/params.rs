@@ -4,10 +4,10 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::Overrides;
-use super::interpolate;
 use super::mistake::{self, Mistake, Mistakes, Spot, is_other_file};
+use super::no_value;
 use super::node::{Content, Entry, Node, Place};
+use super::overrides::Overrides;
 use super::param_file;
 use super::source;
 use super::spec::{ParamsSpec, Spec};
@@ -186,7 +186,7 @@ fn set(tree: &mut Node, argument: &str, origin: u16, all_read: bool, mistakes: &
             if !all_read {
                 return;
             }
-            let hint = interpolate::known(target, name, mistakes);
+            let hint = no_value::known(target, name, mistakes);
             let mistake = Mistake::new(format!("`--set` names no parameter of this pipeline: `{names}`"));
             mistakes.add(mistake.at(place, format!("there is no `{name}`")).hint(hint));
             return;
@@ -255,7 +255,7 @@ impl<'a> Resolver<'a, '_, '_> {
                         Some(text) => out.push_str(&text),
                         None => {
                             let spot = Spot { place, usage: Some(name.nth) };
-                            self.mistakes.add(interpolate::not_text(name, &node, spot));
+                            self.mistakes.add(no_value::not_text(name, &node, spot));
                             whole = false;
                         }
                     },
@@ -335,7 +335,7 @@ impl<'a> Resolver<'a, '_, '_> {
     fn stepped<'n>(&mut self, node: &'n Node, segment: &str, name: Use<'_>, spot: Spot) -> Option<&'n Node> {
         let next = node.step(segment);
         if next.is_none() {
-            let mistake = interpolate::no_step(node, segment, name, self.mistakes);
+            let mistake = no_value::no_step(node, segment, name, self.mistakes);
             self.mistakes.add(mistake.at(spot, ""));
         }
         next

@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::address::{Access, Address, Mistake as Wrong, PublicKey};
 use crate::diagnostic::Span;
 
-use super::decode::{REMOTE, fields, wrong};
 use super::duration;
+use super::form::{fields, wrong};
 use super::mistake::{Mistake, Mistakes};
 use super::node::{Content, Entry, Node};
+
+/// The keys of its long form.
+pub(super) const REMOTE: &[&str] = &["url", "access", "lazy", "accept", "wait"];
 
 /// What a pipeline file says of a remote cache.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,18 +10,19 @@ use crate::kind::Role;
 use crate::report::{self, Conditions, Document, Fault, Item, Reference, Sort, Table};
 use crate::text;
 
-use super::check::{self, Written};
+use super::check;
 use super::disk::Disk;
 use super::expand::{StageTemplate, World};
-use super::interpolate;
 use super::matrix::Matrix;
 use super::mistake::{Mistake, Mistakes};
+use super::no_value;
 use super::node::{Content, Node};
 use super::paths;
 use super::reference::{self, Consumer, Groups, Producer};
 use super::stage::Report;
 use super::suggest;
 use super::template::Use;
+use super::written::Written;
 
 /// The largest report that is read, in bytes.
 const LARGEST: u64 = 16 << 20;
@@ -240,7 +241,7 @@ impl Checker<'_, '_> {
         }
         let mut node = &self.world.params.tree;
         for segment in name.split('.') {
-            node = node.step(segment).ok_or_else(|| fault(interpolate::no_step(node, segment, all, mistakes)))?;
+            node = node.step(segment).ok_or_else(|| fault(no_value::no_step(node, segment, all, mistakes)))?;
         }
         Ok(Some(node))
     }

@@ -3,11 +3,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::decode::{INPUT, KEEP, MATRIX, OUTPUT, PIPELINE, PROFILE, REMOTE, RESOURCES, ROLES, STAGE, STEPS, TIMEOUT};
+use super::decode::{INPUT, KEEP, MATRIX, OUTPUT, PIPELINE, PROFILE, RESOURCES, ROLES, STAGE, STEPS, TIMEOUT};
 use super::environment::SHELLS;
 use super::executor::{CLUSTER, COMMAND, EXECUTOR, OF_STAGE, WISHES};
 use super::name::{WITH_DOTS, WITHOUT_DOTS};
 use super::packages::KEYS;
+use super::remote::REMOTE;
 use crate::kind::{Arity, Catalog, Kind};
 
 /// Where a value may be computed, any text with `${` in it will do.

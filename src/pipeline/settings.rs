@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::duration;
-use super::executor::{self, Elsewhere};
+use super::executor::{self, Elsewhere, OF_STAGE, WISHES};
 use super::interpolate::Scope;
 use super::mistake::{Mistake, Mistakes};
 use super::node::{Content, Entry, Node};
@@ -36,7 +36,7 @@ pub(super) fn read(
 ) -> Settings {
     let mut settings =
         Settings { resources: Resources::default(), elsewhere: None, timeout: None, grace: GRACE, retries: 0 };
-    settings.elsewhere = executor::of_stage(executor, resources, scope, mistakes);
+    settings.elsewhere = elsewhere(executor, resources, scope, mistakes);
     for entry in resources {
         let node = &entry.node;
         match entry.key.as_str() {
@@ -52,6 +52,53 @@ pub(super) fn read(
     }
     settings.retries = retries.and_then(|n| count(n, "`retries`", 0, 100, scope, mistakes)).unwrap_or(0) as u32;
     settings
+}
+
+/// Reads what a stage says of where it runs: its `executor:`, and the wishes among its `resources:`.
+fn elsewhere(
+    executor: Option<&Node>,
+    resources: &[&Entry],
+    scope: &Scope<'_>,
+    mistakes: &mut Mistakes<'_>,
+) -> Option<Box<Elsewhere>> {
+    let mut elsewhere = Elsewhere::default();
+    if let Some(node) = executor
+        && let Some(text) = scope.text(node, "`executor`", mistakes)
+    {
+        match &*text {
+            "local" => elsewhere.local = Some(true),
+            "cluster" => elsewhere.local = Some(false),
+            other => {
+                let hint = mistakes.nearest(other, OF_STAGE.iter().copied());
+                let hint = hint.unwrap_or_else(|| {
+                    "a stage runs `local`ly, or on the `cluster` that the file, the profile or `--executor` names"
+                        .into()
+                });
+                let mistake = Mistake::new(format!("a stage cannot run on `{other}`")).at(node.place, "");
+                mistakes.add(scope.blame(mistake.hint(hint)));
+            }
+        }
+    }
+    elsewhere.span = resources.first().map(|entry| executor::span(entry)).unwrap_or_default();
+    for entry in resources.iter().filter(|entry| WISHES.contains(&entry.key.as_str())) {
+        let values = match &entry.node.content {
+            Content::List(items) if entry.key == "options" => items.iter().collect(),
+            _ => vec![&entry.node],
+        };
+        for node in values {
+            let text = match &node.content {
+                Content::Number(number) => number.to_string(),
+                _ => match scope.text(node, &format!("`{}`", entry.key), mistakes) {
+                    Some(text) => text.into_owned(),
+                    None => continue,
+                },
+            };
+            if let Err(why) = elsewhere.wishes.set(&entry.key, &text) {
+                mistakes.add(scope.blame(Mistake::new(why).at(node.place, "")));
+            }
+        }
+    }
+    (elsewhere != Elsewhere::default()).then(|| Box::new(elsewhere))
 }
 
 fn time(node: &Node, what: &str, scope: &Scope<'_>, mistakes: &mut Mistakes<'_>) -> Option<Duration> {

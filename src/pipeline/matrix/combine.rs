@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
+use crate::pipeline::axis::Axis;
 use crate::pipeline::interpolate::Scope;
 use crate::pipeline::mistake::{Mistake, Mistakes};
 use crate::pipeline::name;
@@ -10,7 +11,7 @@ use crate::pipeline::node::{Content, Node, Place};
 use crate::pipeline::spec::MatrixSpec;
 use crate::pipeline::suggest;
 
-use super::{Axis, axis};
+use super::values;
 
 /// A matrix being put together.
 pub(super) struct Combined {
@@ -185,7 +186,7 @@ fn combination(
             named = None;
             continue;
         };
-        let value = axis::scalar(&entry.node, &entry.key, scope, mistakes);
+        let value = values::scalar(&entry.node, &entry.key, scope, mistakes);
         match (value, &mut named) {
             (Some(value), Some(named)) => named.push((i, value, entry.node.place)),
             _ => named = None,

@@ -1,14 +1,14 @@
 //! From `matrix:` to variants: axes with labelled values, their product, exclusions and additions.
 
-mod axis;
 mod combine;
+mod values;
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::axis::Axis;
 use super::interpolate::Scope;
 use super::mistake::{Mistake, Mistakes};
-use super::node::Node;
 use super::params::Params;
 use super::spec::{MatrixSpec, StageSpec};
 
@@ -19,65 +19,6 @@ pub(in crate::pipeline) const LIMIT: usize = 100_000;
 
 /// How many axes a matrix may have.
 const AXES: usize = 16;
-
-/// An axis of a matrix.
-#[derive(Debug)]
-pub(in crate::pipeline) struct Axis {
-    /// Its name.
-    pub(in crate::pipeline) name: String,
-    /// Its values, as declared.
-    pub(in crate::pipeline) points: Vec<Point>,
-    /// Label -> index into `points`.
-    index: HashMap<String, u32>,
-    /// The same by the number that a label is.
-    numbers: HashMap<u64, u32>,
-}
-
-/// A value of an axis.
-#[derive(Debug)]
-pub(in crate::pipeline) struct Point {
-    /// Its name in `train[model=5]`.
-    pub(in crate::pipeline) label: String,
-    /// What `${matrix.AXIS}` stands for.
-    pub(in crate::pipeline) node: Node,
-}
-
-impl Axis {
-    /// The index of a label. A number may be written another way than the label is: `1e-3` for `0.001`.
-    pub(in crate::pipeline) fn find(&self, label: &str) -> Option<u32> {
-        self.index.get(label).copied().or_else(|| self.numbers.get(&number(label)?).copied())
-    }
-
-    /// An axis without values.
-    fn new(name: String) -> Self {
-        Self { name, points: vec![], index: HashMap::new(), numbers: HashMap::new() }
-    }
-
-    /// Adds a value and returns its index; `None` if its label is there already.
-    fn push(&mut self, label: String, node: Node) -> Option<u32> {
-        let i = self.points.len() as u32;
-        if self.index.contains_key(&label) {
-            return None;
-        }
-        if let Some(number) = number(&label) {
-            self.numbers.entry(number).or_insert(i);
-        }
-        self.index.insert(label.clone(), i);
-        self.points.push(Point { label, node });
-        Some(i)
-    }
-
-    /// The labels, as declared.
-    pub(in crate::pipeline) fn labels(&self) -> impl Iterator<Item = &str> {
-        self.points.iter().map(|p| p.label.as_str())
-    }
-}
-
-/// The number that a label is, as one of its bits.
-fn number(label: &str) -> Option<u64> {
-    // Minus nothing is nothing.
-    label.parse::<f64>().ok().filter(|number| !number.is_nan()).map(|number| (number + 0.0).to_bits())
-}
 
 /// The variants of a stage.
 #[derive(Clone, Debug)]
@@ -229,7 +170,7 @@ impl All<'_, '_> {
                     mistakes.add(Mistake::new(text).at(entry.place, ""));
                     return None;
                 }
-                axis::read(entry, &scope, mistakes).map(Rc::new)
+                values::read(entry, &scope, mistakes).map(Rc::new)
             })
             .collect();
         let own: Vec<Rc<Axis>> = own.into_iter().collect::<Option<_>>()?;

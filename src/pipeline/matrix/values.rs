@@ -1,6 +1,6 @@
 //! The values of an axis, each with its label.
 
-use super::Axis;
+use crate::pipeline::axis::Axis;
 use crate::pipeline::interpolate::{Found, Scope};
 use crate::pipeline::mistake::{Mistake, Mistakes};
 use crate::pipeline::name;
