@@ -7,7 +7,7 @@ use clap::Args;
 use kiln::catalog::catalog;
 use kiln::engine::{self, Interrupt, Means, Options, Planned, Step};
 use kiln::events::RunEvent;
-use kiln::pipeline::{Pipeline, StageId};
+use kiln::pipeline::{ExecutorSpec, Pipeline, StageId};
 use kiln::reason::Reason;
 use kiln::record::{Outcome, RunRecord, RunStatus, StageRecord};
 use kiln::store::{Access, Ownership, Project, Store};
@@ -242,12 +242,12 @@ fn code(record: &RunRecord) -> u8 {
 
 /// How a run would end that finds what a plan found.
 fn planned_code(plan: &[Planned]) -> u8 {
-    let mut failing = plan.iter().filter(|planned| planned.step == Step::Fail).peekable();
+    let failing: Vec<&Planned> = plan.iter().filter(|planned| planned.step == Step::Fail).collect();
     let is_mistake = |reason: &Reason| matches!(reason, Reason::LeadsIntoStore { .. });
-    match failing.peek() {
-        None => 0,
-        Some(_) if failing.all(|planned| planned.reasons.iter().all(is_mistake)) => EXIT_USAGE,
-        Some(_) => EXIT_FAILED,
+    match failing.iter().all(|planned| planned.reasons.iter().all(is_mistake)) {
+        _ if failing.is_empty() => 0,
+        true => EXIT_USAGE,
+        false => EXIT_FAILED,
     }
 }
 

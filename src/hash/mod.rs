@@ -1,5 +1,6 @@
 //! Hashing: digests, canonical encoding, and files and trees with a memo of what was hashed before.
 
+mod allowance;
 mod artifact;
 mod canonical;
 mod content;
@@ -16,6 +17,7 @@ mod table;
 pub(crate) mod tree;
 pub(crate) mod walk;
 
+pub(crate) use allowance::Allowance;
 pub use artifact::Artifact;
 pub use canonical::canonical_json;
 pub(crate) use canonical::{write_string, write_value};
@@ -23,7 +25,6 @@ pub use content::ContentError;
 pub(crate) use content::{hash_file, hash_showing, open_regular};
 pub use digest::{ActionKey, Digest};
 pub use leftovers::{is_left_in, is_leftover};
-pub(crate) use memo::Allowance;
 pub use memo::Memo;
 pub use parts::parts;
 pub(crate) use quick::QuickMap;

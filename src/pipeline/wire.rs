@@ -39,12 +39,7 @@ pub(super) fn encode(pipeline: &Pipeline) -> Option<Vec<u8>> {
         put_path(&mut out, file)?;
         out.extend_from_slice(&digest.0);
     }
-    out.push(u8::from(pipeline.report.is_some()));
-    if let Some(report) = &pipeline.report {
-        put_path(&mut out, &report.file)?;
-        put_text(&mut out, &report.text);
-        put_path(&mut out, &report.page)?;
-    }
+    Report::put(pipeline.report.as_ref(), &mut out)?;
     put_text(&mut out, &serde_json::to_string(&pipeline.remote).ok()?);
     put_json(&mut out, pipeline.executor.as_ref())?;
     pipeline.documents.put(&mut out)?;
@@ -102,10 +97,7 @@ impl<'a> KeptPipeline<'a> {
         let params = serde_json::from_str(from.str()?).ok()?;
         let file = |from: &mut Reader<'_>| Some((PathBuf::from(from.text()?), Digest(from.array()?)));
         let param_files = (0..from.count()?).map(|_| file(from)).collect::<Option<Vec<_>>>()?;
-        let report = match from.byte()? {
-            0 => None,
-            _ => Some(Report { file: from.text()?.into(), text: from.text()?, page: from.text()?.into() }),
-        };
+        let report = Report::read(from)?;
         let remote = serde_json::from_str(from.str()?).ok()?;
         let executor = json(from)?;
         let documents = Documents::read(from)?;
@@ -119,6 +111,25 @@ impl<'a> KeptPipeline<'a> {
             edges.push((producer, consumer));
         }
         from.0.is_empty().then_some(Self { params, param_files, report, remote, executor, documents, stages, edges })
+    }
+}
+
+impl Report {
+    /// Writes the report that a pipeline has, if it has one; `None` if a path of it is not UTF-8.
+    pub(crate) fn put(report: Option<&Self>, out: &mut Vec<u8>) -> Option<()> {
+        out.push(u8::from(report.is_some()));
+        let Some(Self { file, text, page }) = report else { return Some(()) };
+        put_path(out, file)?;
+        put_text(out, text);
+        put_path(out, page)
+    }
+
+    /// Reads what [`Self::put`] wrote; `None` if it is anything else.
+    pub(crate) fn read(from: &mut Reader<'_>) -> Option<Option<Self>> {
+        Some(match from.byte()? {
+            0 => None,
+            _ => Some(Self { file: from.text()?.into(), text: from.text()?, page: from.text()?.into() }),
+        })
     }
 }
 

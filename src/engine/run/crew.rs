@@ -42,22 +42,18 @@ use super::context::{Options, RunStart};
 use super::event::Reporter;
 use super::message::Message;
 use super::owner::Owner;
-use super::ready::Pending;
 use super::schedule::{Job, Schedule};
 use super::uploads::Watch;
 use crate::engine::decide::decision::Deciding;
 use crate::engine::decide::sources::Sources;
-use crate::engine::execute::task::{Finished, Task, TaskMessage};
-use crate::engine::executor::{Executor, Share};
+use crate::engine::executor::Executor;
 use crate::engine::record::history::History;
-use crate::engine::record::stage_record::{complete, fail, record};
-use crate::events::{Progress, RunEvent};
+use crate::engine::record::stage_record::record;
 use crate::git::Head;
-use crate::hash::{Allowance, Artifact};
+use crate::hash::Artifact;
 use crate::interrupt::Interrupt;
-use crate::kind::Event;
 use crate::name_map::NameMap;
-use crate::pipeline::{From, Pipeline, StageId};
+use crate::pipeline::{Pipeline, StageId};
 use crate::reason::Reason;
 use crate::record::{RunId, StageRecord};
 use crate::remote::Remote;
@@ -74,12 +70,6 @@ pub(crate) struct RunContext<'a> {
 
 /// The outputs of a stage, by name.
 pub(crate) type Outputs = NameMap<Artifact>;
-
-/// Of so many stages it is told beforehand that they will fail.
-const TOLD: usize = 3;
-
-/// So many bytes are read to tell that.
-const LOOK: u64 = 16 << 20;
 
 /// How long the owner rests before it reads messages again.
 const REST: Duration = Duration::from_millis(30);
@@ -191,19 +181,19 @@ fn listen(
 /// What the workers share.
 pub(crate) struct Crew<'a, 'h> {
     pub(crate) deciding: &'a Deciding<'a>,
-    executor: &'a dyn Executor,
+    pub(super) executor: &'a dyn Executor,
     edge: &'a BTreeMap<StageId, Outputs>,
     pub(crate) options: &'a Options,
     pub(crate) interrupt: &'a Interrupt,
-    run: &'a RunId,
+    pub(super) run: &'a RunId,
     /// The commit that is checked out.
-    head: Head,
+    pub(super) head: Head,
     began: Instant,
     pub(crate) history: &'a History<'h>,
     /// By stage: its outputs, once it is settled and has them.
     outputs: Vec<OnceLock<Outputs>>,
     /// Whether nothing has been started yet.
-    idle: AtomicBool,
+    pub(super) idle: AtomicBool,
     /// Threads that decide many stages side by side; made when first needed. Not those that hash: a large file would keep them.
     pub(crate) pool: OnceLock<Option<rayon::ThreadPool>>,
     /// Whether the remote cache was asked for all stages.
@@ -287,7 +277,7 @@ impl<'a> Crew<'a, '_> {
         }
     }
 
-    fn send(&self, message: Message) {
+    pub(super) fn send(&self, message: Message) {
         // An owner that no longer listens has seen the end.
         let _ = self.messages.send(message);
     }
@@ -328,84 +318,6 @@ impl<'a> Crew<'a, '_> {
         }
     }
 
-    /// Restores or executes a stage, and settles it.
-    fn carry_out(&self, pending: Pending, share: Share) {
-        if self.idle.swap(false, Ordering::Relaxed) {
-            self.look_ahead();
-        }
-        let began = Instant::now();
-        let restores = pending.restores();
-        let Pending { id, mut record, decision, starts_over, .. } = pending;
-        record.start = Some(self.since(began));
-        let name = record.name.clone();
-        if !restores {
-            let log = self.deciding.store.log_path(self.run, &name);
-            self.send(Message::Event(RunEvent::Started(Box::new(StageRecord { log: Some(log), ..record.clone() }))));
-            if let Some(text) = starts_over {
-                self.send(Message::Event(RunEvent::Message { stage: name.clone(), text }));
-            }
-        }
-        let task = Task {
-            deciding: self.deciding,
-            executor: self.executor,
-            id,
-            decision,
-            inputs: self.artifacts(id),
-            threads: match share.cpus {
-                0 => self.deciding.pipeline.stages[id.0].resources.cpus,
-                cpus => cpus,
-            },
-            run: self.run,
-            leaves_folder: self.options.keep.contains(&id),
-            head: &self.head,
-            interrupt: self.interrupt,
-        };
-        let Finished { end, reasons, log, queued } = task.run(&|said| self.pass_on(&name, said));
-        record.log = log;
-        record.queued = (!queued.is_zero()).then_some(queued.as_secs_f64());
-        let (mut usable, mut failed) = (false, false);
-        match end {
-            Ok((outcome, result)) => {
-                record.because(reasons);
-                complete(&mut record, self.deciding.pipeline, id, outcome, &result);
-                self.keep_outputs(id, result.outputs);
-                usable = true;
-            }
-            Err(Some(why)) => {
-                fail(&mut record, why);
-                failed = true;
-            }
-            Err(None) => {
-                (record.reasons, record.causes) = (vec![], vec![]);
-                record.because([Reason::Interrupted]);
-            }
-        }
-        record.seconds = began.elapsed().as_secs_f64();
-        self.tell_settled(vec![(id, record)]);
-        let mut state = self.lock();
-        state.schedule.give_back(share);
-        if usable {
-            state.schedule.settle(id);
-        } else {
-            drop(state);
-            self.give_up(id, failed);
-        }
-    }
-
-    /// Tells which stages will find something in the way when their turn comes: there may be hours to move it aside.
-    fn look_ahead(&self) {
-        let waiting = self.lock().schedule.waiting();
-        let deciding = self.deciding;
-        let stage = |id: StageId| &deciding.pipeline.stages[id.0];
-        let allowance = Allowance::of(LOOK);
-        let found = waiting.into_iter().filter_map(|id| Some((id, deciding.in_the_way(stage(id), &allowance)?)));
-        let told = found.take(TOLD);
-        for (id, why) in told {
-            let text = format!("{} will fail when its turn comes: {why}", stage(id).name);
-            self.send(Message::Event(RunEvent::Note { text }));
-        }
-    }
-
     /// Settles a stage that has no outputs, with all that need it.
     pub(crate) fn give_up(&self, id: StageId, failed: bool) {
         let skipped = self.lock().schedule.give_up(id, failed);
@@ -416,34 +328,6 @@ impl<'a> Crew<'a, '_> {
             (skipped.id, record)
         });
         self.tell_settled(told.collect());
-    }
-
-    /// The artifacts of a stage's inputs that other stages produce.
-    fn artifacts(&self, id: StageId) -> BTreeMap<String, Vec<Option<Artifact>>> {
-        let stage = &self.deciding.pipeline.stages[id.0];
-        let artifact = |from: &From| match from {
-            From::Source(_) => None,
-            From::Output { stage, output } => self.output(*stage, output),
-        };
-        let items = stage.inputs.iter();
-        items.map(|(name, items)| (name.clone(), items.iter().map(|i| artifact(&i.from)).collect())).collect()
-    }
-
-    /// Passes on what a task has to say.
-    fn pass_on(&self, stage: &str, said: TaskMessage) {
-        let stage = stage.to_owned();
-        let event = match said {
-            TaskMessage::Note(text) => RunEvent::Note { text },
-            TaskMessage::Detail(text) if self.options.verbose => RunEvent::Message { stage, text },
-            TaskMessage::Detail(_) => return,
-            TaskMessage::Event(Event::Progress { done, total, unit, detail }) => {
-                RunEvent::Progress { stage, progress: Progress { done, total, unit, detail } }
-            }
-            TaskMessage::Event(Event::Message { text }) => RunEvent::Message { stage, text },
-            // It was kept in the store by who heard it.
-            TaskMessage::Event(Event::Checkpoint { .. }) => return,
-        };
-        self.send(Message::Event(event));
     }
 }
 

@@ -71,10 +71,7 @@ impl<'a> Footprint<'a> {
         let from = &mut Reader(bytes);
         let (state, params, stages, divisible) = (from.str()?, from.str()?, from.number()?, from.byte()? != 0);
         let kinds = (0..from.count()?).map(|_| Some((from.str()?, from.str()?))).collect::<Option<Vec<_>>>()?;
-        let report = match from.byte()? {
-            0 => None,
-            _ => Some(Report { file: from.text()?.into(), text: from.text()?, page: from.text()?.into() }),
-        };
+        let report = Report::read(from)?;
         let pages = (0..from.count()?).map(|_| from.array().map(Digest)).collect::<Option<Vec<_>>>()?;
         let folders = (0..from.count()?).map(|_| from.str()).collect::<Option<Vec<_>>>()?;
         let files = (0..from.count()?).map(|_| Print::read(from)).collect::<Option<Vec<_>>>()?;
@@ -324,12 +321,7 @@ fn put_head(
         put_text(out, name);
         put_text(out, code);
     }
-    out.push(u8::from(report.is_some()));
-    if let Some(Report { file, text, page }) = report {
-        put_text(out, file.to_str()?);
-        put_text(out, text);
-        put_text(out, page.to_str()?);
-    }
+    Report::put(report, out)?;
     put_count(out, pages.len());
     pages.iter().for_each(|page| out.extend_from_slice(&page.0));
     Some(())

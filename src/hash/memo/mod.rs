@@ -3,77 +3,36 @@
 //! A file is known by device and inode, and its digest holds while size, mtime and ctime stay the same. Where stamps are coarse
 //! (see [`super::grain`]), a file that was changed no longer than the clock's grain before it was read could be changed
 //! again without a trace, so what was learnt of it then is not trusted; it is read again later.
+//!
+//! Here files are asked for one by one; folders by `folder`. `saved` has the memo's file.
+
+mod folder;
+mod saved;
 
 use std::fs::{self, Metadata};
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError, RwLock};
-use std::time::Duration;
 
-use rayon::prelude::*;
-use rustix::fs::FileType;
-
+use super::allowance::Allowance;
 use super::grain;
-use super::stamp::{self, Nanos, Seen};
+use super::stamp::{self, Nanos};
 use super::table::{Known, Table};
-use super::tree::{Listing, Node};
-use super::walk::{self, Extent, Found};
+use super::tree::Listing;
+use super::walk::{self, Extent};
 use super::{Artifact, ContentError, Digest, Stamp, hash_file, hash_showing, open_regular};
 use crate::interrupt::Interrupt;
-use crate::journal::wire::Reader;
-use crate::journal::{Entry, Journal, Span};
 
 /// How often a file that changes while it is read is tried again.
 const TRIES: usize = 3;
-
-/// Entries older than this are dropped when the file is compacted: most are of files that are gone.
-const KEPT: Nanos = 90 * 24 * 3_600_000_000_000;
-
-/// How much `save` reads again at most to spare the next process doing so.
-const SETTLED_AT_ONCE: u64 = 64 << 20;
-
-/// Fewer bytes are hashed in less time than the clock takes to move on.
-const WORTH_A_WAIT: u64 = 4 << 20;
-
-/// Whenever the file has grown by so many bytes, it is checked whether much of it is out of date.
-const CHECKED: u64 = 1 << 20;
-
-/// Bytes of an entry in the file: device, inode, size, mtime, ctime, moment, digest.
-const ENTRY: usize = 6 * 8 + 32;
-
-/// How many bytes may be read of what is not known. Looking at a file of a folder counts as well.
-pub(crate) struct Allowance(Option<AtomicU64>);
-
-/// What looking at a file of a folder counts as.
-const A_LOOK: u64 = 256;
-
-impl Allowance {
-    /// So many bytes.
-    pub(crate) fn of(bytes: u64) -> Self {
-        Self(Some(AtomicU64::new(bytes)))
-    }
-
-    /// As many as it takes.
-    pub(crate) fn boundless() -> Self {
-        Self(None)
-    }
-
-    fn take(&self, bytes: u64) -> Result<(), ContentError> {
-        let Some(left) = &self.0 else { return Ok(()) };
-        let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
-        taken.map(drop).map_err(|_| ContentError::TooMuch)
-    }
-}
 
 /// Digests of files, remembered across processes.
 pub struct Memo {
     path: PathBuf,
     known: RwLock<Table>,
-    /// What was learnt since the memo was opened, with a path for those that are to be read again.
-    fresh: Mutex<Vec<((u64, u64), PathBuf)>>,
+    /// What was learnt since the memo was opened.
+    fresh: Mutex<Fresh>,
     /// The device with the memo's file, if stamps are fine there; found out when first needed.
     fine: OnceLock<Option<u64>>,
     /// Ends the reading of files.
@@ -82,6 +41,15 @@ pub struct Memo {
     kept: bool,
     /// Tells whether a folder is a store. No link of an input folder may lead there.
     is_store: Option<fn(&Path) -> bool>,
+}
+
+/// What was learnt since a memo was opened.
+#[derive(Default)]
+struct Fresh {
+    /// The files, by device and inode. There may be several for each of a hundred thousand stages.
+    ids: Vec<(u64, u64)>,
+    /// Those of them that are to be read again before what was learnt is trusted, and where they lie.
+    racy: Vec<((u64, u64), PathBuf)>,
 }
 
 impl Memo {
@@ -134,15 +102,6 @@ impl Memo {
     pub(crate) fn interrupt(&self) -> &Interrupt {
         static NEVER: LazyLock<Interrupt> = LazyLock::new(Interrupt::default);
         self.interrupt.get().unwrap_or(&NEVER)
-    }
-
-    /// Learns what is in the file.
-    pub(crate) fn load(&self) {
-        let path = &self.path;
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = Journal::new(path).read_new(&mut |entry| learn(&mut known, entry)) {
-            tracing::debug!("cannot read {}: {error}", path.display());
-        }
     }
 
     /// The artifact at a path, `None` if there is nothing. Links on the way and at the path itself are followed; links
@@ -233,17 +192,6 @@ impl Memo {
         self.recall(&stamp).map(|digest| (stamp, file_artifact(digest, &metadata)))
     }
 
-    /// The artifacts of files of a folder, as far as what was seen of them can tell.
-    pub(super) fn recalled(&self, files: &[Option<Seen>]) -> Vec<Option<Artifact>> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let recall = |seen: &Option<Seen>| {
-            let seen = seen.as_ref().filter(|seen| seen.kind() == FileType::RegularFile)?;
-            let digest = recall(&known, &seen.stamp)?;
-            Some(Artifact { digest, tree: false, bytes: seen.stamp.size, executable: seen.mode & 0o100 != 0 })
-        };
-        files.iter().map(recall).collect()
-    }
-
     /// Forgets what is known of a source: it is read when it is next looked at.
     pub(crate) fn forget(&self, source: &Path) {
         let mut files = vec![source.to_owned()];
@@ -311,51 +259,6 @@ impl Memo {
         Ok(())
     }
 
-    /// Writes what was learnt since the memo was opened, for later processes. Where much was written within the clock's grain, it
-    /// is read once more, if that is quickly done, or the next process would have to.
-    ///
-    /// # Errors
-    /// If the file cannot be written. Nothing but time is lost.
-    pub fn save(&self) -> io::Result<()> {
-        let fresh = std::mem::take(&mut *self.fresh.lock().unwrap_or_else(PoisonError::into_inner));
-        if fresh.is_empty() || !self.kept {
-            return Ok(());
-        }
-        self.settle(&fresh);
-        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).clear();
-
-        let mut head = Vec::new();
-        {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            let mut ids: Vec<_> = fresh.iter().map(|(id, _)| *id).collect();
-            ids.sort_unstable();
-            ids.dedup();
-            for entry in ids.iter().filter_map(|id| known.get(id)).filter(|entry| entry.settled()) {
-                entry.encode(&mut head);
-            }
-        }
-        if head.is_empty() {
-            return Ok(());
-        }
-        let mut journal = Journal::new(&self.path);
-        let mut locked = journal.lock(&mut |_| {})?;
-        let before = locked.journal().length();
-        locked.append(&head, b"", &mut |_| {})?;
-        // Now and then, for it takes reading all of it.
-        if before / CHECKED < locked.journal().length() / CHECKED {
-            let mut live = Table::default();
-            Journal::new(&self.path).read_new(&mut |entry| learn(&mut live, entry))?;
-            if locked.journal().length() < 3 * (live.len() * ENTRY) as u64 {
-                return Ok(());
-            }
-            let since = stamp::now() - KEPT;
-            let mut all = Vec::new();
-            live.values().filter(|entry| entry.moment > since).for_each(|entry| entry.encode(&mut all));
-            locked.rewrite(std::iter::once((all.as_slice(), Span::default())), &mut |_| {})?;
-        }
-        Ok(())
-    }
-
     fn recall(&self, stamp: &Stamp) -> Option<Digest> {
         recall(&self.known.read().unwrap_or_else(PoisonError::into_inner), stamp)
     }
@@ -365,7 +268,11 @@ impl Memo {
             entry.settle();
         }
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(entry);
-        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).push((entry.stamp.id, path.to_owned()));
+        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        fresh.ids.push(entry.stamp.id);
+        if !entry.settled() {
+            fresh.racy.push((entry.stamp.id, path.to_owned()));
+        }
     }
 
     /// Whether every change of a file from now on would show in its stamp.
@@ -402,135 +309,10 @@ impl Memo {
         }
         Err(ContentError::Changing { path: path.to_owned() })
     }
-
-    fn tree(&self, root: &Path, extent: Extent<'_>, allowance: &Allowance) -> Result<Artifact, ContentError> {
-        Ok(self.listing_within(root, extent, allowance)?.own_artifact())
-    }
-
-    /// What is in a folder.
-    pub(crate) fn listing(&self, root: &Path) -> Result<Listing, ContentError> {
-        self.listing_within(root, Extent::Everything, &Allowance::boundless())
-    }
-
-    fn listing_within(&self, root: &Path, extent: Extent<'_>, allowance: &Allowance) -> Result<Listing, ContentError> {
-        let own = self.path.parent();
-        let is_store = |folder: &Path| own == Some(folder) || self.is_store.is_some_and(|is_store| is_store(folder));
-        let looks = |folder: BorrowedFd<'_>, files: Vec<PathBuf>| self.nodes(root, folder, files, extent, allowance);
-        let entries = walk::walk_outside(root, extent, &is_store, &looks)?.into_iter().map(|(path, found)| {
-            let node = match found {
-                Found::Link { target } => Node::Link { target },
-                Found::Folder => Node::Folder,
-                Found::File(node) => node,
-            };
-            (path, node)
-        });
-        Ok(Listing::new(entries.collect()))
-    }
-
-    /// Looks at files of a folder that lies in another, and reads those that are not known.
-    fn nodes(
-        &self,
-        root: &Path,
-        folder: BorrowedFd<'_>,
-        files: Vec<PathBuf>,
-        extent: Extent<'_>,
-        allowance: &Allowance,
-    ) -> Result<Vec<(PathBuf, Node)>, ContentError> {
-        allowance.take(A_LOOK * files.len() as u64)?;
-        let follow = extent != Extent::Everything;
-        let seen: Vec<Option<Seen>> = files.iter().map(|path| Seen::at(folder, path, follow).ok()).collect();
-        let known = self.recalled(&seen);
-        let node = |(path, known): (PathBuf, Option<Artifact>)| {
-            let artifact = match known {
-                Some(known) => known,
-                None => {
-                    let absolute = root.join(&path);
-                    let metadata = if follow { fs::metadata(&absolute) } else { fs::symlink_metadata(&absolute) };
-                    self.file(&absolute, &metadata.map_err(ContentError::io("examine", &absolute))?, allowance)?
-                }
-            };
-            let Artifact { digest, bytes, executable, .. } = artifact;
-            Ok((path, Node::File { digest, bytes, executable }))
-        };
-        if known.iter().all(Option::is_some) {
-            return files.into_iter().zip(known).map(node).collect();
-        }
-        files.into_par_iter().zip(known).map(node).collect()
-    }
-
-    /// Reads again, once the clock has moved on, the files whose entries could not be trusted otherwise; unless they are so
-    /// small that reading them is left to the next process rather than wait for the clock.
-    fn settle(&self, fresh: &[((u64, u64), PathBuf)]) {
-        let mut racy = Vec::new();
-        let mut left = SETTLED_AT_ONCE;
-        {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            for (id, path) in fresh {
-                if let Some(entry) = known.get(id)
-                    && !entry.settled()
-                    && entry.stamp.grain() == stamp::GRAIN
-                    && entry.stamp.size <= left
-                {
-                    left -= entry.stamp.size;
-                    racy.push((path, entry.stamp));
-                }
-            }
-        }
-        if SETTLED_AT_ONCE - left < WORTH_A_WAIT {
-            return;
-        }
-        let latest = racy.iter().map(|(_, stamp)| stamp.mtime.max(stamp.ctime)).max().unwrap_or(0);
-        let wait = (latest + stamp::GRAIN + 1 - stamp::now()).clamp(0, stamp::GRAIN + 1);
-        std::thread::sleep(Duration::from_nanos(wait.unsigned_abs()));
-        racy.par_iter().for_each(|(path, _)| {
-            // It may be gone or another by now; then there is nothing to remember.
-            if let Ok(metadata) = fs::metadata(path)
-                && metadata.is_file()
-            {
-                let _ = self.file(path, &metadata, &Allowance::boundless());
-            }
-        });
-    }
-}
-
-impl Known {
-    fn settled(&self) -> bool {
-        self.stamp.settled_at(self.moment)
-    }
-
-    /// Says that a change since the stamp was taken would show.
-    fn settle(&mut self) {
-        self.moment = self.stamp.settles();
-    }
-
-    fn encode(&self, out: &mut Vec<u8>) {
-        let Stamp { id, size, mtime, ctime } = self.stamp;
-        for number in [id.0, id.1, size, mtime.cast_unsigned(), ctime.cast_unsigned(), self.moment.cast_unsigned()] {
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-        out.extend_from_slice(&self.digest.0);
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut from = Reader(bytes);
-        let id = (from.u64()?, from.u64()?);
-        let stamp = Stamp { id, size: from.u64()?, mtime: from.i64()?, ctime: from.i64()? };
-        Some(Self { stamp, moment: from.i64()?, digest: Digest(from.array()?) })
-    }
 }
 
 fn recall(known: &Table, stamp: &Stamp) -> Option<Digest> {
     known.get(&stamp.id).filter(|entry| entry.stamp == *stamp && entry.settled()).map(|entry| entry.digest)
-}
-
-fn learn(known: &mut Table, entry: Entry<'_>) {
-    match entry {
-        Entry::Restart => known.clear(),
-        Entry::Frame(frame) => {
-            known.reserve(frame.head.len() / ENTRY);
-            frame.head.chunks_exact(ENTRY).filter_map(Known::decode).for_each(|entry| known.insert(entry));
-        }
-    }
 }
 
 fn file_artifact(digest: Digest, metadata: &Metadata) -> Artifact {

@@ -1,0 +1,159 @@
+//! What is kept of a memo for later processes: its file.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use rayon::prelude::*;
+
+use super::{Fresh, Memo};
+use crate::hash::allowance::Allowance;
+use crate::hash::stamp::{self, Nanos};
+use crate::hash::table::{Known, Table};
+use crate::hash::{Digest, Stamp};
+use crate::journal::wire::Reader;
+use crate::journal::{Entry, Journal, Span};
+
+/// Entries older than this are dropped when the file is compacted: most are of files that are gone.
+const KEPT: Nanos = 90 * 24 * 3_600_000_000_000;
+
+/// How much `save` reads again at most to spare the next process doing so.
+const SETTLED_AT_ONCE: u64 = 64 << 20;
+
+/// Fewer bytes are hashed in less time than the clock takes to move on.
+const WORTH_A_WAIT: u64 = 4 << 20;
+
+/// Whenever the file has grown by so many bytes, it is checked whether much of it is out of date.
+const CHECKED: u64 = 1 << 20;
+
+/// Bytes of an entry in the file: device, inode, size, mtime, ctime, moment, digest.
+const ENTRY: usize = 6 * 8 + 32;
+
+impl Memo {
+    /// Learns what is in the file.
+    pub(crate) fn load(&self) {
+        let path = &self.path;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = Journal::new(path).read_new(&mut |entry| learn(&mut known, entry)) {
+            tracing::debug!("cannot read {}: {error}", path.display());
+        }
+    }
+
+    /// Writes what was learnt since the memo was opened, for later processes. Where much was written within the clock's grain, it
+    /// is read once more, if that is quickly done, or the next process would have to.
+    ///
+    /// # Errors
+    /// If the file cannot be written. Nothing but time is lost.
+    pub fn save(&self) -> io::Result<()> {
+        let fresh = std::mem::take(&mut *self.fresh.lock().unwrap_or_else(PoisonError::into_inner));
+        if fresh.ids.is_empty() || !self.kept {
+            return Ok(());
+        }
+        self.settle(&fresh.racy);
+        *self.fresh.lock().unwrap_or_else(PoisonError::into_inner) = Fresh::default();
+
+        let mut head = Vec::new();
+        {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            let mut ids = fresh.ids;
+            ids.sort_unstable();
+            ids.dedup();
+            head.reserve_exact(ids.len() * ENTRY);
+            for entry in ids.iter().filter_map(|id| known.get(id)).filter(|entry| entry.settled()) {
+                entry.encode(&mut head);
+            }
+        }
+        if head.is_empty() {
+            return Ok(());
+        }
+        let mut journal = Journal::new(&self.path);
+        let mut locked = journal.lock(&mut |_| {})?;
+        let before = locked.journal().length();
+        locked.append(&head, b"", &mut |_| {})?;
+        // Now and then, for it takes reading all of it.
+        if before / CHECKED < locked.journal().length() / CHECKED {
+            let mut live = Table::default();
+            Journal::new(&self.path).read_new(&mut |entry| learn(&mut live, entry))?;
+            if locked.journal().length() < 3 * (live.len() * ENTRY) as u64 {
+                return Ok(());
+            }
+            let since = stamp::now() - KEPT;
+            let mut all = Vec::new();
+            live.values().filter(|entry| entry.moment > since).for_each(|entry| entry.encode(&mut all));
+            locked.rewrite(std::iter::once((all.as_slice(), Span::default())), &mut |_| {})?;
+        }
+        Ok(())
+    }
+
+    /// Reads again, once the clock has moved on, the files whose entries could not be trusted otherwise; unless they are so
+    /// small that reading them is left to the next process rather than wait for the clock.
+    fn settle(&self, fresh: &[((u64, u64), PathBuf)]) {
+        let mut racy = Vec::new();
+        let mut left = SETTLED_AT_ONCE;
+        {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            for (id, path) in fresh {
+                if let Some(entry) = known.get(id)
+                    && !entry.settled()
+                    && entry.stamp.grain() == stamp::GRAIN
+                    && entry.stamp.size <= left
+                {
+                    left -= entry.stamp.size;
+                    racy.push((path, entry.stamp));
+                }
+            }
+        }
+        if SETTLED_AT_ONCE - left < WORTH_A_WAIT {
+            return;
+        }
+        let latest = racy.iter().map(|(_, stamp)| stamp.mtime.max(stamp.ctime)).max().unwrap_or(0);
+        let wait = (latest + stamp::GRAIN + 1 - stamp::now()).clamp(0, stamp::GRAIN + 1);
+        std::thread::sleep(Duration::from_nanos(wait.unsigned_abs()));
+        racy.par_iter().for_each(|(path, _)| {
+            // It may be gone or another by now; then there is nothing to remember.
+            if let Ok(metadata) = fs::metadata(path)
+                && metadata.is_file()
+            {
+                let _ = self.file(path, &metadata, &Allowance::boundless());
+            }
+        });
+    }
+}
+
+impl Known {
+    pub(super) fn settled(&self) -> bool {
+        self.stamp.settled_at(self.moment)
+    }
+
+    /// Says that a change since the stamp was taken would show.
+    pub(super) fn settle(&mut self) {
+        self.moment = self.stamp.settles();
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        let Stamp { id, size, mtime, ctime } = self.stamp;
+        for number in [id.0, id.1, size, mtime.cast_unsigned(), ctime.cast_unsigned(), self.moment.cast_unsigned()] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        out.extend_from_slice(&self.digest.0);
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut from = Reader(bytes);
+        let id = (from.u64()?, from.u64()?);
+        let stamp = Stamp { id, size: from.u64()?, mtime: from.i64()?, ctime: from.i64()? };
+        Some(Self { stamp, moment: from.i64()?, digest: Digest(from.array()?) })
+    }
+}
+
+fn learn(known: &mut Table, entry: Entry<'_>) {
+    match entry {
+        Entry::Restart => known.clear(),
+        Entry::Frame(frame) => {
+            known.reserve(frame.head.len() / ENTRY);
+            frame.head.chunks_exact(ENTRY).filter_map(Known::decode).for_each(|entry| known.insert(entry));
+        }
+    }
+}
