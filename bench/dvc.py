@@ -476,8 +476,8 @@ def speed(tools, count, rows):
         """How long it takes, and how long it computes, which other programs on the machine do not change."""
         cpu = lambda: sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
         began, spent = time.perf_counter(), cpu()
-        call(command, cwd, tools.env)
-        return time.perf_counter() - began, cpu() - spent
+        done = call(command, cwd, tools.env)
+        return time.perf_counter() - began, cpu() - spent, done.stdout + done.stderr
 
     moved = timed([tools.kiln, "import", "dvc"], root / "kiln")
     kiln, dvc = [tools.kiln, "run"], [tools.dvc, "repro"]
@@ -487,6 +487,9 @@ def speed(tools, count, rows):
             for side in ("dvc", "kiln"):
                 edit("params.yaml", change + "\n", "p1: 2\n")(root / side)
         by_dvc, by_kiln = timed(dvc, root / "dvc"), timed(kiln, root / "kiln")
+        # A time counts only if both did what the edit asks for.
+        ran = by_dvc[2].count("Running stage"), int((re.findall(r"(\d+) executed", by_kiln[2]) or [0])[0])
+        assert ran == ((1, 1) if change else (0, 0)), f"{label}: DVC and Kiln executed {ran}"
         rows.append([f"{count} stages, {label}", f"{by_dvc[0]:.2f} s ({by_dvc[1]:.2f} s)", f"{by_kiln[0]:.3f} s ({by_kiln[1]:.3f} s)",
                      f"{by_dvc[0] / by_kiln[0]:.0f} x ({by_dvc[1] / by_kiln[1]:.0f} x)"])
         print(rows[-1], file=sys.stderr)
