@@ -32,7 +32,7 @@ def rel(out):
 stages, data = [], []
 for stage in repo.index.stages:
     outs = [rel(out) for out in stage.outs]
-    if stage.is_data_source or not hasattr(stage, "name"):
+    if stage.is_data_source:
         data += outs
         continue
     deps = [rel(dep) for dep in stage.deps if type(dep).__name__ == "Dependency"]

@@ -115,7 +115,7 @@ pub(crate) fn dvc(place: &ProjectArgs, named: bool, args: &ImportDvc) -> Result<
         let pipeline =
             pipeline::load(&file, &catalog(), &Overrides { cache: place.cache.clone(), ..Overrides::default() });
         let pipeline = pipeline.map_err(|mistakes| {
-            render::talk(&format!("{}\n", render::import::wrote(&told)));
+            render::talk(&format!("{}\n", render::import::unfinished(&told)));
             Stop::Mistakes(mistakes)
         })?;
         let (another, _hold);

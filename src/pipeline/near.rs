@@ -32,6 +32,12 @@ pub(super) fn hint(
     }
     let (folder, name) = missing.rsplit_once('/').unwrap_or(("", missing));
     let siblings = disk.siblings(missing);
+    // Data of DVC's that was not pulled.
+    if siblings.contains(&format!("{name}.dvc")) {
+        return Some(format!(
+            "`{missing}.dvc` says what it is: `dvc pull`, or `kiln import dvc --fetch` from S3, brings it"
+        ));
+    }
     let found = suggest::composed_otherwise(name, siblings.iter().map(String::as_str))
         .or_else(|| mistakes.nearest_name(name, siblings.iter().map(String::as_str)));
     if let Some(found) = found {

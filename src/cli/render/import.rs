@@ -86,7 +86,8 @@ pub(crate) fn notes(told: &Told<'_>) -> String {
 /// What was written, or would be; with `--check` the text itself.
 pub(crate) fn outcome(told: &Told<'_>) -> String {
     let mut out = if told.check { String::new() } else { wrote(told) + "\n" };
-    let (good, bad): (Vec<&Outcome>, Vec<&Outcome>) = told.outcomes.iter().partition(|outcome| outcome.adopted);
+    let (own, others): (Vec<&Outcome>, Vec<&Outcome>) = told.outcomes.iter().partition(|outcome| outcome.executed);
+    let (good, bad): (Vec<&Outcome>, Vec<&Outcome>) = others.into_iter().partition(|outcome| outcome.adopted);
     let verb = if told.check { "would adopt" } else { "adopted" };
     let of = if told.outcomes.len() == good.len() { String::new() } else { format!(" of {}", told.outcomes.len()) };
     let sign = if told.check { "# " } else { "" };
@@ -97,6 +98,10 @@ pub(crate) fn outcome(told: &Told<'_>) -> String {
         }
     }
     let _ = writeln!(out, "{sign}{verb} {}{of} from DVC, not executed here", number::count(good.len(), "result"));
+    if !own.is_empty() {
+        let _ =
+            writeln!(out, "{sign}of {} there is a result that was executed here", number::count(own.len(), "stage"));
+    }
     for outcome in bad {
         let _ = writeln!(out, "{sign}  to be executed: {}: {}", outcome.kiln, outcome.why.join("; "));
         if outcome.doubted {
@@ -121,6 +126,11 @@ pub(crate) fn wrote(told: &Told<'_>) -> String {
         Written::Kept => format!("{file} was edited, and stays as it is: {stages} of DVC's"),
     };
     (head + "\n" + &differences_told(told)).trim_end().to_owned()
+}
+
+/// What became of the file, if it is none that can be run yet.
+pub(crate) fn unfinished(told: &Told<'_>) -> String {
+    format!("{}\nno result was taken over yet; when this is mended, `kiln import dvc` again does it", wrote(told))
 }
 
 /// For programs.

@@ -19,8 +19,10 @@ use crate::store::{ActionResult, Store, StoreError};
 pub enum Adoption {
     /// Its result is filed.
     Adopted,
-    /// The store has a result of it already.
+    /// The store has it already.
     Known,
+    /// The store has a result that was executed here.
+    Executed,
     /// There is nothing to adopt.
     Nothing,
     /// A stage that it needs has no result.
@@ -65,7 +67,7 @@ pub fn adopt(
         };
         if let Verdict::UpToDate(result) | Verdict::Restore(result, _) = &decision.verdict {
             known.insert(id, result.outputs.clone());
-            adopted.push((id, Adoption::Known));
+            adopted.push((id, if result.adopted.is_some() { Adoption::Known } else { Adoption::Executed }));
             continue;
         }
         let Some(outputs) = made(id) else {

@@ -21,6 +21,7 @@ use super::note::{Notes, Refused};
 use super::outputs::Written;
 use super::params;
 use super::planned::{MARKS, Planned};
+use super::single;
 use super::yaml::Node;
 use crate::engine;
 use crate::hash::Artifact;
@@ -64,7 +65,7 @@ pub(super) fn candidates(
 ) -> Result<Vec<Candidate>, Refused> {
     let mut locks: BTreeMap<&Path, Vec<Entry>> = BTreeMap::new();
     for file in files {
-        locks.insert(&file.path, lock::read(root, &file.path.with_file_name("dvc.lock"))?);
+        locks.insert(&file.path, lock::of_file(root, file)?);
     }
     let written = Written::of(files);
     // Of what stages write the locks say what it was, also where nothing lies in the project.
@@ -98,12 +99,21 @@ pub(super) fn candidates(
             None => Err("dvc.lock does not know it".to_owned()),
             Some(entry) => looking.standing(variant, entry, &mut outs),
         };
+        // The file of a single stage is its own lock.
+        let lock = planned.file.path.display().to_string();
+        let own = single::is_single(&planned.file.path);
+        let said = |text: String| if own { text.replace("dvc.lock", &lock) } else { text };
+        let standing = standing.map(|doubts| doubts.into_iter().map(said).collect::<Vec<_>>()).map_err(said);
         if variant.outs.is_empty() {
             let labels: String = variant.labels.iter().map(|(_, label)| format!("-{label}")).collect();
             outs.insert(format!("{MARKS}/{}{labels}", planned.name), Lies::Mark);
         }
         let folder = &planned.file.folder;
-        let name = if folder.is_empty() { variant.name.clone() } else { format!("{folder}/dvc.yaml:{}", variant.name) };
+        let name = match folder.as_str() {
+            _ if own => lock,
+            "" => variant.name.clone(),
+            _ => format!("{folder}/dvc.yaml:{}", variant.name),
+        };
         Candidate { name, kiln: planned.name.clone(), labels: variant.labels.clone(), standing, outs }
     });
     Ok(candidates.collect())
@@ -128,7 +138,7 @@ impl Looking<'_, '_> {
         let mut doubts = Vec::new();
         let mut gone = None;
         for out in &variant.outs {
-            match self.out(out, variant, entry) {
+            match self.out(out, variant, entry, &mut doubts) {
                 Ok(lies) => drop(outs.insert(out.item.path.clone(), lies)),
                 Err(why) => gone = gone.or(Some(why)),
             }
@@ -138,12 +148,20 @@ impl Looking<'_, '_> {
         }
         let commands: Vec<String> = variant.commands.iter().map(|command| command.resolved()).collect();
         if commands != entry.commands || variant.listed != entry.listed {
-            return Err("its command is not the one in dvc.lock".into());
+            let bare = |commands: &[String]| commands.iter().map(|text| unquoted(text)).collect::<Vec<_>>();
+            if bare(&commands) != bare(&entry.commands) {
+                return Err("its command is not the one in dvc.lock".into());
+            }
+            doubts.push("its command has other quotes in dvc.lock, as earlier versions of DVC wrote them".into());
         }
         for dep in &variant.deps {
             let known = Entry::find(&entry.deps, &variant.wdir, &dep.path);
             let known = known.ok_or_else(|| format!("its dependency `{}` is not in dvc.lock", dep.path))?;
-            self.is_what_it_was(&dep.path, known)?;
+            if dep.path.contains("://") {
+                doubts.push(format!("nobody looked whether `{}` is still what it was", dep.path));
+                continue;
+            }
+            self.is_what_it_was(&dep.path, known, &mut doubts)?;
         }
         for file in &variant.params {
             let now = self.params[file.path.as_str()].as_ref().map_err(Clone::clone)?;
@@ -172,13 +190,13 @@ impl Looking<'_, '_> {
     }
 
     /// Where an output lies that is what the lock says.
-    fn out(&self, out: &Out, variant: &Variant, entry: &Entry) -> Result<Lies, String> {
+    fn out(&self, out: &Out, variant: &Variant, entry: &Entry, doubts: &mut Vec<String>) -> Result<Lies, String> {
         let path = &out.item.path;
         let known = Entry::find(&entry.outs, &variant.wdir, path);
         let known = known.ok_or_else(|| format!("its output `{path}` is not in dvc.lock"))?;
         let hash = known.hash.as_ref();
         let hash = hash.ok_or_else(|| format!("dvc.lock does not say what its output `{path}` is"))?;
-        self.find(path, hash, known.executable)
+        self.find(path, hash, known.executable, doubts)
     }
 
     /// What shows that an entry was made under another declaration.
@@ -206,7 +224,7 @@ impl Looking<'_, '_> {
         }
     }
 
-    fn is_what_it_was(&self, path: &str, known: &Locked) -> Result<(), String> {
+    fn is_what_it_was(&self, path: &str, known: &Locked, doubts: &mut Vec<String>) -> Result<(), String> {
         let Some(hash) = &known.hash else {
             return Err(format!("dvc.lock does not say what its dependency `{path}` was"));
         };
@@ -221,9 +239,20 @@ impl Looking<'_, '_> {
         }
         match found {
             Some(found) if found == *hash => Ok(()),
+            Some(_) if self.is_of_windows(path, hash) => {
+                doubts.push(of_windows(path));
+                Ok(())
+            }
             Some(_) => Err(other()),
             None => Err(format!("its dependency `{path}` is not there")),
         }
+    }
+
+    /// Whether a file is what the lock says but for line ends, which Git turns when a project moves from Windows.
+    fn is_of_windows(&self, path: &str, hash: &Hash) -> bool {
+        !hash.folded
+            && !hash.is_folder()
+            && digest::of_windows(&self.root.join(path)).is_ok_and(|md5| md5.as_ref() == Some(&hash.md5))
     }
 
     /// What lies in a folder that another stage made, by DVC's list of it.
@@ -249,9 +278,13 @@ impl Looking<'_, '_> {
             .map_err(|e| format!("cannot read `{path}`: {e}"))
     }
 
-    fn find(&self, path: &str, hash: &Hash, executable: bool) -> Result<Lies, String> {
+    fn find(&self, path: &str, hash: &Hash, executable: bool, doubts: &mut Vec<String>) -> Result<Lies, String> {
         let here = self.md5(path, hash, Of::Output)?;
         if here.as_ref() == Some(hash) {
+            return Ok(Lies::InPlace);
+        }
+        if here.is_some() && self.is_of_windows(path, hash) {
+            doubts.push(of_windows(path));
             return Ok(Lies::InPlace);
         }
         let gone = || {
@@ -275,6 +308,20 @@ impl Looking<'_, '_> {
     }
 }
 
+/// A command without the quotes around words that need none.
+fn unquoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    let words = text.split(' ').map(|word| {
+        let inner = word.strip_prefix('\'').and_then(|word| word.strip_suffix('\''));
+        inner.filter(|inner| !inner.is_empty() && inner.chars().all(plain)).unwrap_or(word)
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn of_windows(path: &str) -> String {
+    format!("`{path}` is what dvc.lock says but for its line ends, which were those of Windows")
+}
+
 /// Puts outputs of frozen stages in place that are missing: they are sources.
 pub(super) fn frozen(
     root: &Path,
@@ -284,8 +331,8 @@ pub(super) fn frozen(
     notes: &mut Notes,
 ) -> Result<(), Refused> {
     for file in files {
-        let lock = file.path.with_file_name("dvc.lock");
-        let entries = lock::read(root, &lock)?;
+        let lock = if single::is_single(&file.path) { file.path.clone() } else { file.path.with_file_name("dvc.lock") };
+        let entries = lock::of_file(root, file)?;
         for variant in file.stages.iter().filter(|stage| stage.frozen).flat_map(|stage| &stage.variants) {
             let entry = entries.iter().find(|entry| entry.name == variant.name);
             for out in entry.iter().flat_map(|entry| &entry.outs) {

@@ -25,7 +25,6 @@ pub(super) fn look(
     let tree = yaml::read(&text(root, file)?).map_err(|fault| Refused::of(file, fault))?;
     let folder = file.parent().map_or_else(String::new, |folder| folder.display().to_string());
     let folder = join(&folder, tree.get("wdir").and_then(Node::text).unwrap_or("."));
-    let top = At { line: 1, column: 1 };
     for dep in tree.get("deps").map(Node::items).unwrap_or_default() {
         let from = dep.get("repo").and_then(|repo| repo.get("url")).or_else(|| dep.get("path")).and_then(Node::shown);
         let what = format!("this data was imported from {}", from.unwrap_or_else(|| "elsewhere".into()));
@@ -35,9 +34,6 @@ pub(super) fn look(
             what,
             "it is a source as it lies here; a stage that fetches it could bring it up to date",
         );
-    }
-    if tree.get("cmd").is_some() {
-        notes.lost(file, top, "this is a stage of DVC before 1.0", "`dvc` of that time turns it into a dvc.yaml");
     }
     for out in lock::paths(tree.get("outs")) {
         let path = join(&folder, &out.path);

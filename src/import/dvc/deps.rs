@@ -49,8 +49,11 @@ impl Planner<'_, '_> {
         let has_own = own.iter().any(|path| path.starts_with(&format!("{}/", dep.path)));
         if within.is_empty() && !has_own {
             if !self.root.join(&dep.path).exists() {
-                let hint = "kiln refuses the pipeline until it is; `dvc pull` brings it";
                 let path = &self.stage.variants[0].deps[position].path;
+                let hint = match path.contains('\\') {
+                    true => "`\\` is a letter of a name here, as it is to DVC on Linux; write `/`",
+                    false => "kiln refuses the pipeline until it is; `dvc pull` brings it",
+                };
                 notes.lost(file, dep.at, format!("`{path}` is not there"), hint);
             }
             return vec![taken(dep.written.clone())];

@@ -52,6 +52,22 @@ pub(super) fn of_file(path: &Path, folded: bool) -> io::Result<String> {
     }
 }
 
+/// The MD5 that a text has with the line ends of Windows: Git may have turned them on the way. `None` of what is no text.
+pub(super) fn of_windows(path: &Path) -> io::Result<Option<String>> {
+    let bytes = fs::read(path)?;
+    if !looks_like_text(&bytes[..bytes.len().min(BLOCK)]) {
+        return Ok(None);
+    }
+    let mut turned = Vec::with_capacity(bytes.len() + bytes.len() / 16);
+    for (i, byte) in bytes.iter().enumerate() {
+        if *byte == b'\n' && (i == 0 || bytes[i - 1] != b'\r') {
+            turned.push(b'\r');
+        }
+        turned.push(*byte);
+    }
+    Ok(Some(of_bytes(&turned)))
+}
+
 /// The MD5 of bytes that come one after another.
 pub(super) struct Taking {
     hasher: Md5,

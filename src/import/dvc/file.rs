@@ -7,7 +7,7 @@ use super::group::{self, Axis, Point};
 use super::note::{Notes, Refused};
 use super::template::{Carried, Reading};
 use super::text::text;
-use super::yaml::{self, At, Content, Node};
+use super::yaml::{self, At, Content, Entry, Node};
 
 /// One `dvc.yaml`.
 pub(super) struct File {
@@ -125,6 +125,7 @@ const STAGE: &[&str] = &[
     "foreach",
     "do",
     "matrix",
+    "live",
 ];
 const TOP: &[&str] = &["stages", "vars", "plots", "metrics", "params", "artifacts", "schema", "datasets"];
 
@@ -159,7 +160,8 @@ impl Stages<'_> {
     fn stage(&mut self, name: &str, at: At, node: &Node) -> Result<Vec<Stage>, Refused> {
         let path = self.path;
         if let Some(entry) = node.entries().iter().find(|entry| !STAGE.contains(&entry.key.as_str())) {
-            return Err(Refused::new(path, entry.at, format!("unknown key `{}` in stage `{name}`", entry.key)));
+            let what = format!("unknown key `{}` in stage `{name}`; DVC refuses this file, too", entry.key);
+            return Err(Refused::new(path, entry.at, what));
         }
         let mut context = self.context.clone();
         let (axes, points, body) = if let Some(foreach) = node.get("foreach") {
@@ -302,6 +304,9 @@ impl Stages<'_> {
                 outs.push(paths.out(node, what)?);
             }
         }
+        for entry in body.get("live").into_iter().flat_map(Node::entries) {
+            outs.push(paths.live(entry)?);
+        }
         let mut params = Vec::new();
         for node in body.get("params").into_iter().flat_map(Node::items) {
             paths.params(node, &mut params)?;
@@ -382,6 +387,20 @@ impl Paths<'_, '_> {
         let x = is("x").and_then(Node::text).map(str::to_owned);
         let cache = !is("cache").is_some_and(|node| matches!(node.content, Content::Bool(false)));
         Ok(Out { item, what, cache, persist, x })
+    }
+
+    /// `live` of DVC 2: a folder that dvclive writes, which was an output.
+    fn live(&mut self, entry: &Entry) -> Result<Out, Refused> {
+        let node = Node { at: entry.at, ..Node::new(Content::Text(entry.key.clone())) };
+        let item = self.item(&node, node.text())?;
+        let what = format!("`live` is of DVC 2, and DVC 3 refuses it: the folder `{}` is an output", item.path);
+        let hint = "what dvclive writes beside the folder is lost unless it is an output, too: `NAME.json` with `role: metrics`";
+        self.reading.notes.lost(self.reading.file, entry.at, what, hint);
+        let is = |key: &str, default: bool| match entry.node.get(key).map(|node| &node.content) {
+            Some(Content::Bool(said)) => *said,
+            _ => default,
+        };
+        Ok(Out { item, what: Use::Out, cache: is("cache", true), persist: is("persist", false), x: None })
     }
 
     fn params(&mut self, node: &Node, out: &mut Vec<Params>) -> Result<(), Refused> {

@@ -68,9 +68,11 @@ impl Keyed {
         self.refused.get(path).map(String::as_str)
     }
 
-    /// The key as Kiln takes it: of a list, all of it.
+    /// The key as Kiln takes it: of a list, all of it, and of a pattern the key that it means.
     pub(super) fn key(&self, path: &str, key: &str) -> String {
         let Some(mut node) = self.files.get(path) else { return key.to_owned() };
+        let meant = params::value(node, key).and_then(|_| params::meant(node, key));
+        let key = meant.as_deref().unwrap_or(key);
         let mut taken: Vec<&str> = Vec::new();
         for step in key.split('.') {
             if matches!(node.content, Content::List(_)) {

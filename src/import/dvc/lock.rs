@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::context::join;
 use super::digest::Hash;
+use super::file::File;
 use super::note::Refused;
+use super::single;
 use super::text::text;
 use super::yaml::{self, At, Content, Node};
 
@@ -37,6 +39,14 @@ impl Entry {
     }
 }
 
+/// What is known of the stages of a file.
+pub(super) fn of_file(root: &Path, file: &File) -> Result<Vec<Entry>, Refused> {
+    if single::is_single(&file.path) {
+        return Ok(vec![single::locked(file)]);
+    }
+    read(root, &file.path.with_file_name("dvc.lock"))
+}
+
 /// Reads the lock beside a `dvc.yaml`; empty if there is none.
 pub(super) fn read(root: &Path, path: &Path) -> Result<Vec<Entry>, Refused> {
     if !root.join(path).is_file() {
@@ -48,8 +58,12 @@ pub(super) fn read(root: &Path, path: &Path) -> Result<Vec<Entry>, Refused> {
     }
     match tree.get("schema").and_then(Node::shown).as_deref() {
         Some("2.0") => {}
+        // DVC 1 had the stages at the top.
+        None if tree.entries().iter().all(|entry| entry.node.get("cmd").is_some()) => {
+            return Ok(tree.entries().iter().map(|entry| of(&entry.key, &entry.node)).collect());
+        }
         None => {
-            let what = "this lock is of DVC 1, which DVC refuses, too; `dvc commit` writes a new one";
+            let what = "this is no lock of DVC's: it has neither a `schema` nor stages with a `cmd`; without the file all stages are new";
             return Err(Refused::new(path, At { line: 1, column: 1 }, what));
         }
         Some(other) => {
@@ -61,7 +75,8 @@ pub(super) fn read(root: &Path, path: &Path) -> Result<Vec<Entry>, Refused> {
     Ok(stages.iter().map(|entry| of(&entry.key, &entry.node)).collect())
 }
 
-fn of(name: &str, node: &Node) -> Entry {
+/// An entry, by its name.
+pub(super) fn of(name: &str, node: &Node) -> Entry {
     let commands = match node.get("cmd").map(|cmd| &cmd.content) {
         Some(Content::List(items)) => items.iter().filter_map(Node::shown).collect(),
         Some(Content::Text(text)) => lines(text),

@@ -1,7 +1,7 @@
 //! DVC: reading a project of DVC's, writing a pipeline that means the same, and taking over its results.
 //!
 //! In reading order: `project` finds the files; `file` reads a `dvc.yaml` by way of `yaml`, `context`, `params` and `template`, `group`
-//! expands it, and `apart` divides what does not stay one; `plan` says what its stages become: `planner` one of them, with `command` for
+//! expands it, `single` reads a stage in a file of its own, and `apart` divides what does not stay one; `plan` says what its stages become: `planner` one of them, with `command` for
 //! what it runs, `deps` and `roles` for its paths; `write` writes the text by way of `scalar`, `dvcignore` that of `.kilnignore`; `merge`
 //! puts it into a file that somebody edited. `note` is what there is to tell. `adopt` holds `lock` against the project by `digest`, `cache`
 //! and `buckets`, and `intake` reads each file once; `data` are `.dvc` files.
@@ -37,6 +37,7 @@ mod project;
 mod python;
 mod roles;
 mod scalar;
+mod single;
 mod template;
 mod text;
 mod write;

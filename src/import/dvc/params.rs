@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::note::Refused;
 use super::text::text;
-use super::yaml::{self, At, Content, Node};
+use super::yaml::{self, At, Content, Entry, Node};
+use crate::stage_name::matches;
 
 /// What a file of parameters holds.
 pub(super) fn file(root: &Path, path: &str) -> Result<Node, Refused> {
@@ -28,8 +29,31 @@ pub(super) fn file(root: &Path, path: &str) -> Result<Node, Refused> {
     }
 }
 
-/// The value of a parameter: DVC takes `a.b.0` apart at its dots.
+/// The value of a parameter: DVC takes `a.b.0` apart at its dots, and where a step is a pattern such as `a*` the one key that it means.
 pub(super) fn value<'n>(file: &'n Node, key: &str) -> Option<&'n Node> {
+    exactly(file, key).or_else(|| exactly(file, &meant(file, key)?))
+}
+
+/// The key that a pattern means, if it means one.
+pub(super) fn meant(file: &Node, key: &str) -> Option<String> {
+    if !key.contains(['*', '?']) || key.contains("**") {
+        return None;
+    }
+    let mut found = vec![(String::new(), file)];
+    for step in key.split('.') {
+        let next = found.iter().flat_map(|(path, node)| {
+            let fits = |entry: &&Entry| matches(step, &entry.key);
+            node.entries().iter().filter(fits).map(move |entry| (format!("{path}.{}", entry.key), &entry.node))
+        });
+        found = next.collect();
+    }
+    match found.as_slice() {
+        [(path, _)] => Some(path[1..].to_owned()),
+        _ => None,
+    }
+}
+
+fn exactly<'n>(file: &'n Node, key: &str) -> Option<&'n Node> {
     let mut node = file;
     for step in key.split('.') {
         node = match &node.content {

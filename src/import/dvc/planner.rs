@@ -43,6 +43,12 @@ impl<'f> Planner<'_, 'f> {
             }
             covered.push(params.path.clone());
             let mut keys: Vec<String> = params.keys.iter().map(|key| self.keyed.key(&params.path, key)).collect();
+            for (key, asked) in
+                keys.iter().zip(&params.keys).filter(|(key, asked)| key != asked && asked.contains(['*', '?']))
+            {
+                let what = format!("`{asked}` of `{}` is written as `{key}`, which it means now", params.path);
+                notes.differs(&file.path, params.at, what, "another key that comes to fit has to be added by hand");
+            }
             keys.dedup();
             if let Some(why) = self.keyed.refused(&params.path).filter(|_| !keys.is_empty()) {
                 let what = format!("`{}` counts as a whole, not by `{}`: {why}", params.path, keys.join("`, `"));

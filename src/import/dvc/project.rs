@@ -14,7 +14,7 @@ use super::intake::{Intake, Opening, Taken};
 use super::merge::{self, Merge, Prefer};
 use super::note::{Note, Notes, Refused};
 use super::yaml::At;
-use super::{apart, data, dvcignore, plan, write};
+use super::{apart, data, dvcignore, plan, single, write};
 use crate::engine::{self, Adoption};
 use crate::pipeline::{Pipeline, StageName};
 use crate::store::{Store, StoreError};
@@ -45,6 +45,8 @@ pub struct Outcome {
     pub kiln: String,
     /// Whether its result is Kiln's now.
     pub adopted: bool,
+    /// Whether Kiln has a result that was executed here, which needs none of DVC's.
+    pub executed: bool,
     /// Why not, or what speaks against it.
     pub why: Vec<String>,
     /// Whether `--trust` would change that, or did.
@@ -60,7 +62,7 @@ pub struct Outcome {
 pub fn import<'s>(root: &Path, put: bool, fetch: bool, store: Option<&'s Opening<'s>>) -> Result<Import, Refused> {
     let intake = Intake::new(store);
     let mut notes = Notes::default();
-    let found = find(root);
+    let mut found = find(root);
     if found.pipelines.is_empty() && found.data.is_empty() {
         let what = format!("there is no dvc.yaml and no .dvc file in `{}`{}", root.display(), within(&found.inner));
         return Err(Refused::new(Path::new("dvc.yaml"), At { line: 1, column: 1 }, what));
@@ -74,6 +76,7 @@ pub fn import<'s>(root: &Path, put: bool, fetch: bool, store: Option<&'s Opening
         // The parameters of one of them can be those of the pipeline.
         files.push(file::read(root, path, i == 0, &mut notes)?);
     }
+    files.extend(single::take(root, &mut found.data, &mut notes)?);
     apart::divide(&mut files, &mut notes);
     let caches = Caches::of(root, fetch, &mut notes);
     for file in &found.data {
@@ -155,18 +158,19 @@ impl Import {
             }
             let found = found.map(|(_, adoption)| *adoption);
             let against = match found {
-                Some(Adoption::Adopted | Adoption::Known) => None,
+                Some(Adoption::Adopted | Adoption::Known | Adoption::Executed) => None,
                 Some(Adoption::Needs(stage)) => Some(format!("`{stage}`, which it needs, has no result")),
                 Some(Adoption::Broken(why)) => Some(why.clone()),
                 Some(Adoption::Nothing) => None,
                 None => Some(format!("the pipeline has no stage `{}` with these outputs", candidate.kiln)),
             };
             outcome.adopted = matches!(found, Some(Adoption::Adopted | Adoption::Known));
+            outcome.executed = found == Some(&Adoption::Executed);
             outcome.why.extend(against);
             outcome
         });
         let outcomes: Vec<Outcome> = outcomes.collect();
-        let others = self.candidates.iter().zip(&outcomes).filter(|(_, outcome)| !outcome.adopted);
+        let others = self.candidates.iter().zip(&outcomes).filter(|(_, outcome)| !outcome.adopted && !outcome.executed);
         let others: Vec<&Candidate> = others.map(|(candidate, _)| candidate).collect();
         adopt::give_up(store, &pipeline.root, &others, &self.taken)?;
         if let Err(error) = store.memo().save() {
@@ -182,13 +186,14 @@ fn outcome(candidate: &Candidate, trust: bool) -> Outcome {
         Err(why) => (false, vec![why.clone()], false),
     };
     let kiln = StageName { stage: candidate.kiln.clone(), variant: candidate.labels.clone() }.to_string();
-    Outcome { stage: candidate.name.clone(), kiln, adopted, why, doubted }
+    Outcome { stage: candidate.name.clone(), kiln, adopted, executed: false, why, doubted }
 }
 
 /// The files of DVC's in a project.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) pipelines: Vec<PathBuf>,
+    /// Files with data, or with a stage of their own.
     data: Vec<PathBuf>,
     /// Folders that are projects of DVC's by themselves.
     inner: Vec<PathBuf>,
@@ -202,7 +207,8 @@ fn within(inner: &[PathBuf]) -> String {
     let named: Vec<String> = inner.iter().take(NAMED).map(|path| format!("`{}`", path.display())).collect();
     let more = inner.len().saturating_sub(NAMED);
     let more = if more == 0 { String::new() } else { format!(" and {more} more folders") };
-    format!("\nhint: {}{more} have projects of DVC's: `kiln import dvc {}`", named.join(", "), first.display())
+    let are = if inner.len() == 1 { "is a project" } else { "are projects" };
+    format!("\nhint: {}{more} {are} of DVC's: `kiln import dvc {}`", named.join(", "), first.display())
 }
 
 /// Finds them: those of the project's own folder first, then those below it.
@@ -234,7 +240,7 @@ fn walk(root: &Path, folder: &str, ignore: &Ignore, found: &mut Found) {
             }
         } else if name == "dvc.yaml" {
             found.pipelines.push(path.into());
-        } else if name.ends_with(".dvc") && name.len() > 4 {
+        } else if (name.ends_with(".dvc") && name.len() > 4) || name == single::PLAIN {
             found.data.push(path.into());
         }
     }

@@ -92,6 +92,11 @@ fn what_dvc_changed_is_merged_into_what_somebody_edited() {
     assert!(!again.stdout.contains("changed in"), "{}", again.stdout);
     assert_eq!(project.read("pipeline.yaml"), text);
     assert_eq!(project.run(&[]).with("executed"), ["count", "evaluate", "mine", "train"]);
+    // What was executed here is not DVC's.
+    let again = import(&project, &[]);
+    let counted =
+        "adopted 5 results of 8 from DVC, not executed here\nof 3 stages there is a result that was executed here\n";
+    assert!(again.stdout.ends_with(counted), "{}", again.stdout);
 }
 
 #[test]

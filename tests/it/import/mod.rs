@@ -2,6 +2,7 @@
 
 mod again;
 mod export;
+mod older;
 mod remotes;
 mod told;
 

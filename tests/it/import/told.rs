@@ -88,7 +88,7 @@ fn projects_in_folders_are_named() {
     project.write("a/.dvc/config", "").write("a/dvc.yaml", "stages:\n  s: {cmd: echo 1 > o, outs: [o]}\n");
     let ran = project.kiln(&["import", "dvc"]);
     assert_eq!(ran.code, Some(2));
-    assert!(ran.stderr.contains("hint: `a` have projects of DVC's: `kiln import dvc a`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: `a` is a project of DVC's: `kiln import dvc a`"), "{}", ran.stderr);
     let ran = project.kiln(&["import", "dvc", "a"]);
     assert!(ran.stdout.contains("1 stage of DVC's"), "{}{}", ran.stdout, ran.stderr);
 }
