@@ -16,7 +16,7 @@ use super::data;
 use super::digest::{self, Hash, Member};
 use super::file::{File, Out, Variant};
 use super::intake::{Intake, Of, Taken};
-use super::lock::{self, Entry, Locked};
+use super::lock::{Entry, Locked};
 use super::note::{Notes, Refused};
 use super::outputs::Written;
 use super::params;
@@ -65,7 +65,7 @@ pub(super) fn candidates(
 ) -> Result<Vec<Candidate>, Refused> {
     let mut locks: BTreeMap<&Path, Vec<Entry>> = BTreeMap::new();
     for file in files {
-        locks.insert(&file.path, lock::of_file(root, file)?);
+        locks.insert(&file.path, single::entries(root, file)?);
     }
     let written = Written::of(files);
     // Of what stages write the locks say what it was, also where nothing lies in the project.
@@ -332,7 +332,7 @@ pub(super) fn frozen(
 ) -> Result<(), Refused> {
     for file in files {
         let lock = if single::is_single(&file.path) { file.path.clone() } else { file.path.with_file_name("dvc.lock") };
-        let entries = lock::of_file(root, file)?;
+        let entries = single::entries(root, file)?;
         for variant in file.stages.iter().filter(|stage| stage.frozen).flat_map(|stage| &stage.variants) {
             let entry = entries.iter().find(|entry| entry.name == variant.name);
             for out in entry.iter().flat_map(|entry| &entry.outs) {

@@ -4,9 +4,7 @@ use std::path::Path;
 
 use super::context::join;
 use super::digest::Hash;
-use super::file::File;
 use super::note::Refused;
-use super::single;
 use super::text::text;
 use super::yaml::{self, At, Content, Node};
 
@@ -37,14 +35,6 @@ impl Entry {
     pub(super) fn find<'e>(list: &'e [Locked], wdir: &str, path: &str) -> Option<&'e Locked> {
         list.iter().find(|item| join(wdir, &item.path) == path)
     }
-}
-
-/// What is known of the stages of a file.
-pub(super) fn of_file(root: &Path, file: &File) -> Result<Vec<Entry>, Refused> {
-    if single::is_single(&file.path) {
-        return Ok(vec![single::locked(file)]);
-    }
-    read(root, &file.path.with_file_name("dvc.lock"))
 }
 
 /// Reads the lock beside a `dvc.yaml`; empty if there is none.

@@ -114,8 +114,16 @@ fn read(path: &Path, text: String, root: Node, notes: &mut Notes) -> Result<File
     Ok(File { path: path.to_owned(), folder, text, root, sources: vec![], stages: vec![stage] })
 }
 
+/// What is known of the stages of any file, by its lock.
+pub(super) fn entries(root: &Path, file: &File) -> Result<Vec<Entry>, Refused> {
+    if is_single(&file.path) {
+        return Ok(vec![locked(file)]);
+    }
+    lock::read(root, &file.path.with_file_name("dvc.lock"))
+}
+
 /// What the file says of the contents that its stage met.
-pub(super) fn locked(file: &File) -> Entry {
+fn locked(file: &File) -> Entry {
     let name = file.stages.first().map_or("", |stage| stage.name.as_str());
     let mut entry = lock::of(name, &file.root);
     // Parameters are dependencies there.

@@ -35,7 +35,7 @@ fn stages_in_files_of_their_own_move_in() {
     project.write(
         "Dvcfile",
         &format!(
-            "cmd: grep lr params.yaml > last; cat made >> last\ndeps:\n- md5: {ONE}\n  path: made\n- path: params.yaml\n  \
+            "cmd: tr -d '{{}}' < params.yaml | grep lr > last; cat made >> last\ndeps:\n- md5: {ONE}\n  path: made\n- path: params.yaml\n  \
              params:\n    lr: 0.1\nouts:\n- md5: b6b18addb8edab55f4fae11df5222940\n  path: last\n"
         ),
     );
