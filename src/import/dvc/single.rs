@@ -1,5 +1,5 @@
-//! Stages in files of their own, as DVC before 1.0 wrote them and DVC 3 still reads them: `train.dvc` and `Dvcfile` with a `cmd`. The file
-//! holds what its lock would say, too.
+//! Stages in files of their own, as DVC before 1.0 wrote them and later versions refuse them: `train.dvc` and `Dvcfile` with a `cmd`. The
+//! file holds what its lock would say, too.
 
 use std::path::{Path, PathBuf};
 
