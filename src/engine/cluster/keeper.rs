@@ -45,7 +45,13 @@ impl Keeper {
         let wants = Wants { cpus: 1, gpus: 0, wishes: crate::pipeline::Wishes::default() };
         let batched = Batched { known, members, wants, comment: String::new(), doubt: None };
         let mut inner = self.shared.lock();
-        inner.batches.entry(submitted.batch.clone()).or_insert(batched);
+        let batched = inner.batches.entry(submitted.batch.clone()).or_insert(batched);
+        // Kiln may have been killed after the batch was removed and before the attempt was. By its name the job is found all the same.
+        if !batched.members.iter().any(|member| member == folder.name()) {
+            let most = batched.members.len().max(submitted.index + 1);
+            batched.members.resize(most, String::new());
+            folder.name().clone_into(&mut batched.members[submitted.index]);
+        }
         inner.tracks.insert(folder.name().to_owned(), Track::new(Submission::Done));
         inner.soon = true;
         self.shared.changed.notify_all();

@@ -65,6 +65,26 @@ fn a_killed_kiln_leaves_jobs_whose_results_the_next_run_takes() {
 }
 
 #[test]
+fn an_attempt_that_was_half_removed_is_not_waited_for_for_ever() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let outside = mailbox();
+    let project = waits("halfway", outside.path());
+    let kiln = start(cluster.kiln(&project, &["run"]));
+    wait_for(&outside.path().join("ran"));
+    signal(&kiln, "-KILL");
+    end(kiln);
+    super::cluster::kill_jobs(&project);
+    // As if Kiln had been killed while it removed what there was.
+    let entries = fs::read_dir(project.root().join("cache/jobs")).expect("jobs").flatten();
+    let batches = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("kiln-"));
+    batches.for_each(|batch| fs::remove_dir_all(batch.path()).expect("a batch"));
+    fs::write(outside.path().join("go"), "").expect("a file");
+    let second = end(start(cluster.kiln(&project, &["run"])));
+    assert_eq!((second.code, runs(outside.path())), (Some(0), 2), "{}", second.stderr);
+    assert!(files(&project.root().join("cache/jobs")).is_empty());
+}
+
+#[test]
 fn a_stage_that_was_changed_meanwhile_has_its_job_cancelled() {
     let Some(cluster) = Cluster::shared() else { return };
     let outside = mailbox();
