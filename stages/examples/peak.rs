@@ -59,28 +59,38 @@ mod loops {
     /// The widest vectors that there are.
     pub(super) fn float32() -> Option<Loop> {
         if is_x86_feature_detected!("avx512f") {
-            // SAFETY: the processor has AVX-512.
-            return Some(Loop { run: |rounds| unsafe { fma_512(rounds) }, operations: 2 * 16 * SUMS as u64 });
+            let run = |rounds| {
+                // SAFETY: the processor has AVX-512.
+                unsafe { fma_512(rounds) }
+            };
+            return Some(Loop { run, operations: 2 * 16 * SUMS as u64 });
         }
-        // SAFETY: the processor has AVX2 and FMA.
-        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"))
-            .then_some(Loop { run: |rounds| unsafe { fma_256(rounds) }, operations: 2 * 8 * SUMS as u64 })
+        let run = |rounds| {
+            // SAFETY: the processor has AVX2 and FMA.
+            unsafe { fma_256(rounds) }
+        };
+        let has = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        has.then_some(Loop { run, operations: 2 * 8 * SUMS as u64 })
     }
 
     /// Pairs of bfloat16 products added to float32.
     pub(super) fn bf16() -> Option<Loop> {
-        // SAFETY: the processor has AVX512-BF16, and with it AVX-512.
-        is_x86_feature_detected!("avx512bf16")
-            .then_some(Loop { run: |rounds| unsafe { dot_512(rounds) }, operations: 2 * 32 * SUMS as u64 })
+        let run = |rounds| {
+            // SAFETY: the processor has AVX512-BF16, and with it AVX-512.
+            unsafe { dot_512(rounds) }
+        };
+        is_x86_feature_detected!("avx512bf16").then_some(Loop { run, operations: 2 * 32 * SUMS as u64 })
     }
 
     /// Tiles of 16 x 32 times 32 x 16 bfloat16, if the processor has them and Linux lets this process use them.
     pub(super) fn tiles() -> Option<Loop> {
         const BF16_AND_TILES: u32 = 1 << 22 | 1 << 24;
-        let features = __cpuid_count(7, 0).edx;
-        // SAFETY: the processor has AMX and the system lets this process use it.
-        (features & BF16_AND_TILES == BF16_AND_TILES && tiles_are_allowed())
-            .then_some(Loop { run: |rounds| unsafe { dot_tiles(rounds) }, operations: 4 * 2 * 16 * 16 * 32 })
+        let run = |rounds| {
+            // SAFETY: the processor has AMX and the system lets this process use it.
+            unsafe { dot_tiles(rounds) }
+        };
+        let has = __cpuid_count(7, 0).edx & BF16_AND_TILES == BF16_AND_TILES && tiles_are_allowed();
+        has.then_some(Loop { run, operations: 4 * 2 * 16 * 16 * 32 })
     }
 
     #[target_feature(enable = "avx512f")]
