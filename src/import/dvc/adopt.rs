@@ -86,7 +86,7 @@ pub(super) fn candidates(
         let read = || params::file(root, &file.path).map_err(|refused| refused.to_string());
         params.entry(&file.path).or_insert_with(read);
     }
-    let looking = Looking { root, caches, intake, written: &written, made: &made, params: &params };
+    let looking = Looking { root, caches, intake, written: &written, made: &made, params: &params, lock: "dvc.lock" };
     let mut all: Vec<(&Planned<'_>, &Variant)> = Vec::new();
     for stage in planned.iter().filter(|planned| !planned.stage.frozen) {
         all.extend(stage.stage.variants.iter().map(|variant| (stage, variant)));
@@ -95,30 +95,29 @@ pub(super) fn candidates(
         let entries = &locks[planned.file.path.as_path()];
         let entry = entries.iter().find(|entry| entry.name == variant.name);
         let mut outs = BTreeMap::new();
+        // The file of a single stage is its own lock.
+        let own = single::is_single(&planned.file.path).then(|| planned.file.path.display().to_string());
+        let looking = Looking { lock: own.as_deref().unwrap_or(looking.lock), ..looking };
         let standing = match entry {
-            None => Err("dvc.lock does not know it".to_owned()),
+            None => Err(format!("{} does not know it", looking.lock)),
             Some(entry) => looking.standing(variant, entry, &mut outs),
         };
-        // The file of a single stage is its own lock.
-        let lock = planned.file.path.display().to_string();
-        let own = single::is_single(&planned.file.path);
-        let said = |text: String| if own { text.replace("dvc.lock", &lock) } else { text };
-        let standing = standing.map(|doubts| doubts.into_iter().map(said).collect::<Vec<_>>()).map_err(said);
         if variant.outs.is_empty() {
             let labels: String = variant.labels.iter().map(|(_, label)| format!("-{label}")).collect();
             outs.insert(format!("{MARKS}/{}{labels}", planned.name), Lies::Mark);
         }
         let folder = &planned.file.folder;
-        let name = match folder.as_str() {
-            _ if own => lock,
-            "" => variant.name.clone(),
-            _ => format!("{folder}/dvc.yaml:{}", variant.name),
+        let name = match (own, folder.as_str()) {
+            (Some(file), _) => file,
+            (None, "") => variant.name.clone(),
+            (None, _) => format!("{folder}/dvc.yaml:{}", variant.name),
         };
         Candidate { name, kiln: planned.name.clone(), labels: variant.labels.clone(), standing, outs }
     });
     Ok(candidates.collect())
 }
 
+#[derive(Clone, Copy)]
 struct Looking<'a, 's> {
     root: &'a Path,
     caches: &'a Caches,
@@ -126,6 +125,8 @@ struct Looking<'a, 's> {
     written: &'a Written<'a>,
     made: &'a BTreeMap<String, Hash>,
     params: &'a BTreeMap<&'a str, Result<Node, String>>,
+    /// What the lock is called.
+    lock: &'a str,
 }
 
 impl Looking<'_, '_> {
@@ -150,13 +151,14 @@ impl Looking<'_, '_> {
         if commands != entry.commands || variant.listed != entry.listed {
             let bare = |commands: &[String]| commands.iter().map(|text| unquoted(text)).collect::<Vec<_>>();
             if bare(&commands) != bare(&entry.commands) {
-                return Err("its command is not the one in dvc.lock".into());
+                return Err(format!("its command is not the one in {}", self.lock));
             }
-            doubts.push("its command has other quotes in dvc.lock, as earlier versions of DVC wrote them".into());
+            doubts
+                .push(format!("its command has other quotes in {}, as earlier versions of DVC wrote them", self.lock));
         }
         for dep in &variant.deps {
             let known = Entry::find(&entry.deps, &variant.wdir, &dep.path);
-            let known = known.ok_or_else(|| format!("its dependency `{}` is not in dvc.lock", dep.path))?;
+            let known = known.ok_or_else(|| format!("its dependency `{}` is not in {}", dep.path, self.lock))?;
             if dep.path.contains("://") {
                 doubts.push(format!("nobody looked whether `{}` is still what it was", dep.path));
                 continue;
@@ -167,10 +169,11 @@ impl Looking<'_, '_> {
             let now = self.params[file.path.as_str()].as_ref().map_err(Clone::clone)?;
             let known = entry.params.iter().find(|(path, _)| join(&variant.wdir, path) == file.path);
             let known = known.map(|(_, values)| values);
-            let changed = |key: &str| format!("the parameter `{key}` of `{}` is not what dvc.lock says", file.path);
+            let changed =
+                |key: &str| format!("the parameter `{key}` of `{}` is not what {} says", file.path, self.lock);
             if file.keys.is_empty() {
                 if !known.is_some_and(|known| now.entries().len() == known.entries().len() && known.same(now)) {
-                    return Err(format!("`{}` is not what dvc.lock says", file.path));
+                    return Err(format!("`{}` is not what {} says", file.path, self.lock));
                 }
                 continue;
             }
@@ -193,9 +196,9 @@ impl Looking<'_, '_> {
     fn out(&self, out: &Out, variant: &Variant, entry: &Entry, doubts: &mut Vec<String>) -> Result<Lies, String> {
         let path = &out.item.path;
         let known = Entry::find(&entry.outs, &variant.wdir, path);
-        let known = known.ok_or_else(|| format!("its output `{path}` is not in dvc.lock"))?;
+        let known = known.ok_or_else(|| format!("its output `{path}` is not in {}", self.lock))?;
         let hash = known.hash.as_ref();
-        let hash = hash.ok_or_else(|| format!("dvc.lock does not say what its output `{path}` is"))?;
+        let hash = hash.ok_or_else(|| format!("{} does not say what its output `{path}` is", self.lock))?;
         self.find(path, hash, known.executable, doubts)
     }
 
@@ -226,9 +229,9 @@ impl Looking<'_, '_> {
 
     fn is_what_it_was(&self, path: &str, known: &Locked, doubts: &mut Vec<String>) -> Result<(), String> {
         let Some(hash) = &known.hash else {
-            return Err(format!("dvc.lock does not say what its dependency `{path}` was"));
+            return Err(format!("{} does not say what its dependency `{path}` was", self.lock));
         };
-        let other = || format!("its dependency `{path}` is not what dvc.lock says");
+        let other = || format!("its dependency `{path}` is not what {} says", self.lock);
         if self.written.exactly(path) {
             // What another stage made: that one's entry is looked at by itself.
             return if self.made.get(path) == Some(hash) { Ok(()) } else { Err(other()) };
@@ -240,7 +243,7 @@ impl Looking<'_, '_> {
         match found {
             Some(found) if found == *hash => Ok(()),
             Some(_) if self.is_of_windows(path, hash) => {
-                doubts.push(of_windows(path));
+                doubts.push(self.of_windows(path));
                 Ok(())
             }
             Some(_) => Err(other()),
@@ -284,11 +287,11 @@ impl Looking<'_, '_> {
             return Ok(Lies::InPlace);
         }
         if here.is_some() && self.is_of_windows(path, hash) {
-            doubts.push(of_windows(path));
+            doubts.push(self.of_windows(path));
             return Ok(Lies::InPlace);
         }
         let gone = || {
-            let state = if here.is_some() { "is not what dvc.lock says" } else { "is gone" };
+            let state = if here.is_some() { format!("is not what {} says", self.lock) } else { "is gone".to_owned() };
             format!("its output `{path}` {state}, and DVC's cache does not have it")
         };
         if !hash.is_folder() {
@@ -300,6 +303,10 @@ impl Looking<'_, '_> {
             Some((PathBuf::from(member.relative), from))
         });
         files.collect::<Option<Vec<_>>>().map(Lies::CachedFolder).ok_or_else(gone)
+    }
+
+    fn of_windows(&self, path: &str) -> String {
+        format!("`{path}` is what {} says but for its line ends, which were those of Windows", self.lock)
     }
 
     /// An object of DVC's that is taken into the store.
@@ -316,10 +323,6 @@ fn unquoted(text: &str) -> String {
         inner.filter(|inner| !inner.is_empty() && inner.chars().all(plain)).unwrap_or(word)
     });
     words.collect::<Vec<_>>().join(" ")
-}
-
-fn of_windows(path: &str) -> String {
-    format!("`{path}` is what dvc.lock says but for its line ends, which were those of Windows")
 }
 
 /// Puts outputs of frozen stages in place that are missing: they are sources.
