@@ -135,13 +135,16 @@ mod loops {
         const ARCH_PRCTL: i64 = 158;
         const ARCH_REQ_XCOMP_PERM: i64 = 0x1023;
         const TILE_DATA: i64 = 18;
+        if !cfg!(target_os = "linux") {
+            return false;
+        }
         let mut answer = ARCH_PRCTL;
         // SAFETY: a system call that changes only which registers the process may use.
         unsafe {
             asm!("syscall", inlateout("rax") answer, in("rdi") ARCH_REQ_XCOMP_PERM, in("rsi") TILE_DATA,
                 lateout("rcx") _, lateout("r11") _, options(nostack));
         }
-        cfg!(target_os = "linux") && answer == 0
+        answer == 0
     }
 
     /// Four tiles of sums, one of each factor.
