@@ -1,11 +1,11 @@
 """The engine's own time beside ninja, n2 and DVC, and its hashing beside b3sum, interleaved.
 
-    python3 bench/engine.py [--n2 PATH] [--b3sum PATH] [--rounds 5] [--only no-op] [--scale 1.0]
+    python3 bench/engine.py [--n2 PATH] [--b3sum PATH] [--before PATH] [--rounds 5] [--only no-op] [--scale 1.0]
 
 makes a throwaway environment with ninja and DVC (or takes the one of --python), builds Kiln without its built-in stage
 kinds, generates the same project for every tool, runs the tools in turn and prints the median of each one's wall time and
 processor time, and Kiln's ratio to each peer, taken pair by pair. n2 and b3sum are not Python packages: give the paths of
-binaries (`cargo install b3sum`; n2 is built from its repository), or they are left out.
+binaries (`cargo install b3sum`; n2 is built from its repository), or they are left out. `--before` is an older build of Kiln.
 
 The project: stages in ten layers, each `cksum in/I out/J out/K > out/I`, where J and K are two neighbours in the layer before,
 so an edit of one file in the first layer reruns 55 stages. Two jobs. Files are in the page cache. Processor time counts a tool
@@ -88,6 +88,7 @@ def make_project(folder, tool, count):
             file.write(f"input {i}\n")
     name, text = {
         "kiln": ("pipeline.yaml", kiln_pipeline),
+        "before": ("pipeline.yaml", kiln_pipeline),
         "ninja": ("build.ninja", ninja_file),
         "n2": ("build.ninja", ninja_file),
         "dvc": ("dvc.yaml", dvc_file),
@@ -274,6 +275,7 @@ def main():
     parser.add_argument("--n2", help="an n2 binary")
     parser.add_argument("--b3sum", default=shutil.which("b3sum"), help="a b3sum binary")
     parser.add_argument("--kiln", help="a kiln binary, instead of building one")
+    parser.add_argument("--before", help="an older kiln binary, as a peer")
     parser.add_argument("--python", help="a Python that has ninja (and DVC) beside it, instead of a throwaway environment")
     parser.add_argument("--no-dvc", action="store_true", help="leave DVC out: it takes half an hour")
     parser.add_argument("--rounds", type=int, default=5, help="of quick cases; cold ones run a third as often")
@@ -292,6 +294,8 @@ def main():
         kiln = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target")), "release", "kiln")
     TOOLS["kiln"] = [os.path.abspath(kiln), "run", "--quiet", "--jobs", JOBS]
     TOOLS["ninja"] = [os.path.join(bin, "ninja"), "--quiet", "-j", JOBS]
+    if arguments.before:
+        TOOLS["before"] = [os.path.abspath(arguments.before), *TOOLS["kiln"][1:]]
     if arguments.n2:
         TOOLS["n2"] = [os.path.abspath(arguments.n2), "-j", JOBS]
     if with_dvc:
