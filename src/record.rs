@@ -60,6 +60,10 @@ pub struct RunRecord {
     pub remote: Option<Traffic>,
     /// Every stage of the run, in topological order.
     pub stages: Vec<StageRecord>,
+    /// How many more there were, which were up to date and which nobody looked at. Only of a run that has just ended: in a record that
+    /// is read all are in `stages`.
+    #[serde(skip)]
+    pub untouched: usize,
 }
 
 /// The random name of a project, and since when its folder has it: a copy has it since later.

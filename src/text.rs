@@ -48,6 +48,17 @@ pub fn of(bytes: &[u8]) -> Result<&str, NotText> {
     })
 }
 
+/// The same of bytes that are no longer needed: a large text is not copied.
+///
+/// # Errors
+/// If they are no UTF-8.
+pub fn owned(mut bytes: Vec<u8>) -> Result<String, NotText> {
+    if bytes.starts_with(MARK) {
+        bytes.drain(..MARK.len());
+    }
+    String::from_utf8(bytes).or_else(|error| of(error.as_bytes()).map(str::to_owned))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +69,8 @@ mod tests {
         assert_eq!(of("a: é".as_bytes()), Ok("a: é"));
         assert_eq!(of(b"\xff\xfea\0"), Err(NotText::Utf16));
         assert_eq!(of(b"a\nb\xe9"), Err(NotText::At { byte: 3, line: 2 }));
+        assert_eq!(owned(b"\xef\xbb\xbfa: 1".to_vec()), Ok("a: 1".to_owned()));
+        assert_eq!(owned(b"a\nb\xe9".to_vec()), Err(NotText::At { byte: 3, line: 2 }));
         assert_eq!(of(b""), Ok(""));
     }
 }

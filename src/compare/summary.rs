@@ -39,7 +39,7 @@ impl From<&RunRecord> for RunSummary {
             profile: run.profile.clone(),
             set: run.set.clone(),
             git: run.git.clone(),
-            counts: Counts::of(&run.stages),
+            counts: Counts::of_run(run),
         }
     }
 }
@@ -67,6 +67,13 @@ impl Counts {
         for stage in stages {
             counts.add(stage.outcome);
         }
+        counts
+    }
+
+    /// Counts the outcomes of all stages of a run.
+    pub fn of_run(run: &RunRecord) -> Self {
+        let mut counts = Self::of(&run.stages);
+        counts.up_to_date += run.untouched;
         counts
     }
 

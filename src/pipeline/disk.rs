@@ -20,6 +20,12 @@ pub(super) enum Found {
     Denied(String),
 }
 
+/// Up to this many paths of a folder are always asked for one by one.
+const FEW: u64 = 8;
+
+/// Reading a folder of so many bytes takes at least as long as asking for one path.
+const BYTES_OF_A_PATH: u64 = 256;
+
 /// The project's folders, as far as they were looked at.
 pub(super) struct Disk {
     root: PathBuf,
@@ -29,8 +35,8 @@ pub(super) struct Disk {
 }
 
 enum Folder {
-    /// Single paths of it were asked for, so often.
-    Asked(u32),
+    /// Single paths of it were asked for, so often; from so many on it is read.
+    Asked(u64, u64),
     /// All its entries are known.
     Read(HashMap<String, Found>),
 }
@@ -91,24 +97,26 @@ impl Disk {
 
     /// What a path is.
     pub(super) fn look(&mut self, path: &str) -> Found {
-        // From this many paths in one folder on, reading the folder is cheaper than asking for each.
-        const ENOUGH: u32 = 8;
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         if name == ".." {
             return Found::Folder;
         }
         match self.folders.get_mut(folder) {
             Some(Folder::Read(entries)) => return entries.get(name).cloned().unwrap_or(Found::Missing),
-            Some(Folder::Asked(times)) if *times < ENOUGH => *times += 1,
-            Some(Folder::Asked(_)) => {
-                if let Some(entries) = read(&self.root.join(folder)) {
+            Some(Folder::Asked(times, enough)) if *times < *enough => *times += 1,
+            Some(Folder::Asked(times, enough)) => {
+                let place = self.root.join(folder);
+                *enough = worth_reading(&place);
+                if *times < *enough {
+                    *times += 1;
+                } else if let Some(entries) = read(&place) {
                     let found = entries.get(name).cloned().unwrap_or(Found::Missing);
                     self.folders.insert(folder.to_owned(), Folder::Read(entries));
                     return found;
                 }
             }
             None => {
-                self.folders.insert(folder.to_owned(), Folder::Asked(1));
+                self.folders.insert(folder.to_owned(), Folder::Asked(1, FEW));
             }
         }
         looked(fs::symlink_metadata(self.root.join(path)))
@@ -172,6 +180,11 @@ impl Disk {
         names.sort();
         names
     }
+}
+
+/// From how many paths on reading a folder is cheaper than asking for each.
+fn worth_reading(folder: &Path) -> u64 {
+    fs::metadata(folder).map_or(FEW, |metadata| (metadata.len() / BYTES_OF_A_PATH).max(FEW))
 }
 
 fn read(folder: &Path) -> Option<HashMap<String, Found>> {

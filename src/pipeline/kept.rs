@@ -62,7 +62,7 @@ pub struct Identity {
     /// The profile, if one was asked for.
     pub profile: Option<String>,
     /// What the pipeline file holds. A run has two identities, and the text may be large.
-    text: Arc<str>,
+    text: Arc<String>,
     /// The store.
     store: PathBuf,
     folder: PathBuf,
@@ -129,7 +129,7 @@ impl Identity {
         let base = hasher.finalize().into();
         let file = PathBuf::from(file.file_name().unwrap_or_default());
         let profile = overrides.profile.clone();
-        let mut identity = Self { root, file, profile, text: text.into(), store, folder, place, base, key: base };
+        let mut identity = Self { root, file, profile, text: Arc::new(text), store, folder, place, base, key: base };
         if let Some(files) = identity.param_files() {
             identity.key = identity.key_with(&files);
         }

@@ -80,7 +80,7 @@ pub(super) fn read(file: &Path) -> Result<(PathBuf, String), Diagnostic> {
         return Err(cannot(&format!("it is larger than {} MiB", LARGEST >> 20)));
     }
     let bytes = fs::read(file).map_err(|e| cannot(&e))?;
-    let text = text::of(&bytes).map_err(|e| cannot(&e))?.to_owned();
+    let text = text::owned(bytes).map_err(|e| cannot(&e))?;
     let root = folder.canonicalize().map_err(|e| cannot(&e))?;
     Ok((root, text))
 }

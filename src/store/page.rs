@@ -206,7 +206,7 @@ fn option<'a, T>(from: &mut Reader<'a>, read: impl Fn(&mut Reader<'a>) -> Option
 }
 
 /// The record of a stage of which nothing is known.
-pub(super) fn nothing_known() -> StageRecord {
+fn nothing_known() -> StageRecord {
     StageRecord {
         name: String::new(),
         stage: String::new(),

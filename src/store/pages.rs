@@ -11,7 +11,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::page::{self, nothing_known};
+use super::page;
 use super::{Result, Store, StoreError};
 use crate::failure::Failure;
 use crate::hash::Digest;
@@ -197,8 +197,8 @@ impl Store {
     }
 
     /// Keeps the record of a run that looked at some of `count` stages only. Its record has those, which are at these positions of
-    /// the whole; of the others, which were up to date, the pages say what there is to say. Returns the record with as much of
-    /// each stage as is known without reading them.
+    /// the whole; of the others, which were up to date, the pages say what there is to say. Returns the record, which has
+    /// only the number of these.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -211,12 +211,7 @@ impl Store {
     ) -> Result<RunRecord> {
         let usual = usual();
         let line = self.paged_line(&record, pages, &usual, || positions.iter().copied().zip(&record.stages))?;
-        let mut blank = nothing_known();
-        usual.apply(&mut blank);
-        let looked_at = std::mem::replace(&mut record.stages, vec![blank; count]);
-        for (position, stage) in positions.iter().zip(looked_at) {
-            record.stages[*position] = stage;
-        }
+        record.untouched = count - positions.len();
         self.write_record(&record, &line)?;
         Ok(record)
     }
@@ -324,5 +319,6 @@ fn head_of(record: &RunRecord) -> RunRecord {
         git: record.git.clone(),
         remote: record.remote.clone(),
         stages: vec![],
+        untouched: 0,
     }
 }

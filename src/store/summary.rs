@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Git, Lineage, RunId, RunRecord, RunStatus};
+use crate::record::{Git, Lineage, Outcome, RunId, RunRecord, RunStatus};
 
 /// What a list of runs shows of each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,6 +48,9 @@ impl RunSummary {
         let mut outcomes = BTreeMap::new();
         for stage in &record.stages {
             *outcomes.entry(stage.outcome.to_string()).or_insert(0) += 1;
+        }
+        if record.untouched > 0 {
+            *outcomes.entry(Outcome::UpToDate.to_string()).or_insert(0) += record.untouched;
         }
         Self {
             id: record.id.clone(),

@@ -337,6 +337,7 @@ impl Traced {
             git: None,
             remote: None,
             stages: self.finished.iter().cloned().chain(open).collect(),
+            untouched: 0,
         }
     }
 }

@@ -27,6 +27,7 @@ fn record(id: &str, project: &str, started: &str) -> RunRecord {
         git: None,
         remote: None,
         stages: vec![],
+        untouched: 0,
     }
 }
 

@@ -31,6 +31,7 @@ pub fn run(id: &str, stages: Vec<StageRecord>) -> RunRecord {
         git: None,
         remote: None,
         stages,
+        untouched: 0,
     }
 }
 

@@ -26,7 +26,7 @@ const NUMBERS: usize = 4;
 
 /// The end of `run`, for standard error. Reads the last lines of the logs of failed stages.
 pub(crate) fn summary(run: &RunRecord, look: &Look) -> String {
-    let counts = Counts::of(&run.stages);
+    let counts = Counts::of_run(run);
     let mut text = failures(run, look);
     text += &warnings(run.stages.iter().map(|stage| (stage.name.as_str(), &stage.warnings[..])), look);
     let _ = writeln!(text, "{}: {} in {}", headline(run, look), fared(&counts), number::duration(run.seconds));

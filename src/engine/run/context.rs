@@ -179,6 +179,7 @@ impl RunStart {
             git,
             remote: options.remote.as_ref().map(|remote| remote.traffic()).filter(|traffic| traffic.is_any()),
             stages,
+            untouched: 0,
         }
     }
 }

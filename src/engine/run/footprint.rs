@@ -46,7 +46,8 @@ pub(crate) struct Footprint<'a> {
     pub(crate) pages: Vec<Digest>,
     /// Every folder on the way to a file.
     folders: Vec<&'a str>,
-    files: Vec<Print<'a>>,
+    /// The bytes of a [`Print`] each. Taken apart they would fill a page of memory for every few files.
+    files: Vec<&'a [u8]>,
 }
 
 /// What is known of a file.
@@ -74,7 +75,7 @@ impl<'a> Footprint<'a> {
         let report = Report::read(from)?;
         let pages = (0..from.count()?).map(|_| from.array().map(Digest)).collect::<Option<Vec<_>>>()?;
         let folders = (0..from.count()?).map(|_| from.str()).collect::<Option<Vec<_>>>()?;
-        let files = (0..from.count()?).map(|_| Print::read(from)).collect::<Option<Vec<_>>>()?;
+        let files = (0..from.count()?).map(|_| Some(Print::read(from)?.whole)).collect::<Option<Vec<_>>>()?;
         from.0.is_empty().then_some(Self { state, params, stages, divisible, kinds, report, pages, folders, files })
     }
 
@@ -92,14 +93,20 @@ impl<'a> Footprint<'a> {
     pub(crate) fn touched(&self, root: &Path) -> Option<Vec<usize>> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         let folder = openat(rustix::fs::CWD, root, flags, Mode::empty()).ok()?;
-        let changed = |print: &&Print<'_>| {
+        let changed = |print: &Print<'_>| {
             let Some((stamp, _)) = print.known() else { return true };
             let found = statx(&folder, print.path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS);
             !found.is_ok_and(|found| Stamp::of_statx(&found) == stamp)
         };
-        let changed: Vec<&Print<'_>> = self.files.par_iter().with_min_len(AT_ONCE).filter(changed).collect();
-        let stages: BTreeSet<usize> = changed.into_iter().flat_map(Print::stages).collect();
+        let files = self.files.par_iter().with_min_len(AT_ONCE).filter_map(|bytes| Print::read(&mut Reader(bytes)));
+        let changed: Vec<Print<'_>> = files.filter(changed).collect();
+        let stages: BTreeSet<usize> = changed.iter().flat_map(Print::stages).collect();
         Some(stages.into_iter().collect())
+    }
+
+    /// What is known of every file.
+    fn prints(&self) -> impl Iterator<Item = Print<'a>> {
+        self.files.iter().filter_map(|bytes| Print::read(&mut Reader(bytes)))
     }
 
     /// What is known of the files that some stages take or give, by path.
@@ -108,14 +115,14 @@ impl<'a> Footprint<'a> {
         for &stage in stages {
             wanted[stage] = true;
         }
-        let theirs = self.files.iter().filter(|print| print.stages().any(|stage| wanted.get(stage) == Some(&true)));
+        let theirs = self.prints().filter(|print| print.stages().any(|stage| wanted.get(stage) == Some(&true)));
         theirs.filter_map(|print| Some((Path::new(print.path), print.known()?))).collect()
     }
 
     /// Whether some stages take or give what `stat` cannot tell to be unchanged.
     pub(crate) fn has_unknown(&self, stages: &[usize]) -> bool {
         let wanted: BTreeSet<usize> = stages.iter().copied().collect();
-        let mut unknown = self.files.iter().filter(|print| print.known.is_none());
+        let mut unknown = self.prints().filter(|print| print.known.is_none());
         unknown.any(|print| print.stages().any(|stage| wanted.contains(&stage)))
     }
 
@@ -123,7 +130,7 @@ impl<'a> Footprint<'a> {
     /// changed since [`Self::touched`].
     pub(crate) fn agrees(&self, sources: &Sources, reached: &[usize]) -> bool {
         let (looked_at, reached) = (digests_of(sources), reached.iter().copied().collect::<BTreeSet<usize>>());
-        self.files.iter().all(|print| {
+        self.prints().all(|print| {
             let Some(found) = looked_at.get(Path::new(print.path)) else { return true };
             let same = print.known().is_some_and(|(_, artifact)| *found == (artifact.digest, artifact.executable));
             same || print.stages().all(|stage| reached.contains(&stage))
@@ -144,7 +151,7 @@ impl<'a> Footprint<'a> {
         put_count(&mut out, self.folders.len());
         self.folders.iter().for_each(|folder| put_text(&mut out, folder));
         put_count(&mut out, self.files.len());
-        for print in &self.files {
+        for print in self.prints() {
             match digests.get(Path::new(print.path)) {
                 Some(expected) => {
                     put_print(&mut out, print.path, print.stages(), known(store.memo(), root, print.path, expected))

@@ -172,6 +172,7 @@ fn idle(
     let mut record = store.write_partial_run(record, &[], footprint.stages, &footprint.pages)?;
     if !footprint.divisible {
         record.stages = opened.into_values().flatten().collect();
+        record.untouched = 0;
     }
     reporter.run_finished(&record);
     Ok(Some((record, footprint.report.clone())))
