@@ -222,8 +222,8 @@ impl Difference {
         if let Self::Input { name, change: Change { old: Some(old), new: Some(new) }, fields, files, gone, .. } =
             &mut self
         {
-            match (contents.document(old), contents.document(new)) {
-                (Some(old), Some(new)) => *fields = Field::between(&old, &new),
+            match contents.document(old).and_then(|old| Some((old, contents.document(new)?))) {
+                Some((old, new)) => *fields = Field::between(&old, &new),
                 _ if contents.is_document(name) => *gone = true,
                 _ => *files = contents.files(old, new),
             }

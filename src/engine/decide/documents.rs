@@ -1,6 +1,9 @@
 //! What stages were handed, kept beside results: resolved documents, and the listings of source folders. So a later `why` can say
 //! which field changed, and which file.
 
+use std::fs::File;
+use std::io::Read as _;
+
 use serde_json::Value;
 
 use super::decision::{Deciding, Decision};
@@ -59,8 +62,8 @@ pub(crate) fn picked(stage: &Stage, digest: &Digest) -> Option<Value> {
 
 /// The JSON file with a digest, if the store has it: a document, values of a file of parameters, or an output such as metrics.
 pub(crate) fn stored(store: &Store, digest: &Digest) -> Option<Value> {
-    let length = std::fs::metadata(store.blob_path(digest)).ok()?.len();
-    if length > LARGEST {
+    let mut file = File::open(store.blob_path(digest)).ok()?;
+    if file.metadata().ok()?.len() > LARGEST || !may_be_json(&mut file) {
         return None;
     }
     let bytes = store.read(digest).ok()?;
@@ -68,6 +71,13 @@ pub(crate) fn stored(store: &Store, digest: &Digest) -> Option<Value> {
     let value =
         value.or_else(|| read_written(std::str::from_utf8(&bytes).ok().filter(|text| text.starts_with('{'))?))?;
     (value.is_object() || value.is_array()).then_some(value)
+}
+
+/// Whether a file begins as an object or an array does. Most files that a stage takes do not, and need not be read.
+fn may_be_json(file: &mut File) -> bool {
+    let mut head = [0; 64];
+    let read = file.read(&mut head).unwrap_or(0);
+    head[..read].iter().find(|byte| !byte.is_ascii_whitespace()).is_none_or(|byte| matches!(byte, b'{' | b'['))
 }
 
 /// Whether a kind takes a document for an input.
