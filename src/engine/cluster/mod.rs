@@ -21,7 +21,7 @@
 //! over and `telling` what is told of it, `job` the other side, with a `gauge` of its memory; `attempt_folder` is what both share. `earlier`
 //! finds what an earlier Kiln left. `keeper` has the `tracks` of all jobs; its thread makes `rounds`, in which it submits a `batch`, asks and
 //! cancels; the `scheduler` is `slurm` or `command`s of the user's. `away` and `away_job` are the two sides without a shared file system: in
-//! a `mailbox` they leave each other a `letter` with a `bundle` of files, `sealed` as both know.
+//! a `mailbox` they leave each other a `letter` with a `bundle` of files, `sealed` as both know. The job's `courier` writes its letters.
 
 mod attempt;
 mod attempt_folder;
@@ -30,6 +30,7 @@ mod away_job;
 mod batch;
 mod bundle;
 mod command;
+mod courier;
 mod earlier;
 mod gauge;
 mod job;
