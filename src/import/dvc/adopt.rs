@@ -16,7 +16,7 @@ use super::data;
 use super::digest::{self, Hash, Member};
 use super::file::{File, Out, Variant};
 use super::intake::{Intake, Of, Taken};
-use super::lock::{Entry, Locked};
+use super::lock::{self, Entry, Locked};
 use super::note::{Notes, Refused};
 use super::outputs::Written;
 use super::params;
@@ -86,7 +86,7 @@ pub(super) fn candidates(
         let read = || params::file(root, &file.path).map_err(|refused| refused.to_string());
         params.entry(&file.path).or_insert_with(read);
     }
-    let looking = Looking { root, caches, intake, written: &written, made: &made, params: &params, lock: "dvc.lock" };
+    let looking = Looking { root, caches, intake, written: &written, made: &made, params: &params, lock: lock::NAME };
     let mut all: Vec<(&Planned<'_>, &Variant)> = Vec::new();
     for stage in planned.iter().filter(|planned| !planned.stage.frozen) {
         all.extend(stage.stage.variants.iter().map(|variant| (stage, variant)));
@@ -334,7 +334,7 @@ pub(super) fn frozen(
     notes: &mut Notes,
 ) -> Result<(), Refused> {
     for file in files {
-        let lock = if single::is_single(&file.path) { file.path.clone() } else { file.path.with_file_name("dvc.lock") };
+        let lock = single::lock_of(file);
         let entries = single::entries(root, file)?;
         for variant in file.stages.iter().filter(|stage| stage.frozen).flat_map(|stage| &stage.variants) {
             let entry = entries.iter().find(|entry| entry.name == variant.name);

@@ -168,7 +168,7 @@ fn lock_of<'n>(
     name: &dyn Fn(usize) -> &'n str,
     is_done: &dyn Fn(&str) -> bool,
 ) -> Result<Lock, Refused> {
-    let path = file.path.with_file_name("dvc.lock");
+    let path = lock::beside(&file.path);
     let before = if root.join(&path).is_file() { text(root, &path)? } else { String::new() };
     // Held to be a lock before parts of it are kept.
     lock::read(root, &path)?;

@@ -1,12 +1,20 @@
 //! `dvc.lock`: what DVC noted of each stage that it ran.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::context::join;
 use super::digest::Hash;
 use super::note::Refused;
 use super::text::text;
 use super::yaml::{self, At, Content, Node};
+
+/// What a lock is called.
+pub(super) const NAME: &str = "dvc.lock";
+
+/// The lock beside a `dvc.yaml`.
+pub(super) fn beside(file: &Path) -> PathBuf {
+    file.with_file_name(NAME)
+}
 
 /// What a lock says of a stage.
 pub(super) struct Entry {
@@ -37,7 +45,7 @@ impl Entry {
     }
 }
 
-/// Reads the lock beside a `dvc.yaml`; empty if there is none.
+/// Reads a lock; empty if there is none.
 pub(super) fn read(root: &Path, path: &Path) -> Result<Vec<Entry>, Refused> {
     if !root.join(path).is_file() {
         return Ok(vec![]);

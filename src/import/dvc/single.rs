@@ -114,12 +114,17 @@ fn read(path: &Path, text: String, root: Node, notes: &mut Notes) -> Result<File
     Ok(File { path: path.to_owned(), folder, text, root, sources: vec![], stages: vec![stage] })
 }
 
+/// The lock of a file with stages. That of a single stage is its own.
+pub(super) fn lock_of(file: &File) -> PathBuf {
+    if is_single(&file.path) { file.path.clone() } else { lock::beside(&file.path) }
+}
+
 /// What is known of the stages of any file, by its lock.
 pub(super) fn entries(root: &Path, file: &File) -> Result<Vec<Entry>, Refused> {
     if is_single(&file.path) {
         return Ok(vec![locked(file)]);
     }
-    lock::read(root, &file.path.with_file_name("dvc.lock"))
+    lock::read(root, &lock_of(file))
 }
 
 /// What the file says of the contents that its stage met.
