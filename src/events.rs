@@ -4,13 +4,11 @@
 //! In the file an event is a line of JSON, `{"at":12.5,"event":"progress",...}`, where `at` is in seconds since the run began. Who
 //! reads it passes over lines that it does not understand, such as the last one of a run that was killed while it wrote.
 
-use std::path::PathBuf;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Traffic;
-use crate::record::{Host, Lineage, RunId, StageRecord};
+use crate::record::{Host, RunId, RunOrigin, StageRecord};
 
 /// The version of the format that this Kiln writes.
 pub const VERSION: u32 = 1;
@@ -63,18 +61,9 @@ pub struct RunStarted {
     pub id: RunId,
     /// When it began.
     pub started: Timestamp,
-    /// The project's root on the machine that runs it.
-    pub project: PathBuf,
-    /// The pipeline file, relative to the project.
-    pub pipeline: PathBuf,
-    /// Where in the project the cache lies, if it does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache: Option<PathBuf>,
-    /// What the project is known by if its cache lies elsewhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lineage: Option<Lineage>,
-    /// The profile, if any.
-    pub profile: Option<String>,
+    /// What it is a run of.
+    #[serde(flatten)]
+    pub origin: RunOrigin,
     /// `--set` arguments, as given.
     pub set: Vec<String>,
     /// The machine.

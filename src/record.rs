@@ -34,18 +34,9 @@ pub struct RunRecord {
     pub started: Timestamp,
     /// How long it took, in seconds of wall time.
     pub seconds: f64,
-    /// The project's root on the machine that ran it.
-    pub project: PathBuf,
-    /// The pipeline file, relative to the project.
-    pub pipeline: PathBuf,
-    /// Where in the project the cache lay, if it did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache: Option<PathBuf>,
-    /// What the project is known by if its cache lay elsewhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lineage: Option<Lineage>,
-    /// The profile, if any.
-    pub profile: Option<String>,
+    /// What it is a run of.
+    #[serde(flatten)]
+    pub origin: RunOrigin,
     /// `--set` arguments, as given.
     pub set: Vec<String>,
     /// The parameters in force.
@@ -64,6 +55,23 @@ pub struct RunRecord {
     /// is read all are in `stages`.
     #[serde(skip)]
     pub untouched: usize,
+}
+
+/// What a run is a run of. Its fields stand among those of what has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunOrigin {
+    /// The project's root on the machine that ran it.
+    pub project: PathBuf,
+    /// The pipeline file, relative to the project.
+    pub pipeline: PathBuf,
+    /// Where in the project the cache lay, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<PathBuf>,
+    /// What the project is known by if its cache lay elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Lineage>,
+    /// The profile, if any.
+    pub profile: Option<String>,
 }
 
 /// The random name of a project, and since when its folder has it: a copy has it since later.

@@ -40,7 +40,7 @@ pub(crate) fn run(past: &Past, place: &ProjectArgs, none: &NoRun) -> Result<RunR
     }
     let last = past.store.find_run("latest", Some(&past.project)).ok();
     let select = Select {
-        profile: last.as_ref().and_then(|run| run.profile.clone()),
+        profile: last.as_ref().and_then(|run| run.origin.profile.clone()),
         set: last.map(|run| run.set).unwrap_or_default(),
     };
     let git = Git {

@@ -44,7 +44,7 @@ pub(crate) fn wait(place: &ProjectArgs, past: &Past, stage: &str) -> Result<(), 
             let pipeline = project::load(
                 place,
                 &place.file,
-                &Select { profile: run.began.profile.clone(), set: run.began.set.clone() },
+                &Select { profile: run.began.origin.profile.clone(), set: run.began.set.clone() },
             )?;
             pipeline::matching(&pipeline, asked).map_err(Stop::Mistakes)?;
             render::talk(&format!("waiting for `{stage}` to begin in run {}\n", run.began.id));

@@ -116,7 +116,7 @@ impl Past {
         let file = repository.path_of(&self.root().join(&self.project.pipeline));
         let own = |run: &RunSummary, git: &Git| match &file {
             Some(file) => git.pipeline.as_ref() == Some(file),
-            None => run.pipeline.file_name() == self.project.pipeline.file_name(),
+            None => run.origin.pipeline.file_name() == self.project.pipeline.file_name(),
         };
         let of_commit = |run: &RunSummary, git: &Git| own(run, git) && git.commit.as_ref() == Some(&commit.id);
         let of_files = |run: &RunSummary, git: &Git| {
@@ -241,8 +241,8 @@ impl Past {
         let belongs = self.store.belongs(run, &self.project);
         let file = match belongs {
             Belongs::Here => return belongs,
-            Belongs::OtherFile => run.pipeline.clone(),
-            Belongs::OtherProject => run.project.join(&run.pipeline),
+            Belongs::OtherFile => run.origin.pipeline.clone(),
+            Belongs::OtherProject => run.origin.project.join(&run.origin.pipeline),
         };
         let [file, own] = [&file, &self.project.pipeline].map(|file| render::stand::shown(file));
         render::talk(&format!("run {} is one of `{file}`, not of `{own}`\n", run.id));

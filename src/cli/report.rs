@@ -39,7 +39,7 @@ pub(crate) fn report(place: &ProjectArgs, args: &Report) -> Result<u8, Stop> {
     let report = match past.say_whose(&run) {
         Belongs::Here => pipeline.report,
         Belongs::OtherFile => {
-            let file = past.root().join(&run.pipeline);
+            let file = past.root().join(&run.origin.pipeline);
             project::load(place, &file, &Select::default()).ok().and_then(|pipeline| pipeline.report)
         }
         Belongs::OtherProject => None,
@@ -135,7 +135,8 @@ fn page(past: &Past, run: &RunRecord, markdown: &str) -> Rendered {
 /// An output from the store; from the project, if it is still there and still the same.
 pub(crate) fn bytes(past: &Past, run: &RunRecord, output: &OutputRecord) -> Result<Vec<u8>, String> {
     past.store.read(&output.digest).or_else(|why| {
-        let bytes = [past.root(), &run.project].into_iter().filter_map(|root| fs::read(root.join(&output.path)).ok());
+        let bytes =
+            [past.root(), &run.origin.project].into_iter().filter_map(|root| fs::read(root.join(&output.path)).ok());
         let mut same = bytes.filter(|bytes| blake3::hash(bytes).as_bytes() == &output.digest.0);
         same.next().ok_or_else(|| format!("`{}`: {why}", output.path.display()))
     })

@@ -36,7 +36,7 @@ impl From<&RunRecord> for RunSummary {
             status: run.status,
             started: run.started,
             seconds: run.seconds,
-            profile: run.profile.clone(),
+            profile: run.origin.profile.clone(),
             set: run.set.clone(),
             git: run.git.clone(),
             counts: Counts::of_run(run),

@@ -57,8 +57,8 @@ pub fn render(markdown: &str, subject: &Subject<'_>) -> Rendered {
     let title = body.headings.iter().find(|h| h.level == 1).map(|h| page::plain(&h.text));
     let executed = run.stages.iter().filter(|s| s.outcome == crate::record::Outcome::Executed).count();
     let byline = html! {
-        "Run " code { (run.id) } " of " code { (run.pipeline.display()) }
-        @if let Some(profile) = &run.profile { ", profile " code { (profile) } }
+        "Run " code { (run.id) } " of " code { (run.origin.pipeline.display()) }
+        @if let Some(profile) = &run.origin.profile { ", profile " code { (profile) } }
         ", " (format::moment(run.started)) ", on " (run.host.name) ": " (run.status) " after " (duration(run.seconds)) ", "
         (executed) " of " (run.stages.len()) " stages executed."
     };
@@ -66,7 +66,7 @@ pub fn render(markdown: &str, subject: &Subject<'_>) -> Rendered {
         title: title.as_deref().unwrap_or("Report"),
         wide: false,
         shows: &shows(markdown, run),
-        pipeline: &run.pipeline.file_name().unwrap_or_default().to_string_lossy(),
+        pipeline: &run.origin.pipeline.file_name().unwrap_or_default().to_string_lossy(),
         byline,
         headings: &body.headings,
         body: &body.html,

@@ -9,7 +9,7 @@ use crate::record::RunRecord;
 
 /// Markdown that shows the stages, numbers and figures of a run.
 pub fn outline(run: &RunRecord) -> String {
-    let file = run.pipeline.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let file = run.origin.pipeline.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mut text = format!("# Run of `{file}`\n\n## Stages\n\n${{graph}}\n\n");
     let outputs = || run.stages.iter().flat_map(|stage| stage.outputs.iter().map(move |(name, o)| (stage, name, o)));
     let names = |path: &Path| path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());

@@ -13,7 +13,15 @@ const VERSION: u32 = 2;
 pub fn shows(markdown: &str, run: &RunRecord) -> String {
     let stages: Vec<_> =
         run.stages.iter().map(|s| json!([s.name, s.key, s.outputs, s.metrics, s.executed_seconds, s.needs])).collect();
-    let all = json!([VERSION, env!("CARGO_PKG_VERSION"), markdown, run.params, run.profile, run.pipeline, stages]);
+    let all = json!([
+        VERSION,
+        env!("CARGO_PKG_VERSION"),
+        markdown,
+        run.params,
+        run.origin.profile,
+        run.origin.pipeline,
+        stages
+    ]);
     blake3::hash(canonical_json(&all).as_bytes()).to_hex()[..32].to_owned()
 }
 

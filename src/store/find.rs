@@ -38,7 +38,7 @@ impl Store {
     pub fn runs(&self, project: Option<&Project>) -> Result<Vec<RunSummary>> {
         let mut places = Places::new(self.root(), project);
         let all = self.summaries()?.into_iter().map(|(summary, _)| summary);
-        Ok(all.filter(|summary| places.belongs(summary) == Belongs::Here).collect())
+        Ok(all.filter(|run| places.belongs(&run.origin, run.started) == Belongs::Here).collect())
     }
 
     /// Whose runs are recorded, in the order of their newest runs.
@@ -49,8 +49,8 @@ impl Store {
         let mut places = Places::new(self.root(), None);
         let mut owners: Vec<Owner> = Vec::new();
         for (run, _) in self.summaries()? {
-            let project = places.of(&run);
-            let pipeline = PathBuf::from(run.pipeline.file_name().unwrap_or_default());
+            let project = places.of(&run.origin);
+            let pipeline = PathBuf::from(run.origin.pipeline.file_name().unwrap_or_default());
             match owners.iter_mut().find(|owner| owner.project == project && owner.pipeline == pipeline) {
                 Some(owner) => owner.runs += 1,
                 None => owners.push(Owner { project, pipeline, runs: 1, newest: run.id }),
@@ -62,8 +62,8 @@ impl Store {
     /// The pipeline file that a run is of, given one that was asked for: its project may have moved since.
     pub fn owner_of(&self, run: &RunRecord, asked: &Project) -> Project {
         match self.belongs(run, asked) {
-            Belongs::OtherProject => Project::at(&run.project, &run.pipeline),
-            _ => asked.with(&run.pipeline),
+            Belongs::OtherProject => Project::at(&run.origin.project, &run.origin.pipeline),
+            _ => asked.with(&run.origin.pipeline),
         }
     }
 
@@ -76,7 +76,7 @@ impl Store {
 
     /// How a run stands to a pipeline file.
     pub fn belongs(&self, run: &RunRecord, project: &Project) -> Belongs {
-        Places::new(self.root(), Some(project)).belongs(&RunSummary::of(run))
+        Places::new(self.root(), Some(project)).belongs(&run.origin, run.started)
     }
 
     /// The record of the run that a name stands for: its id, its tag, the start of the id if that is enough to tell it from others, or
@@ -144,8 +144,8 @@ impl Store {
     /// Every run with its record's file, and how it stands to a pipeline file; newest first.
     fn all_runs(&self, project: Option<&Project>) -> Result<Vec<(RunSummary, PathBuf, Belongs)>> {
         let mut places = Places::new(self.root(), project);
-        let with = |(run, path)| {
-            let belongs = places.belongs(&run);
+        let with = |(run, path): (RunSummary, PathBuf)| {
+            let belongs = places.belongs(&run.origin, run.started);
             (run, path, belongs)
         };
         Ok(self.summaries()?.into_iter().map(with).collect())

@@ -17,8 +17,8 @@ use jiff::Timestamp;
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 
 use super::files::write_atomically;
-use super::{Belongs, Result, RunSummary, StoreError};
-use crate::record::Lineage;
+use super::{Belongs, Result, StoreError};
+use crate::record::{Lineage, RunOrigin};
 
 /// The folder of a project that Kiln keeps its name in, and the file.
 pub(crate) const FOLDER: &str = ".kiln";
@@ -132,7 +132,7 @@ impl Places {
     }
 
     /// The folder of a run's project, as far as can be told.
-    pub(super) fn of(&mut self, run: &RunSummary) -> PathBuf {
+    pub(super) fn of(&mut self, run: &RunOrigin) -> PathBuf {
         let known = (run.project.clone(), run.cache.clone(), run.pipeline.clone());
         let own = match self.own.get(&known) {
             Some(own) => own.clone(),
@@ -152,12 +152,12 @@ impl Places {
         self.newest.entry(lineage.clone()).or_insert_with(|| run.project.clone()).clone()
     }
 
-    /// How a run stands to the pipeline file that was asked for; if none was, all are its own.
-    pub(super) fn belongs(&mut self, run: &RunSummary) -> Belongs {
+    /// How a run that began at some time stands to the pipeline file that was asked for; if none was, all are its own.
+    pub(super) fn belongs(&mut self, run: &RunOrigin, started: Timestamp) -> Belongs {
         let place = self.of(run);
         let Some(asked) = &self.asked else { return Belongs::Here };
         let inherited = match (&asked.lineage, &run.lineage) {
-            (Some(own), Some(other)) => own.project == other.project && run.started < own.since,
+            (Some(own), Some(other)) => own.project == other.project && started < own.since,
             _ => false,
         };
         match (place == asked.root || inherited, run.pipeline.file_name() == asked.pipeline.file_name()) {
@@ -168,7 +168,7 @@ impl Places {
     }
 
     /// The project that has the store in it, if that is the run's.
-    fn around_the_store(&self, run: &RunSummary) -> Option<PathBuf> {
+    fn around_the_store(&self, run: &RunOrigin) -> Option<PathBuf> {
         let (inside, certain) = match &run.cache {
             Some(inside) => (inside.as_path(), true),
             // Records of before do not say where the cache was. It was at its usual place, or in another project.

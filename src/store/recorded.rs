@@ -212,9 +212,9 @@ impl Store {
             for (path, run) in read {
                 let noted = run.and_then(|(run, pages, summary)| {
                     let blank = RecordedRun {
-                        project: places.of(&summary),
-                        pipeline: summary.pipeline.file_name().unwrap_or_default().into(),
-                        overrides: (summary.profile, run.set.clone()),
+                        project: places.of(&summary.origin),
+                        pipeline: summary.origin.pipeline.file_name().unwrap_or_default().into(),
+                        overrides: (summary.origin.profile, run.set.clone()),
                         id: summary.id,
                         path: path.clone(),
                         reached: vec![],

@@ -122,7 +122,7 @@ impl Store {
         let files = self.run_files().unwrap_or_default().into_iter();
         files
             .filter_map(|(_, path)| Some((read_summary(&path)?, path)))
-            .filter(move |(run, _)| places.belongs(run) == Belongs::Here)
+            .filter(move |(run, _)| places.belongs(&run.origin, run.started) == Belongs::Here)
     }
 
     /// The time in the name of each record's file, and the file, newest first.

@@ -1,12 +1,11 @@
 //! What a list of runs shows of each.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Git, Lineage, Outcome, RunId, RunRecord, RunStatus};
+use crate::record::{Git, Outcome, RunId, RunOrigin, RunRecord, RunStatus};
 
 /// What a list of runs shows of each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,18 +18,9 @@ pub struct RunSummary {
     pub started: Timestamp,
     /// How long it took, in seconds of wall time.
     pub seconds: f64,
-    /// The project's root.
-    pub project: PathBuf,
-    /// The pipeline file, relative to the project.
-    pub pipeline: PathBuf,
-    /// Where in the project the cache lay, if it did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache: Option<PathBuf>,
-    /// What the project is known by if its cache lay elsewhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lineage: Option<Lineage>,
-    /// The profile, if any.
-    pub profile: Option<String>,
+    /// What it is a run of.
+    #[serde(flatten)]
+    pub origin: RunOrigin,
     /// The commit, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git: Option<Git>,
@@ -57,11 +47,7 @@ impl RunSummary {
             status: record.status,
             started: record.started,
             seconds: record.seconds,
-            project: record.project.clone(),
-            pipeline: record.pipeline.clone(),
-            cache: record.cache.clone(),
-            lineage: record.lineage.clone(),
-            profile: record.profile.clone(),
+            origin: record.origin.clone(),
             git: record.git.clone(),
             outcomes,
         }

@@ -197,7 +197,8 @@ impl Store {
     pub fn traces(&self, project: Option<&Project>) -> Vec<Traced> {
         let mut places = Places::new(self.root(), project);
         let traces = self.trace_files().into_iter().filter_map(|path| read(&path));
-        traces.filter(|traced| places.belongs(&traced.summary()) == Belongs::Here).collect()
+        let ours = |traced: &Traced| places.belongs(&traced.began.origin, traced.began.started) == Belongs::Here;
+        traces.filter(ours).collect()
     }
 
     /// The traces of dead runs that are older than this, or whose projects are to be forgotten.
@@ -206,7 +207,7 @@ impl Store {
         let old = dead.filter_map(|traced| {
             let data = fs::metadata(&traced.path).ok()?;
             let old = data.modified().ok()?.elapsed().is_ok_and(|passed| passed > age);
-            (old || forget.contains(&traced.began.project)).then(|| (traced.path.clone(), data.len()))
+            (old || forget.contains(&traced.began.origin.project)).then(|| (traced.path.clone(), data.len()))
         });
         old.collect()
     }
@@ -298,11 +299,7 @@ impl Traced {
             status: self.status(),
             started: self.began.started,
             seconds: self.seconds(),
-            project: self.began.project.clone(),
-            pipeline: self.began.pipeline.clone(),
-            cache: self.began.cache.clone(),
-            lineage: self.began.lineage.clone(),
-            profile: self.began.profile.clone(),
+            origin: self.began.origin.clone(),
             git: None,
             outcomes,
         }
@@ -314,7 +311,7 @@ impl Traced {
         let open = self.under_way.iter().map(|stage| {
             let mut record = stage.record.clone();
             // What it says of the disk is true only now.
-            record.log = record.log.filter(|log| self.began.project.join(log).exists());
+            record.log = record.log.filter(|log| self.began.origin.project.join(log).exists());
             record.seconds = (self.seconds() - stage.since).max(0.0);
             (record.reasons, record.causes) = (vec![], vec![]);
             record.because([reason.clone()]);
@@ -326,11 +323,7 @@ impl Traced {
             status: self.status(),
             started: self.began.started,
             seconds: self.seconds(),
-            project: self.began.project.clone(),
-            pipeline: self.began.pipeline.clone(),
-            cache: self.began.cache.clone(),
-            lineage: self.began.lineage.clone(),
-            profile: self.began.profile.clone(),
+            origin: self.began.origin.clone(),
             set: self.began.set.clone(),
             params: serde_json::Value::Null,
             host: self.began.host.clone(),

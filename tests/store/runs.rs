@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kiln::record::{Host, RunRecord, RunStatus};
+use kiln::record::{Host, RunOrigin, RunRecord, RunStatus};
 use kiln::store::{Project, RunLookupError};
 use serde_json::json;
 
@@ -16,11 +16,13 @@ fn record(id: &str, project: &str, started: &str) -> RunRecord {
         status: RunStatus::Ok,
         started: started.parse().unwrap(),
         seconds: 1.25,
-        project: PathBuf::from(project),
-        pipeline: "pipeline.yaml".into(),
-        cache: None,
-        lineage: None,
-        profile: Some("full".into()),
+        origin: RunOrigin {
+            project: PathBuf::from(project),
+            pipeline: "pipeline.yaml".into(),
+            cache: None,
+            lineage: None,
+            profile: Some("full".into()),
+        },
         set: vec![],
         params: json!({"epochs": 10}),
         host: Host { name: "here".into(), cpus: 2, kiln: "0.1.0".into() },

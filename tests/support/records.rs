@@ -8,7 +8,7 @@ use kiln::events::{self, Progress, RunEvent, RunStarted};
 use kiln::hash::{ActionKey, Digest};
 use kiln::kind::Role;
 use kiln::name_map::NameMap;
-use kiln::record::{Host, Outcome, OutputRecord, Resumed, RunRecord, RunStatus, StageRecord};
+use kiln::record::{Host, Outcome, OutputRecord, Resumed, RunOrigin, RunRecord, RunStatus, StageRecord};
 use serde_json::{Value, json};
 
 /// A run that took 12.5 seconds; failed if one of its stages did.
@@ -20,11 +20,13 @@ pub fn run(id: &str, stages: Vec<StageRecord>) -> RunRecord {
         status: if failed { RunStatus::Failed } else { RunStatus::Ok },
         started: "2026-07-01T12:00:00Z".parse().unwrap(),
         seconds: 12.5,
-        project: "/project".into(),
-        pipeline: "pipeline.yaml".into(),
-        cache: None,
-        lineage: None,
-        profile: None,
+        origin: RunOrigin {
+            project: "/project".into(),
+            pipeline: "pipeline.yaml".into(),
+            cache: None,
+            lineage: None,
+            profile: None,
+        },
         set: vec![],
         params: json!({}),
         host: Host { name: "host".into(), cpus: 2, kiln: "0.1.0".into() },
@@ -42,11 +44,7 @@ pub fn began(stages: usize) -> RunEvent {
         version: events::VERSION,
         id: run.id,
         started: run.started,
-        project: run.project,
-        pipeline: run.pipeline,
-        cache: run.cache,
-        lineage: run.lineage,
-        profile: run.profile,
+        origin: run.origin,
         set: run.set,
         host: run.host,
         process: 1,

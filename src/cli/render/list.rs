@@ -26,10 +26,10 @@ pub(crate) fn runs(runs: &[Listed], look: &Look) -> String {
     let several = |of: &dyn Fn(&RunSummary) -> PathBuf| {
         runs.iter().map(|run| of(&run.summary)).collect::<BTreeSet<_>>().len() > 1
     };
-    let file = |run: &RunSummary| run.pipeline.file_name().map(PathBuf::from).unwrap_or_default();
+    let file = |run: &RunSummary| run.origin.pipeline.file_name().map(PathBuf::from).unwrap_or_default();
     let whose: [(&str, bool, Whose<'_>); 2] = [
         ("pipeline", several(&file), &file),
-        ("project", several(&|run| run.project.clone()), &|run| run.project.clone()),
+        ("project", several(&|run| run.origin.project.clone()), &|run| run.origin.project.clone()),
     ];
     let whose: Vec<_> = whose.into_iter().filter(|(_, told, _)| *told).collect();
     let columns = [
@@ -57,7 +57,7 @@ pub(crate) fn runs(runs: &[Listed], look: &Look) -> String {
             started(run),
             run.status.to_string(),
             format!("{:.1}", run.seconds),
-            run.profile.clone().unwrap_or_default(),
+            run.origin.profile.clone().unwrap_or_default(),
         ];
         let cells = cells.into_iter().chain(at_all.then(|| commit_of(run.git.as_ref())));
         let whose = whose.iter().map(|(_, _, of)| of(run).display().to_string());
@@ -83,7 +83,7 @@ pub(crate) fn tags(tags: &[Tag], runs: &[RunSummary], look: &Look) -> String {
         let run = runs.iter().find(|run| run.id == tag.run);
         let started = run.map_or("its record is gone".to_owned(), started);
         let commit = commit_of(run.and_then(|run| run.git.as_ref()));
-        let file = run.map_or_else(String::new, |run| run.pipeline.display().to_string());
+        let file = run.map_or_else(String::new, |run| run.origin.pipeline.display().to_string());
         grid.row([tag.name.clone(), tag.run.clone(), started, commit, file]);
     }
     grid.text(look)

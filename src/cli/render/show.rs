@@ -210,10 +210,10 @@ pub(crate) fn origin(origin: &Origin<'_>, all: bool, look: &Look) -> String {
     let mut rows = vec![
         ["output".to_owned(), format!("{}.{output} ({place})", stage.name)],
         [how.to_owned(), format!("run {} ({started})", run.id)],
-        ["pipeline".to_owned(), run.project.join(&run.pipeline).display().to_string()],
+        ["pipeline".to_owned(), run.origin.project.join(&run.origin.pipeline).display().to_string()],
     ];
     rows.extend(run.git.iter().map(|git| ["commit".to_owned(), commit(git)]));
-    rows.extend(run.profile.iter().map(|profile| ["profile".to_owned(), profile.clone()]));
+    rows.extend(run.origin.profile.iter().map(|profile| ["profile".to_owned(), profile.clone()]));
     let others: Vec<&str> = origin.runs.iter().map(|run| run.id.as_str()).filter(|id| *id != run.id).collect();
     if let Some(newest) = others.first() {
         rows.push(["in".to_owned(), format!("{}, the newest {newest}", number::count(others.len(), "other run"))]);
@@ -261,14 +261,14 @@ pub(crate) fn run(run: &RunRecord, all: bool, look: &Look) -> String {
     let mut rows = vec![
         ["started".to_owned(), run.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()],
         ["took".to_owned(), number::duration(run.seconds)],
-        ["pipeline".to_owned(), run.project.join(&run.pipeline).display().to_string()],
+        ["pipeline".to_owned(), run.origin.project.join(&run.origin.pipeline).display().to_string()],
         [
             "host".to_owned(),
             format!("{}, {}, kiln {}", run.host.name, number::count(run.host.cpus, "processor"), run.host.kiln),
         ],
     ];
     rows.extend(run.git.iter().map(|git| ["commit".to_owned(), commit(git)]));
-    rows.extend(run.profile.iter().map(|profile| ["profile".to_owned(), profile.clone()]));
+    rows.extend(run.origin.profile.iter().map(|profile| ["profile".to_owned(), profile.clone()]));
     rows.extend(run.set.iter().map(|set| ["set".to_owned(), one_line(set)]));
     if let Value::Object(params) = &run.params {
         rows.extend(params.iter().map(|(name, param)| [format!("params.{name}"), value(param)]));

@@ -103,7 +103,7 @@ pub(super) fn failures(run: &RunRecord, look: &Look) -> String {
         let _ = writeln!(text, "  log: {}", stand::shown(log));
         // How a command ended comes with the end of its log.
         if error.iter().filter(|line| !line.starts_with("hint: ")).count() < 2 {
-            for line in last_lines(&run.project.join(log), LOG_LINES) {
+            for line in last_lines(&run.origin.project.join(log), LOG_LINES) {
                 let _ = writeln!(text, "  | {}", one_line(&line));
             }
         }
@@ -192,7 +192,7 @@ fn unchanged(run: &RunRecord) -> Option<(usize, PathBuf)> {
     while !paths.iter().all(|path| path.starts_with(&folder)) {
         folder.pop();
     }
-    let shown = if folder.as_os_str().is_empty() { run.project.clone() } else { folder };
+    let shown = if folder.as_os_str().is_empty() { run.origin.project.clone() } else { folder };
     Some((paths.len(), shown))
 }
 
@@ -253,7 +253,7 @@ figures
             "kqzvbnme",
             vec![failed, ended, missing, stage("s").outcome(Outcome::Skipped, "train failed").record()],
         );
-        record.project = folder.path().to_owned();
+        record.origin.project = folder.path().to_owned();
         let text = summary(&record, &Look::default());
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(

@@ -16,7 +16,7 @@ use crate::events::{self, RunEvent};
 use crate::git::{Head, Look};
 use crate::interrupt::Interrupt;
 use crate::pipeline::{ExecutorSpec, Identity, Pipeline, StageId};
-use crate::record::{Git, Outcome, RunId, RunRecord, RunStatus, StageRecord};
+use crate::record::{Git, Outcome, RunId, RunOrigin, RunRecord, RunStatus, StageRecord};
 use crate::remote::Remote;
 use crate::store::{Project, Store, StoreError, Trace};
 
@@ -112,11 +112,13 @@ impl RunStart {
             version: events::VERSION,
             id: self.id.clone(),
             started: self.started,
-            project: pipeline.root.clone(),
-            pipeline: pipeline.file.clone(),
-            cache: self.cache.clone(),
-            lineage: self.project.lineage.clone(),
-            profile: pipeline.profile.clone(),
+            origin: RunOrigin {
+                project: pipeline.root.clone(),
+                pipeline: pipeline.file.clone(),
+                cache: self.cache.clone(),
+                lineage: self.project.lineage.clone(),
+                profile: pipeline.profile.clone(),
+            },
             set: options.set.clone(),
             host: host(),
             process: std::process::id(),
@@ -168,11 +170,13 @@ impl RunStart {
             status,
             started: self.started,
             seconds,
-            project: self.project.root,
-            pipeline: self.project.pipeline,
-            lineage: self.project.lineage.filter(|_| self.cache.is_none()),
-            cache: self.cache,
-            profile: pipeline.profile.clone(),
+            origin: RunOrigin {
+                project: self.project.root,
+                pipeline: self.project.pipeline,
+                lineage: self.project.lineage.filter(|_| self.cache.is_none()),
+                cache: self.cache,
+                profile: pipeline.profile.clone(),
+            },
             set: options.set.clone(),
             params: pipeline.params.clone(),
             host: host(),
