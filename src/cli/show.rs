@@ -1,11 +1,12 @@
 //! `kiln show`: a stage as the pipeline has it with its last result, or a run in readable form.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use kiln::engine::{self, Records, States};
 use kiln::kind::Role;
-use kiln::pipeline::{Body, Command, From, Pipeline, Stage};
+use kiln::pipeline::{Body, Command, From, Pipeline, Stage, StageId};
 use kiln::record::{RunRecord, StageRecord};
 use kiln::store::Traced;
 use serde::Serialize;
@@ -90,9 +91,14 @@ pub(crate) fn show(place: &ProjectArgs, args: &Show) -> Result<u8, Stop> {
                 let mut records = Records::new(&past.store, &past.project);
                 let traces: Vec<RunRecord> =
                     past.store.traces(Some(&past.project)).iter().map(Traced::record).collect();
-                let stages =
-                    stages.iter().map(|id| stage(pipeline, &pipeline.stages[id.0], &past, &mut records, &traces));
-                let stages: Vec<Shown> = stages.collect();
+                let shown = |id: &StageId| (*id, stage(pipeline, &pipeline.stages[id.0], &past, &mut records, &traces));
+                let mut stages: BTreeMap<StageId, Shown> = stages.iter().map(shown).collect();
+                // A run that was stopped may have left some on the way to a result that there is not yet.
+                let without = stages.iter().filter(|(_, shown)| shown.states.is_none()).map(|(id, _)| *id).collect();
+                for (id, states) in engine::states_now(pipeline, &past.store, &without) {
+                    stages.entry(id).and_modify(|shown| shown.states = Some(states));
+                }
+                let stages: Vec<Shown> = stages.into_values().collect();
                 if args.json {
                     render::json(&serde_json::json!({ "version": 1, "stages": stages }))?;
                 } else {

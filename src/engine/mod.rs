@@ -27,7 +27,7 @@ pub use query::explain::{Changed, Changes, Explanation, Origin, Part, StageState
 pub use query::plan::{Planned, Step, plan};
 pub use query::share::{Pulled, pull, results};
 pub use query::stale::{Stale, stale};
-pub use query::states::{States, states};
+pub use query::states::{States, states, states_now};
 pub use record::critical::{Link, Wait, critical_path};
 pub use record::evidence::StoreEvidence;
 pub use record::records::Records;

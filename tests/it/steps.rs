@@ -150,6 +150,9 @@ fn a_running_command_says_how_far_it_is_and_goes_on_after_a_kill() {
     let shown = project.kiln(&["status", "--json"]).json();
     assert_eq!(shown["runs"][0]["under_way"][0]["progress"]["done"], 4, "{shown}");
     kill(&mut child, Signal::KILL);
+    // What it left is told before there is a result.
+    let shown = project.kiln(&["show", "train", "--set", "epochs=9", "--json"]).json();
+    assert_eq!(shown["stages"][0]["states"]["steps"], serde_json::json!([1, 2, 3, 4]), "{shown}");
     std::fs::remove_file(mail.path().join("wait-4")).expect("it is there");
     let record = train(&project, 9, &[]);
     assert_eq!(resumed(&record), Some(4));

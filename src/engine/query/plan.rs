@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use petgraph::Direction;
+use petgraph::graph::NodeIndex;
+
 use crate::engine::decide::checkpoints::Checkpoints;
 use crate::engine::decide::decision::{Deciding, Decision, Verdict};
 use crate::engine::decide::sources::Sources;
@@ -136,6 +139,21 @@ impl Found {
             },
         }
     }
+}
+
+/// Some stages and all that they need.
+pub(crate) fn with_ancestors(pipeline: &Pipeline, stages: &BTreeSet<StageId>) -> BTreeSet<StageId> {
+    let mut all = stages.clone();
+    let mut open: Vec<StageId> = stages.iter().copied().collect();
+    while let Some(id) = open.pop() {
+        for producer in pipeline.graph.neighbors_directed(NodeIndex::new(id.0), Direction::Incoming) {
+            let producer = pipeline.graph[producer];
+            if all.insert(producer) {
+                open.push(producer);
+            }
+        }
+    }
+    all
 }
 
 /// Decides stages, given in topological order with all they need, as far as that goes without executing any. Producers are visited

@@ -4,8 +4,6 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use petgraph::Direction;
-use petgraph::graph::NodeIndex;
 use serde_json::Value;
 
 use super::past::Past;
@@ -14,7 +12,7 @@ use crate::action::Manifest;
 use crate::engine::decide::decision::{Deciding, Decision, Verdict, input_path};
 use crate::engine::decide::documents;
 use crate::engine::decide::sources::Sources;
-use crate::engine::query::plan::{Found, walk};
+use crate::engine::query::plan::{Found, walk, with_ancestors};
 use crate::engine::record::history::History;
 use crate::engine::record::records::{Records, is_good};
 use crate::hash::tree::Listing;
@@ -38,20 +36,6 @@ pub fn explain(pipeline: &Pipeline, store: &Store, catalog: &Catalog, stages: &B
     let history = History::new(store, &project);
     let mut records = Records::new(store, &project);
     stages.iter().filter_map(|id| now.explain(*id, catalog, &history, &mut records)).collect()
-}
-
-fn with_ancestors(pipeline: &Pipeline, stages: &BTreeSet<StageId>) -> BTreeSet<StageId> {
-    let mut all = stages.clone();
-    let mut open: Vec<StageId> = stages.iter().copied().collect();
-    while let Some(id) = open.pop() {
-        for producer in pipeline.graph.neighbors_directed(NodeIndex::new(id.0), Direction::Incoming) {
-            let producer = pipeline.graph[producer];
-            if all.insert(producer) {
-                open.push(producer);
-            }
-        }
-    }
-    all
 }
 
 /// The stages as a run would find them.
