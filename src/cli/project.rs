@@ -11,11 +11,12 @@ use kiln::store::{self, Access, Store};
 use super::select::{ProjectArgs, Select};
 use super::{Stop, render};
 
-/// The pipeline with its overrides.
+/// The pipeline with its overrides, for who only looks.
 pub(crate) fn load(place: &ProjectArgs, file: &Path, select: &Select) -> Result<Pipeline, Stop> {
     store::recognise(&cache(place, folder_of(file)))?;
-    let overrides = overrides(place, select);
-    pipeline::load(file, &catalog(), &overrides).map_err(Stop::Mistakes)
+    let (identity, _) = identity(place, file, select)?;
+    let (pipeline, known) = checked(place, &identity, select)?;
+    keep(place, &identity, select, pipeline, known, Access::Look)
 }
 
 /// What a pipeline is known by in its cache, and that.
@@ -24,8 +25,8 @@ pub(crate) fn identity(place: &ProjectArgs, file: &Path, select: &Select) -> Res
     Ok((Identity::of(file, &overrides(place, select)).map_err(Stop::Mistakes)?, cache))
 }
 
-/// The pipeline, and the project's cache: a pipeline that was checked before is taken from there. Who only looks writes nothing to it, and
-/// needs none.
+/// The pipeline, and the project's cache: a pipeline that was checked before is taken from there. Who only looks needs none, and writes
+/// nothing to it but a large pipeline, which the next look would have to check again.
 pub(crate) fn open(
     place: &ProjectArgs,
     identity: &Identity,
@@ -34,26 +35,40 @@ pub(crate) fn open(
     access: Access,
 ) -> Result<(Pipeline, Store), Stop> {
     store::recognise(cache)?;
-    let overrides = overrides(place, select);
     let open = || if access == Access::Look { Store::look(cache) } else { Store::open(cache) };
     // The cache is opened while the pipeline is read, and not made for one that is no good.
     let (loaded, opened) = std::thread::scope(|scope| {
         let store = scope.spawn(|| cache.is_dir().then(open));
-        (pipeline::load_kept(identity, &catalog(), &overrides), store.join().ok().flatten())
+        (checked(place, identity, select), store.join().ok().flatten())
     });
-    let (pipeline, known) = loaded.map_err(Stop::Mistakes)?;
+    let (pipeline, known) = loaded?;
     let store = match opened {
         Some(opened) => opened?,
         None => open()?,
     };
-    if known || access == Access::Look {
-        return Ok((pipeline, store));
-    }
-    let pipeline = match identity.keep(pipeline, &catalog()) {
-        Some(pipeline) => pipeline,
-        None => pipeline::load_kept(identity, &catalog(), &overrides).map_err(Stop::Mistakes)?.0,
+    Ok((keep(place, identity, select, pipeline, known, access)?, store))
+}
+
+/// The pipeline, and whether it is the one that is kept.
+fn checked(place: &ProjectArgs, identity: &Identity, select: &Select) -> Result<(Pipeline, bool), Stop> {
+    pipeline::load_kept(identity, &catalog(), &overrides(place, select)).map_err(Stop::Mistakes)
+}
+
+/// Keeps a pipeline, if it is not `known` as it is.
+fn keep(
+    place: &ProjectArgs,
+    identity: &Identity,
+    select: &Select,
+    pipeline: Pipeline,
+    known: bool,
+    access: Access,
+) -> Result<Pipeline, Stop> {
+    let kept = match access {
+        _ if known => Some(pipeline),
+        Access::Write => identity.keep(pipeline, &catalog()),
+        Access::Look => identity.leave(pipeline, &catalog()),
     };
-    Ok((pipeline, store))
+    kept.map_or_else(|| Ok(checked(place, identity, select)?.0), Ok)
 }
 
 /// The project's root: the folder of the pipeline file, which must be there, lest a cache be made where no project is.

@@ -13,7 +13,7 @@ use petgraph::graph::DiGraph;
 use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;
-use crate::hash::{Digest, Stamp};
+use crate::hash::Digest;
 use crate::heap;
 use crate::journal::wire::{Reader, put_count, put_text};
 use crate::kind::Catalog;
@@ -24,7 +24,7 @@ use super::overrides::Overrides;
 use super::part::Part;
 use super::resolved::Documents;
 use super::stage::{Body, From, Pipeline, Stage};
-use super::{check, disk::Disk, documents::Handed, param_file, report, view, wire};
+use super::{check, disk::Disk, documents::Handed, param_file, program, report, view, wire};
 
 /// The folder of the cache that they are kept in.
 pub(crate) const FOLDER: &str = "pipelines";
@@ -111,7 +111,7 @@ impl Identity {
     pub fn of(file: &Path, overrides: &Overrides) -> Result<Self, Vec<Diagnostic>> {
         let (root, text) = load::read(file).map_err(|d| vec![d])?;
         // Another Kiln may fill in other defaults, or take for a mistake what this one does not.
-        let program = std::env::current_exe().and_then(fs::metadata).map(|metadata| Stamp::of(&metadata));
+        let program = program::identity();
         let store = overrides.store(&root);
         let folder = store.join(FOLDER);
         let name = format!("{root:?} {:?} {overrides:?}", file.file_name());
@@ -178,6 +178,14 @@ impl Identity {
         drop(pipeline);
         heap::give_back();
         wire::decode(&bytes, self.root.clone(), &self.file, self.profile.clone(), catalog)
+    }
+
+    /// Keeps a pipeline as [`Self::keep`] does for one who only looks: if it is large, and there is a store in which others are kept.
+    pub fn leave(&self, pipeline: Pipeline, catalog: &Catalog) -> Option<Pipeline> {
+        if pipeline.stages.len() < LARGE || !self.folder.is_dir() {
+            return Some(pipeline);
+        }
+        self.keep(pipeline, catalog)
     }
 
     fn write_all(&self, pipeline: &Pipeline, bytes: &[u8]) {

@@ -6,7 +6,7 @@
 //! (`expand`); inputs are followed to their producers (`inputs`, `reference`, `written`) and narrowed to what a command sees (`narrow`,
 //! `view`); bodies are filled in (`bodies`, `with`, `command`, `shell`, `settings`, `step_values`) by what names stand for (`interpolate`);
 //! paths are checked (`check`, `reach`, `documents`, `resolved`), the report's references too (`report`), and the whole is put in order
-//! (`graph`) as what is run (`stage`). What came out is kept (`kept`, `wire`), and taken again while it still holds. Mistakes are collected
+//! (`graph`) as what is run (`stage`). What came out is kept (`kept`, `wire`), and taken again while it still holds and this is the same `program`. Mistakes are collected
 //! along the way (`mistake`) and told together.
 
 mod axis;
@@ -43,6 +43,7 @@ mod part;
 mod paths;
 mod pieces;
 mod positions;
+mod program;
 mod reach;
 mod reference;
 mod remote;

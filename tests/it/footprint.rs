@@ -1,7 +1,9 @@
 //! Runs that find out from files alone what there is to do, and what must not pass for nothing.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -240,4 +242,45 @@ fn a_pipeline_with_metrics_and_a_report_shows_them_though_nothing_was_looked_at(
     settled(&project);
     project.write("out/last", "{\"lines\": 9}");
     assert_eq!(project.kiln(&["run"]).code, Some(1), "an edit is not replaced");
+}
+
+/// What is kept of pipelines, with the inode of each: what is written anew has another.
+fn kept(project: &Project) -> BTreeMap<PathBuf, u64> {
+    let found = fs::read_dir(project.root().join("cache/pipelines")).into_iter().flatten().flatten();
+    found.map(|entry| (entry.path(), entry.metadata().expect("a file").ino())).collect()
+}
+
+#[test]
+fn a_link_to_the_program_is_the_same_program() {
+    let project = many();
+    settled(&project);
+    let before = kept(&project);
+    let program = Path::new(env!("CARGO_BIN_EXE_kiln"));
+    let folder = tempfile::tempdir_in(program.parent().expect("a folder")).expect("a temporary folder");
+    let link = folder.path().join("kiln");
+    fs::hard_link(program, &link).expect("a hard link");
+    run(&project);
+    let mut linked = std::process::Command::new(&link);
+    let ran = Ran::from(linked.arg("run").current_dir(project.root()).output().expect("start kiln"));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(kept(&project), before);
+}
+
+#[test]
+fn a_look_leaves_a_large_pipeline_for_the_next_look() {
+    let numbers: Vec<String> = (0..10_000).map(|i| i.to_string()).collect();
+    let project = Project::new(&format!(
+        "version: 1\nstages:\n  s: {{matrix: {{i: [{}]}}, run: 'echo > ${{outputs.o}}', outputs: {{o: 'o/${{matrix.i}}'}}}}\n",
+        numbers.join(",")
+    ));
+    assert_eq!(project.kiln(&["why", "s[i=7]"]).code, Some(0));
+    assert!(!project.root().join("cache").exists(), "who only looks makes no cache");
+    project.write("small.yaml", "version: 1\nstages:\n  a: {run: 'echo > a', outputs: {a: a}}\n");
+    assert_eq!(project.kiln(&["run", "small.yaml"]).code, Some(0));
+    let before = kept(&project);
+    let why = project.kiln(&["why", "s[i=7]"]);
+    let after = kept(&project);
+    assert_eq!(after.len(), before.len() + 1);
+    assert_eq!(project.kiln(&["why", "s[i=7]"]).stdout, why.stdout);
+    assert_eq!(kept(&project), after, "it was read once more");
 }
