@@ -231,7 +231,9 @@ impl Store {
         if !object.contains_key("pages") {
             return None;
         }
-        let pages: Pages = serde_json::from_value(Value::Object(object.clone())).ok()?;
+        // They are most of it.
+        let pages = ["pages", "usual", "unusual"].into_iter().filter_map(|name| object.remove_entry(name)).collect();
+        let pages: Pages = serde_json::from_value(Value::Object(pages)).ok()?;
         object.insert("stages".into(), Value::Array(vec![]));
         let record = serde_json::from_value(Value::Object(object)).ok()?;
         Some((record, pages))
