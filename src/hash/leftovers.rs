@@ -17,11 +17,7 @@ const FILES: [&[u8]; 3] = [b".DS_Store", b"Thumbs.db", b"desktop.ini"];
 
 /// Whether what lies at a path in a folder is left over.
 pub fn is_leftover(path: &Path, is_folder: bool) -> bool {
-    is_leftover_beside(path, is_folder, &|name| fs::symlink_metadata(path.with_file_name(name)).is_ok())
-}
-
-/// The same where `beside` tells whether there is something with a name in the same folder.
-pub(super) fn is_leftover_beside(path: &Path, is_folder: bool, beside: &dyn Fn(&OsStr) -> bool) -> bool {
+    let beside = |name: &OsStr| fs::symlink_metadata(path.with_file_name(name)).is_ok();
     path.file_name().is_some_and(|name| is_called_so(name, is_folder, beside))
 }
 
@@ -48,8 +44,8 @@ fn is_made_for(name: &[u8], folder: &[u8]) -> bool {
     }
 }
 
-/// `beside` tells whether there is a file with a name in the same folder.
-fn is_called_so(name: &OsStr, is_folder: bool, beside: impl Fn(&OsStr) -> bool) -> bool {
+/// Whether what has a name is left over. `beside` tells whether there is a file with a name in the same folder.
+pub(super) fn is_called_so(name: &OsStr, is_folder: bool, beside: impl Fn(&OsStr) -> bool) -> bool {
     let name = name.as_bytes();
     if is_folder {
         return FOLDERS.contains(&name);

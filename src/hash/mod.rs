@@ -7,6 +7,7 @@ mod content;
 mod digest;
 mod grain;
 mod leftovers;
+mod lines;
 mod memo;
 mod parts;
 pub mod picks;

@@ -1,16 +1,17 @@
 //! Source stamps: what `stat` says of a file, or of a folder and all that is in it, so that a second look proves that nothing was changed.
 
-use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use rustix::fs::FileType;
 
-use super::stamp::Seen;
-use super::tree::{Listing, Node};
-use super::walk::{self, Extent, Found};
+use super::lines::{self, Lines};
+use super::stamp::{self, Seen};
+use super::walk::{self, Extent, Files};
 use super::{Artifact, ContentError, Memo, Stamp};
 use crate::links;
 
@@ -28,28 +29,31 @@ struct Look {
     /// In a fixed order.
     stamps: Vec<Stamp>,
     whole: bool,
-    /// Of a folder that is whole, what is in it, as far as stamps tell that.
-    listing: Option<Listing>,
+    /// Of a folder that is whole, what it is, as far as stamps tell that.
+    artifact: Option<Artifact>,
 }
 
-/// What a look at a file found: its stamp, those of what a link leads to, and what is known of it.
-struct File {
-    stamp: Stamp,
-    behind: Vec<Stamp>,
-    known: Option<Artifact>,
+/// What a look at files of a folder found.
+struct Batch {
+    /// Their stamps, and those of what links lead to.
+    stamps: Vec<Stamp>,
+    /// What they are, if that is known of all.
+    lines: Lines,
+    known: bool,
 }
 
 impl SourceStamps {
     /// Looks at a source, where links count for what they point to. `None` if no artifact lies there, or one that was changed so
     /// lately that another change might not show.
     pub(crate) fn of(path: &Path, extent: Extent<'_>, memo: &Memo) -> Option<Self> {
+        let begun = stamp::now();
         let look = look(path, extent, Some(memo))?;
-        if !look.stamps.iter().all(|stamp| memo.is_telling(stamp)) {
+        if !look.stamps.iter().all(|stamp| memo.is_telling(stamp, begun)) {
             return None;
         }
-        let artifact = match look.listing {
+        let artifact = match look.artifact {
             // The stamps that tell it are these.
-            Some(listing) => listing.own_artifact(),
+            Some(artifact) => artifact,
             None => memo.source_in(path, extent).ok()??,
         };
         Some(Self { artifact, whole: look.whole, stamps: look.stamps })
@@ -67,8 +71,13 @@ impl SourceStamps {
 
     /// Whether nothing was written at the path since, as its times of modification tell: only rights or names were changed.
     pub(crate) fn is_unwritten(&self, path: &Path, extent: Extent<'_>) -> bool {
-        let told = |stamp: &Stamp| (stamp.id, stamp.size, stamp.mtime);
-        look(path, extent, None).is_some_and(|look| look.stamps.iter().map(told).eq(self.stamps.iter().map(told)))
+        // Names may be others, and with them the order.
+        let told = |stamps: &[Stamp]| {
+            let mut told: Vec<_> = stamps.iter().map(|stamp| (stamp.id, stamp.size, stamp.mtime)).collect();
+            told.sort_unstable();
+            told
+        };
+        look(path, extent, None).is_some_and(|look| told(&look.stamps) == told(&self.stamps))
     }
 }
 
@@ -77,78 +86,40 @@ fn look(path: &Path, extent: Extent<'_>, memo: Option<&Memo>) -> Option<Look> {
     let mut stamps = Vec::new();
     let there = behind(path, &mut stamps)?;
     if !there.is_dir() {
-        return Some(Look { stamps, whole: true, listing: None });
+        return Some(Look { stamps, whole: true, artifact: None });
     }
-    let looks = |folder: BorrowedFd<'_>, files: Vec<PathBuf>| stamped(path, folder, files, memo);
-    let (walked, whole) = walk::walk_telling(path, extent, &looks).ok()?;
-    let memo = memo.filter(|_| whole);
-    let (mut entries, mut known) = (Vec::with_capacity(if memo.is_some() { walked.len() } else { 0 }), memo.is_some());
-    for folder in above(&walked) {
+    let looks = |folder: BorrowedFd<'_>, files: Files<'_>| stamped(path, folder, files, memo);
+    let walked = walk::walk_looking(path, extent, &looks).ok()?;
+    for folder in walked.folders() {
         stamp(&path.join(folder), &mut stamps)?;
     }
-    for (inside, found) in walked {
-        let node = match found {
-            Found::File(file) => {
-                stamps.push(file.stamp);
-                stamps.extend(file.behind);
-                file.known.map(|Artifact { digest, bytes, executable, .. }| Node::File { digest, bytes, executable })
-            }
-            Found::Link { target } => {
-                stamp(&path.join(&inside), &mut stamps)?;
-                Some(Node::Link { target })
-            }
-            Found::Folder => {
-                stamp(&path.join(&inside), &mut stamps)?;
-                Some(Node::Folder)
-            }
-        };
-        known &= node.is_some();
-        entries.extend(node.filter(|_| known).map(|node| (inside, node)));
+    for link in walked.links() {
+        stamp(&path.join(link), &mut stamps)?;
     }
-    stamps.sort_unstable();
-    Some(Look { stamps, whole, listing: known.then(|| Listing::new(entries)) })
-}
-
-/// The folders in a folder that what was found in it lies in.
-fn above<T>(walked: &[(PathBuf, Found<T>)]) -> HashSet<&Path> {
-    let mut folders = HashSet::new();
-    let mut last = Path::new("");
-    for (inside, _) in walked {
-        let folder = inside.parent().unwrap_or(Path::new(""));
-        // What lies in the same folder comes one after the other.
-        if folder == last {
-            continue;
-        }
-        last = folder;
-        // Above one that is known all are known. The last above each is the folder itself.
-        for folder in folder.ancestors().take_while(|above| !above.as_os_str().is_empty()) {
-            if !folders.insert(folder) {
-                break;
-            }
-        }
-    }
-    folders
+    stamps.reserve_exact(walked.batches().map(|batch| batch.stamps.len()).sum());
+    walked.batches().for_each(|batch| stamps.extend_from_slice(&batch.stamps));
+    let whole = walked.is_whole();
+    let known = memo.is_some() && whole && walked.batches().all(|batch| batch.known);
+    let artifact = known.then(|| lines::artifact(&walked, |batch| &batch.lines));
+    Some(Look { stamps, whole, artifact })
 }
 
 /// Looks at files of a folder that lies in another.
-fn stamped(
-    root: &Path,
-    folder: BorrowedFd<'_>,
-    files: Vec<PathBuf>,
-    memo: Option<&Memo>,
-) -> Result<Vec<(PathBuf, File)>, ContentError> {
-    let seen: Vec<Option<Seen>> = files.iter().map(|path| Seen::at(folder, path, false).ok()).collect();
-    let known = memo.map_or_else(|| vec![None; files.len()], |memo| memo.recalled(&seen));
-    let one = |((path, seen), known): ((PathBuf, Option<Seen>), Option<Artifact>)| {
-        let gone = || ContentError::io("examine", &root.join(&path))(io::ErrorKind::NotFound.into());
+fn stamped(root: &Path, folder: BorrowedFd<'_>, files: Files<'_>, memo: Option<&Memo>) -> Result<Batch, ContentError> {
+    let seen: Vec<Option<Seen>> = files.names().map(|name| Seen::at(folder, name, false).ok()).collect();
+    let known = memo.and_then(|memo| memo.recalled(&seen).into_iter().collect::<Option<Vec<_>>>());
+    let mut stamps = Vec::with_capacity(files.len());
+    for (name, seen) in files.names().zip(seen) {
+        let absolute = || root.join(files.folder).join(OsStr::from_bytes(name.to_bytes()));
+        let gone = || ContentError::io("examine", &absolute())(io::ErrorKind::NotFound.into());
         let seen = seen.ok_or_else(gone)?;
-        let mut found = Vec::new();
+        stamps.push(seen.stamp);
         if seen.kind() == FileType::Symlink {
-            behind(&root.join(&path), &mut found).ok_or_else(gone)?;
+            behind(&absolute(), &mut stamps).ok_or_else(gone)?;
         }
-        Ok((path, File { stamp: seen.stamp, behind: found, known }))
-    };
-    files.into_iter().zip(seen).zip(known).map(one).collect()
+    }
+    let (known, lines) = (known.is_some(), known.map(|known| Lines::new(files, &known)).unwrap_or_default());
+    Ok(Batch { stamps, lines, known })
 }
 
 /// Adds the stamp of something in a folder and, where it is a link, those of what that leads to.

@@ -1,10 +1,10 @@
 //! What `stat` says of a file: enough to know that its content has not changed, or to have to read it.
 
+use std::ffi::CStr;
 use std::fs::Metadata;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{AtFlags, FileType, StatxFlags};
@@ -39,12 +39,11 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Looks at what a path's last part names in a folder. A link is followed if that is asked for.
+    /// Looks at what a name names in a folder. A link is followed if that is asked for.
     ///
     /// # Errors
     /// What the system refuses.
-    pub(super) fn at(folder: BorrowedFd<'_>, path: &Path, follow: bool) -> io::Result<Self> {
-        let name = path.file_name().unwrap_or_default();
+    pub(super) fn at(folder: BorrowedFd<'_>, name: &CStr, follow: bool) -> io::Result<Self> {
         let flags = if follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
         let found = rustix::fs::statx(folder, name, flags, StatxFlags::BASIC_STATS)?;
         Ok(Self { stamp: Stamp::of_statx(&found), mode: found.stx_mode.into() })

@@ -1,6 +1,8 @@
 //! The table of a memo: what is known of files, by device and inode. A memo may know of millions, so it holds them one behind the other,
 //! and beside them no more than where each is.
 
+use rayon::prelude::*;
+
 use super::digest::Digest;
 use super::stamp::{Nanos, Stamp};
 
@@ -17,10 +19,13 @@ pub(super) struct Known {
 #[derive(Default)]
 pub(super) struct Table {
     entries: Vec<Known>,
-    /// Where an entry is, from 1; 0 for nothing. The first place to look is told by the id. Its length is a power of two, and more than
-    /// half of it is empty.
+    /// Where an entry is, from 1; 0 for nothing. The first place to look is told by the id. Its length is a power of two, and at least half of it
+    /// is empty.
     places: Vec<u32>,
 }
+
+/// So many places lie side by side, in one line of the processor's cache.
+const ROW: usize = 16;
 
 /// Of an entry that is forgotten: no file was read then.
 const FORGOTTEN: Nanos = Nanos::MIN;
@@ -39,21 +44,37 @@ impl Table {
             return;
         }
         // Beyond that nothing is remembered, which costs time.
-        let Ok(number) = u32::try_from(self.entries.len() + 1) else { return };
+        if u32::try_from(self.entries.len() + 1).is_err() {
+            return;
+        }
         self.entries.push(entry);
         if self.places.len() < 2 * self.entries.len() {
             self.spread(4 * self.entries.len());
-        } else if let Some(place) = self.free_place(entry.stamp.id) {
-            self.places[place] = number;
+        } else {
+            self.place(self.entries.len() - 1);
         }
     }
 
-    /// Makes room for more files.
-    pub(super) fn reserve(&mut self, more: usize) {
-        self.entries.reserve_exact(more);
-        let wanted = 2 * (self.entries.len() + more);
+    /// Makes room for so many files.
+    pub(super) fn reserve(&mut self, count: usize) {
+        self.entries.reserve_exact(count.saturating_sub(self.entries.len()));
+        if self.places.len() < 2 * count {
+            self.spread(2 * count);
+        }
+    }
+
+    /// Learns of many files.
+    pub(super) fn learn<T: Sync>(&mut self, more: &[T], known: impl Fn(&T) -> Known + Sync + Send) {
+        let before = self.entries.len();
+        let room = u32::MAX as usize - before;
+        let more = &more[..more.len().min(room)];
+        self.entries.reserve_exact(more.len());
+        self.entries.par_extend(more.par_iter().map(known));
+        let wanted = 2 * self.entries.len();
         if self.places.len() < wanted {
             self.spread(wanted);
+        } else {
+            (before..self.entries.len()).for_each(|at| self.place(at));
         }
     }
 
@@ -81,12 +102,24 @@ impl Table {
 
     /// Says anew where each entry is, in so many places or more.
     fn spread(&mut self, places: usize) {
-        self.places = vec![0; places.next_power_of_two()];
-        for at in 0..self.entries.len() {
-            if let (Some(place), Ok(number)) = (self.free_place(self.entries[at].stamp.id), u32::try_from(at + 1)) {
-                self.places[place] = number;
-            }
+        self.places = vec![0; places.next_power_of_two().max(ROW)];
+        (0..self.entries.len()).for_each(|at| self.place(at));
+    }
+
+    /// Says where an entry is. An earlier one of the same file is forgotten.
+    fn place(&mut self, at: usize) {
+        let Ok(number) = u32::try_from(at + 1) else { return };
+        let (id, entries) = (self.entries[at].stamp.id, &self.entries);
+        let mut places = self.places_of(id);
+        let free = |place: &usize| {
+            let number = self.places[*place] as usize;
+            number == 0 || entries[number - 1].stamp.id == id
+        };
+        let Some(place) = places.find(free) else { return };
+        if let Some(earlier) = (self.places[place] as usize).checked_sub(1) {
+            self.entries[earlier].moment = FORGOTTEN;
         }
+        self.places[place] = number;
     }
 
     fn entry_at(&self, id: (u64, u64)) -> Option<usize> {
@@ -98,18 +131,20 @@ impl Table {
         number(place).checked_sub(1)
     }
 
-    fn free_place(&self, id: (u64, u64)) -> Option<usize> {
-        self.places_of(id).find(|place| self.places[*place] == 0)
-    }
-
-    /// The places where an entry may be, one after the other.
-    fn places_of(&self, (device, inode): (u64, u64)) -> impl Iterator<Item = usize> {
+    /// The places where an entry may be, one after the other. Files that were made one after the other mostly have numbers that follow each
+    /// other, and places side by side.
+    fn places_of(&self, (device, inode): (u64, u64)) -> impl Iterator<Item = usize> + use<> {
         /// The golden ratio in 64 bits: odd, and without a pattern.
         const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mixed = (inode ^ device.rotate_left(40)).wrapping_mul(FACTOR).rotate_left(32);
-        let length = self.places.len();
-        let first = usize::try_from(mixed & (length as u64).wrapping_sub(1)).unwrap_or(0);
-        (0..length).map(move |step| (first + step) & (length - 1))
+        let mixed = ((inode / ROW as u64) ^ device.rotate_left(40)).wrapping_mul(FACTOR).rotate_left(32);
+        let rows = self.places.len() / ROW;
+        let low = |number: u64, count: usize| usize::try_from(number & (count as u64).wrapping_sub(1)).unwrap_or(0);
+        let (row, column) = (low(mixed, rows), low(inode ^ (mixed >> 40), ROW));
+        // The same column of all rows, then the next.
+        (0..ROW * rows).map(move |step| {
+            let (row, column) = ((row + step) & (rows - 1), (column + step / rows) & (ROW - 1));
+            row * ROW + column
+        })
     }
 }
 
@@ -134,13 +169,19 @@ mod tests {
         }
         table.remove(&(1, 8192));
         table.reserve(10_000);
+        table.learn(&[8192 * 3, 8192 * 3, 8192 * 6_000], |inode| known(*inode, 7));
         for inode in 0..5_000 {
             let found = table.get(&(1, inode * 8192)).map(|known| known.stamp.size);
-            let wanted = if inode % 2 == 0 { Some(inode + 1) } else { Some(inode).filter(|inode| *inode != 1) };
+            let wanted = match inode {
+                1 => None,
+                3 => Some(7),
+                even if even % 2 == 0 => Some(inode + 1),
+                _ => Some(inode),
+            };
             assert_eq!(found, wanted, "{inode}");
         }
         assert!(table.get(&(2, 8192)).is_none() && table.get(&(1, 3)).is_none());
-        assert_eq!((table.values().count(), table.len()), (4_999, 5_000));
+        assert_eq!((table.values().count(), table.len()), (5_000, 5_003));
         table.insert(known(8192, 9));
         assert_eq!(table.get(&(1, 8192)).map(|known| known.stamp.size), Some(9));
         table.clear();

@@ -11,7 +11,6 @@
 //! | empty folder | `d <path>\0` |
 
 use std::ffi::OsStr;
-use std::io::Write as _;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
@@ -40,6 +39,13 @@ pub(crate) enum Node {
     Folder,
 }
 
+impl Node {
+    /// The size of a file.
+    pub(super) fn bytes(&self) -> u64 {
+        if let Self::File { bytes, .. } = self { *bytes } else { 0 }
+    }
+}
+
 impl Listing {
     /// Sorts the entries.
     pub(crate) fn new(mut entries: Vec<(PathBuf, Node)>) -> Self {
@@ -52,7 +58,7 @@ impl Listing {
     /// The canonical bytes.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = HEADER.to_vec();
-        self.entries.iter().for_each(|entry| encode(entry, &mut out));
+        self.entries.iter().for_each(|(path, node)| encode(bytes_of(path), node, &mut out));
         out
     }
 
@@ -97,11 +103,10 @@ impl Listing {
 
     /// The tree's artifact.
     pub(crate) fn own_artifact(&self) -> Artifact {
-        let mut hasher = blake3::Hasher::new_derive_key(DOMAIN);
-        hasher.update(HEADER);
+        let mut hasher = hasher();
         let encoded = |entries: &[(PathBuf, Node)]| {
             let mut part = Vec::new();
-            entries.iter().for_each(|entry| encode(entry, &mut part));
+            entries.iter().for_each(|(path, node)| encode(bytes_of(path), node, &mut part));
             part
         };
         for some in self.entries.chunks(TOGETHER) {
@@ -119,8 +124,7 @@ impl Listing {
     }
 
     fn named(&self, digest: Digest) -> Artifact {
-        let size = |node: &Node| if let Node::File { bytes, .. } = node { *bytes } else { 0 };
-        let bytes = self.entries.iter().map(|(_, node)| size(node)).sum();
+        let bytes = self.entries.iter().map(|(_, node)| node.bytes()).sum();
         Artifact { digest, tree: true, bytes, executable: false }
     }
 }
@@ -131,28 +135,63 @@ const PART: usize = 1_000;
 /// So many are encoded before they are hashed: a listing of millions is nowhere as a whole.
 const TOGETHER: usize = 64 * PART;
 
+/// A hasher of the canonical bytes of a tree, which has the first of them.
+pub(super) fn hasher() -> blake3::Hasher {
+    let mut hasher = blake3::Hasher::new_derive_key(DOMAIN);
+    hasher.update(HEADER);
+    hasher
+}
+
 /// Adds the canonical bytes of an entry.
-fn encode((path, node): &(PathBuf, Node), out: &mut Vec<u8>) {
+pub(super) fn encode(path: &[u8], node: &Node, out: &mut Vec<u8>) {
     match node {
         Node::File { digest, bytes, executable } => {
             out.extend_from_slice(if *executable { b"x " } else { b"f " });
-            out.extend_from_slice(blake3::Hash::from_bytes(digest.0).to_hex().as_bytes());
-            // Nothing goes wrong where bytes are appended to others in memory.
-            let _ = write!(out, " {bytes} ");
-            out.extend_from_slice(bytes_of(path));
+            let hex: [[u8; 2]; 32] = digest.0.map(|byte| HEX[usize::from(byte)]);
+            out.extend_from_slice(hex.as_flattened());
+            out.push(b' ');
+            write_number(*bytes, out);
+            out.push(b' ');
+            out.extend_from_slice(path);
         }
         Node::Link { target } => {
             out.extend_from_slice(b"l ");
-            out.extend_from_slice(bytes_of(path));
+            out.extend_from_slice(path);
             out.push(0);
             out.extend_from_slice(bytes_of(target));
         }
         Node::Folder => {
             out.extend_from_slice(b"d ");
-            out.extend_from_slice(bytes_of(path));
+            out.extend_from_slice(path);
         }
     }
     out.push(0);
+}
+
+/// The two digits of each byte.
+static HEX: [[u8; 2]; 256] = {
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [b"0123456789abcdef"[byte >> 4], b"0123456789abcdef"[byte & 15]];
+        byte += 1;
+    }
+    table
+};
+
+/// Adds the decimal digits of a number.
+fn write_number(mut number: u64, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] += (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[first..]);
 }
 
 /// The digest of a tree, from the canonical bytes of its listing.

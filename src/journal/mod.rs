@@ -28,6 +28,9 @@ use window::Window;
 const MARK: [u8; 4] = [0xff, b'k', b'l', 1];
 const PREFIX: usize = 20;
 
+/// A head of so many bytes is hashed by several threads.
+const LONG: usize = 1 << 20;
+
 /// What reading a journal comes upon.
 pub(crate) enum Entry<'a> {
     /// The file was replaced or cut: forget everything read so far.
@@ -282,7 +285,8 @@ fn check(prefix: &[u8], head: &[u8]) -> [u8; 8] {
             piece[prefix.len()..].copy_from_slice(head);
             blake3::hash(piece)
         }
-        None => blake3::Hasher::new().update(prefix).update(head).finalize(),
+        None if head.len() < LONG => blake3::Hasher::new().update(prefix).update(head).finalize(),
+        None => blake3::Hasher::new().update(prefix).update_rayon(head).finalize(),
     };
     let mut check = [0; 8];
     check.copy_from_slice(&hash.as_bytes()[..8]);

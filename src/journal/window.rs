@@ -15,13 +15,16 @@ pub(super) struct Window<'f> {
     file: &'f File,
     length: u64,
     start: u64,
+    /// As much room as was needed so far.
     bytes: Vec<u8>,
+    /// So many of them were read.
+    read: usize,
 }
 
 impl<'f> Window<'f> {
     /// A window onto the first `length` bytes.
     pub(super) fn new(file: &'f File, length: u64) -> Self {
-        Self { file, length, start: 0, bytes: Vec::new() }
+        Self { file, length, start: 0, bytes: Vec::new(), read: 0 }
     }
 
     /// Whether the file goes on for so many bytes from an offset.
@@ -34,13 +37,16 @@ impl<'f> Window<'f> {
         if count > LONGEST || !self.holds(at, count as u64) {
             return Ok(None);
         }
-        let inside = at >= self.start && at + count as u64 <= self.start + self.bytes.len() as u64;
+        let inside = at >= self.start && at + count as u64 <= self.start + self.read as u64;
         if !inside {
             let rest = usize::try_from(self.length - at).unwrap_or(usize::MAX);
-            self.bytes.resize(count.max(CHUNK).min(rest), 0);
-            self.start = at;
-            if let Err(error) = self.file.read_exact_at(&mut self.bytes, at) {
-                self.bytes.clear();
+            let wanted = count.max(CHUNK).min(rest);
+            if self.bytes.len() < wanted {
+                self.bytes = vec![0; wanted];
+            }
+            (self.start, self.read) = (at, wanted);
+            if let Err(error) = self.file.read_exact_at(&mut self.bytes[..wanted], at) {
+                self.read = 0;
                 // Cut meanwhile by a writer who found the tail torn.
                 return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(None) } else { Err(error) };
             }

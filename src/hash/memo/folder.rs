@@ -10,9 +10,10 @@ use rustix::fs::FileType;
 
 use super::{Memo, recall};
 use crate::hash::allowance::{A_LOOK, Allowance};
+use crate::hash::lines::{self, Lines};
 use crate::hash::stamp::Seen;
 use crate::hash::tree::{Listing, Node};
-use crate::hash::walk::{self, Extent, Found};
+use crate::hash::walk::{self, Extent, Files, Found};
 use crate::hash::{Artifact, ContentError};
 
 impl Memo {
@@ -22,7 +23,11 @@ impl Memo {
         extent: Extent<'_>,
         allowance: &Allowance,
     ) -> Result<Artifact, ContentError> {
-        Ok(self.listing_within(root, extent, allowance)?.own_artifact())
+        let looks = |folder: BorrowedFd<'_>, files: Files<'_>| {
+            Ok(Lines::new(files, &self.nodes(root, folder, files, extent, allowance)?))
+        };
+        let walked = walk::walk_outside(root, extent, &|folder| self.keeps_out_of(folder), &looks)?;
+        Ok(lines::artifact(&walked, |lines| lines))
     }
 
     /// What is in a folder.
@@ -36,10 +41,12 @@ impl Memo {
         extent: Extent<'_>,
         allowance: &Allowance,
     ) -> Result<Listing, ContentError> {
-        let own = self.path.parent();
-        let is_store = |folder: &Path| own == Some(folder) || self.is_store.is_some_and(|is_store| is_store(folder));
-        let looks = |folder: BorrowedFd<'_>, files: Vec<PathBuf>| self.nodes(root, folder, files, extent, allowance);
-        let entries = walk::walk_outside(root, extent, &is_store, &looks)?.into_iter().map(|(path, found)| {
+        let looks = |folder: BorrowedFd<'_>, files: Files<'_>| {
+            let nodes = self.nodes(root, folder, files, extent, allowance)?;
+            Ok(files.paths().zip(nodes).collect::<Vec<_>>())
+        };
+        let walked = walk::walk_outside(root, extent, &|folder| self.keeps_out_of(folder), &looks)?;
+        let entries = walked.all().into_iter().map(|(path, found)| {
             let node = match found {
                 Found::Link { target } => Node::Link { target },
                 Found::Folder => Node::Folder,
@@ -50,44 +57,47 @@ impl Memo {
         Ok(Listing::new(entries.collect()))
     }
 
+    /// Whether a folder is a store.
+    fn keeps_out_of(&self, folder: &Path) -> bool {
+        self.path.parent() == Some(folder) || self.is_store.is_some_and(|is_store| is_store(folder))
+    }
+
     /// Looks at files of a folder that lies in another, and reads those that are not known.
     fn nodes(
         &self,
         root: &Path,
         folder: BorrowedFd<'_>,
-        files: Vec<PathBuf>,
+        files: Files<'_>,
         extent: Extent<'_>,
         allowance: &Allowance,
-    ) -> Result<Vec<(PathBuf, Node)>, ContentError> {
+    ) -> Result<Vec<Node>, ContentError> {
         allowance.take(A_LOOK * files.len() as u64)?;
         let follow = extent != Extent::Everything;
-        let seen: Vec<Option<Seen>> = files.iter().map(|path| Seen::at(folder, path, follow).ok()).collect();
+        let seen: Vec<Option<Seen>> = files.names().map(|name| Seen::at(folder, name, follow).ok()).collect();
         let known = self.recalled(&seen);
-        let node = |(path, known): (PathBuf, Option<Artifact>)| {
-            let artifact = match known {
-                Some(known) => known,
-                None => {
-                    let absolute = root.join(&path);
-                    let metadata = if follow { fs::metadata(&absolute) } else { fs::symlink_metadata(&absolute) };
-                    self.file(&absolute, &metadata.map_err(ContentError::io("examine", &absolute))?, allowance)?
-                }
-            };
-            let Artifact { digest, bytes, executable, .. } = artifact;
-            Ok((path, Node::File { digest, bytes, executable }))
-        };
         if known.iter().all(Option::is_some) {
-            return files.into_iter().zip(known).map(node).collect();
+            return Ok(known.into_iter().flatten().collect());
         }
-        files.into_par_iter().zip(known).map(node).collect()
+        let node = |(path, known): (PathBuf, Option<Node>)| {
+            if let Some(known) = known {
+                return Ok(known);
+            }
+            let absolute = root.join(&path);
+            let metadata = if follow { fs::metadata(&absolute) } else { fs::symlink_metadata(&absolute) };
+            let metadata = metadata.map_err(ContentError::io("examine", &absolute))?;
+            let Artifact { digest, bytes, executable, .. } = self.file(&absolute, &metadata, allowance)?;
+            Ok(Node::File { digest, bytes, executable })
+        };
+        files.paths().zip(known).collect::<Vec<_>>().into_par_iter().map(node).collect()
     }
 
-    /// The artifacts of files of a folder, as far as what was seen of them can tell.
-    pub(in crate::hash) fn recalled(&self, files: &[Option<Seen>]) -> Vec<Option<Artifact>> {
+    /// What files of a folder are, as far as what was seen of them can tell.
+    pub(in crate::hash) fn recalled(&self, files: &[Option<Seen>]) -> Vec<Option<Node>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let recall = |seen: &Option<Seen>| {
             let seen = seen.as_ref().filter(|seen| seen.kind() == FileType::RegularFile)?;
             let digest = recall(&known, &seen.stamp)?;
-            Some(Artifact { digest, tree: false, bytes: seen.stamp.size, executable: seen.mode & 0o100 != 0 })
+            Some(Node::File { digest, bytes: seen.stamp.size, executable: seen.mode & 0o100 != 0 })
         };
         files.iter().map(recall).collect()
     }

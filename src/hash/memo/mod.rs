@@ -275,9 +275,9 @@ impl Memo {
         }
     }
 
-    /// Whether every change of a file from now on would show in its stamp.
-    pub(super) fn is_telling(&self, stamp: &Stamp) -> bool {
-        stamp.settled_at(stamp::now()) || self.is_fine(stamp.id.0)
+    /// Whether every change of a file from a moment on, before which the stamp was taken, would show in it.
+    pub(super) fn is_telling(&self, stamp: &Stamp, moment: Nanos) -> bool {
+        stamp.settled_at(moment) || self.is_fine(stamp.id.0)
     }
 
     /// Whether every change of a file on a device shows that comes after a look at it.

@@ -13,7 +13,6 @@ use crate::hash::allowance::Allowance;
 use crate::hash::stamp::{self, Nanos};
 use crate::hash::table::{Known, Table};
 use crate::hash::{Digest, Stamp};
-use crate::journal::wire::Reader;
 use crate::journal::{Entry, Journal, Span};
 
 /// Entries older than this are dropped when the file is compacted: most are of files that are gone.
@@ -31,11 +30,19 @@ const CHECKED: u64 = 1 << 20;
 /// Bytes of an entry in the file: device, inode, size, mtime, ctime, moment, digest.
 const ENTRY: usize = 6 * 8 + 32;
 
+/// So many entries are written together. There may be more than a frame can hold, and a reader has room for one frame only.
+const FRAME: usize = 100_000;
+
+/// Room is made beforehand for what a file of so many bytes may hold.
+const MOST: usize = 1 << 30;
+
 impl Memo {
     /// Learns what is in the file.
     pub(crate) fn load(&self) {
         let path = &self.path;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let length = fs::metadata(path).map_or(0, |file| file.len());
+        known.reserve(usize::try_from(length).unwrap_or(0).min(MOST) / ENTRY);
         if let Err(error) = Journal::new(path).read_new(&mut |entry| learn(&mut known, entry)) {
             tracing::debug!("cannot read {}: {error}", path.display());
         }
@@ -71,7 +78,9 @@ impl Memo {
         let mut journal = Journal::new(&self.path);
         let mut locked = journal.lock(&mut |_| {})?;
         let before = locked.journal().length();
-        locked.append(&head, b"", &mut |_| {})?;
+        for frame in head.chunks(FRAME * ENTRY) {
+            locked.append(frame, b"", &mut |_| {})?;
+        }
         // Now and then, for it takes reading all of it.
         if before / CHECKED < locked.journal().length() / CHECKED {
             let mut live = Table::default();
@@ -82,7 +91,7 @@ impl Memo {
             let since = stamp::now() - KEPT;
             let mut all = Vec::new();
             live.values().filter(|entry| entry.moment > since).for_each(|entry| entry.encode(&mut all));
-            locked.rewrite(std::iter::once((all.as_slice(), Span::default())), &mut |_| {})?;
+            locked.rewrite(all.chunks(FRAME * ENTRY).map(|frame| (frame, Span::default())), &mut |_| {})?;
         }
         Ok(())
     }
@@ -140,20 +149,19 @@ impl Known {
         out.extend_from_slice(&self.digest.0);
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut from = Reader(bytes);
-        let id = (from.u64()?, from.u64()?);
-        let stamp = Stamp { id, size: from.u64()?, mtime: from.i64()?, ctime: from.i64()? };
-        Some(Self { stamp, moment: from.i64()?, digest: Digest(from.array()?) })
+    fn decode(bytes: &[u8; ENTRY]) -> Self {
+        let (numbers, digest) = bytes.split_at(ENTRY - 32);
+        let (numbers, _) = numbers.as_chunks();
+        let number = |at: usize| u64::from_le_bytes(numbers[at]);
+        let time = |at: usize| number(at).cast_signed();
+        let stamp = Stamp { id: (number(0), number(1)), size: number(2), mtime: time(3), ctime: time(4) };
+        Self { stamp, moment: time(5), digest: Digest(digest.try_into().unwrap_or_default()) }
     }
 }
 
 fn learn(known: &mut Table, entry: Entry<'_>) {
     match entry {
         Entry::Restart => known.clear(),
-        Entry::Frame(frame) => {
-            known.reserve(frame.head.len() / ENTRY);
-            frame.head.chunks_exact(ENTRY).filter_map(Known::decode).for_each(|entry| known.insert(entry));
-        }
+        Entry::Frame(frame) => known.learn(frame.head.as_chunks::<ENTRY>().0, Known::decode),
     }
 }

@@ -1,7 +1,10 @@
 //! Walking through folders: what lies in one and in those below. Folders of the same depth are walked through side by side, and the files of
 //! each are looked at while it is open, for that is where the system finds them soonest.
 
-use std::ffi::{CStr, OsStr};
+mod names;
+mod walked;
+
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -13,10 +16,16 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
 
+use names::Names;
+use walked::{Below, Inside, Link};
+
 use super::ContentError;
-use super::leftovers::is_leftover_beside;
+use super::leftovers::is_called_so;
 use super::picks::Picks;
 use crate::links;
+
+pub(crate) use names::Files;
+pub(crate) use walked::{Piece, Walked};
 
 /// What a walk found; of a file with what a look at it gave.
 pub(crate) enum Found<T = ()> {
@@ -40,18 +49,20 @@ pub(crate) enum Extent<'p> {
 }
 
 impl Extent<'_> {
-    /// Whether what lies at a path `inside` a folder is left out. `beside` tells whether there is something with a name in the same folder.
-    fn leaves_out(self, inside: &Path, is_folder: bool, beside: &dyn Fn(&OsStr) -> bool) -> bool {
+    /// Whether what a name names in a folder is left out. `beside` tells whether there is something with a name in the same folder.
+    fn leaves_out(self, folder: &Path, name: &OsStr, is_folder: bool, beside: &dyn Fn(&OsStr) -> bool) -> bool {
         match self {
             Self::Everything => false,
-            Self::Source => is_leftover_beside(inside, is_folder, beside),
-            Self::Picked(picks) => is_leftover_beside(inside, is_folder, beside) || picks.leaves_out(inside, is_folder),
+            Self::Source => is_called_so(name, is_folder, beside),
+            Self::Picked(picks) => {
+                is_called_so(name, is_folder, beside) || picks.leaves_out(&folder.join(name), is_folder)
+            }
         }
     }
 
     /// Whether a file or link counts that is not left out.
-    fn names(self, inside: &Path) -> bool {
-        if let Self::Picked(picks) = self { picks.names(inside) } else { true }
+    fn names(self, folder: &Path, name: &OsStr) -> bool {
+        if let Self::Picked(picks) = self { picks.names(&folder.join(name)) } else { true }
     }
 }
 
@@ -64,9 +75,8 @@ const AT_ONCE: usize = 1_000;
 /// How much of a folder is listed at a time.
 const PORTION: usize = 32 * 1024;
 
-/// Looks at files of a folder, given by their paths relative to the root of the walk.
-pub(crate) type Looks<'l, T> =
-    &'l (dyn Fn(BorrowedFd<'_>, Vec<PathBuf>) -> Result<Vec<(PathBuf, T)>, ContentError> + Sync);
+/// Looks at some files of a folder.
+pub(crate) type Looks<'l, T> = &'l (dyn Fn(BorrowedFd<'_>, Files<'_>) -> Result<T, ContentError> + Sync);
 
 /// Tells whether a folder is a store.
 pub(crate) type IsStore<'s> = &'s (dyn Fn(&Path) -> bool + Sync);
@@ -80,20 +90,20 @@ pub(crate) type All<T = ()> = Vec<(PathBuf, Found<T>)>;
 /// A FIFO, socket or device, a link that leaves the folder where it may not, or leads nowhere or round in a circle, or what the system
 /// refuses.
 pub(crate) fn walk(root: &Path, extent: Extent<'_>) -> Result<All, ContentError> {
-    Walk::through(root, extent, None, &unseen).map(|walk| walk.found)
+    let paths = |_: BorrowedFd<'_>, files: Files<'_>| Ok(files.paths().map(|path| (path, ())).collect::<Vec<_>>());
+    Walk::through(root, extent, None, &paths).map(Walked::all)
 }
 
-/// The same with a look at each file, and with whether that is all that there is: nothing was left out, and no link that leaves the folder was
-/// followed.
+/// The same with looks at the files, folder by folder.
 ///
 /// # Errors
 /// As [`walk`].
-pub(crate) fn walk_telling<T: Send>(
+pub(crate) fn walk_looking<T: Send>(
     root: &Path,
     extent: Extent<'_>,
     looks: Looks<'_, T>,
-) -> Result<(All<T>, bool), ContentError> {
-    Walk::through(root, extent, None, looks).map(|walk| (walk.found, walk.whole && walk.followed.is_empty()))
+) -> Result<Walked<T>, ContentError> {
+    Walk::through(root, extent, None, looks)
 }
 
 /// The same of a folder whose links are not to lead into a store, nor around one.
@@ -105,19 +115,14 @@ pub(crate) fn walk_outside<T: Send>(
     extent: Extent<'_>,
     is_store: IsStore<'_>,
     looks: Looks<'_, T>,
-) -> Result<All<T>, ContentError> {
-    Walk::through(root, extent, Some(is_store), looks).map(|walk| walk.found)
+) -> Result<Walked<T>, ContentError> {
+    Walk::through(root, extent, Some(is_store), looks)
 }
 
 /// Where the links of a folder lead that are followed.
 pub(crate) fn followed(root: &Path) -> Result<Vec<PathBuf>, ContentError> {
-    let walk = Walk::through(root, Extent::Source, None, &unseen)?;
-    Ok(walk.followed.iter().filter_map(|link| root.join(link).canonicalize().ok()).collect())
-}
-
-/// No look.
-fn unseen(_: BorrowedFd<'_>, files: Vec<PathBuf>) -> Result<Vec<(PathBuf, ())>, ContentError> {
-    Ok(files.into_iter().map(|file| (file, ())).collect())
+    let walked = Walk::through(root, Extent::Source, None, &|_: BorrowedFd<'_>, _: Files<'_>| Ok(()))?;
+    Ok(walked.followed.iter().filter_map(|link| root.join(link).canonicalize().ok()).collect())
 }
 
 /// How a walk goes.
@@ -128,15 +133,27 @@ struct Walk<'r, T> {
     looks: Looks<'r, T>,
 }
 
-/// What was found so far, or in one folder.
-struct Gathered<T> {
-    found: All<T>,
+/// What was found in one folder.
+struct Entered<T> {
+    inside: Inside<T>,
     /// The links that were followed.
     followed: Vec<PathBuf>,
     /// Whether nothing was left out.
     whole: bool,
-    /// The folders that are left.
+    /// The folders in it, in the same order.
     folders: Vec<Folder>,
+}
+
+/// What listing a folder gives.
+#[derive(Default)]
+struct Listed {
+    files: Names,
+    links: Vec<(OsString, PathBuf)>,
+    folders: Vec<(OsString, Folder)>,
+    followed: Vec<PathBuf>,
+    left_out: bool,
+    /// Whether there is nothing but what is left out.
+    empty: bool,
 }
 
 /// A folder to walk through.
@@ -161,17 +178,22 @@ impl<'r, T: Send> Walk<'r, T> {
         extent: Extent<'r>,
         is_store: Option<IsStore<'r>>,
         looks: Looks<'r, T>,
-    ) -> Result<Gathered<T>, ContentError> {
+    ) -> Result<Walked<T>, ContentError> {
         let walk = Self { root, extent, is_store, looks };
-        let mut all = walk.enter(&Folder::default())?;
-        while !all.folders.is_empty() {
-            let mut folders = std::mem::take(&mut all.folders);
-            folders.sort_unstable_by(|a, b| a.path.as_os_str().as_bytes().cmp(b.path.as_os_str().as_bytes()));
-            let entered: Result<Vec<_>, _> = folders.par_iter().map(|folder| walk.enter(folder)).collect();
-            for mut one in entered? {
-                all.found.append(&mut one.found);
+        let mut all = Walked { folders: vec![], followed: vec![], whole: true };
+        let mut level = vec![Folder::default()];
+        while !level.is_empty() {
+            let entered: Vec<_> = level.par_iter().map(|folder| walk.enter(folder)).collect::<Result<_, _>>()?;
+            level.clear();
+            let mut next = all.folders.len() + entered.len();
+            for mut one in entered {
+                for below in &mut one.inside.below {
+                    below.index = next;
+                    next += 1;
+                }
+                all.folders.push(one.inside);
                 all.followed.append(&mut one.followed);
-                all.folders.append(&mut one.folders);
+                level.append(&mut one.folders);
                 all.whole &= one.whole;
             }
             if all.followed.len() > MOST_FOLLOWED {
@@ -181,83 +203,91 @@ impl<'r, T: Send> Walk<'r, T> {
         Ok(all)
     }
 
-    fn enter(&self, folder: &Folder) -> Result<Gathered<T>, ContentError> {
+    fn enter(&self, folder: &Folder) -> Result<Entered<T>, ContentError> {
         let absolute = self.root.join(&folder.path);
         // Only a link can lead there: what is in the folder itself is seen to where its path is.
         if folder.above.is_some() && self.is_store.is_some_and(|is_store| is_store(&absolute)) {
             return Err(ContentError::Store { path: absolute.clone(), store: absolute });
         }
-        let mut all = Gathered { found: vec![], followed: vec![], whole: true, folders: vec![] };
-        let refused = |error: rustix::io::Errno| ContentError::io("list", &absolute)(error.into());
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = rustix::fs::open(&absolute, flags, Mode::empty()).map_err(refused)?;
-        let beside = |name: &OsStr| rustix::fs::statat(&opened, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
-        let (mut empty, mut files) = (true, Vec::new());
+        let opened = rustix::fs::open(&absolute, flags, Mode::empty()).map_err(|e| refused(e, &absolute))?;
+        let Listed { mut files, mut links, mut folders, followed, left_out, empty } =
+            self.list(folder, &absolute, opened.as_fd())?;
+        files.sort();
+        links.sort_unstable();
+        folders.sort_unstable_by(|(a, _), (b, _)| a.as_bytes().cmp(b.as_bytes()));
+        let batch = if files.len() > 2 * AT_ONCE { AT_ONCE } else { 2 * AT_ONCE };
+        let look = |files| (self.looks)(opened.as_fd(), files);
+        let batches = files.batches(&folder.path, batch);
+        let batches = match batches.len() {
+            0 => vec![],
+            1 => vec![look(batches[0])?],
+            _ => batches.into_par_iter().map(look).collect::<Result<_, _>>()?,
+        };
+        let links = links.into_iter().map(|(name, target)| Link { at: files.before(name.as_bytes()), name, target });
+        let links = links.collect();
+        let (below, folders) = folders.into_iter().map(|(name, folder)| (below(name, &files), folder)).unzip();
+        let empty = empty && !folder.path.as_os_str().is_empty() && !matches!(self.extent, Extent::Picked(_));
+        let files = files.len();
+        let inside = Inside { path: folder.path.clone(), batches, batch, files, links, below, empty };
+        Ok(Entered { inside, followed, whole: !left_out, folders })
+    }
+
+    /// Tells what is in an open folder.
+    fn list(&self, folder: &Folder, absolute: &Path, opened: BorrowedFd<'_>) -> Result<Listed, ContentError> {
+        let mut all = Listed { empty: true, ..Listed::default() };
+        let beside = |name: &OsStr| rustix::fs::statat(opened, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
         let mut portion: Vec<u8> = Vec::with_capacity(PORTION);
-        let mut listed = RawDir::new(&opened, portion.spare_capacity_mut());
+        let mut listed = RawDir::new(opened, portion.spare_capacity_mut());
         while let Some(entry) = listed.next() {
-            let entry = entry.map_err(refused)?;
+            let entry = entry.map_err(|e| refused(e, absolute))?;
             let name = entry.file_name();
             if name == c"." || name == c".." {
                 continue;
             }
-            let path = folder.path.join(OsStr::from_bytes(name.to_bytes()));
+            let text = OsStr::from_bytes(name.to_bytes());
             let kind = match entry.file_type() {
-                FileType::Unknown => kind_of(opened.as_fd(), name)
-                    .map_err(|error| ContentError::io("examine", &self.root.join(&path))(error))?,
+                FileType::Unknown => {
+                    kind_of(opened, name).map_err(|e| ContentError::io("examine", &absolute.join(text))(e))?
+                }
                 known => known,
             };
-            if self.extent.leaves_out(&path, kind == FileType::Directory, &beside) {
-                all.whole = false;
+            if self.extent.leaves_out(&folder.path, text, kind == FileType::Directory, &beside) {
+                all.left_out = true;
                 continue;
             }
-            empty = false;
+            all.empty = false;
             match kind {
                 FileType::Directory => {
-                    all.folders.push(Folder { path, base: folder.base, above: folder.above.clone() });
+                    let path = folder.path.join(text);
+                    let inner = Folder { path, base: folder.base, above: folder.above.clone() };
+                    all.folders.push((text.to_owned(), inner));
                 }
-                FileType::Symlink => self.link(folder, path, &mut files, &mut all)?,
-                _ if !self.extent.names(&path) => all.whole = false,
-                FileType::RegularFile => files.push(path),
+                FileType::Symlink => self.link(folder, name, &mut all)?,
+                _ if !self.extent.names(&folder.path, text) => all.left_out = true,
+                FileType::RegularFile => all.files.push(name),
                 _ => {
-                    let absolute = self.root.join(&path);
+                    let absolute = absolute.join(text);
                     let metadata = fs::symlink_metadata(&absolute).map_err(ContentError::io("examine", &absolute))?;
                     ContentError::unless_regular(&metadata, &absolute)?;
-                    files.push(path);
+                    all.files.push(name);
                 }
             }
-        }
-        // Mostly the order in which they were made, and so that in which the system and the memo have them.
-        files.sort_unstable_by(|a, b| a.as_os_str().as_bytes().cmp(b.as_os_str().as_bytes()));
-        if files.len() > 2 * AT_ONCE {
-            let look = |files: Vec<PathBuf>| (self.looks)(opened.as_fd(), files);
-            let looked: Result<Vec<_>, _> = files.into_par_iter().chunks(AT_ONCE).map(look).collect();
-            all.found.extend(looked?.into_iter().flatten().map(|(path, seen)| (path, Found::File(seen))));
-        } else if !files.is_empty() {
-            let looked = (self.looks)(opened.as_fd(), files)?;
-            all.found.extend(looked.into_iter().map(|(path, seen)| (path, Found::File(seen))));
-        }
-        if empty && !folder.path.as_os_str().is_empty() && !matches!(self.extent, Extent::Picked(_)) {
-            all.found.push((folder.path.clone(), Found::Folder));
         }
         Ok(all)
     }
 
-    fn link(
-        &self,
-        folder: &Folder,
-        path: PathBuf,
-        files: &mut Vec<PathBuf>,
-        all: &mut Gathered<T>,
-    ) -> Result<(), ContentError> {
+    fn link(&self, folder: &Folder, name: &CStr, all: &mut Listed) -> Result<(), ContentError> {
+        let text = OsStr::from_bytes(name.to_bytes());
+        let path = folder.path.join(text);
         let absolute = self.root.join(&path);
         let target = fs::read_link(&absolute).map_err(ContentError::io("read the link", &absolute))?;
         let inside: PathBuf = path.components().skip(folder.base).collect();
         if link_stays(&inside, &target) {
-            if self.extent.names(&path) {
-                all.found.push((path, Found::Link { target }));
+            if self.extent.names(&folder.path, text) {
+                all.links.push((text.to_owned(), target));
             } else {
-                all.whole = false;
+                all.left_out = true;
             }
             return Ok(());
         }
@@ -272,8 +302,8 @@ impl<'r, T: Send> Walk<'r, T> {
             }
             Err(e) => return Err(ContentError::io("follow the link", &absolute)(e)),
         };
-        if !metadata.is_dir() && !self.extent.names(&path) {
-            all.whole = false;
+        if !metadata.is_dir() && !self.extent.names(&folder.path, text) {
+            all.left_out = true;
             return Ok(());
         }
         if let (Some(is_store), Ok(end)) = (self.is_store, absolute.canonicalize())
@@ -284,7 +314,7 @@ impl<'r, T: Send> Walk<'r, T> {
         all.followed.push(path.clone());
         if !metadata.is_dir() {
             ContentError::unless_regular(&metadata, &absolute)?;
-            files.push(path);
+            all.files.push(name);
             return Ok(());
         }
         let id = id_of(&metadata);
@@ -294,9 +324,21 @@ impl<'r, T: Send> Walk<'r, T> {
             return Err(ContentError::LinkCircle { path: absolute, target });
         }
         let above = Some(Arc::new(Above { id, above: folder.above.clone() }));
-        all.folders.push(Folder { base: path.components().count(), path, above });
+        all.folders.push((text.to_owned(), Folder { base: path.components().count(), path, above }));
         Ok(())
     }
+}
+
+fn refused(error: rustix::io::Errno, folder: &Path) -> ContentError {
+    ContentError::io("list", folder)(error.into())
+}
+
+/// Where a folder in another comes among its files.
+fn below(name: OsString, files: &Names) -> Below {
+    let mut key = name.as_bytes().to_vec();
+    let at_empty = files.before(&key);
+    key.push(b'/');
+    Below { name, index: 0, at_empty, at: files.before(&key) }
 }
 
 /// What lies under a name in a folder, where listing it does not tell.
