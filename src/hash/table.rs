@@ -47,12 +47,11 @@ impl Table {
         if u32::try_from(self.entries.len() + 1).is_err() {
             return;
         }
-        self.entries.push(entry);
-        if self.places.len() < 2 * self.entries.len() {
-            self.spread(4 * self.entries.len());
-        } else {
-            self.place(self.entries.len() - 1);
+        if self.places.len() < 2 * (self.entries.len() + 1) {
+            self.spread(4 * (self.entries.len() + 1));
         }
+        self.entries.push(entry);
+        self.place(self.entries.len() - 1, self.entries.len() - 1);
     }
 
     /// Makes room for so many files.
@@ -66,16 +65,17 @@ impl Table {
     /// Learns of many files.
     pub(super) fn learn<T: Sync>(&mut self, more: &[T], known: impl Fn(&T) -> Known + Sync + Send) {
         let before = self.entries.len();
-        let room = u32::MAX as usize - before;
-        let more = &more[..more.len().min(room)];
+        let more = &more[..more.len().min(u32::MAX as usize - before)];
         self.entries.reserve_exact(more.len());
-        self.entries.par_extend(more.par_iter().map(known));
-        let wanted = 2 * self.entries.len();
-        if self.places.len() < wanted {
-            self.spread(wanted);
-        } else {
-            (before..self.entries.len()).for_each(|at| self.place(at));
+        if self.places.len() < 2 * (before + more.len()) {
+            self.spread(2 * (before + more.len()));
         }
+        self.entries.par_extend(more.par_iter().map(known));
+        let mut end = before;
+        for at in before..self.entries.len() {
+            end += usize::from(self.place(at, end));
+        }
+        self.entries.truncate(end);
     }
 
     /// Forgets a file.
@@ -103,23 +103,24 @@ impl Table {
     /// Says anew where each entry is, in so many places or more.
     fn spread(&mut self, places: usize) {
         self.places = vec![0; places.next_power_of_two().max(ROW)];
-        (0..self.entries.len()).for_each(|at| self.place(at));
+        for at in 0..self.entries.len() {
+            self.place(at, at);
+        }
     }
 
-    /// Says where an entry is. An earlier one of the same file is forgotten.
-    fn place(&mut self, at: usize) {
-        let Ok(number) = u32::try_from(at + 1) else { return };
-        let (id, entries) = (self.entries[at].stamp.id, &self.entries);
-        let mut places = self.places_of(id);
-        let free = |place: &usize| {
-            let number = self.places[*place] as usize;
-            number == 0 || entries[number - 1].stamp.id == id
-        };
-        let Some(place) = places.find(free) else { return };
-        if let Some(earlier) = (self.places[place] as usize).checked_sub(1) {
-            self.entries[earlier].moment = FORGOTTEN;
+    /// Moves an entry to its place among the others: where one of the same file is, or else to `end`, of which it tells.
+    fn place(&mut self, at: usize, end: usize) -> bool {
+        let entry = self.entries[at];
+        let held = |place: &usize| self.places[*place] as usize;
+        let fits = |place: &usize| held(place) == 0 || self.entries[held(place) - 1].stamp.id == entry.stamp.id;
+        let Some(place) = self.places_of(entry.stamp.id).find(fits) else { return false };
+        if let Some(known) = (self.places[place] as usize).checked_sub(1) {
+            self.entries[known] = entry;
+            return false;
         }
-        self.places[place] = number;
+        self.entries[end] = entry;
+        self.places[place] = u32::try_from(end + 1).unwrap_or(0);
+        true
     }
 
     fn entry_at(&self, id: (u64, u64)) -> Option<usize> {
@@ -181,7 +182,7 @@ mod tests {
             assert_eq!(found, wanted, "{inode}");
         }
         assert!(table.get(&(2, 8192)).is_none() && table.get(&(1, 3)).is_none());
-        assert_eq!((table.values().count(), table.len()), (5_000, 5_003));
+        assert_eq!((table.values().count(), table.len()), (5_000, 5_001));
         table.insert(known(8192, 9));
         assert_eq!(table.get(&(1, 8192)).map(|known| known.stamp.size), Some(9));
         table.clear();

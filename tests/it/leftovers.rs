@@ -122,6 +122,27 @@ fn python_by_hand_and_in_a_stage_do_not_meet() {
 }
 
 #[test]
+fn what_python_compiles_in_an_output_is_told_apart() {
+    let project = Project::new(
+        "
+            version: 1
+            stages:
+              lib:
+                run: mkdir -p out/lib/__pycache__; echo 'X = 1' > out/lib/a.py; cat /proc/sys/kernel/random/uuid > out/lib/__pycache__/a.pyc
+                outputs: {lib: out/lib}
+              any: {run: cat /proc/sys/kernel/random/uuid > out/any, outputs: {any: out/any}}
+        ",
+    );
+    project.run(&[]);
+    let ran = project.kiln(&["run", "--force", "lib", "lib"]);
+    assert!(ran.stderr.contains("lib is not deterministic"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: `env: {PYTHONDONTWRITEBYTECODE"), "{}", ran.stderr);
+    assert!(project.root().join("out/lib/__pycache__/a.pyc").exists(), "it is part of the output");
+    let ran = project.kiln(&["run", "--force", "any", "any"]);
+    assert!(ran.stderr.contains("any is not deterministic") && !ran.stderr.contains("hint:"), "{}", ran.stderr);
+}
+
+#[test]
 fn inputs_keep_the_times_of_the_originals() {
     let project = Project::new(
         "

@@ -3,12 +3,13 @@
 //! In reading order: `task` carries a decision out; `execution` is one execution of a stage, `kind` of one that is a built-in kind, `command` of
 //! one that is a command. `inputs` lays out what it reads, `in_place` is what lies elsewhere, `input_copies` holds copies to be left alone, `undeclared` is what a command
 //! reads beside them where it may, and `found` what is said of it; `handed` is what it finds beside
-//! files, `capture` takes what the stage left; `steps` keeps the states that a command leaves on its way, `going_on` finds the one to go on from, and
+//! files, `capture` takes what the stage left, `compiled` knows what Python left in it; `steps` keeps the states that a command leaves on its way, `going_on` finds the one to go on from, and
 //! `rehearsal` is where they go if they are only looked at; `visit` runs a program of the user's in the place of a command; `names` are the user's words for paths of the folder, and `hint` what a failure may come
 //! from.
 
 pub(super) mod capture;
 pub(super) mod command;
+mod compiled;
 pub(super) mod execution;
 pub(super) mod found;
 mod going_on;

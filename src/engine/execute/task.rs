@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use super::compiled;
 use super::execution::{Course, Execution};
 use super::rehearsal::Keeping;
 use crate::diagnostic::with_causes;
@@ -198,6 +199,9 @@ impl Task<'_> {
                 // The same key with other outputs: the stage is not deterministic. The first result stands.
                 let reason = conflict(&existing, &result);
                 tell(TaskMessage::Note(format!("{} is {}", stage.name, show::reason::words(&reason))));
+                if compiled::alone_differs(self.deciding.store, &existing, &result) {
+                    tell(TaskMessage::Note(compiled::words(&stage.name)));
+                }
                 reasons.push(reason);
                 let existing = self.deciding.with_numbers(stage, *existing);
                 let whole = existing.outputs.values().all(|artifact| self.deciding.store.has(artifact));
