@@ -40,6 +40,10 @@ check-memory:
 check-cuda:
     bench/check-cuda.sh
 
+# Kiln built for CUDA on a machine without a GPU, packed with what checks it on one that has one: `just gpu-pack --libraries`. See docs/gpu.md.
+gpu-pack *ARGS:
+    python3 bench/gpu/pack.py {{ARGS}}
+
 # Networks written as ONNX, run by onnxruntime on all test images: the same classes and logits.
 check-onnx *ARGS:
     python3 bench/onnx_runtime.py {{ARGS}}
