@@ -42,12 +42,13 @@ part() { # NUMBER LIMIT WHAT COMMAND...
     return $status
 }
 
-row 0 "GPU and driver" "$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>&1 | head -n 1)" null
+gpu=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null | head -n 1)
+row 0 "GPU and driver" "${gpu:-no nvidia-smi to ask}" null
 row 0 "program" "$(./kiln --version)" null
 row 0 "processor" "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores" null
 
 part 1 150 "with exact float32" env NVIDIA_TF32_OVERRIDE=0 ./gpu check . --device "$device" --rows "$out/rows-1.jsonl" \
-    --only operators --only networks --only resume "$@"
+    --only operators --only networks --only resume --images 1500 "$@"
 part 2 130 "as users run it" ./gpu check . --device "$device" --rows "$out/rows-2.jsonl" --only operators --only speed --seconds 2 "$@"
 
 rm -rf run && mkdir run && cp -r models data run && sed "s/DEVICE/$device/" pipeline.yaml >run/pipeline.yaml

@@ -27,8 +27,6 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 # Of the program's libraries, those it loads; cuDNN finds its own parts beside it.
 LIBRARIES = {"nvidia-cublas": "13.0.2.14", "nvidia-curand": "10.4.0.35", "nvidia-cudnn-cu13": "9.21.1.3", "nvidia-cuda-nvrtc": "13.0.88"}
-# Line tables are stripped in the end, so the largest crates are compiled without.
-SETTINGS = [f"profile.release.package.{crate}.debug=false" for crate in ("kiln", "stages")]
 
 
 def build(target, compute, cudnn):
@@ -39,10 +37,9 @@ def build(target, compute, cudnn):
     env = {name: value for name, value in os.environ.items() if name not in ("CUDA_ROOT", "CUDA_TOOLKIT_ROOT_DIR", "CUDNN_LIB")}
     env.update(CUDA_HOME=str(cuda), CUDA_PATH=str(cuda), NVCC=str(cuda / "bin" / "nvcc"), CUDA_COMPUTE_CAP=str(compute))
     env.update(PATH=f"{cuda / 'bin'}:{env['PATH']}", CARGO_TARGET_DIR=str(folder))
-    settings = [argument for setting in SETTINGS for argument in ("--config", setting)]
     features = ["--features", "kiln/cudnn" if cudnn else "kiln/cuda"]
     command = ["cargo", "build", "--release", "--locked", "-p", "kiln", "-p", "stages", "--bin", "kiln", "--example", "gpu"]
-    subprocess.run([*command, *features, *settings], check=True, cwd=ROOT, env=env)
+    subprocess.run([*command, *features], check=True, cwd=ROOT, env=env)
     return folder / "release"
 
 
