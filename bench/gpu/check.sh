@@ -1,7 +1,8 @@
 #!/bin/sh
-# Holds a GPU against the CPU and measures it: `./check.sh [DEVICE [OPTION...]]`, cuda:0 unless told otherwise; options are those of `gpu check`. Takes under eight minutes and needs an
-# NVIDIA driver; the libraries of CUDA come from `lib` here, from the packages of `python3`, or from an installation of CUDA. PyTorch is
-# measured beside it where `python3` has it. The table goes to $OUT, or to `result` here; status 1 where something disagrees.
+# Holds a GPU against the CPU and measures it: `./check.sh [DEVICE [OPTION...]]`, cuda:0 unless told otherwise; options are those of `gpu
+# check`. Takes under eight minutes and needs an NVIDIA driver; the libraries of CUDA come from `lib` here, from the packages of `python3`,
+# or from an installation of CUDA. PyTorch is measured beside it where `python3` has it. The table goes to $OUT, or to `result` here; status
+# 1 where something disagrees.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 device=${1:-cuda:0}
