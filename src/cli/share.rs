@@ -82,7 +82,7 @@ pub(crate) fn pull(place: &ProjectArgs, args: &Pull) -> Result<u8, Stop> {
         return Ok(EXIT_INTERRUPTED);
     };
     let _hold = store.hold()?;
-    let ownership = Ownership::new(&store, &pipeline.root, args.force_overwrite);
+    let ownership = Ownership::new(&store, &pipeline.root, args.force_overwrite).placing(pipeline.put_as.placement());
     let pulled = beside(&remote, || engine::pull(&pipeline, &store, &remote, &stages, &needed, &ownership));
     render::remote::news(Some(&remote));
     save(&store);

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::kind::Role;
 
+use super::cache::{self, PutAs};
 use super::environment;
 use super::executor;
 use super::form::{fields, get, mapping, named, wrong};
@@ -18,7 +19,7 @@ use super::spec::{
 
 /// The keys that are known, by where they stand; `schema.rs` is made from the same lists.
 pub(super) const PIPELINE: &[&str] =
-    &["version", "params", "profiles", "report", "remote", "shell", "environment", "executor", "stages"];
+    &["version", "params", "profiles", "report", "remote", "cache", "shell", "environment", "executor", "stages"];
 pub(super) const PROFILE: &[&str] = &["params", "executor"];
 pub(super) const STAGE: &[&str] = &[
     "uses",
@@ -52,8 +53,15 @@ pub(super) const ROLES: &[(&str, Role)] =
 
 /// Reads a pipeline.
 pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<'n> {
-    let mut spec =
-        Spec { params: vec![], profiles: vec![], report: None, remote: None, executor: None, stages: vec![] };
+    let mut spec = Spec {
+        params: vec![],
+        profiles: vec![],
+        report: None,
+        remote: None,
+        put_as: PutAs::default(),
+        executor: None,
+        stages: vec![],
+    };
     if matches!(root.content, Content::Null) {
         mistakes.add(
             Mistake::new("the pipeline file is empty")
@@ -77,6 +85,7 @@ pub(super) fn pipeline<'n>(root: &'n Node, mistakes: &mut Mistakes<'_>) -> Spec<
     }
     spec.report = get(entries, "report").map(|e| &e.node);
     spec.remote = get(entries, "remote").and_then(|e| remote::read(&e.node, mistakes));
+    spec.put_as = get(entries, "cache").map_or_else(PutAs::default, |e| cache::read(&e.node, mistakes));
     spec.executor = get(entries, "executor").and_then(|e| executor::read(e, mistakes));
     let shell = get(entries, "shell").and_then(|e| environment::shell(e, mistakes));
     let around = get(entries, "environment").and_then(|e| packages::read(&e.node, mistakes));

@@ -19,6 +19,7 @@ use crate::journal::wire::{Reader, put_count, put_text};
 use crate::kind::Catalog;
 use crate::store;
 
+use super::cache::PutAs;
 use super::load;
 use super::overrides::Overrides;
 use super::part::Part;
@@ -211,7 +212,7 @@ impl Identity {
         let bytes = read(&self.place, &self.key)?;
         let kept = wire::KeptPipeline::read(&bytes[HEAD..])?;
         let (remote, executor) = (kept.remote.clone(), kept.executor.clone());
-        let empty = Pipeline { remote, executor, ..self.empty(kept.params.clone()) };
+        let empty = Pipeline { remote, executor, put_as: kept.put_as, ..self.empty(kept.params.clone()) };
         let part = Part::of(&kept, empty, changed, most, catalog)?;
         stands(&part.pipeline, &self.store).then_some(part)
     }
@@ -226,6 +227,7 @@ impl Identity {
             param_files: vec![],
             report: None,
             remote: None,
+            put_as: PutAs::default(),
             executor: None,
             documents: Documents::default(),
             stages: vec![],

@@ -96,7 +96,7 @@ fn expand(
     let tree = source::tree(text, 0, 0, mistakes)?;
     let spec = decode::pipeline(&tree, mistakes);
     let params = params::resolve(&spec, &root, overrides, mistakes);
-    let (report, remote) = (spec.report, spec.remote.clone());
+    let (report, remote, put_as) = (spec.report, spec.remote.clone(), spec.put_as);
     let of_profile = spec.profiles.iter().find(|profile| Some(profile.name) == overrides.profile.as_deref());
     let executor = of_profile.and_then(|profile| profile.executor.clone()).or_else(|| spec.executor.clone());
     let ignored = view::project(&root, mistakes);
@@ -147,6 +147,7 @@ fn expand(
         param_files,
         report,
         remote,
+        put_as,
         executor,
         documents,
         stages,

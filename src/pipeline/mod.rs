@@ -11,6 +11,7 @@
 
 mod axis;
 mod bodies;
+mod cache;
 mod check;
 mod command;
 mod decode;
@@ -68,6 +69,7 @@ mod written;
 use crate::suggest;
 
 pub use crate::stage_name::is_named;
+pub use cache::PutAs;
 pub use duration::parse as duration;
 pub use executor::{Cluster, Commands, Elsewhere, ExecutorSpec, Scheduler, Wishes};
 pub use kept::{Identity, load_kept};

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::cache::{CACHE, TYPES};
 use super::decode::{INPUT, KEEP, MATRIX, OUTPUT, PIPELINE, PROFILE, RESOURCES, ROLES, STAGE, STEPS, TIMEOUT};
 use super::environment::SHELLS;
 use super::executor::{CLUSTER, COMMAND, EXECUTOR, OF_STAGE, WISHES};
@@ -25,6 +26,7 @@ pub fn schema(catalog: &Catalog) -> Value {
         "profiles" => mapping("What `--profile NAME` lays over the parameters.", profile()),
         "report" => text("A Markdown file that becomes the report's page after a run."),
         "remote" => remote(),
+        "cache" => object(CACHE, |_| json!({ "enum": TYPES, "description": "How large outputs are put in place." })),
         "shell" => shell("The shell that runs the scripts."),
         "environment" => environment(),
         "executor" => executor(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::kind::Role;
 
+use super::cache::PutAs;
 use super::executor::ExecutorSpec;
 use super::node::{Entry, Node, Place};
 use super::remote::RemoteSpec;
@@ -19,6 +20,8 @@ pub(super) struct Spec<'n> {
     pub(super) report: Option<&'n Node>,
     /// `remote:`.
     pub(super) remote: Option<RemoteSpec>,
+    /// `cache:`.
+    pub(super) put_as: PutAs,
     /// `executor:`.
     pub(super) executor: Option<ExecutorSpec>,
     /// `stages:`, as declared.

@@ -16,6 +16,7 @@ use crate::hash::Digest;
 use crate::kind::{Chain, Kind, Role};
 pub use crate::stage_name::{StageName, coordinates};
 
+use super::cache::PutAs;
 use super::executor::{Elsewhere, ExecutorSpec};
 use super::steps::{Keep, Steps};
 use super::view::View;
@@ -43,6 +44,8 @@ pub struct Pipeline {
     pub report: Option<Report>,
     /// The remote cache, if the pipeline names one.
     pub remote: Option<RemoteSpec>,
+    /// How outputs are put in place.
+    pub put_as: PutAs,
     /// Who runs its stages, if it says so.
     pub executor: Option<ExecutorSpec>,
     /// What its documents come to.

@@ -13,6 +13,7 @@ use crate::hash::picks::{Picks, Texts};
 use crate::journal::wire::{Reader, put_count, put_text};
 use crate::kind::{Catalog, Role};
 
+use super::cache::PutAs;
 use super::executor::ExecutorSpec;
 use super::remote::RemoteSpec;
 use super::resolved::Documents;
@@ -41,6 +42,7 @@ pub(super) fn encode(pipeline: &Pipeline) -> Option<Vec<u8>> {
     }
     Report::put(pipeline.report.as_ref(), &mut out)?;
     put_text(&mut out, &serde_json::to_string(&pipeline.remote).ok()?);
+    out.push(u8::from(pipeline.put_as == PutAs::HardLink));
     put_json(&mut out, pipeline.executor.as_ref())?;
     pipeline.documents.put(&mut out)?;
     put_count(&mut out, pipeline.stages.len());
@@ -73,9 +75,22 @@ pub(super) fn decode(
     let same = |id: usize| (id < count).then_some(StageId(id));
     let stages = kept.stages.iter().map(|bytes| stage(bytes, &same, kinds)).collect::<Option<Vec<_>>>()?;
     let graph = graph(count, kept.edges.iter().copied());
-    let KeptPipeline { params, param_files, report, remote, executor, documents, .. } = kept;
+    let KeptPipeline { params, param_files, report, remote, put_as, executor, documents, .. } = kept;
     let file = file.to_owned();
-    Some(Pipeline { root, file, profile, params, param_files, report, remote, executor, documents, stages, graph })
+    Some(Pipeline {
+        root,
+        file,
+        profile,
+        params,
+        param_files,
+        report,
+        remote,
+        put_as,
+        executor,
+        documents,
+        stages,
+        graph,
+    })
 }
 
 /// What [`encode`] wrote, its stages as they stand there.
@@ -84,6 +99,7 @@ pub(super) struct KeptPipeline<'a> {
     pub(super) param_files: Vec<(PathBuf, Digest)>,
     pub(super) report: Option<Report>,
     pub(super) remote: Option<RemoteSpec>,
+    pub(super) put_as: PutAs,
     pub(super) executor: Option<ExecutorSpec>,
     pub(super) documents: Documents,
     pub(super) stages: Vec<&'a [u8]>,
@@ -99,6 +115,7 @@ impl<'a> KeptPipeline<'a> {
         let param_files = (0..from.count()?).map(|_| file(from)).collect::<Option<Vec<_>>>()?;
         let report = Report::read(from)?;
         let remote = serde_json::from_str(from.str()?).ok()?;
+        let put_as = if from.array::<1>()? == [1] { PutAs::HardLink } else { PutAs::Copy };
         let executor = json(from)?;
         let documents = Documents::read(from)?;
         let stages = (0..from.count()?).map(|_| from.bytes()).collect::<Option<Vec<_>>>()?;
@@ -110,7 +127,17 @@ impl<'a> KeptPipeline<'a> {
             }
             edges.push((producer, consumer));
         }
-        from.0.is_empty().then_some(Self { params, param_files, report, remote, executor, documents, stages, edges })
+        from.0.is_empty().then_some(Self {
+            params,
+            param_files,
+            report,
+            remote,
+            put_as,
+            executor,
+            documents,
+            stages,
+            edges,
+        })
     }
 }
 

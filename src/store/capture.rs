@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::blob::{copy_hashing, seal};
+use super::blob::{LARGE, SEALED, copy_hashing, seal};
 use super::{Result, Store, StoreError, writers};
 use crate::hash::tree::{Listing, Node};
 use crate::hash::walk::{Extent, Found, walk};
@@ -140,6 +140,31 @@ impl Store {
         Ok(Artifact { digest, tree: false, bytes, executable })
     }
 
+    /// Whether a file can get into the store by one name more: it lies on the store's file system, and nobody may write to it.
+    pub(crate) fn can_link(&self, file: &Metadata) -> bool {
+        file.is_file() && file.mode() & 0o777 == SEALED && self.device().is_ok_and(|device| device == file.dev())
+    }
+
+    /// Gives a file one name more, in the store: nothing is copied. `read` is what the system said of it before it was read, if this digest
+    /// came of that. Without, the store makes sure of its content before anybody gets it.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub(crate) fn take_link(&self, file: &Path, digest: &Digest, read: Option<&Metadata>) -> Result<()> {
+        let blob = self.blob_path(digest);
+        let id = |path: &Path| fs::metadata(path).map(|metadata| Stamp::of(&metadata).id).ok();
+        if id(&blob).is_none_or(|there| Some(there) != id(file)) {
+            let temporary = self.staging()?.fresh();
+            let real = fs::canonicalize(file).map_err(StoreError::io("read", file))?;
+            fs::hard_link(&real, &temporary).map_err(StoreError::io("link into the store", file))?;
+            self.place(&temporary, &blob, digest)?;
+        }
+        if let Some(read) = read {
+            self.memo().record(&blob, read, *digest);
+        }
+        Ok(())
+    }
+
     fn adopt_from(&self, file: &Path, interrupt: &Interrupt) -> Result<Node> {
         let metadata = fs::symlink_metadata(file).map_err(StoreError::io("capture", file))?;
         let Artifact { digest, bytes, executable, .. } = self.adopt(file, &metadata, interrupt)?;
@@ -172,7 +197,12 @@ impl Store {
             }
             None => self.copy_in(path, temporary, path, &mut |_| {}, interrupt)?,
         };
-        self.place(temporary, &self.blob_path(&digest), &digest)?;
+        let written = if bytes >= LARGE { fs::symlink_metadata(temporary).ok() } else { None };
+        let blob = self.blob_path(&digest);
+        self.place(temporary, &blob, &digest)?;
+        if let Some(written) = written {
+            self.memo().record(&blob, &written, digest);
+        }
         Ok(Artifact { digest, tree: false, bytes, executable: metadata.permissions().mode() & 0o100 != 0 })
     }
 

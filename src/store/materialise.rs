@@ -8,19 +8,22 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::blob::copy_hashing;
+use super::blob::{LARGE, SEALED, copy_hashing};
 use super::copy::worth_a_reflink;
 use super::scratch::{beside, remove};
 use super::{Result, Store, StoreError};
 use crate::hash::tree::Node;
-use crate::hash::{Artifact, Digest, hash_file};
+use crate::hash::{Artifact, Digest, Stamp, hash_file};
 
 /// How an artifact is put at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
     /// A file of its own that may be edited: a reflink where the file system can, a copy otherwise.
     Copy,
-    /// The same where nobody looks yet and nothing is but the folder that it comes in: in a scratch directory, whose worker is
+    /// Large files as hard links to what the store has, which nobody may write to, where the file system can; a copy otherwise. (That changes
+    /// the blob's ctime, and whoever writes to it all the same shows in its mtime.)
+    HardLink,
+    /// The same as a copy where nobody looks yet and nothing is but the folder that it comes in: in a scratch directory, whose worker is
     /// not to write to it. It is not remembered.
     Scratch,
     /// Symbolic links into the store, for readers that are trusted not to write. (A hard link would change the blob's
@@ -80,7 +83,7 @@ impl Store {
             }
             other => other?,
         };
-        if how == Placement::Copy {
+        if matches!(how, Placement::Copy | Placement::HardLink) {
             for Built { relative, digest, written } in &files {
                 let at = if artifact.tree { path.join(relative) } else { path.to_owned() };
                 self.memo().record(&at, written, *digest);
@@ -120,7 +123,7 @@ impl Store {
     }
 
     /// The file system that the store is on.
-    fn device(&self) -> Result<u64> {
+    pub(super) fn device(&self) -> Result<u64> {
         if let Some(device) = self.device.get() {
             return Ok(*device);
         }
@@ -171,6 +174,20 @@ impl Store {
             self.verify_blob(&file.digest)?;
             return symlink(&blob, at).map(|()| None).map_err(StoreError::io("create the link", at));
         }
+        if how == Placement::HardLink && !file.executable && file.bytes >= LARGE {
+            self.verify_blob(&file.digest)?;
+            let known = self.memo().stamped(&blob).map(|(stamp, _)| stamp);
+            let before = fs::symlink_metadata(&blob).map_err(StoreError::io("look at", &blob))?;
+            // Rights go with the file: who took them back for himself gets a copy.
+            if before.mode() & 0o777 == SEALED {
+                match fs::hard_link(&blob, at) {
+                    // What was changed since it was verified is not remembered as what it was.
+                    Ok(()) => return Ok(Some(before).filter(|before| known == Some(Stamp::of(before)))),
+                    // Another file system or another user's file; or it has too many names.
+                    Err(error) => tracing::debug!("{} is copied and not linked: {error}", at.display()),
+                }
+            }
+        }
         let mut source = match File::open(&blob) {
             Ok(source) => source,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -200,7 +217,10 @@ impl Store {
             let made = source.metadata().and_then(|blob| target.set_modified(blob.modified()?));
             made.map_err(StoreError::io("write", at))?;
         }
-        (how == Placement::Copy).then(|| target.metadata()).transpose().map_err(StoreError::io("look at", at))
+        matches!(how, Placement::Copy | Placement::HardLink)
+            .then(|| target.metadata())
+            .transpose()
+            .map_err(StoreError::io("look at", at))
     }
 
     /// Fills a new file with a blob's content and tells what that is.

@@ -6,6 +6,7 @@
 
 mod aside;
 mod blob;
+mod boot;
 mod capture;
 mod claim;
 mod copy;

@@ -34,6 +34,7 @@ pub struct Ownership<'s> {
     store: &'s Store,
     root: &'s Path,
     overwrite: bool,
+    how: Placement,
     results: OnceLock<Known>,
     recorded: OnceLock<HashMap<PathBuf, HashSet<Digest>>>,
 }
@@ -41,7 +42,13 @@ pub struct Ownership<'s> {
 impl<'s> Ownership<'s> {
     /// For the project at `root`; with `overwrite` everything may be replaced.
     pub fn new(store: &'s Store, root: &'s Path, overwrite: bool) -> Self {
-        Self { store, root, overwrite, results: OnceLock::new(), recorded: OnceLock::new() }
+        let (results, recorded) = (OnceLock::new(), OnceLock::new());
+        Self { store, root, overwrite, how: Placement::Copy, results, recorded }
+    }
+
+    /// The same, with another way to put outputs in place.
+    pub fn placing(self, how: Placement) -> Self {
+        Self { how, ..self }
     }
 
     /// Makes sure that what lies at a path of the project, if anything, may be replaced.
@@ -121,7 +128,7 @@ impl<'s> Ownership<'s> {
         if !is_link && matches!(self.store.memo().holds(&at, artifact), Ok(true)) {
             return Ok(());
         }
-        self.store.materialise_if(artifact, &at, Placement::Copy, &|| self.check(path))
+        self.store.materialise_if(artifact, &at, self.how, &|| self.check(path))
     }
 
     /// Deletes what lies at a path of the project.

@@ -2,13 +2,12 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::hash::{BuildHasher, RandomState};
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
+use super::blob::LARGE;
+use super::boot::BOOT;
 use super::result::{Origin, decode, each_output, encode, key_of};
-use super::{ActionResult, Published, Result, Store, StoreError};
+use super::{Access, ActionResult, Published, Result, Store, StoreError};
 use crate::action::{self, Manifest};
 use crate::hash::{ActionKey, Artifact, Digest, QuickMap, Stamp};
 use crate::journal::{Entry, Journal, Span};
@@ -240,9 +239,32 @@ impl Store {
             results.index.head(key)?.to_vec()
         };
         let (origin, result) = decode(&head)?;
-        // Published before a reboot and not known to have reached the disk: believe it only if all of it is there.
-        let lasting = origin.durable || origin.boot == *BOOT;
-        (lasting || result.outputs.values().all(|artifact| self.is_sound(artifact))).then_some(result)
+        if origin.durable || origin.boot == *BOOT {
+            return Some(result);
+        }
+        // Published before a reboot and not known to have reached the disk: believe it only if all of it is there. What is large was
+        // remembered when it came in, and may have got lost since.
+        let large = result.outputs.values().any(|artifact| artifact.bytes >= LARGE);
+        if !result.outputs.values().all(|artifact| self.is_sound(artifact, large)) {
+            return None;
+        }
+        if large {
+            self.know_to_last(key, &result);
+        }
+        Some(result)
+    }
+
+    /// Notes that a result is on the disk: its content was read there after a reboot, and that took long enough to be done once only.
+    fn know_to_last(&self, key: &ActionKey, result: &ActionResult) {
+        let mut results = self.results();
+        if self.access() == Access::Look {
+            return;
+        }
+        let Some(manifest) = results.manifest(key) else { return };
+        let origin = Origin { boot: *BOOT, durable: true };
+        if let Err(error) = results.publish(key, &manifest.text(), origin, result, true) {
+            tracing::debug!("{error}");
+        }
     }
 
     /// Whether an action has a result, as far as the journal has been read.
@@ -265,7 +287,12 @@ impl Store {
     /// # Errors
     /// If it cannot be written; then nothing has changed.
     pub fn publish(&self, key: &ActionKey, manifest: &Manifest, result: &ActionResult) -> Result<Published> {
-        self.append(key, manifest, result, false)
+        self.append(key, manifest, result, false, result.seconds >= LASTING)
+    }
+
+    /// The same for a result that can be had again elsewhere: it waits for no disk, and is checked after a power cut.
+    pub(super) fn publish_unsynced(&self, key: &ActionKey, manifest: &Manifest, result: &ActionResult) -> Result<()> {
+        self.append(key, manifest, result, false, false).map(drop)
     }
 
     /// Makes a result known under its key, in the place of any other.
@@ -273,13 +300,19 @@ impl Store {
     /// # Errors
     /// If it cannot be written; then nothing has changed.
     pub fn replace(&self, key: &ActionKey, manifest: &Manifest, result: &ActionResult) -> Result<()> {
-        self.append(key, manifest, result, true).map(|_| ())
+        self.append(key, manifest, result, true, result.seconds >= LASTING).map(|_| ())
     }
 
-    fn append(&self, key: &ActionKey, manifest: &Manifest, result: &ActionResult, replace: bool) -> Result<Published> {
+    fn append(
+        &self,
+        key: &ActionKey,
+        manifest: &Manifest,
+        result: &ActionResult,
+        replace: bool,
+        durable: bool,
+    ) -> Result<Published> {
         let text = manifest.text();
         debug_assert_eq!(*key, action::key_of(&text), "a result is published under its manifest's key");
-        let durable = result.seconds >= LASTING;
         if durable {
             for artifact in result.outputs.values() {
                 self.sync(artifact)?;
@@ -304,16 +337,6 @@ impl Store {
         Ok(())
     }
 }
-
-/// Names this boot of this machine: what is in its memory is lost when it ends. Where the system does not tell, each
-/// process has its own, and checks what others published.
-static BOOT: LazyLock<u64> = LazyLock::new(|| {
-    let text: io::Result<String> = fs::read_to_string("/proc/sys/kernel/random/boot_id");
-    text.map_or_else(
-        |_| RandomState::new().hash_one(0),
-        |text| blake3::hash(text.as_bytes()).as_bytes()[..8].try_into().map_or(0, u64::from_le_bytes),
-    )
-});
 
 #[cfg(test)]
 mod tests {
@@ -368,6 +391,24 @@ mod tests {
         let durable = Origin { durable: true, ..before };
         store.results().publish(&key, &manifest.text(), durable, &result([artifact]), true).unwrap();
         assert!(store.result(&key).is_some(), "what was synced needs no check");
+    }
+
+    #[test]
+    fn large_content_is_read_once_after_a_reboot_whatever_is_remembered() {
+        let (folder, store) = store();
+        let file = folder.path().join("output");
+        fs::write(&file, vec![7; 2 << 20]).unwrap();
+        let artifact = store.capture(&file).unwrap();
+        let blob = store.blob_path(&artifact.digest);
+        let (key, manifest) = action(0);
+        let before = Origin { boot: BOOT.wrapping_add(1), durable: false };
+        store.results().publish(&key, &manifest.text(), before, &result([artifact.clone()]), false).unwrap();
+        assert!(store.result(&key).is_some());
+        assert!(store.results().index.get(&key).unwrap().0.durable, "that is not done again");
+        assert!(Store::open(folder.path()).unwrap().results().index.get(&key).unwrap().0.durable);
+        // What was learnt before the machine was started is not believed.
+        store.memo().forget_older(&blob, crate::hash::now() + 3_600_000_000_000);
+        assert!(store.memo().trusted(&blob).is_none());
     }
 
     #[test]

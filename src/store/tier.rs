@@ -2,6 +2,7 @@
 //! has another takes. The folder `cache/` is one; a bucket is another (`remote/`).
 
 use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::blob::seal;
@@ -168,7 +169,11 @@ impl Store {
     /// If it cannot be moved.
     pub(crate) fn receive_file(&self, path: &Path, digest: &Digest) -> Result<()> {
         seal(path).map_err(StoreError::io("seal", path))?;
-        self.place(path, &self.blob_path(digest), digest)
+        let written = fs::metadata(path).map_err(StoreError::io("look at", path))?;
+        let blob = self.blob_path(digest);
+        self.place(path, &blob, digest)?;
+        self.memo().record(&blob, &written, *digest);
+        Ok(())
     }
 
     /// Takes in results of another store: those whose contents are all here by now are published, the others are promised.
@@ -283,7 +288,7 @@ impl Store {
     fn publish_received(&self, parcel: &Parcel) -> Result<()> {
         match parcel.manifest() {
             Some(manifest) if manifest.key() == parcel.key => {
-                self.publish(&parcel.key, &manifest, &parcel.result).map(drop)
+                self.publish_unsynced(&parcel.key, &manifest, &parcel.result)
             }
             // A manifest of a later Kiln's, whose fields this one does not know.
             _ => Ok(()),
@@ -294,7 +299,6 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::fs;
 
     use super::*;
     use crate::action::Manifest;

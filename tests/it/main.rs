@@ -27,6 +27,7 @@ mod gates;
 mod gc;
 mod git;
 mod guard;
+mod hardlinks;
 mod hints;
 mod import;
 mod in_place;

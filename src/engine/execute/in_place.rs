@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use crate::engine::decide::sources::extent;
 use crate::engine::executor::failure::NoResult;
 use crate::engine::executor::{Attempt, Shown};
 use crate::failure::Failure;
+use crate::hash::tree::Node;
 use crate::hash::walk::Extent;
 use crate::hash::{Artifact, SourceStamps};
 use crate::pipeline::{Input, Source, View};
@@ -33,6 +34,16 @@ const LOOKS: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub(crate) struct InPlace {
     all: Vec<One>,
+    sealed: Vec<Sealed>,
+}
+
+/// A file of the store that is read where it lies. It may have other names, outside of the store, by which somebody could write to it.
+struct Sealed {
+    file: PathBuf,
+    /// What the stage knows it as.
+    path: PathBuf,
+    before: Option<SourceStamps>,
+    artifact: Artifact,
 }
 
 struct One {
@@ -56,7 +67,7 @@ impl InPlace {
 
     /// Whether there is nothing.
     pub(crate) fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.all.is_empty() && self.sealed.is_empty()
     }
 }
 
@@ -65,7 +76,7 @@ struct Candidate {
     source: PathBuf,
     /// Whether it is a folder.
     tree: bool,
-    /// What has to stay as it is; nothing of a file of the store, which is sealed.
+    /// What has to stay as it is; of a file of the store that is looked at by itself.
     before: Option<SourceStamps>,
     /// How much it is.
     bytes: u64,
@@ -78,16 +89,41 @@ impl Execution<'_> {
         for One { path, view, before, decided_by } in &in_place.all {
             let absolute = self.pipeline.root.join(path);
             let extent = extent(Source { path, view: view.as_ref() });
-            match before {
-                Some(before) if before.holds(&absolute, extent) => {}
-                // What was written may have been read, even if by now it is what it was.
-                Some(before) if !before.is_unwritten(&absolute, extent) => return Err(changed(path)),
-                // After a change of rights, and where stamps would tell nothing, that the content is the same has to do.
-                _ if self.memo.source_in(&absolute, extent)? == *decided_by => {}
-                _ => return Err(changed(path)),
-            }
+            self.is_unchanged(path, &absolute, extent, before.as_ref(), decided_by.as_ref())?;
+        }
+        for Sealed { file, path, before, artifact } in &in_place.sealed {
+            self.is_unchanged(path, file, Extent::Everything, before.as_ref(), Some(artifact))?;
         }
         Ok(())
+    }
+
+    fn is_unchanged(
+        &self,
+        path: &Path,
+        absolute: &Path,
+        extent: Extent<'_>,
+        before: Option<&SourceStamps>,
+        decided_by: Option<&Artifact>,
+    ) -> Result<(), NoResult> {
+        match before {
+            Some(before) if before.holds(absolute, extent) => Ok(()),
+            // What was written may have been read, even if by now it is what it was.
+            Some(before) if !before.is_unwritten(absolute, extent) => Err(changed(path)),
+            // After a change of rights or names, and where stamps would tell nothing, that the content is the same has to do.
+            _ if self.memo.source_in(absolute, extent)?.as_ref() == decided_by => Ok(()),
+            _ => Err(changed(path)),
+        }
+    }
+
+    /// Adds the file of the store that an input is, unless it has no other name than the store's.
+    pub(crate) fn watch_sealed(&self, path: &Path, artifact: &Artifact, in_place: &mut InPlace) {
+        let Some(file) = self.store.sealed(&artifact.digest) else { return };
+        if fs::metadata(&file).is_ok_and(|metadata| metadata.nlink() > 1) {
+            let artifact = Artifact { executable: false, ..artifact.clone() };
+            let before = SourceStamps::of(&file, Extent::Everything, self.memo);
+            let before = before.filter(|before| before.artifact == artifact);
+            in_place.sealed.push(Sealed { file, path: path.to_owned(), before, artifact });
+        }
     }
 
     /// Tells, now and then, whether everything is what it was. What comes of a source that was changed is thrown away: the sooner the stage
@@ -103,6 +139,18 @@ impl Execution<'_> {
             // Of many files a look takes its time.
             next.set(Instant::now() + LOOKS.max(begun.elapsed() * 50));
             goes_on
+        }
+    }
+
+    /// The same of an output of another stage, which may be a folder.
+    pub(crate) fn watch_output(&self, path: &Path, artifact: &Artifact, in_place: &mut InPlace) {
+        if !artifact.tree {
+            return self.watch_sealed(path, artifact, in_place);
+        }
+        for (_, node) in self.store.kept_listing(&artifact.digest).map(|listing| listing.entries).unwrap_or_default() {
+            if let Node::File { digest, bytes, .. } = node {
+                self.watch_sealed(path, &Artifact { digest, tree: false, bytes, executable: false }, in_place);
+            }
         }
     }
 
@@ -140,6 +188,8 @@ impl Execution<'_> {
             let artifact = before.artifact.clone();
             let source = item.source().unwrap_or(Source { path, view: None });
             in_place.add(source, Some(before), Some(artifact));
+        } else if let Some(artifact) = self.input(name, position) {
+            self.watch_sealed(path, artifact, in_place);
         }
         Ok(Some(Shown { source: candidate.source, place: at.to_owned() }))
     }
@@ -168,8 +218,7 @@ impl Execution<'_> {
 
     /// A large file of the store, or a large folder that lies in the project as it was made.
     fn of_store(&self, name: &str, position: usize, path: &Path) -> Result<Option<Candidate>, NoResult> {
-        let artifact = self.inputs.get(name).and_then(|items| items.get(position)).and_then(Option::as_ref);
-        let Some(artifact) = artifact else { return Ok(None) };
+        let Some(artifact) = self.input(name, position) else { return Ok(None) };
         if !artifact.tree {
             // The blob of an executable file is none.
             if artifact.bytes < LARGE || artifact.executable {

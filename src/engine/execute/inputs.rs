@@ -64,6 +64,10 @@ impl Execution<'_> {
                     && !self.decision.documents.contains_key(&(name.clone(), position))
                 {
                     linked.add(source, self.decided(source)?, self.sources.get(source).ok());
+                } else if item.source().is_none()
+                    && let Some(artifact) = self.input(name, position)
+                {
+                    self.watch_output(input_path(self.pipeline, item), artifact, &mut linked);
                 }
             }
         }
@@ -102,9 +106,14 @@ impl Execution<'_> {
         if found == self.sources.get(source).ok() { Ok(source_stamps) } else { Err(changed(source.path)) }
     }
 
+    /// What another stage produced that is an input.
+    pub(super) fn input(&self, name: &str, position: usize) -> Option<&Artifact> {
+        self.inputs.get(name)?.get(position)?.as_ref()
+    }
+
     /// Puts what another stage produced at a path.
     fn place(&self, name: &str, position: usize, item: &Input, path: &Path, how: Placement) -> Result<(), NoResult> {
-        let artifact = self.inputs.get(name).and_then(|items| items.get(position)).and_then(Option::as_ref);
+        let artifact = self.input(name, position);
         let artifact = artifact.ok_or_else(|| Failure::InputMissing { input: name.to_owned() })?;
         match self.store.materialise(artifact, path, how) {
             // Lost or damaged in the store; what it was decided by lies in place in the project.

@@ -88,7 +88,7 @@ pub(crate) fn bring_up_to_date(
     reporter: &mut dyn Reporter,
 ) -> Vec<StageRecord> {
     let RunContext { pipeline, store, sources, ref edge } = *given;
-    let ownership = Ownership::new(store, &pipeline.root, options.overwrite);
+    let ownership = Ownership::new(store, &pipeline.root, options.overwrite).placing(pipeline.put_as.placement());
     let deciding = Deciding {
         pipeline,
         store,

@@ -207,6 +207,16 @@ impl Memo {
         }
     }
 
+    /// Forgets what is known of a file if that was learnt before a moment.
+    pub(crate) fn forget_older(&self, file: &Path, moment: Nanos) {
+        let Ok(metadata) = fs::metadata(file) else { return };
+        let id = Stamp::of(&metadata).id;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.get(&id).is_some_and(|entry| entry.moment < moment) {
+            known.remove(&id);
+        }
+    }
+
     /// Takes it that a file with this stamp, which is settled, has this content.
     pub(crate) fn believe(&self, stamp: &Stamp, artifact: &Artifact) {
         let entry = Known { stamp: *stamp, moment: stamp::now(), digest: artifact.digest };
@@ -244,11 +254,11 @@ impl Memo {
         }
     }
 
-    /// Reads a regular file to its end, whatever is known of it, and shows its bytes to whoever wants to know more of it.
+    /// Reads a regular file to its end, whatever is known of it, and shows its bytes to whoever wants to know more of it. Tells its digest.
     ///
     /// # Errors
     /// If it is none or cannot be read, or the user asked to stop.
-    pub fn read_showing(&self, path: &Path, show: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+    pub fn read_showing(&self, path: &Path, show: &mut dyn FnMut(&[u8])) -> io::Result<Digest> {
         let moment = stamp::now();
         let (mut file, before) = open_regular(path)?;
         let stamp = Stamp::of(&before);
@@ -256,7 +266,7 @@ impl Memo {
         if Stamp::of(&file.metadata()?) == stamp {
             self.keep(path, Known { stamp, moment, digest });
         }
-        Ok(())
+        Ok(digest)
     }
 
     fn recall(&self, stamp: &Stamp) -> Option<Digest> {

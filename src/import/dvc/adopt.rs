@@ -4,7 +4,7 @@
 //! dependencies after the command has run, so even a good one is no proof; where it shows that it can be no record of what was used, it is
 //! taken only if the user trusts it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
@@ -236,7 +236,7 @@ impl Looking<'_, '_> {
             // What another stage made: that one's entry is looked at by itself.
             return if self.made.get(path) == Some(hash) { Ok(()) } else { Err(other()) };
         }
-        let mut found = self.md5(path, hash, Of::Source)?;
+        let mut found = self.md5(path, hash)?;
         if let Some(outer) = self.written.around(path).filter(|_| found.is_none()) {
             found = self.within(outer, path);
         }
@@ -275,14 +275,30 @@ impl Looking<'_, '_> {
         (!below.is_empty()).then_some(Hash { md5, folded: whole.folded })
     }
 
-    /// What lies at a path is called by DVC.
-    fn md5(&self, path: &str, hash: &Hash, of: Of) -> Result<Option<Hash>, String> {
-        digest::of_path(self.root, path, hash.folded, &|file| self.intake.md5(file, hash.folded, of))
+    /// What a source is called by DVC.
+    fn md5(&self, path: &str, hash: &Hash) -> Result<Option<Hash>, String> {
+        digest::of_path(self.root, path, hash.folded, &|file| self.intake.md5(file, hash.folded, Of::Source))
+            .map_err(|e| format!("cannot read `{path}`: {e}"))
+    }
+
+    /// What lies in the place of an output is called by DVC.
+    fn md5_of_output(&self, path: &str, hash: &Hash) -> Result<Option<Hash>, String> {
+        let place = self.root.join(path);
+        let mut objects: HashMap<PathBuf, PathBuf> = HashMap::new();
+        let own = |md5: String| self.caches.own(&Hash { md5, folded: hash.folded });
+        if !hash.is_folder() {
+            objects.extend(own(hash.md5.clone()).map(|object| (place, object)));
+        } else if place.is_dir() {
+            let members = self.caches.listed(hash).unwrap_or_default().into_iter();
+            objects.extend(members.filter_map(|member| Some((place.join(member.relative), own(member.md5)?))));
+        }
+        let of = |file: &Path| Of::Output(objects.get(file).map(PathBuf::as_path));
+        digest::of_path(self.root, path, hash.folded, &|file| self.intake.md5(file, hash.folded, of(file)))
             .map_err(|e| format!("cannot read `{path}`: {e}"))
     }
 
     fn find(&self, path: &str, hash: &Hash, executable: bool, doubts: &mut Vec<String>) -> Result<Lies, String> {
-        let here = self.md5(path, hash, Of::Output)?;
+        let here = self.md5_of_output(path, hash)?;
         if here.as_ref() == Some(hash) {
             return Ok(Lies::InPlace);
         }
@@ -311,7 +327,9 @@ impl Looking<'_, '_> {
 
     /// An object of DVC's that is taken into the store.
     fn object(&self, hash: &Hash) -> Option<PathBuf> {
-        self.caches.object_by(hash, &|file, folded| self.intake.md5(file, folded, Of::Output))
+        self.caches.object_by(hash, &|file, folded| {
+            self.intake.md5(file, folded, Of::Output(self.caches.is_own(file).then_some(file)))
+        })
     }
 }
 

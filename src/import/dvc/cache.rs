@@ -17,6 +17,8 @@ pub(super) struct Caches {
     places: Vec<PathBuf>,
     remotes: Vec<Remote>,
     buckets: Buckets,
+    /// Whether DVC puts outputs in place as links.
+    links: bool,
 }
 
 impl Caches {
@@ -25,6 +27,7 @@ impl Caches {
         let folder = root.join(".dvc");
         let mut cache = folder.join("cache");
         let mut remotes: Vec<Remote> = Vec::new();
+        let mut links = false;
         for name in ["config", "config.local"] {
             let text = fs::read_to_string(folder.join(name)).unwrap_or_default();
             let mut section = String::new();
@@ -40,6 +43,7 @@ impl Caches {
                 let file = Path::new(".dvc").join(name);
                 match (section.as_str(), key) {
                     ("cache", "dir") => cache = folder.join(value),
+                    ("cache", "type") => links = means_links(value, &file, at, notes),
                     (section, key) if section.starts_with("remote ") => {
                         let name = section.trim_start_matches("remote ").trim_matches('"').to_owned();
                         let known = remotes.iter().position(|remote| remote.name == name).unwrap_or_else(|| {
@@ -67,7 +71,12 @@ impl Caches {
         let mut places = vec![cache];
         places.extend(folders.filter(|url| !url.contains("://")).map(|url| folder.join(url)));
         let buckets = Buckets::of(&remotes, fetch, notes);
-        Self { places, remotes, buckets }
+        Self { places, remotes, buckets, links }
+    }
+
+    /// Whether DVC puts outputs in place as links, and not as copies.
+    pub(super) fn links(&self) -> bool {
+        self.links
     }
 
     /// Tells of what remotes did not give.
@@ -88,9 +97,7 @@ impl Caches {
 
     /// The same with another way to take the MD5 of a file, whose line ends are folded or not.
     pub(super) fn object_by(&self, hash: &Hash, md5_of: &dyn Fn(&Path, bool) -> io::Result<String>) -> Option<PathBuf> {
-        let (first, rest) = hash.md5.split_at_checked(2)?;
-        let forms = [PathBuf::from("files/md5").join(first).join(rest), Path::new(first).join(rest)];
-        let forms = if hash.folded { [&forms[1], &forms[0]] } else { [&forms[0], &forms[1]] };
+        let forms = Self::forms(hash)?;
         let lies = || {
             let mut all = self.places.iter().flat_map(|place| forms.iter().map(|form| place.join(form)));
             all.find(|path| path.is_file())
@@ -102,6 +109,23 @@ impl Caches {
         let plain = hash.md5.trim_end_matches(".dir");
         let sound = md5_of(&found, hash.folded && !hash.is_folder()).is_ok_and(|md5| md5 == plain);
         sound.then_some(found)
+    }
+
+    /// The file of DVC's own cache that an object lies in, if it lies there.
+    pub(super) fn own(&self, hash: &Hash) -> Option<PathBuf> {
+        Self::forms(hash)?.into_iter().map(|form| self.places[0].join(form)).find(|path| path.is_file())
+    }
+
+    /// Whether a file lies in DVC's own cache.
+    pub(super) fn is_own(&self, object: &Path) -> bool {
+        object.starts_with(&self.places[0])
+    }
+
+    /// Where an object may lie in a cache, the likelier first.
+    fn forms(hash: &Hash) -> Option<[PathBuf; 2]> {
+        let (first, rest) = hash.md5.split_at_checked(2)?;
+        let [now, before] = [PathBuf::from("files/md5").join(first).join(rest), Path::new(first).join(rest)];
+        Some(if hash.folded { [before, now] } else { [now, before] })
     }
 
     /// Fetches objects from remotes on S3 into DVC's cache.
@@ -120,7 +144,8 @@ impl Caches {
         Some(members)
     }
 
-    fn listed(&self, hash: &Hash) -> Option<Vec<Member>> {
+    /// The same as far as it lies there; nothing is fetched.
+    pub(super) fn listed(&self, hash: &Hash) -> Option<Vec<Member>> {
         let value: Value = serde_json::from_slice(&fs::read(self.object(hash)?).ok()?).ok()?;
         let members = value.as_array()?.iter().map(|member| {
             let relative = member.get("relpath")?.as_str()?;
@@ -130,4 +155,20 @@ impl Caches {
         });
         members.collect()
     }
+}
+
+/// Whether DVC's `cache.type`, a list of types of which the first is taken that works, means links.
+fn means_links(value: &str, file: &Path, at: At, notes: &mut Notes) -> bool {
+    let types = || value.split(',').map(|word| word.trim().trim_matches(['\'', '"']));
+    let link = types().take_while(|word| *word != "copy").find(|word| matches!(*word, "hardlink" | "symlink"));
+    if link == Some("symlink") {
+        let what = "`cache.type = symlink` becomes `cache: {type: hardlink}`";
+        notes.differs(
+            file,
+            at,
+            what,
+            "where the cache lies on another file system than the project, outputs are copied",
+        );
+    }
+    link.is_some()
 }

@@ -85,7 +85,7 @@ pub fn import<'s>(root: &Path, put: bool, fetch: bool, store: Option<&'s Opening
     adopt::frozen(root, &files, &caches, put, &mut notes)?;
     let planned = plan::plan(root, &files, &mut notes);
     let ignore = dvcignore::kept(root, &planned, &mut notes);
-    let text = write::pipeline(root, &files, &planned, &mut notes);
+    let text = write::pipeline(root, &files, &planned, caches.links(), &mut notes);
     let candidates = adopt::candidates(root, &files, &planned.stages, &caches, &intake)?;
     caches.tell(&mut notes);
     let places = planned.stages.iter().map(|stage| (stage.name.clone(), (stage.file.path.clone(), stage.stage.at)));

@@ -16,8 +16,8 @@ use super::yaml::{self, Content, Node};
 /// So long may a line become.
 const WIDTH: usize = 120;
 
-/// Writes the pipeline of planned stages.
-pub(super) fn pipeline(root: &Path, files: &[File], plan: &Plan<'_>, notes: &mut Notes) -> String {
+/// Writes the pipeline of planned stages. With `links`, outputs are put in place as links.
+pub(super) fn pipeline(root: &Path, files: &[File], plan: &Plan<'_>, links: bool, notes: &mut Notes) -> String {
     let planned = &plan.stages;
     let mut writer = Writer { out: String::new(), comments: BTreeMap::new() };
     for file in files {
@@ -31,6 +31,9 @@ pub(super) fn pipeline(root: &Path, files: &[File], plan: &Plan<'_>, notes: &mut
         }
     }
     writer.out.push_str("version: 1\n");
+    if links {
+        writer.out.push_str("cache: {type: hardlink}\n");
+    }
     writer.parameters(root, files, plan, notes);
     let mut before: Option<&Path> = None;
     writer.out.push_str("stages:\n");

@@ -2,6 +2,7 @@
 
 mod again;
 mod export;
+mod linked;
 mod older;
 mod remotes;
 mod told;
