@@ -23,7 +23,7 @@ from pathlib import Path
 KEY, SECRET = "ADMINKEY", "adminsecret"
 IDENTITIES = {"identities": [{"name": "admin", "credentials": [{"accessKey": KEY, "secretKey": SECRET}],
               "actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}
-TOOLS = ["kiln", "dvc", "rclone", "s5cmd"]
+TOOLS = ["kiln", "kiln-hardlink", "dvc", "rclone", "s5cmd"]
 ROWS = {"push": "push, small files", "change": "push, one of the small files changed", "push-large": "push, large file",
         "pull": "pull, small files", "pull-large": "pull, large file", "nothing": None}
 NOTHING = ["nothing to do, 1,000 stages, no remote cache", "nothing to do, 1,000 stages, a remote cache"]
@@ -78,7 +78,7 @@ class Bench:
             self.times.setdefault(tool, {}).setdefault(row, []).append(took)
             self.save()
             if row not in NOTHING:
-                print(f"{tool:<8} {row:<44} {took:8.2f} s", flush=True)
+                print(f"{tool:<13} {row:<44} {took:8.2f} s", flush=True)
 
     def round(self, tool, rows):
         """The rows of one tool that are wanted."""
@@ -135,21 +135,22 @@ def same(one, other):
 
 class Kiln:
     name, knows = "kiln", True
+    settings = ""
 
     def __init__(self, bench, binary, data):
         self.bench, self.binary = bench, binary
-        self.project = bench.work / "kiln"
+        self.project = bench.work / self.name
         if not self.project.exists():
             self.project.mkdir()
-            (self.project / "pipeline.yaml").write_text(PIPELINE)
+            (self.project / "pipeline.yaml").write_text(PIPELINE + self.settings)
             shutil.copytree(data, self.project / "data")
             self.run("run", "--offline", "-q")
 
     def run(self, *args, row=None, cwd=None):
-        self.bench.call([self.binary, *args], cwd or self.project, row, "kiln")
+        self.bench.call([self.binary, *args], cwd or self.project, row, self.name)
 
     def push(self, part, number, row):
-        url = f"s3://cache/kiln-{number}"
+        url = f"s3://cache/{self.name}-{number}"
         self.run("remote", "init", url)
         self.run("push", part, "--remote", url, row=row)
 
@@ -161,9 +162,14 @@ class Kiln:
         clone.mkdir()
         shutil.copy(self.project / "pipeline.yaml", clone)
         shutil.copytree(self.project / "data", clone / "data")
-        self.run("pull", part, "--remote", f"s3://cache/kiln-{number}", cwd=clone, row=row)
+        self.run("pull", part, "--remote", f"s3://cache/{self.name}-{number}", cwd=clone, row=row)
         for path in ["small/0", "small/1"] if part == "small" else ["large"]:
             same(clone / "out" / path, self.project / "data" / path)
+
+
+class KilnHardlink(Kiln):
+    """Large outputs are links to what the cache has, which a pull writes once."""
+    name, settings = "kiln-hardlink", "cache: {type: hardlink}\n"
 
 
 class Dvc:
@@ -277,6 +283,8 @@ def measure(args, work):
         there = lambda name: name in args.only and args.tools and (args.tools / name).exists()
         if "kiln" in args.only:
             tools.append(Kiln(bench, args.kiln.absolute(), data))
+        if "kiln-hardlink" in args.only:
+            tools.append(KilnHardlink(bench, args.kiln.absolute(), data))
         if there("dvc"):
             tools.append(Dvc(bench, (args.tools / "dvc").absolute(), data))
         if there("rclone"):
@@ -324,7 +332,7 @@ def main():
     args.add_argument("--kiln", type=Path, required=True)
     args.add_argument("--weed", type=Path, required=True)
     args.add_argument("--tools", type=Path, help="a folder with dvc, rclone and s5cmd, or some of them")
-    args.add_argument("--only", type=some_of(TOOLS), default=TOOLS, help="these tools: kiln, dvc, rclone, s5cmd")
+    args.add_argument("--only", type=some_of(TOOLS), default=TOOLS, help=f"these tools: {', '.join(TOOLS)}")
     args.add_argument("--rows", type=some_of(ROWS), default=list(ROWS), help=f"these rows: {', '.join(ROWS)}")
     args.add_argument("--folder", type=Path, help="work in this folder, keep it, and go on with what an earlier call left there")
     args.add_argument("--prepare", action="store_true", help="make data and projects and measure nothing")
