@@ -8,11 +8,11 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=RUSTC_LINKER");
     let target = |part: &str| env::var(format!("CARGO_CFG_TARGET_{part}")).unwrap_or_default();
-    let tried =
+    let fits =
         target("OS") == "linux" && target("ENV") == "gnu" && ["x86_64", "aarch64"].contains(&target("ARCH").as_str());
-    // Zig's linker wants the choice made when the code is compiled.
+    // The wheel is linked by Zig, with which this was not tried.
     let zig = env::var("RUSTC_LINKER").is_ok_and(|linker| linker.contains("zig"));
-    if tried && !zig {
+    if fits && !zig {
         println!("cargo::rustc-link-arg-bins=-no-pie");
     }
 }
