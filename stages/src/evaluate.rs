@@ -57,10 +57,16 @@ pub const EVALUATE: Kind = Kind {
     module: "evaluate.rs",
 };
 
-/// `with:` of an `evaluate` stage: nothing to choose.
+/// `with:` of an `evaluate` stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Params {}
+#[serde(deny_unknown_fields, default)]
+pub struct Params {
+    /// Whether every image is also classified mirrored, left to right, and the logits of both are averaged (test-time
+    /// augmentation).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("default" = false))]
+    pub mirror: bool,
+}
 
 /// `metrics.json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -97,7 +103,8 @@ pub struct ClassScores {
     pub support: u64,
 }
 
-fn run(_: &Value, context: &Context) -> anyhow::Result<()> {
+fn run(params: &Value, context: &Context) -> anyhow::Result<()> {
+    let params: Params = serde_json::from_value(params.clone())?;
     let trained = file::read(context.input("model")?, &device::device(&context.device)?)?;
     let data = Dataset::open(context.input("data")?)?;
     trained.expect(&data.shape[1..], &data.classes)?;
@@ -106,7 +113,12 @@ fn run(_: &Value, context: &Context) -> anyhow::Result<()> {
     let rows: Vec<u32> = (0..data.len() as u32).collect();
     let threads = Threads::new(context.threads)?;
     let network = &trained.network;
-    let logits = inference::over(network, &threads, &pixels, &rows, |x| network.logits(x))?;
+    let mut logits = inference::over(network, &threads, &pixels, &rows, |x| network.logits(x))?;
+    if params.mirror {
+        let pixels = mirrored(&pixels, data.shape[2], data.shape[3]);
+        let others = inference::over(network, &threads, &pixels, &rows, |x| network.logits(x))?;
+        logits.iter_mut().zip(others).for_each(|(logit, other)| *logit = 0.5 * (*logit + other));
+    }
 
     let classes = data.classes.len();
     let mut loss = 0.0;
@@ -132,6 +144,11 @@ fn run(_: &Value, context: &Context) -> anyhow::Result<()> {
     }
     table.flush()?;
     write_json(context.output("metrics")?, &metrics(&confusion, &data.classes, loss / data.len() as f64))
+}
+
+/// Rows of `width` pixels of `channels` values, each row from right to left.
+fn mirrored(pixels: &[f32], width: usize, channels: usize) -> Vec<f32> {
+    pixels.chunks_exact(width * channels).flat_map(|row| row.chunks_exact(channels).rev()).flatten().copied().collect()
 }
 
 /// Softmax of a row of logits.

@@ -2,6 +2,7 @@
 
 mod train_support;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::Device;
@@ -145,7 +146,7 @@ fn busy_model() -> Model {
         Optimiser::AdamW { learning_rate: 2e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: 0.01 };
     model.schedule = stages::model::recipe::Schedule::Step { every: 2, factor: 0.5, warm_up: 0.5 };
     model.augmentation =
-        Some(Augmentation { rotation: 10.0, shift: 0.1, zoom: 0.1, flip: false, erase: 0.0, append: true });
+        Some(Augmentation { rotation: 10.0, shift: 0.1, zoom: 0.1, crop: 0, flip: false, erase: 0.0, append: true });
     model.gradient_clipping = Some(Clipping::Value { limit: 0.5 });
     model.label_smoothing = 0.1;
     model.early_stopping =
@@ -231,7 +232,7 @@ fn plain_sgd() -> Model {
     let mut model = busy_model();
     model.optimiser = Optimiser::default();
     model.augmentation =
-        Some(Augmentation { rotation: 5.0, shift: 0.0, zoom: 0.0, flip: false, erase: 0.0, append: false });
+        Some(Augmentation { rotation: 5.0, shift: 0.0, zoom: 0.0, crop: 0, flip: false, erase: 0.0, append: false });
     model.gradient_clipping = Some(Clipping::Norm { limit: 1.0 });
     model.early_stopping = None;
     model
@@ -289,6 +290,42 @@ fn a_network_learns_and_the_other_kinds_read_it() {
     let wrong = serde_json::json!({"layer": "encodings"});
     let error = run_kind(&stages::embed::EMBED, &wrong, &files, &folder.path("wrong"), 1).unwrap_err();
     assert!(error.to_string().contains("did you mean `encoding`?"), "{error}");
+}
+
+#[test]
+fn an_image_and_its_mirror_image_are_judged_alike_when_both_are_looked_at() {
+    let folder = Folder::new();
+    let model = small_model("  - {name: flatten, type: flatten}\n");
+    let bars = Bars::new(60);
+    let mut files = bars.write(&folder, &model);
+    let params = serde_json::json!({"epochs": 2});
+    let out = run_kind(&stages::train::TRAIN, &params, &files, &folder.path("train"), 1).unwrap();
+    files.insert("model", out["model"].clone());
+
+    let pixels = (bars.pixels.chunks(9 * 2)).flat_map(|row| row.chunks(2).rev()).flatten().copied().collect();
+    let turned = Bars { pixels, labels: bars.labels.clone() };
+    let beside = Folder::new();
+    let turned = turned.write(&beside, &model)["data"].clone();
+    let predictions = |data: &Path, mirror: bool, name: &str| {
+        let files = BTreeMap::from([("model", files["model"].clone()), ("data", data.to_owned())]);
+        let with = serde_json::json!({"mirror": mirror});
+        let out = run_kind(&stages::evaluate::EVALUATE, &with, &files, &folder.path(name), 1).unwrap();
+        let mut table = csv::Reader::from_path(&out["predictions"]).unwrap();
+        let rows = table.records().map(|row| row.unwrap().iter().skip(3).map(|p| p.parse::<f64>().unwrap()).collect());
+        rows.collect::<Vec<Vec<f64>>>()
+    };
+    let [plain, other] =
+        [(&files["data"], "plain"), (&turned, "other")].map(|(data, name)| predictions(data, false, name));
+    let [both, again] =
+        [(&files["data"], "both"), (&turned, "again")].map(|(data, name)| predictions(data, true, name));
+    assert_eq!(both, again, "the sum of two does not depend on their order");
+    // The mean of logits is the geometric mean of probabilities, scaled to a sum of 1.
+    for ((plain, other), both) in plain.iter().zip(&other).zip(&both) {
+        let means: Vec<f64> = plain.iter().zip(other).map(|(a, b)| (a * b).sqrt()).collect();
+        let sum: f64 = means.iter().sum();
+        assert!(means.iter().zip(both).all(|(mean, p)| (mean / sum - p).abs() < 1e-5), "{plain:?} {other:?} {both:?}");
+    }
+    assert_ne!(plain, both);
 }
 
 #[test]

@@ -33,7 +33,8 @@ fn every_parameter_is_listed_with_its_values_and_default() {
             && kind("train").contains("epochs: a whole number (default: 10).")
     );
     assert!(kind("normalise").contains("method: min-max or standardise (default: min-max)."), "{}", kind("normalise"));
-    assert!(!kind("evaluate").contains("\nwith"), "it has no parameters");
+    assert!(!kind("describe").contains("\nwith"), "it has no parameters");
+    assert!(kind("evaluate").contains("mirror: true or false (default: false)."), "{}", kind("evaluate"));
     let json = project.kiln(&["kinds", "project", "--json"]).json();
     let methods = json["params"]["oneOf"].as_array().expect("two methods");
     assert_eq!(methods.len(), 2);

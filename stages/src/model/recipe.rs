@@ -181,6 +181,10 @@ pub struct Augmentation {
     /// The largest change of scale, as a share, either way.
     #[serde(default)]
     pub zoom: f32,
+    /// The largest move in whole pixels, up or down and left or right: what a random crop of the image with a border of as
+    /// many zeros gives. Unlike `shift` it blurs nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub crop: usize,
     /// Whether half of the copies are mirrored, left to right.
     #[serde(default)]
     pub flip: bool,
@@ -274,6 +278,7 @@ impl Augmentation {
     pub fn check(&self) -> Result<(), Flaw> {
         flaw(!(0.0..=180.0).contains(&self.rotation), "rotation", "must be 0 to 180 degrees")?;
         flaw(!(0.0..=1.0).contains(&self.shift), "shift", "must be a share, 0 to 1")?;
+        flaw(self.crop > 10_000, "crop", "must be at most 10000 pixels")?;
         flaw(!(0.0..1.0).contains(&self.zoom), "zoom", "must be a share, at least 0 and below 1")?;
         flaw(!(0.0..1.0).contains(&self.erase), "erase", "must be a share, at least 0 and below 1")
     }
@@ -290,6 +295,9 @@ impl Clipping {
     }
 }
 
+const fn is_zero(pixels: &usize) -> bool {
+    *pixels == 0
+}
 const fn sgd_rate() -> f32 {
     0.01
 }

@@ -8,6 +8,7 @@ use crate::rng::Rng;
 pub fn vary(image: &[f32], [h, w, c]: [usize; 3], how: &Augmentation, rng: &mut Rng, into: &mut Vec<f32>) {
     let angle = rng.between(-how.rotation, how.rotation).to_radians();
     let (down, right) = (rng.between(-how.shift, how.shift) * h as f32, rng.between(-how.shift, how.shift) * w as f32);
+    let (down, right) = (down + move_by(how.crop, rng), right + move_by(how.crop, rng));
     let scale = 1.0 / (1.0 + rng.between(-how.zoom, how.zoom));
     let side = if how.flip && rng.below(2) == 1 { -1.0 } else { 1.0 };
     let first = into.len();
@@ -43,6 +44,11 @@ pub fn vary(image: &[f32], [h, w, c]: [usize; 3], how: &Augmentation, rng: &mut 
     }
 }
 
+/// Whole pixels from -`most` to `most`. Draws nothing where there is one answer, so that what is varied without moves stays the same.
+fn move_by(most: usize, rng: &mut Rng) -> f32 {
+    if most == 0 { 0.0 } else { rng.below(2 * most + 1) as f32 - most as f32 }
+}
+
 /// Blackens a rectangle of up to a share `most` of the area, between twice as wide as high and twice as high as wide
 /// (before it is rounded to pixels and cut at the border).
 fn erase(image: &mut [f32], [h, w, c]: [usize; 3], most: f32, rng: &mut Rng) {
@@ -69,7 +75,8 @@ mod tests {
     #[test]
     fn nothing_to_vary_changes_nothing() {
         let image: Vec<f32> = (0..5 * 4 * 2).map(|i| i as f32).collect();
-        let none = Augmentation { rotation: 0.0, shift: 0.0, zoom: 0.0, flip: false, erase: 0.0, append: false };
+        let none =
+            Augmentation { rotation: 0.0, shift: 0.0, zoom: 0.0, crop: 0, flip: false, erase: 0.0, append: false };
         assert_eq!(varied(&image, [5, 4, 2], &none, 1), image);
     }
 
@@ -78,7 +85,8 @@ mod tests {
         let (h, w) = (21, 21);
         let mut image = vec![0.0; h * w];
         image[10 * w + 10] = 1.0;
-        let shift = Augmentation { rotation: 0.0, shift: 0.2, zoom: 0.0, flip: false, erase: 0.0, append: false };
+        let shift =
+            Augmentation { rotation: 0.0, shift: 0.2, zoom: 0.0, crop: 0, flip: false, erase: 0.0, append: false };
         let mut moved = false;
         for seed in 0..20 {
             let out = varied(&image, [h, w, 1], &shift, seed);
@@ -93,10 +101,38 @@ mod tests {
     }
 
     #[test]
+    fn a_crop_moves_by_whole_pixels_and_keeps_their_values() {
+        let (h, w) = (5, 7);
+        let image: Vec<f32> = (1..=h * w).map(|i| i as f32).collect();
+        let moved_by = |down: isize, right: isize| -> Vec<f32> {
+            let at = |y: isize, x: isize| {
+                let inside = (0..h as isize).contains(&y) && (0..w as isize).contains(&x);
+                if inside { image[y as usize * w + x as usize] } else { 0.0 }
+            };
+            (0..h as isize)
+                .flat_map(|y| (0..w as isize).map(move |x| (y, x)))
+                .map(|(y, x)| at(y - down, x - right))
+                .collect()
+        };
+        let crop =
+            Augmentation { rotation: 0.0, shift: 0.0, zoom: 0.0, crop: 2, flip: false, erase: 0.0, append: false };
+        let mut seen = std::collections::BTreeSet::new();
+        for seed in 0..400 {
+            let out = varied(&image, [h, w, 1], &crop, seed);
+            let moves = (-2..=2).flat_map(|down| (-2..=2).map(move |right| (down, right)));
+            seen.insert(
+                moves.into_iter().find(|&(down, right)| out == moved_by(down, right)).expect("a move by whole pixels"),
+            );
+        }
+        assert_eq!(seen.len(), 25, "every move comes");
+    }
+
+    #[test]
     fn half_of_the_copies_are_mirrored() {
         let image: Vec<f32> = (0..3 * 4).map(|i| i as f32).collect();
         let mirrored: Vec<f32> = image.chunks(4).flat_map(|row| row.iter().rev().copied()).collect();
-        let flip = Augmentation { rotation: 0.0, shift: 0.0, zoom: 0.0, flip: true, erase: 0.0, append: false };
+        let flip =
+            Augmentation { rotation: 0.0, shift: 0.0, zoom: 0.0, crop: 0, flip: true, erase: 0.0, append: false };
         let copies: Vec<_> = (0..100).map(|seed| varied(&image, [3, 4, 1], &flip, seed)).collect();
         let turned = copies.iter().filter(|copy| **copy == mirrored).count();
         assert_eq!(turned + copies.iter().filter(|copy| **copy == image).count(), 100);
@@ -107,7 +143,8 @@ mod tests {
     fn a_rectangle_of_at_most_the_share_is_blackened() {
         let (h, w) = (20, 10);
         let image = vec![1.0; h * w];
-        let erase = Augmentation { rotation: 0.0, shift: 0.0, zoom: 0.0, flip: false, erase: 0.2, append: false };
+        let erase =
+            Augmentation { rotation: 0.0, shift: 0.0, zoom: 0.0, crop: 0, flip: false, erase: 0.2, append: false };
         let mut most = 0;
         for seed in 0..200 {
             let out = varied(&image, [h, w, 1], &erase, seed);
@@ -129,7 +166,8 @@ mod tests {
         let mut image = vec![0.0; h * w];
         image[4 * w + 8] = 1.0;
         image[4 * w + 4] = 1.0;
-        let turn = Augmentation { rotation: 30.0, shift: 0.0, zoom: 0.0, flip: false, erase: 0.0, append: false };
+        let turn =
+            Augmentation { rotation: 30.0, shift: 0.0, zoom: 0.0, crop: 0, flip: false, erase: 0.0, append: false };
         let out = varied(&image, [h, w, 1], &turn, 3);
         assert!((out[4 * w + 4] - 1.0).abs() < 1e-4, "the middle stays");
         assert!(out[4 * w + 8] < 0.99, "the rim moves");

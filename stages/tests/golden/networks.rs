@@ -77,8 +77,15 @@ early_stopping: null
 gradient_clipping: {type: value, limit: 0.05}
 ";
 
+/// Images that are moved by whole pixels.
+const SHARP: &str = "
+name: sharp
+extends: blocks.yaml
+augmentation: {crop: 1, flip: true, erase: 0.1}
+";
+
 fn write_models(folder: &Folder) {
-    for (file, text) in [("plain.yaml", PLAIN), ("blocks.yaml", BLOCKS), ("child.yaml", CHILD)] {
+    for (file, text) in [("plain.yaml", PLAIN), ("blocks.yaml", BLOCKS), ("child.yaml", CHILD), ("sharp.yaml", SHARP)] {
         std::fs::write(folder.path(file), text).unwrap();
     }
 }
@@ -148,8 +155,10 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("plain", train("plain.yaml", 75, json!({"epochs": 2, "batch_size": 20, "seed": 1}))),
         ("blocks", adam()),
         ("child", train("child.yaml", 40, json!({"epochs": 2, "batch_size": 13, "shuffle": false}))),
+        ("sharp", train("sharp.yaml", 40, json!({"epochs": 2, "batch_size": 20, "seed": 2}))),
         ("plain", trained("evaluate", "plain.yaml")),
         ("blocks", trained("evaluate", "blocks.yaml")),
+        ("mirror", trained("evaluate", "blocks.yaml").with(json!({"mirror": true}))),
         ("dense", trained("embed", "plain.yaml").with(json!({"layer": "dense"}))),
         ("plain", exported("plain.yaml")),
         ("scaled", exported("blocks.yaml").file("scale", r#"{"offset": [3, 0.5], "divisor": [255, 2]}"#)),
