@@ -25,12 +25,15 @@ pub(super) fn check<'s>(
     disk: &mut Disk,
     mistakes: &mut Mistakes<'_>,
 ) {
-    let mut seen = HashSet::new();
-    let sources: Vec<&Source> =
-        sources.filter(|source| seen.insert(source.path.as_str()) && check::is_elsewhere(&source.path, disk)).collect();
     let outputs: Vec<(Output<'_>, bool)> =
         all(world).map(|output| (output, check::is_elsewhere(output.2, disk))).collect();
-    if sources.is_empty() && !outputs.iter().any(|(_, elsewhere)| *elsewhere) {
+    let moved = outputs.iter().any(|(_, elsewhere)| *elsewhere);
+    let mut seen = HashSet::new();
+    // An output behind a link may have come to where any source lies.
+    let sources: Vec<&Source> = sources
+        .filter(|source| seen.insert(source.path.as_str()) && (moved || check::is_elsewhere(&source.path, disk)))
+        .collect();
+    if sources.is_empty() && !moved {
         return;
     }
     let places = outputs_apart(world, &outputs, pipeline, disk, mistakes);
@@ -114,14 +117,24 @@ fn source_apart(world: &World<'_>, source: &Source, place: &Path, places: &Place
         return Some(mistake.at(source.place, place.display().to_string()).hint("name a file or folder in it"));
     }
     let met = places.get(place).or_else(|| around(places, place)).or_else(|| within(places, place));
-    if let Some(&(draft, name, written)) = met {
+    let stays = place == root.join(path);
+    // Where the paths themselves meet, that has been told.
+    let is_told = |written: &str| Path::new(written).starts_with(path) || Path::new(path).starts_with(written);
+    if let Some(&(draft, name, written)) = met.filter(|(_, _, written)| !(stays && is_told(written))) {
         let stage = world.name(draft);
+        let from = format!("`{{from: \"{stage}.{name}\"}}`");
+        let (note, hint) = if stays {
+            let note = format!("a link on the way to `{written}` leads there");
+            (note, format!("let the link lead to another folder, or for that output write {from}"))
+        } else {
+            (format!("`{path}` is `{}`", place.display()), format!("for that output write {from}"))
+        };
         return Some(
             Mistake::new(format!("`{path}` and the output `{written}` of stage `{stage}` meet behind a symbolic link"))
                 .at(source.place, "read here")
                 .at(world.output_place(draft, name), "written here")
-                .note(format!("`{path}` is `{}`", place.display()))
-                .hint(format!("for that output write `{{from: \"{stage}.{name}\"}}`")),
+                .note(note)
+                .hint(hint),
         );
     }
     let inside = place.strip_prefix(root).ok()?;

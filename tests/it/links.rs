@@ -222,6 +222,7 @@ fn what_meets_behind_a_link_is_refused() {
         ("b", "a", "a/x", "b/x", "out/y", "`b/x` and the output `a/x` of stage `a` meet"),
         ("b", "a", "a/x", "b", "out/y", "`b` and the output `a/x` of stage `a` meet"),
         ("in", "a/x", "a/x", "in", "out/y", "meet behind a symbolic link"),
+        ("here", "data", "here/x", "data", "out/y", "let the link lead to another folder"),
         ("here", ".", "here/pipeline.yaml", "in.txt", "out/y", "this is the pipeline file"),
         ("here", ".", "here/.git/hooks/x", "in.txt", "out/y", "the repository"),
         ("here", ".", "a/x", "here", "out/y", "holds the project itself"),
@@ -229,7 +230,7 @@ fn what_meets_behind_a_link_is_refused() {
     ];
     for (name, target, out_a, in_b, out_b, says) in cases {
         let project = Project::new(&two.replace("OUT_A", out_a).replace("IN_B", in_b).replace("OUT_B", out_b));
-        project.write("in.txt", "in").write("a/x", "made before");
+        project.write("in.txt", "in").write("a/x", "made before").write("data/in", "in");
         link(&project, target, name);
         let said = refusal(&project);
         assert!(said.contains(says), "{name} -> {target}: {said}");
