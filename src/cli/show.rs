@@ -118,7 +118,10 @@ pub(crate) fn show(place: &ProjectArgs, args: &Show) -> Result<u8, Stop> {
     let found = past.find(&args.what);
     match found.or_else(|error| past.find_traced(&args.what).map(|run| run.record()).ok_or(error)) {
         Ok(run) => show_run(&run, args),
-        Err(Stop::Usage(error)) => Err(nothing(&args.what, fault, &error)),
+        Err(Stop::Usage(error)) => {
+            let gone = pipeline.as_ref().ok().and_then(|pipeline| not_in_place(&args.what, pipeline));
+            Err(gone.unwrap_or_else(|| nothing(&args.what, fault, &error)))
+        }
         Err(other) => Err(other),
     }
 }
@@ -143,6 +146,18 @@ fn show_run(run: &RunRecord, args: &Show) -> Result<u8, Stop> {
         render::data(&render::show::run(run, args.all, &Look::stdout()))?;
     }
     Ok(0)
+}
+
+/// What is said of the path of an output that is not there.
+fn not_in_place(what: &str, pipeline: &Pipeline) -> Option<Stop> {
+    let path = std::path::absolute(what).ok()?;
+    let path = path.strip_prefix(&pipeline.root).ok()?;
+    let outputs = pipeline.stages.iter().flat_map(|stage| stage.outputs.iter().map(move |output| (stage, output)));
+    let (stage, (output, _)) = outputs.into_iter().find(|(_, (_, output))| output.path == path)?;
+    let name = &stage.name;
+    Some(Stop::Usage(format!(
+        "`{what}` is not there: it is the output `{output}` of stage `{name}`\nhint: `kiln show '{name}'` shows the stage, and `kiln run '{name}'` puts its outputs in place"
+    )))
 }
 
 /// Neither a stage nor a run: both say what they know.

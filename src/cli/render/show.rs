@@ -212,6 +212,8 @@ pub(crate) fn origin(origin: &Origin<'_>, all: bool, look: &Look) -> String {
         [how.to_owned(), format!("run {} ({started})", run.id)],
         ["pipeline".to_owned(), run.origin.project.join(&run.origin.pipeline).display().to_string()],
     ];
+    let adopted = stage.why().into_iter().find(|reason| matches!(reason, Reason::Adopted { .. }));
+    rows.extend(adopted.map(|reason| ["how".to_owned(), past(&reason)]));
     rows.extend(run.git.iter().map(|git| ["commit".to_owned(), commit(git)]));
     rows.extend(run.origin.profile.iter().map(|profile| ["profile".to_owned(), profile.clone()]));
     let others: Vec<&str> = origin.runs.iter().map(|run| run.id.as_str()).filter(|id| *id != run.id).collect();

@@ -24,7 +24,8 @@ use super::planned::{MARKS, Planned};
 use super::single;
 use super::yaml::Node;
 use crate::engine;
-use crate::hash::Artifact;
+use crate::hash::walk::{Extent, walk};
+use crate::hash::{Artifact, ContentError};
 use crate::name_map::NameMap;
 use crate::pipeline::{Pipeline, StageId};
 use crate::store::{Store, StoreError};
@@ -49,7 +50,7 @@ pub(super) enum Lies {
     InPlace,
     /// A file of DVC's cache.
     Cached(PathBuf, bool),
-    /// Files of DVC's cache, by their paths in the folder.
+    /// Files of DVC's cache, or links to such, by their paths in the folder.
     CachedFolder(Vec<(PathBuf, PathBuf)>),
     /// A mark that DVC knows nothing of.
     Mark,
@@ -300,7 +301,7 @@ impl Looking<'_, '_> {
     fn find(&self, path: &str, hash: &Hash, executable: bool, doubts: &mut Vec<String>) -> Result<Lies, String> {
         let here = self.md5_of_output(path, hash)?;
         if here.as_ref() == Some(hash) {
-            return Ok(Lies::InPlace);
+            return self.in_place(path);
         }
         if here.is_some() && self.is_of_windows(path, hash) {
             doubts.push(self.of_windows(path));
@@ -319,6 +320,17 @@ impl Looking<'_, '_> {
             Some((PathBuf::from(member.relative), from))
         });
         files.collect::<Option<Vec<_>>>().map(Lies::CachedFolder).ok_or_else(gone)
+    }
+
+    /// What lies at a path of the project. Of a folder in which DVC put links into its cache, the files that these lead to are taken.
+    fn in_place(&self, path: &str) -> Result<Lies, String> {
+        let place = self.root.join(path);
+        if !matches!(walk(&place, Extent::Everything), Err(ContentError::LinkLeaves { .. })) {
+            return Ok(Lies::InPlace);
+        }
+        let names = digest::files(self.root, path).map_err(|e| format!("cannot read `{path}`: {e}"))?;
+        let files = names.into_iter().map(|name| (PathBuf::from(&name), place.join(&name)));
+        Ok(Lies::CachedFolder(files.collect()))
     }
 
     fn of_windows(&self, path: &str) -> String {

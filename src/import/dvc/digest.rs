@@ -135,19 +135,22 @@ pub(super) type Md5Of<'a> = &'a (dyn Fn(&Path) -> io::Result<String> + Sync);
 
 /// The files of a folder that DVC counts, sorted.
 pub(super) fn members(root: &Path, folder: &str, md5_of: Md5Of<'_>) -> io::Result<Vec<Member>> {
+    let place = root.join(folder);
+    let mut members: Vec<Member> = files(root, folder)?
+        .into_par_iter()
+        .map(|relative| Ok(Member { md5: md5_of(&place.join(&relative))?, relative }))
+        .collect::<io::Result<_>>()?;
+    members.sort_by(|a, b| a.relative.cmp(&b.relative));
+    Ok(members)
+}
+
+/// The files of a folder that DVC counts, by their paths in it. Links are followed.
+pub(super) fn files(root: &Path, folder: &str) -> io::Result<Vec<String>> {
     let mut files = Vec::new();
     let above = folder.rsplit_once('/').map_or("", |(above, _)| above);
     walk(root, folder, &Ignore::down_to(root, above), &mut files)?;
     let prefix = format!("{folder}/");
-    let mut members: Vec<Member> = files
-        .par_iter()
-        .map(|path| {
-            let relative = path.strip_prefix(&prefix).unwrap_or(path).to_owned();
-            Ok(Member { relative, md5: md5_of(&root.join(path))? })
-        })
-        .collect::<io::Result<_>>()?;
-    members.sort_by(|a, b| a.relative.cmp(&b.relative));
-    Ok(members)
+    Ok(files.into_iter().map(|path| path.strip_prefix(&prefix).map_or(path.clone(), str::to_owned)).collect())
 }
 
 fn walk(root: &Path, folder: &str, ignore: &Ignore, files: &mut Vec<String>) -> io::Result<()> {

@@ -99,3 +99,35 @@ fn outputs_stay_links_where_dvc_made_them_links() {
         assert_eq!(project.run(&[]).with("executed"), Vec::<String>::new(), "{kind}");
     }
 }
+
+#[test]
+fn a_folder_of_links_into_dvcs_cache_is_taken_over() {
+    // As `cache.type = symlink` leaves one.
+    let project = project("study");
+    let folder = project.root().join("prepared");
+    let objects = project.root().join(".dvc/cache/files/md5/00");
+    fs::create_dir_all(&objects).expect("create folder");
+    for file in files(&folder) {
+        let object = objects.join(file.file_name().expect("a name"));
+        fs::rename(&file, &object).expect("move");
+        seal(&object);
+        std::os::unix::fs::symlink(&object, &file).expect("link");
+    }
+    assert!(import(&project, &[]).stdout.contains("adopted 7 results from DVC"));
+    let ran = project.run(&[]);
+    assert_eq!((ran.with("executed"), ran.with("restored")), (vec![], vec![]));
+    assert!(project.kiln(&["show", "model.txt"]).stdout.contains("adopted from DVC, not executed here"));
+    // DVC's links stay until somebody says that they may go.
+    project.edit("pipeline.yaml", "mkdir -p prepared", "mkdir -p prepared; echo more > prepared/more");
+    let ran = project.kiln(&["run"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`prepared` is in the way") && ran.stderr.contains("--force-overwrite"), "{}", ran.stderr);
+    project.edit("pipeline.yaml", "mkdir -p prepared; echo more > prepared/more", "mkdir -p prepared");
+    fs::remove_dir_all(&folder).expect("remove");
+    let shown = project.kiln(&["show", "prepared"]);
+    assert_eq!(shown.code, Some(2));
+    assert!(shown.stderr.contains("it is the output `prepared` of stage `split`\nhint: "), "{}", shown.stderr);
+    let ran = project.run(&[]);
+    assert_eq!((ran.with("executed"), ran.with("restored")), (vec![], vec!["split".to_owned()]));
+    assert_eq!(files(&folder).len(), files(&objects).len());
+}
