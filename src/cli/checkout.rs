@@ -2,13 +2,13 @@
 
 use clap::Args;
 use kiln::engine::{Checkout as Entry, CheckoutStep};
-use kiln::pipeline::{self, StageName};
+use kiln::pipeline::{self, PutAs, StageName};
 use kiln::record::{RunRecord, StageRecord};
 use kiln::store::Ownership;
 
 use super::past::Past;
-use super::select::ProjectArgs;
-use super::{EXIT_FAILED, Stop, claim, render};
+use super::select::{ProjectArgs, Select};
+use super::{EXIT_FAILED, Stop, claim, project, render};
 
 #[derive(Args, Debug)]
 pub(crate) struct Checkout {
@@ -32,8 +32,8 @@ pub(crate) fn checkout(place: &ProjectArgs, args: &Checkout) -> Result<u8, Stop>
     let past = if args.dry_run { Past::open(place)? } else { Past::open_to_write(place)? };
     let run = past.find(&args.run)?;
     past.say_whose(&run);
-    let Past { store, project } = past;
-    let root = project.root;
+    let Past { store, project: of } = past;
+    let root = of.root;
     all_named(&run, &args.stages)?;
     let wanted = |stage: &StageRecord| args.stages.is_empty() || args.stages.iter().any(|target| names(target, stage));
     let _own = match args.dry_run {
@@ -43,7 +43,9 @@ pub(crate) fn checkout(place: &ProjectArgs, args: &Checkout) -> Result<u8, Stop>
             Some((claim::wait(&store, &root, None, &mut say)?, store.hold()?))
         }
     };
-    let ownership = Ownership::new(&store, &root, args.force);
+    // How outputs are put in place is the pipeline file's to say; one with mistakes says nothing.
+    let put_as = project::load(place, &place.file, &Select::default()).map_or(PutAs::default(), |now| now.put_as);
+    let ownership = Ownership::new(&store, &root, args.force).placing(put_as.placement());
     let mut plan = Entry::plan(&store, &root, &run, &wanted, &ownership);
     let refused = plan.iter().any(|entry| entry.step == CheckoutStep::Refuse);
     let write = !refused && !args.dry_run;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::blob::{LARGE, SEALED, copy_hashing};
+use super::blob::{LARGE, SEALED, copy_hashing, seal};
 use super::copy::worth_a_reflink;
 use super::scratch::{beside, remove};
 use super::{Result, Store, StoreError};
@@ -175,6 +175,10 @@ impl Store {
             return symlink(&blob, at).map(|()| None).map_err(StoreError::io("create the link", at));
         }
         if how == Placement::HardLink && !file.executable && file.bytes >= LARGE {
+            // Somebody took himself the right to write by another name that is gone by now.
+            if fs::symlink_metadata(&blob).is_ok_and(|now| now.is_file() && now.nlink() == 1 && now.mode() & 0o777 != SEALED) {
+                let _ = seal(&blob);
+            }
             self.verify_blob(&file.digest)?;
             let known = self.memo().stamped(&blob).map(|(stamp, _)| stamp);
             let before = fs::symlink_metadata(&blob).map_err(StoreError::io("look at", &blob))?;

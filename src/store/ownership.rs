@@ -7,17 +7,22 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::scratch::remove;
 use super::{Placement, Result, Store, StoreError};
+use crate::diagnostic::with_causes;
 use crate::hash::tree::{Listing, Node};
 use crate::hash::walk::{Extent, Found, walk};
 use crate::hash::{ActionKey, Allowance, Artifact, Digest, is_left_in};
 
 /// What is said of a link in the place of an output.
 const LINK: &str = "it is a symbolic link, which Kiln did not make";
+
+/// What is said of an output that was written to through its link.
+const CHANGED_LINK: &str = "it was changed where it lies, and with it the cache's file, to which it is a hard link";
 
 /// So many files of a folder are named that are not Kiln's.
 const SHOWN: usize = 3;
@@ -82,7 +87,8 @@ impl<'s> Ownership<'s> {
         if !there.tree {
             let file = Node::File { digest: there.digest, bytes: there.bytes, executable: there.executable };
             let is_part = is_part(path, &file, &self.trees_around(path));
-            return if is_part { Ok(()) } else { in_the_way(self.not_known(&not_kilns(path, &[]))) };
+            let what = || if self.is_link(path) { CHANGED_LINK.into() } else { self.not_known(&not_kilns(path, &[])) };
+            return if is_part { Ok(()) } else { in_the_way(what()) };
         }
         let listing = match self.store.memo().listing(&at) {
             Ok(listing) => listing,
@@ -92,12 +98,20 @@ impl<'s> Ownership<'s> {
         if others.is_empty() { Ok(()) } else { in_the_way(self.not_known(&not_kilns(path, &others))) }
     }
 
+    /// Whether a file is one more name of a file of the store that was put there.
+    fn is_link(&self, path: &Path) -> bool {
+        let id = |file: &Path| fs::metadata(file).map(|metadata| (metadata.dev(), metadata.ino())).ok();
+        let there = id(&self.root.join(path));
+        let put = self.recorded().get(path).into_iter().flatten();
+        there.is_some() && put.map(|digest| id(&self.store.blob_path(digest))).any(|blob| blob == there)
+    }
+
     /// What cannot be read is not known to be Kiln's; unless it was the user who ended the reading.
     fn unreadable(&self, path: &Path, error: io::Error) -> Result<()> {
         if self.store.memo().interrupt().is_set() {
             return Err(StoreError::io("read", path)(error));
         }
-        Err(StoreError::InTheWay { path: path.to_owned(), what: format!("it cannot be read ({error})") })
+        Err(StoreError::InTheWay { path: path.to_owned(), what: format!("it cannot be read ({})", with_causes(&error)) })
     }
 
     /// Whether what lies at a path is known to be Kiln's or may be, as far as that takes no more reading than is allowed.

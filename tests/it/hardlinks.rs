@@ -62,6 +62,13 @@ fn large_outputs_are_links_to_the_cache() {
     let again = project.run(&[]);
     assert_eq!((again.with("executed"), again.with("restored")), (vec![], vec!["count".to_owned(), "make".to_owned()]));
     assert!(blob(&project, "out/model").is_some());
+    // So it is by a checkout, and where somebody gave himself the right to write and deleted what he had it for.
+    fs::set_permissions(project.root().join("out/model"), Permissions::from_mode(0o644)).expect("take the right");
+    fs::remove_dir_all(project.root().join("out")).expect("remove");
+    assert_eq!(project.kiln(&["checkout", "latest"]).code, Some(0));
+    assert!(blob(&project, "out/model").is_some() && blob(&project, "out/tree/large").is_some());
+    assert_eq!(look(&project, "out/model").mode() & 0o777, 0o444);
+    assert_eq!(project.run(&[]).with("up-to-date"), ["count", "make"]);
     // A stage that is executed again writes a new file, and not through the link.
     let kept = project.root().join("kept");
     fs::hard_link(project.root().join("out/model"), &kept).expect("link");
@@ -85,9 +92,11 @@ fn an_output_that_is_changed_where_it_lies_is_not_up_to_date() {
     // As with a copy that was edited: it is not Kiln's any more, and stays until the user says otherwise.
     let ran = project.kiln(&["run", "--json"]);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`out/model` is in the way: it was changed where it lies, and with it the cache's file"));
     assert_eq!(fs::read(&model).expect("read")[1_000_000], b'X');
-    let ran = project.run(&["--force-overwrite"]);
-    assert_eq!(ran.digests(), digests);
+    let ran = project.kiln(&["run", "--json", "--force-overwrite"]);
+    assert!(ran.stderr.contains("is damaged; it has been put aside; it is executed again"), "{}", ran.stderr);
+    assert_eq!(ran.record().digests(), digests);
     assert!(!fs::read(&model).expect("read").contains(&b'X'));
     assert_eq!(project.run(&[]).with("up-to-date"), ["count", "make"]);
     // The other stage has what was made, also where the damaged file lies in the cache alone.

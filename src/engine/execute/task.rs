@@ -98,7 +98,7 @@ impl Task<'_> {
             match self.put_in_place(stage, result, astray) {
                 Ok(()) => return Ok((Outcome::Restored, result.clone())),
                 Err(Damage::Other(failed)) => return Err(NoResult::Failed(failed)),
-                Err(Damage::Blob(finding)) => reasons.push(Reason::ResultDamaged { finding: finding.text() }),
+                Err(Damage::Blob(finding)) => reasons.push(told_damage(stage, &finding, tell)),
             }
         }
         let lock = self.lock(stage, tell)?;
@@ -116,7 +116,7 @@ impl Task<'_> {
                 match self.put_in_place(stage, &result, &astray) {
                     Ok(()) => return Ok((Outcome::Restored, result)),
                     Err(Damage::Other(failed)) => return Err(NoResult::Failed(failed)),
-                    Err(Damage::Blob(finding)) => reasons.push(Reason::ResultDamaged { finding: finding.text() }),
+                    Err(Damage::Blob(finding)) => reasons.push(told_damage(stage, &finding, tell)),
                 }
             }
         }
@@ -249,6 +249,14 @@ enum Damage {
     Blob(Failed),
     /// Anything else.
     Other(Failed),
+}
+
+/// Says that what is in the store is no longer the result, and gives the reason that this is for the record.
+fn told_damage(stage: &Stage, finding: &Failed, tell: Tell<'_>) -> Reason {
+    let finding = finding.text();
+    let what = finding.lines().next().unwrap_or_default();
+    tell(TaskMessage::Note(format!("{}: {what}; it is executed again", stage.name)));
+    Reason::ResultDamaged { finding }
 }
 
 fn conflict(kept: &ActionResult, found: &ActionResult) -> Reason {
