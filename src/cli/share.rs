@@ -50,6 +50,8 @@ pub(crate) fn push(place: &ProjectArgs, args: &Push) -> Result<u8, Stop> {
     if let Some((why, hint)) = remote.why_silent() {
         return Err(Stop::Usage(format!("nothing is sent to {}: {why}\nhint: {hint}", remote.address())));
     }
+    // What was sent to a cache that somebody has made anew since is not there.
+    remote.check_again().map_err(|mistake| Stop::Usage(format!("{}\nhint: {}", mistake.message, mistake.hint)))?;
     let stages = project::selected(&pipeline, &args.stages)?;
     let _hold = store.hold()?;
     let mut keys = engine::results(&pipeline, &store, &stages);

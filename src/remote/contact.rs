@@ -16,9 +16,14 @@ impl Remote {
     /// # Errors
     /// If there is none, or access is refused. A remote that does not answer is no mistake of anybody's.
     pub fn check_first(&self) -> Result<(), Mistake> {
-        if self.ledger.number().is_some() {
-            return Ok(());
-        }
+        if self.ledger.number().is_some() { Ok(()) } else { self.check_again() }
+    }
+
+    /// Makes sure that there is a cache, and whether it is the one that was seen before: of another nothing is known.
+    ///
+    /// # Errors
+    /// As [`Self::check_first`].
+    pub fn check_again(&self) -> Result<(), Mistake> {
         match self.contact() {
             Some(problem) if problem.kind != Kind::Silent => Err(self.mistake(problem)),
             _ => Ok(()),

@@ -52,8 +52,6 @@ impl Shared {
             return Ok(());
         }
         let name = self.names.wanted(&wanted);
-        let damaged =
-            || Problem { kind: Kind::Missing, ..Problem::silent("a content of the local cache is damaged or gone") };
         if wanted.bytes() > PART
             && let (Wanted::Object(object), [file]) = (&wanted, files.as_slice())
         {
@@ -94,8 +92,6 @@ impl Shared {
     }
 
     async fn parts(&self, upload: &mut dyn MultipartUpload, object: &Object, path: &Path) -> Result<(), Problem> {
-        let damaged =
-            || Problem { kind: Kind::Missing, ..Problem::silent("a content of the local cache is damaged or gone") };
         let mut file = File::open(path).map_err(|_| damaged())?;
         let mut hasher = blake3::Hasher::new();
         let mut flying = stream::FuturesUnordered::new();
@@ -123,6 +119,12 @@ impl Shared {
         }
         if Digest(hasher.finalize().into()) == object.digest { Ok(()) } else { Err(damaged()) }
     }
+}
+
+/// What is said of a content that cannot be sent.
+fn damaged() -> Problem {
+    let what = "a content of the local cache is damaged or gone; `kiln verify` says which";
+    Problem { kind: Kind::Missing, ..Problem::silent(what) }
 }
 
 /// So many bytes in KiB, which is never more than may be sent at once.

@@ -82,7 +82,12 @@ pub(crate) fn expired(expired: &Expired, deleted: bool) -> String {
 pub(crate) fn pulled(pulled: &Pulled, look: &Look) -> String {
     let mut text = String::new();
     for (name, why) in &pulled.failed {
-        let _ = writeln!(text, "{} {name}: {}", look.red("error:"), one_line(why));
+        let mut lines = why.lines();
+        let what = lines.next().unwrap_or_default();
+        let _ = writeln!(text, "{} {name}: {}", look.red("error:"), one_line(what));
+        for line in lines {
+            let _ = writeln!(text, "  {}", one_line(line));
+        }
     }
     for name in pulled.missing.iter().take(NAMED) {
         let _ = writeln!(text, "{name}: no result there");

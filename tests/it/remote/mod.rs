@@ -158,7 +158,7 @@ fn a_lazy_run_fetches_what_a_changed_stage_needs_and_nothing_else() {
 
 #[test]
 fn pushing_and_pulling_execute_nothing() {
-    let (_folder, url) = folder();
+    let (folder, url) = folder();
     let first = Checkout::of(&url);
     let (executed, _, _) = first.run(&["--offline"]);
     assert_eq!(executed, ALL);
@@ -186,6 +186,22 @@ fn pushing_and_pulling_execute_nothing() {
     second.is_right();
     let (executed, restored, _) = second.run(&["--offline"]);
     assert_eq!((executed.len(), restored.len()), (0, 0));
+
+    // What is in the way is said with what to do about it on a line of its own.
+    second.project.write("out/model.bin", "mine");
+    let pulled = second.kiln(&["pull", "model"]);
+    assert_eq!(pulled.code, Some(1), "{}", pulled.stderr);
+    assert!(pulled.stderr.contains("`out/model.bin` is in the way") && pulled.stderr.contains("\n  hint: move it aside"));
+
+    // A cache that was deleted, and made anew by somebody else, has nothing of what was sent to it.
+    for entry in std::fs::read_dir(folder.path()).expect("the remote") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }.expect("remove");
+    }
+    assert_eq!(first.kiln(&["push"]).code, Some(2));
+    assert_eq!(Checkout::of(&url).kiln(&["remote", "init"]).code, Some(0));
+    let pushed = first.kiln(&["push"]);
+    assert!(pushed.stderr.contains("4 results sent"), "{}", pushed.stderr);
 }
 
 #[test]
