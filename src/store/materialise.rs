@@ -176,7 +176,9 @@ impl Store {
         }
         if how == Placement::HardLink && !file.executable && file.bytes >= LARGE {
             // Somebody took himself the right to write by another name that is gone by now.
-            if fs::symlink_metadata(&blob).is_ok_and(|now| now.is_file() && now.nlink() == 1 && now.mode() & 0o777 != SEALED) {
+            if fs::symlink_metadata(&blob)
+                .is_ok_and(|now| now.is_file() && now.nlink() == 1 && now.mode() & 0o777 != SEALED)
+            {
                 let _ = seal(&blob);
             }
             self.verify_blob(&file.digest)?;

@@ -111,7 +111,10 @@ impl<'s> Ownership<'s> {
         if self.store.memo().interrupt().is_set() {
             return Err(StoreError::io("read", path)(error));
         }
-        Err(StoreError::InTheWay { path: path.to_owned(), what: format!("it cannot be read ({})", with_causes(&error)) })
+        Err(StoreError::InTheWay {
+            path: path.to_owned(),
+            what: format!("it cannot be read ({})", with_causes(&error)),
+        })
     }
 
     /// Whether what lies at a path is known to be Kiln's or may be, as far as that takes no more reading than is allowed.

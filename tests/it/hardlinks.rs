@@ -92,7 +92,9 @@ fn an_output_that_is_changed_where_it_lies_is_not_up_to_date() {
     // As with a copy that was edited: it is not Kiln's any more, and stays until the user says otherwise.
     let ran = project.kiln(&["run", "--json"]);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-    assert!(ran.stderr.contains("`out/model` is in the way: it was changed where it lies, and with it the cache's file"));
+    assert!(
+        ran.stderr.contains("`out/model` is in the way: it was changed where it lies, and with it the cache's file")
+    );
     assert_eq!(fs::read(&model).expect("read")[1_000_000], b'X');
     let ran = project.kiln(&["run", "--json", "--force-overwrite"]);
     assert!(ran.stderr.contains("is damaged; it has been put aside; it is executed again"), "{}", ran.stderr);

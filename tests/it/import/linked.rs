@@ -121,7 +121,11 @@ fn a_folder_of_links_into_dvcs_cache_is_taken_over() {
     project.edit("pipeline.yaml", "mkdir -p prepared", "mkdir -p prepared; echo more > prepared/more");
     let ran = project.kiln(&["run"]);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-    assert!(ran.stderr.contains("`prepared` is in the way") && ran.stderr.contains("--force-overwrite"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("`prepared` is in the way") && ran.stderr.contains("--force-overwrite"),
+        "{}",
+        ran.stderr
+    );
     project.edit("pipeline.yaml", "mkdir -p prepared; echo more > prepared/more", "mkdir -p prepared");
     fs::remove_dir_all(&folder).expect("remove");
     let shown = project.kiln(&["show", "prepared"]);

@@ -191,7 +191,9 @@ fn pushing_and_pulling_execute_nothing() {
     second.project.write("out/model.bin", "mine");
     let pulled = second.kiln(&["pull", "model"]);
     assert_eq!(pulled.code, Some(1), "{}", pulled.stderr);
-    assert!(pulled.stderr.contains("`out/model.bin` is in the way") && pulled.stderr.contains("\n  hint: move it aside"));
+    assert!(
+        pulled.stderr.contains("`out/model.bin` is in the way") && pulled.stderr.contains("\n  hint: move it aside")
+    );
 
     // A cache that was deleted, and made anew by somebody else, has nothing of what was sent to it.
     for entry in std::fs::read_dir(folder.path()).expect("the remote") {
