@@ -42,6 +42,19 @@ fn a_long_line_is_told_once_and_shortened() {
 }
 
 #[test]
+fn the_calls_that_lead_to_an_error_do_not_hide_it() {
+    // As an error of candle's is told with RUST_BACKTRACE=1: the calls come behind it, and those of C have no paths.
+    let script = "echo 'error: cannot add: shapes differ' >&2
+        awk 'BEGIN { for (i = 0; i < 990; i++) printf \"%4d: candle_core::call\\n             at /c/registry/src/candle-core/src/error.rs:%d:5\\n\", i, i }' >&2
+        for n in 990 991 992 993 994 995 996 997 998 999 1000 1001 1002; do
+        printf '%4d: main\\n' $n; echo '      inlined'; echo '             at ./csu/../csu/libc-start.c:360:3'; done >&2
+        exit 1";
+    let (ran, error) = failure(&project(script, ""));
+    assert_eq!(ran.stderr.matches("error: cannot add: shapes differ").count(), 1, "{}", ran.stderr);
+    assert!(!error.contains("main") && !error.contains("inlined") && !error.contains("libc-start"), "{error}");
+}
+
+#[test]
 fn the_scratch_directory_is_not_named() {
     for script in [
         "echo \"lost in $PWD/lib/x.py\" >&2; exit 1",
