@@ -34,7 +34,10 @@ pub(crate) struct Origin<'a> {
 pub(crate) fn show(past: &Past, file: &Path, all: bool, as_json: bool) -> Result<u8, Stop> {
     let unreadable = |error: &dyn std::fmt::Display| Stop::Usage(format!("cannot read {}: {error}", file.display()));
     let place = file.canonicalize().map_err(|error| unreadable(&error))?;
-    let artifact = past.store.memo().artifact(&place).map_err(|error| unreadable(&error))?;
+    let memo = past.store.memo();
+    // A folder may hold links that another tool put there.
+    let artifact = memo.artifact(&place).or_else(|error| memo.source(&place).map_err(|_| error));
+    let artifact = artifact.map_err(|error| unreadable(&error))?;
     let Some(digest) = artifact.map(|artifact| artifact.digest) else {
         return Err(unreadable(&"it is gone"));
     };

@@ -95,6 +95,9 @@ impl StoreError {
             Self::Io { path, source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 super::sharing::advice(path)
             }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some(
+                "make room on that disk; where the cache lies on it, `kiln gc` lists what nobody needs any more".into(),
+            ),
             Self::Io { path, source, .. }
                 if source.kind() == io::ErrorKind::ReadOnlyFilesystem && super::sharing::store_of(path).is_some() =>
             {

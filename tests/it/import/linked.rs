@@ -116,7 +116,10 @@ fn a_folder_of_links_into_dvcs_cache_is_taken_over() {
     assert!(import(&project, &[]).stdout.contains("adopted 7 results from DVC"));
     let ran = project.run(&[]);
     assert_eq!((ran.with("executed"), ran.with("restored")), (vec![], vec![]));
-    assert!(project.kiln(&["show", "model.txt"]).stdout.contains("adopted from DVC, not executed here"));
+    for file in ["model.txt", "./prepared"] {
+        let shown = project.kiln(&["show", file]);
+        assert!(shown.stdout.contains("adopted from DVC, not executed here"), "{file}: {}", shown.stderr);
+    }
     // DVC's links stay until somebody says that they may go.
     project.edit("pipeline.yaml", "mkdir -p prepared", "mkdir -p prepared; echo more > prepared/more");
     let ran = project.kiln(&["run"]);
