@@ -105,7 +105,9 @@ mod tests {
         // Frames of C, functions without a path, what was inlined, and more of it than is looked at first.
         let mut text = "said before\nerror: cannot add: shapes differ\n".to_owned();
         for number in 0..990 {
-            text += &format!("{number:4}: <candle_core::Error>::bt\n             at /c/registry/src/candle-core/src/error.rs:{number}:5\n");
+            text += &format!(
+                "{number:4}: <candle_core::Error>::bt\n             at /c/registry/src/candle-core/src/error.rs:{number}:5\n"
+            );
         }
         text += " 990: main\n      core::hint::black_box\n             at ./csu/../csu/libc-start.c:360:3\n 991: <unknown>\n\n\n";
         assert!(text.len() as u64 > WINDOW);
