@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # ONNX Runtime adds up 64-bit integers as doubles, so ReduceSum is off above 2^53 and stops at the largest integer.
 #
-# Expected: ReduceSum of integers is the sum of these integers, as with MatMul, CumSum and Einsum of the same runtime, and wraps
+# Expected: ReduceSum of integers is the sum of these integers, as with MatMul and CumSum of the same runtime, and wraps
 #   around on overflow as they do.
 # Happens: ReduceSum, ReduceL1, ReduceProd and Pow compute in doubles and cast the result back. 2^53+1 and 2 make 2^53+2.
 #   A sum that overflows is 2^63-1, also where NumPy and the same sum as a MatMul with ones wrap around.
