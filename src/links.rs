@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 
 /// So many links are followed, as the kernel does.
 const MOST: usize = 40;
@@ -54,6 +56,13 @@ pub fn follow(path: &Path) -> io::Result<Lead> {
     Ok(lead)
 }
 
+/// What lies at a path if no link leads there, as the kernel tells in one step (since Linux 5.6). `None` if one does, or if it takes
+/// [`follow`] to tell.
+pub fn without(path: &Path) -> Option<Metadata> {
+    let found = openat2(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::NO_SYMLINKS);
+    File::from(found.ok()?).metadata().ok()
+}
+
 /// Whether the system refused something because links lead round in a circle.
 pub fn is_circle(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
@@ -86,6 +95,10 @@ mod tests {
         assert_eq!(lead.end, root.join("disk/v1/new/file"));
         assert_eq!(lead.links, [root.join("data"), root.join("disk/current")]);
         assert_eq!(follow(&root.join("disk")).unwrap().links, Vec::<PathBuf>::new());
+        assert!(without(&root.join("disk/v1/deep/..")).is_some_and(|found| found.is_dir()));
+        for linked in ["data", "data/new", "disk/current", "disk/current/deep", "disk/v2"] {
+            assert!(without(&root.join(linked)).is_none(), "{linked}");
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ struct Look {
     /// In a fixed order.
     stamps: Vec<Stamp>,
     whole: bool,
-    /// Of a folder that is whole, what it is, as far as stamps tell that.
+    /// What it is, as far as stamps tell that; of a folder only if it is whole.
     artifact: Option<Artifact>,
 }
 
@@ -86,7 +86,8 @@ fn look(path: &Path, extent: Extent<'_>, memo: Option<&Memo>) -> Option<Look> {
     let mut stamps = Vec::new();
     let there = behind(path, &mut stamps)?;
     if !there.is_dir() {
-        return Some(Look { stamps, whole: true, artifact: None });
+        let artifact = memo.and_then(|memo| memo.told_by(&there));
+        return Some(Look { stamps, whole: true, artifact });
     }
     let looks = |folder: BorrowedFd<'_>, files: Files<'_>| stamped(path, folder, files, memo);
     let walked = walk::walk_looking(path, extent, &looks).ok()?;
@@ -135,10 +136,15 @@ fn stamp(path: &Path, stamps: &mut Vec<Stamp>) -> Option<()> {
 
 /// Adds the stamps of the links that a path leads through, and of what is at their end.
 fn behind(path: &Path, found: &mut Vec<Stamp>) -> Option<Metadata> {
-    for link in links::follow(path).ok()?.links {
-        found.push(Stamp::of(&fs::symlink_metadata(link).ok()?));
-    }
-    let there = fs::metadata(path).ok()?;
+    let there = match links::without(path) {
+        Some(there) => there,
+        None => {
+            for link in links::follow(path).ok()?.links {
+                found.push(Stamp::of(&fs::symlink_metadata(link).ok()?));
+            }
+            fs::metadata(path).ok()?
+        }
+    };
     found.push(Stamp::of(&there));
     Some(there)
 }

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// How much is read at a time.
-const CHUNK: usize = 1 << 20;
+/// How much is read at a time: no more memory is used than stays at hand.
+const CHUNK: usize = 1 << 17;
 
 /// The longest single range that is served: no head is longer.
 const LONGEST: usize = 1 << 28;

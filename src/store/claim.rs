@@ -4,9 +4,9 @@
 //! machines too, and on a name of this machine, for those that use another store.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 
@@ -121,9 +121,10 @@ fn say(file: &File) -> io::Result<()> {
     let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     let command: Vec<String> = std::iter::once("kiln".to_owned()).chain(words).collect();
     let command = command.join(" ").replace(char::is_control, " ");
-    file.set_len(0)?;
-    let mut file = file;
-    write!(file, "{}\n{}\n{command}\n", std::process::id(), host())
+    let text = format!("{}\n{}\n{command}\n", std::process::id(), host());
+    // Over what was there, of which whoever reads takes no more than three lines: some file systems take long to empty a file.
+    file.write_all_at(text.as_bytes(), 0)?;
+    if file.metadata()?.len() == text.len() as u64 { Ok(()) } else { file.set_len(text.len() as u64) }
 }
 
 /// Who has the claim that a file stands for, if somebody has.

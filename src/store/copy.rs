@@ -66,9 +66,9 @@ fn copy_file(from: &Path, to: &Path, metadata: &Metadata, interrupt: &Interrupt)
             copy_bytes(&source, &mut target, interrupt)?;
         }
     } else {
-        // In one go, and what was added meanwhile.
-        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
-        source.read_to_end(&mut bytes)?;
+        // In one go, and what was added meanwhile. (A file alone would be asked for its length once more.)
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + PROBE);
+        source.take(u64::MAX).read_to_end(&mut bytes)?;
         target.write_all(&bytes)?;
     }
     target.set_modified(metadata.modified()?)
@@ -81,6 +81,9 @@ fn copy_bytes(source: &File, target: &mut File, interrupt: &Interrupt) -> io::Re
     }
     Ok(())
 }
+
+/// So much room more than it has bytes makes that a file is read at once.
+const PROBE: usize = 64;
 
 /// So much is copied between two looks at the interrupt.
 const PART: u64 = 64 << 20;

@@ -10,6 +10,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::blob::{LARGE, SEALED, copy_hashing, seal};
 use super::copy::worth_a_reflink;
+use super::ownership::There;
 use super::scratch::{beside, remove};
 use super::{Result, Store, StoreError};
 use crate::hash::tree::Node;
@@ -31,8 +32,8 @@ pub enum Placement {
     Link,
 }
 
-/// Whether what is at a path may be replaced.
-type May<'m> = &'m dyn Fn() -> Result<()>;
+/// Whether what is at a path may be replaced, and whether there is anything.
+type May<'m> = &'m dyn Fn() -> Result<There>;
 
 /// A file that was put somewhere.
 struct Built {
@@ -51,7 +52,7 @@ impl Store {
     /// [`StoreError::Missing`] or [`StoreError::Damaged`] if the store cannot supply it (then nothing at the path
     /// has changed), or what the system refuses.
     pub fn materialise(&self, artifact: &Artifact, path: &Path, how: Placement) -> Result<()> {
-        self.materialise_if(artifact, path, how, &|| Ok(()))
+        self.materialise_if(artifact, path, how, &|| Ok(There::Nothing))
     }
 
     /// The same if, once the artifact is ready to be moved to its path, what is there may be replaced.
@@ -102,11 +103,11 @@ impl Store {
         may: May<'_>,
     ) -> Result<Vec<Built>> {
         let built = self.build(artifact, staged, how).and_then(|files| {
-            may()?;
-            let left = match move_to_nothing(staged, path) {
-                Ok(()) => false,
-                // Something is there; it may have come after the question whether it may be replaced.
-                Err(_) => {
+            let left = match may()? {
+                There::Nothing if move_to_nothing(staged, path).is_ok() => false,
+                There::Ours => swap(staged, path).map_err(StoreError::io("write", path))?,
+                // Something has come since.
+                There::Nothing => {
                     may()?;
                     swap(staged, path).map_err(StoreError::io("write", path))?
                 }
@@ -202,7 +203,8 @@ impl Store {
             Err(e) => return Err(StoreError::io("read", &blob)(e)),
         };
         // A folder can be opened, too, and not read.
-        if !source.metadata().map_err(StoreError::io("look at", &blob))?.is_file() {
+        let there = source.metadata().map_err(StoreError::io("look at", &blob))?;
+        if !there.is_file() {
             return Err(self.damaged(&blob, &file.digest));
         }
         let all = if how == Placement::Scratch { 0o555 } else { 0o777 };
@@ -214,14 +216,13 @@ impl Store {
             .mode(mode)
             .open(at)
             .map_err(StoreError::io("create", at))?;
-        let digest = self.fill(&blob, &mut source, &mut target).map_err(StoreError::io("write", at))?;
+        let digest = self.fill(&blob, there.len(), &mut source, &mut target).map_err(StoreError::io("write", at))?;
         if digest != file.digest {
             return Err(self.damaged(&blob, &file.digest));
         }
         if how == Placement::Scratch {
             // When it was made: programs judge by that what is newer than what.
-            let made = source.metadata().and_then(|blob| target.set_modified(blob.modified()?));
-            made.map_err(StoreError::io("write", at))?;
+            there.modified().and_then(|made| target.set_modified(made)).map_err(StoreError::io("write", at))?;
         }
         matches!(how, Placement::Copy | Placement::HardLink)
             .then(|| target.metadata())
@@ -229,9 +230,8 @@ impl Store {
             .map_err(StoreError::io("look at", at))
     }
 
-    /// Fills a new file with a blob's content and tells what that is.
-    fn fill(&self, blob: &Path, source: &mut File, target: &mut File) -> io::Result<Digest> {
-        let length = source.metadata()?.len();
+    /// Fills a new file with a blob's content, so many bytes, and tells what that is.
+    fn fill(&self, blob: &Path, length: u64, source: &mut File, target: &mut File) -> io::Result<Digest> {
         if worth_a_reflink(length) && reflink_copy::reflink_file(&*source, &*target).is_ok() {
             // Nobody else has the new file yet, so hashing it is not a race.
             let known = self.memo().trusted(blob).map(|artifact| artifact.digest);

@@ -5,11 +5,11 @@
 //! whichever checkout. Everything else is somebody's, an output that was edited too, and stays where it is unless the user says otherwise.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::scratch::remove;
 use super::{Placement, Result, Store, StoreError};
@@ -42,13 +42,24 @@ pub struct Ownership<'s> {
     how: Placement,
     results: OnceLock<Known>,
     recorded: OnceLock<HashMap<PathBuf, HashSet<Digest>>>,
+    /// What was found to be Kiln's at a path. It stays so: nothing is taken out of the store meanwhile.
+    found: Mutex<HashMap<PathBuf, Digest>>,
+}
+
+/// What may be replaced.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum There {
+    /// There is nothing.
+    Nothing,
+    /// There is something that may be replaced.
+    Ours,
 }
 
 impl<'s> Ownership<'s> {
     /// For the project at `root`; with `overwrite` everything may be replaced.
     pub fn new(store: &'s Store, root: &'s Path, overwrite: bool) -> Self {
-        let (results, recorded) = (OnceLock::new(), OnceLock::new());
-        Self { store, root, overwrite, how: Placement::Copy, results, recorded }
+        let (results, recorded, found) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        Self { store, root, overwrite, how: Placement::Copy, results, recorded, found }
     }
 
     /// The same, with another way to put outputs in place.
@@ -61,41 +72,46 @@ impl<'s> Ownership<'s> {
     /// # Errors
     /// [`StoreError::InTheWay`] if it may not.
     pub fn check(&self, path: &Path) -> Result<()> {
-        if self.overwrite {
-            return Ok(());
-        }
+        if self.overwrite { Ok(()) } else { self.look(path).map(|_| ()) }
+    }
+
+    /// The same, and whether there is anything.
+    fn look(&self, path: &Path) -> Result<There> {
         let at = self.root.join(path);
         let in_the_way = |what: String| Err(StoreError::InTheWay { path: path.to_owned(), what });
-        match fs::symlink_metadata(&at) {
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
+        let metadata = match fs::symlink_metadata(&at) {
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(There::Nothing);
+            }
             Err(e) => return in_the_way(format!("it cannot be looked at ({e})")),
             Ok(metadata) if metadata.is_symlink() => return in_the_way(LINK.into()),
-            Ok(metadata) if self.is_strange(path) => {
+            Ok(metadata) if self.is_strange(path, &metadata) => {
                 let files = if metadata.is_dir() { files_in(&at) } else { vec![] };
                 return in_the_way(self.not_known(&not_kilns(path, &files)));
             }
-            Ok(_) => {}
-        }
-        let there = match self.store.memo().artifact(&at) {
+            Ok(metadata) => metadata,
+        };
+        let told = self.store.memo().told_by(&metadata).map(Some);
+        let there = match told.map_or_else(|| self.store.memo().artifact(&at), Ok) {
             Ok(Some(there)) => there,
-            Ok(None) => return Ok(()),
+            Ok(None) => return Ok(There::Nothing),
             Err(e) => return self.unreadable(path, e),
         };
         if self.is_known(path, &there.digest) {
-            return Ok(());
+            return Ok(There::Ours);
         }
         if !there.tree {
             let file = Node::File { digest: there.digest, bytes: there.bytes, executable: there.executable };
             let is_part = is_part(path, &file, &self.trees_around(path));
             let what = || if self.is_link(path) { CHANGED_LINK.into() } else { self.not_known(&not_kilns(path, &[])) };
-            return if is_part { Ok(()) } else { in_the_way(what()) };
+            return if is_part { Ok(There::Ours) } else { in_the_way(what()) };
         }
         let listing = match self.store.memo().listing(&at) {
             Ok(listing) => listing,
             Err(e) => return self.unreadable(path, e.into()),
         };
         let others = self.others(path, &listing);
-        if others.is_empty() { Ok(()) } else { in_the_way(self.not_known(&not_kilns(path, &others))) }
+        if others.is_empty() { Ok(There::Ours) } else { in_the_way(self.not_known(&not_kilns(path, &others))) }
     }
 
     /// Whether a file is one more name of a file of the store that was put there.
@@ -107,7 +123,7 @@ impl<'s> Ownership<'s> {
     }
 
     /// What cannot be read is not known to be Kiln's; unless it was the user who ended the reading.
-    fn unreadable(&self, path: &Path, error: io::Error) -> Result<()> {
+    fn unreadable<T>(&self, path: &Path, error: io::Error) -> Result<T> {
         if self.store.memo().interrupt().is_set() {
             return Err(StoreError::io("read", path)(error));
         }
@@ -145,7 +161,8 @@ impl<'s> Ownership<'s> {
         if !is_link && matches!(self.store.memo().holds(&at, artifact), Ok(true)) {
             return Ok(());
         }
-        self.store.materialise_if(artifact, &at, self.how, &|| self.check(path))
+        let may = || if self.overwrite { Ok(There::Nothing) } else { self.look(path) };
+        self.store.materialise_if(artifact, &at, self.how, &may)
     }
 
     /// Deletes what lies at a path of the project.
@@ -192,7 +209,16 @@ impl<'s> Ownership<'s> {
 
     /// Whether something with this digest is known to have been put at this path, whole.
     fn is_known(&self, path: &Path, digest: &Digest) -> bool {
-        self.was_result(path, digest) || self.recorded().get(path).is_some_and(|known| known.contains(digest))
+        let found = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if found().get(path) == Some(digest) {
+            return true;
+        }
+        let recorded = || self.recorded().get(path).is_some_and(|known| known.contains(digest));
+        let known = self.was_result(path, digest) || recorded();
+        if known {
+            found().insert(path.to_owned(), *digest);
+        }
+        known
     }
 
     /// Whether it was an output of a result, and of one that was to go there, if that can be told.
@@ -213,8 +239,8 @@ impl<'s> Ownership<'s> {
 
     /// Whether it can be told without reading that nothing at a path is Kiln's: no run is recorded to have put anything there, in it or
     /// around it, and no result has an output of that size. What lies there may be all of somebody's data.
-    fn is_strange(&self, path: &Path) -> bool {
-        let Some(bytes) = size(&self.root.join(path)) else { return false };
+    fn is_strange(&self, path: &Path, there: &Metadata) -> bool {
+        let Some(bytes) = size(&self.root.join(path), there) else { return false };
         let meets = |known: &PathBuf| known.starts_with(path) || path.starts_with(known);
         bytes > 0 && !self.results().sizes.contains(&bytes) && !self.recorded().keys().any(meets)
     }
@@ -290,8 +316,7 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The bytes of a file, or of all in a folder but what programs leave behind.
-fn size(path: &Path) -> Option<u64> {
-    let metadata = fs::symlink_metadata(path).ok()?;
+fn size(path: &Path, metadata: &Metadata) -> Option<u64> {
     if !metadata.is_dir() {
         return metadata.is_file().then_some(metadata.len());
     }

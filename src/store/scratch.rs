@@ -1,17 +1,23 @@
 //! Scratch directories: where a stage works, and where the store writes what is not finished yet.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, fstat, openat, unlinkat};
 
 use super::lock::{is_still, lock};
 use super::{Result, Store, StoreError, names};
+
+/// Room for so many bytes of a folder's list at a time.
+const LISTED: usize = 4096;
 
 /// A fresh directory on the store's file system, removed when dropped. A lock on the directory itself says that its
 /// process lives; those of dead processes are swept away by the next Kiln that needs one.
@@ -66,25 +72,36 @@ impl Scratch {
     /// # Errors
     /// What the system refuses.
     pub fn clear(&self, but: Option<&str>) -> io::Result<bool> {
-        let kept = but.map(PathBuf::from);
+        let kept = but.map(Path::new);
         let mut open = vec![PathBuf::new()];
         let mut met = 0;
+        // This is done after every command, so it makes few system calls.
+        let mut room = [MaybeUninit::uninit(); LISTED];
         while let Some(folder) = open.pop() {
             let path = self.path.join(&folder);
-            if fs::symlink_metadata(&path)?.permissions().mode() != self.mode {
+            let opened = openat(CWD, &path, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+            if fstat(&opened)?.st_mode != self.mode {
                 return Ok(false);
             }
-            for entry in fs::read_dir(&path)? {
+            let mut listed = RawDir::new(&opened, &mut room);
+            while let Some(entry) = listed.next() {
                 let entry = entry?;
-                let kind = entry.file_type()?;
-                let relative = folder.join(entry.file_name());
-                if kind.is_dir() && self.folders.contains(&relative) {
+                let name = entry.file_name();
+                if matches!(name.to_bytes(), b"." | b"..") {
+                    continue;
+                }
+                let relative = folder.join(OsStr::from_bytes(name.to_bytes()));
+                let is_folder = match entry.file_type() {
+                    FileType::Unknown => fs::symlink_metadata(self.path.join(&relative))?.is_dir(),
+                    kind => kind.is_dir(),
+                };
+                if is_folder && self.folders.contains(&relative) {
                     met += 1;
                     open.push(relative);
-                } else if kind.is_dir() {
-                    remove(&entry.path())?;
-                } else if kept.as_ref() != Some(&relative) {
-                    fs::remove_file(entry.path())?;
+                } else if is_folder {
+                    remove(&self.path.join(&relative))?;
+                } else if kept != Some(&relative) {
+                    unlinkat(&opened, name, AtFlags::empty())?;
                 }
             }
         }

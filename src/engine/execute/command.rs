@@ -1,5 +1,6 @@
 //! Executing a user's command: in a folder where its declared inputs, and nothing else of the project, lie at their project paths.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::io;
@@ -88,7 +89,8 @@ impl Execution<'_> {
         let attempt = self.executor.attempt(self.stage, &self.folders())?;
         let folder = attempt.folder();
         self.say_where(folder);
-        let names = self.names(folder);
+        // Few commands end with something to tell.
+        let names = LazyCell::new(|| self.names(folder));
         // An earlier attempt may have said something.
         let said = self.log.length();
         let produced = self.run_command(body, attempt.as_ref(), began).map_err(|why| on_full_disk(why, folder));

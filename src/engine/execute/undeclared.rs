@@ -56,6 +56,9 @@ impl Execution<'_> {
 
     /// What of that a command has read. `links` is what it was shown.
     pub(crate) fn undeclared(&self, seen: Seen, work: &Path, links: &BTreeSet<PathBuf>) -> Found {
+        if seen.is_empty() {
+            return Found::default();
+        }
         let root = &self.pipeline.root;
         let work = work.canonicalize().unwrap_or_else(|_| work.to_owned());
         let real = root.canonicalize().unwrap_or_else(|_| root.clone());

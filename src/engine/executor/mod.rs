@@ -40,7 +40,7 @@ use failure::NoResult;
 use log::Log;
 
 /// Whoever runs stages.
-pub(crate) trait Executor: Sync {
+pub(crate) trait Executor: Send + Sync {
     /// How much can run at once.
     fn capacity(&self) -> Share;
 
@@ -231,6 +231,13 @@ pub(crate) struct Seen {
     pub(crate) listed: BTreeSet<PathBuf>,
     /// What it was asked of whether it is there.
     pub(crate) asked: BTreeSet<PathBuf>,
+}
+
+impl Seen {
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.read.is_empty() && self.listed.is_empty() && self.asked.is_empty()
+    }
 }
 
 /// How a stage ended.

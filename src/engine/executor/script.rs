@@ -60,7 +60,7 @@ pub(crate) struct Shell {
     before: String,
 }
 
-/// What is known of this machine's shells; found out when a script is first run.
+/// What is known of this machine's shells; found out when a script is first run that it matters to.
 struct Machine {
     bash: Option<PathBuf>,
     /// Whether `sh` knows pipefail.
@@ -97,24 +97,27 @@ pub(crate) fn lacking(stage: &Stage) -> Option<&'static str> {
 
 impl Shell {
     fn choose(wanted: Option<&str>, script: &str) -> Self {
-        let machine = &*MACHINE;
-        match (wanted, &machine.bash) {
-            (Some("bash"), _) => Self::bash(find("bash").unwrap_or_else(|| "bash".into()), script),
-            (Some("sh"), _) => Self::new(SH.into(), machine.sh_knows),
-            (Some(name), _) => {
+        match wanted {
+            Some("bash") => Self::bash(find("bash").unwrap_or_else(|| "bash".into()), script),
+            Some("sh") => Self::new(SH.into(), MACHINE.sh_knows),
+            Some(name) => {
                 let program = find(name).unwrap_or_else(|| name.into());
                 let knows = ask(&program, "set -o pipefail").is_some_and(|(_, knows)| knows);
                 Self::new(program, knows)
             }
-            (None, Some(bash)) if has_pipe(script) => {
-                let mut shell = Self::bash(bash.clone(), script);
-                shell.before.insert_str(0, LIKE_SH);
-                if machine.sh_expands {
-                    shell.options.extend(["-O", "xpg_echo"]);
+            // To ask a shell takes as long as a small stage.
+            None if !has_pipe(script) => Self::new(SH.into(), false),
+            None => match &MACHINE.bash {
+                Some(bash) => {
+                    let mut shell = Self::bash(bash.clone(), script);
+                    shell.before.insert_str(0, LIKE_SH);
+                    if MACHINE.sh_expands {
+                        shell.options.extend(["-O", "xpg_echo"]);
+                    }
+                    shell
                 }
-                shell
-            }
-            (None, _) => Self::new(SH.into(), machine.sh_knows && has_pipe(script)),
+                None => Self::new(SH.into(), MACHINE.sh_knows),
+            },
         }
     }
 

@@ -66,8 +66,10 @@ impl<'a> Slots<'a> {
     /// # Errors
     /// If it cannot be made.
     pub(crate) fn take<'p>(&self, folders: impl IntoIterator<Item = &'p Path>) -> store::Result<Slot> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut slot = match idle {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let used = || self.used.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        // To clean one is sooner done than to make one, with its limits, and to remove it in the end.
+        let mut slot = match idle().or_else(|| self.clean_one(used()?)) {
             Some(slot) => slot,
             None => self.of(self.store.scratch("command")?),
         };
@@ -96,18 +98,18 @@ impl<'a> Slots<'a> {
     /// Cleans the slots that were given back, for other commands.
     pub(crate) fn clean(&self) {
         let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
-        used.into_iter().for_each(|slot| self.clean_one(slot));
+        let cleaned: Vec<Slot> = used.into_iter().filter_map(|slot| self.clean_one(slot)).collect();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(cleaned);
     }
 
-    fn clean_one(&self, mut slot: Slot) {
+    /// Cleans a slot; `None` if it had better not be used again.
+    fn clean_one(&self, mut slot: Slot) -> Option<Slot> {
         let alone = self.adopts() && !process::left_behind(&slot.home(), self.watchdog().map(Watchdog::pid));
         let silent = slot.log.get().is_some_and(|log| is_unused(log, &slot.log_path()));
         if !silent {
             slot.log.take();
         }
-        if alone && matches!(slot.scratch.clear(silent.then_some(LOG)), Ok(true)) {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
-        }
+        (alone && matches!(slot.scratch.clear(silent.then_some(LOG)), Ok(true))).then_some(slot)
     }
 
     /// The watchdog of this process; started when first asked for. Without one, what commands start outlives a Kiln that is killed.

@@ -64,6 +64,8 @@ pub(crate) struct RunContext<'a> {
     pub(crate) pipeline: &'a Pipeline,
     pub(crate) store: &'a Store,
     pub(crate) sources: &'a Sources,
+    /// Who runs them.
+    pub(crate) executor: &'a dyn Executor,
     /// The outputs of stages that are not looked at because they are known to be up to date.
     pub(crate) edge: BTreeMap<StageId, Outputs>,
 }
@@ -87,7 +89,7 @@ pub(crate) fn bring_up_to_date(
     trace: &mut Option<Trace>,
     reporter: &mut dyn Reporter,
 ) -> Vec<StageRecord> {
-    let RunContext { pipeline, store, sources, ref edge } = *given;
+    let RunContext { pipeline, store, sources, executor, ref edge } = *given;
     let ownership = Ownership::new(store, &pipeline.root, options.overwrite).placing(pipeline.put_as.placement());
     let deciding = Deciding {
         pipeline,
@@ -97,7 +99,6 @@ pub(crate) fn bring_up_to_date(
         ownership: Some(&ownership),
         remote: options.remote.as_deref(),
     };
-    let executor = options.executor(pipeline, store, interrupt);
     let wanted = wanted(pipeline, options);
     let (messages, inbox) = mpsc::channel();
     let mut owner = Owner::new(pipeline, &wanted, began.at, trace, reporter);
@@ -106,7 +107,7 @@ pub(crate) fn bring_up_to_date(
     let schedule = Schedule::new(pipeline, wanted, elsewhere, budget, options.keep_going);
     let crew = Crew {
         deciding: &deciding,
-        executor: executor.as_ref(),
+        executor,
         edge,
         options,
         interrupt,
@@ -134,7 +135,7 @@ pub(crate) fn bring_up_to_date(
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        listen(&inbox, &mut owner, interrupt, executor.as_ref(), options.remote.as_deref());
+        listen(&inbox, &mut owner, interrupt, executor, options.remote.as_deref());
     });
     owner.end(&if interrupt.is_set() { Reason::Interrupted } else { Reason::AnotherFailed })
 }

@@ -43,8 +43,10 @@ pub fn run(
     reporter.tell(&event);
     let sources = Sources::scan(pipeline, &order, &options.force, store.memo());
     let history = History::new(store, &began.project);
-    let given = RunContext { pipeline, store, sources: &sources, edge: BTreeMap::new() };
     let stages = beside(options, store, interrupt, reporter, &mut trace, began.at, |reporter, trace| {
+        let executor = options.executor(pipeline, store, interrupt);
+        let given =
+            RunContext { pipeline, store, sources: &sources, executor: executor.as_ref(), edge: BTreeMap::new() };
         bring_up_to_date(&given, options, interrupt, &began, &history, trace, reporter)
     });
     let record = began.record(pipeline, options, interrupt, stages, reporter);

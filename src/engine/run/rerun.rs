@@ -127,23 +127,29 @@ pub fn rerun(
         Some(pages) if pages == footprint.pages => History::beginning_with(&opened, &store, &began.project),
         _ => History::new(&store, &began.project),
     };
-    let given = RunContext { pipeline: &part.pipeline, store: &store, sources: &sources, edge };
     let options = Options { stages: part.reached.clone(), ..options.clone() };
+    let executor = options.executor(&part.pipeline, &store, interrupt);
+    let given =
+        RunContext { pipeline: &part.pipeline, store: &store, sources: &sources, executor: executor.as_ref(), edge };
     let stages = bring_up_to_date(&given, &options, interrupt, &began, &history, &mut trace, reporter);
-    let record = began.record(&part.pipeline, &options, interrupt, stages, reporter);
-    let pages = store.patch_pages(&footprint.pages, opened, &positions, &record.stages)?;
-    let keep = || {
-        if record.status == RunStatus::Ok {
-            write(identity, footprint.patched(&store, &identity.root, &pages, &digests(&store, &record, &sources)));
-        }
-    };
-    let write = || {
-        // Only the next run's time is lost.
-        store.memo().save().unwrap_or_else(|error| tracing::warn!("cannot save the hash memo: {error}"));
-        store.write_partial_run(record.clone(), &positions, footprint.stages, &pages)
-    };
-    let (written, ()) = rayon::join(write, keep);
-    let record = written?;
+    let record = std::thread::scope(|scope| -> Result<RunRecord, StoreError> {
+        // Its folders are removed meanwhile, which waits for the disk on some file systems. Without a thread it is done at once.
+        let _ = std::thread::Builder::new().spawn_scoped(scope, move || drop(executor));
+        let record = began.record(&part.pipeline, &options, interrupt, stages, reporter);
+        let pages = store.patch_pages(&footprint.pages, opened, &positions, &record.stages)?;
+        let keep = || {
+            if record.status == RunStatus::Ok {
+                write(identity, footprint.patched(&store, &identity.root, &pages, &digests(&store, &record, &sources)));
+            }
+        };
+        let write = || {
+            // Only the next run's time is lost.
+            store.memo().save().unwrap_or_else(|error| tracing::warn!("cannot save the hash memo: {error}"));
+            store.write_partial_run(record.clone(), &positions, footprint.stages, &pages)
+        };
+        let (written, ()) = rayon::join(write, keep);
+        written
+    })?;
     if let Some(trace) = trace {
         trace.remove();
     }

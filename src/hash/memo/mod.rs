@@ -192,8 +192,13 @@ impl Memo {
     /// The same with the stamp that tells it.
     pub(crate) fn stamped(&self, path: &Path) -> Option<(Stamp, Artifact)> {
         let metadata = fs::symlink_metadata(path).ok().filter(Metadata::is_file)?;
-        let stamp = Stamp::of(&metadata);
-        self.recall(&stamp).map(|digest| (stamp, file_artifact(digest, &metadata)))
+        self.told_by(&metadata).map(|artifact| (Stamp::of(&metadata), artifact))
+    }
+
+    /// The artifact of a regular file of which the system says this, if that alone can tell it.
+    pub(crate) fn told_by(&self, metadata: &Metadata) -> Option<Artifact> {
+        let digest = metadata.is_file().then(|| self.recall(&Stamp::of(metadata))).flatten()?;
+        Some(file_artifact(digest, metadata))
     }
 
     /// Forgets what is known of a source: it is read when it is next looked at.
