@@ -1,5 +1,7 @@
 //! Sources that are changed while a run is under way: nothing is filed under a content that was not read.
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
@@ -67,6 +69,34 @@ fn a_command_is_not_given_what_it_was_not_decided_by() {
     assert!(!mail.path().join("three").exists(), "it was started");
 
     assert_eq!((project.run_plainly(&[]).outcome("second"), project.read("out/second").as_str()), ("executed", "old"));
+}
+
+#[test]
+fn a_link_that_comes_or_turns_before_a_command_begins_is_seen() {
+    for was_link in [false, true] {
+        let mail = mailbox();
+        let project = Project::new(&pipeline(mail.path()));
+        let (data, old, new) = (project.root().join("data"), mail.path().join("v1"), mail.path().join("v2"));
+        for (folder, text) in [(&old, "old"), (&new, "new")] {
+            fs::create_dir(folder).and_then(|()| fs::write(folder.join("in"), text)).expect("write files");
+        }
+        if was_link {
+            symlink(&old, &data).expect("make a link");
+        } else {
+            project.write("data/in", "old");
+        }
+        let kiln = start(&project);
+        wait_for(&mail.path().join("one"));
+        fs::rename(&data, project.root().join("aside")).and_then(|()| symlink(&new, &data)).expect("make a link");
+        touch(&mail.path().join("two"));
+        touch(&mail.path().join("four"));
+        let ran = end(kiln);
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        assert!(ran.stderr.contains("data was changed while the run was under way; run again"), "{}", ran.stderr);
+        assert!(!mail.path().join("three").exists(), "it was started");
+        assert_eq!(project.run_plainly(&[]).outcome("second"), "executed");
+        assert_eq!(project.read("out/second"), "new");
+    }
 }
 
 /// Training of a network on a copy of what the sample's first stages make, long enough to change something meanwhile.
