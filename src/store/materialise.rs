@@ -52,17 +52,24 @@ impl Store {
     /// [`StoreError::Missing`] or [`StoreError::Damaged`] if the store cannot supply it (then nothing at the path
     /// has changed), or what the system refuses.
     pub fn materialise(&self, artifact: &Artifact, path: &Path, how: Placement) -> Result<()> {
-        self.materialise_if(artifact, path, how, &|| Ok(There::Nothing))
+        self.materialise_if(artifact, path, how, &|| Ok(There::Nothing)).map(drop)
     }
 
     /// The same if, once the artifact is ready to be moved to its path, what is there may be replaced.
-    pub(super) fn materialise_if(&self, artifact: &Artifact, path: &Path, how: Placement, may: May<'_>) -> Result<()> {
+    /// Tells whether a file has taken another's place, and is yet to be written to the disk.
+    pub(super) fn materialise_if(
+        &self,
+        artifact: &Artifact,
+        path: &Path,
+        how: Placement,
+        may: May<'_>,
+    ) -> Result<bool> {
         let parent = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
         if how == Placement::Scratch {
-            return self.build(artifact, path, how).map(|_| ()).inspect_err(|_| drop(remove(path)));
+            return self.build(artifact, path, how).map(|_| false).inspect_err(|_| drop(remove(path)));
         }
         let there = match fs::metadata(parent) {
             Ok(there) if there.is_dir() => there,
@@ -78,7 +85,7 @@ impl Store {
         } else {
             Err(StoreError::io("move", path)(io::ErrorKind::CrossesDevices.into()))
         };
-        let files = match placed {
+        let (files, left) = match placed {
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::CrossesDevices => {
                 self.build_and_swap(artifact, &beside(parent)?.fresh(), path, how, may)?
             }
@@ -90,10 +97,10 @@ impl Store {
                 self.memo().record(&at, written, *digest);
             }
         }
-        Ok(())
+        Ok(left && !artifact.tree)
     }
 
-    /// Returns the files that were put there.
+    /// Returns the files that were put there, and whether they changed places with what was there.
     fn build_and_swap(
         &self,
         artifact: &Artifact,
@@ -101,10 +108,11 @@ impl Store {
         path: &Path,
         how: Placement,
         may: May<'_>,
-    ) -> Result<Vec<Built>> {
+    ) -> Result<(Vec<Built>, bool)> {
         let built = self.build(artifact, staged, how).and_then(|files| {
             let left = match may()? {
                 There::Nothing if move_to_nothing(staged, path).is_ok() => false,
+                There::Ours if exchange(staged, path).is_ok() => true,
                 There::Ours => swap(staged, path).map_err(StoreError::io("write", path))?,
                 // Something has come since.
                 There::Nothing => {
@@ -120,7 +128,7 @@ impl Store {
         {
             tracing::debug!("cannot remove {}: {error}", staged.display());
         }
-        built.map(|(files, _)| files)
+        built
     }
 
     /// The file system that the store is on.
@@ -246,6 +254,11 @@ fn move_to_nothing(staged: &Path, path: &Path) -> io::Result<()> {
     Ok(renameat_with(CWD, staged, CWD, path, RenameFlags::NOREPLACE)?)
 }
 
+/// Has what was built and what is at its path change places. The file system need not be able to.
+fn exchange(staged: &Path, path: &Path) -> io::Result<()> {
+    Ok(renameat_with(CWD, staged, CWD, path, RenameFlags::EXCHANGE)?)
+}
+
 /// Moves what was built to its path. If there was anything that a rename cannot replace, it is then where the new thing was built,
 /// and this tells so.
 fn swap(staged: &Path, path: &Path) -> io::Result<bool> {
@@ -258,7 +271,7 @@ fn swap(staged: &Path, path: &Path) -> io::Result<bool> {
             ) || e.kind() == io::ErrorKind::AlreadyExists => {}
         Err(e) => return Err(e),
     }
-    if renameat_with(CWD, staged, CWD, path, RenameFlags::EXCHANGE).is_ok() {
+    if exchange(staged, path).is_ok() {
         return Ok(true);
     }
     // The file system cannot exchange two names: the path is missing for a moment.

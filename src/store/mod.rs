@@ -43,6 +43,7 @@ mod tags;
 mod tier;
 mod trace;
 mod verify;
+mod write_back;
 mod writers;
 
 use std::path::{Path, PathBuf};

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::scratch::remove;
+use super::write_back::WriteBack;
 use super::{Placement, Result, Store, StoreError};
 use crate::diagnostic::with_causes;
 use crate::hash::tree::{Listing, Node};
@@ -42,6 +43,8 @@ pub struct Ownership<'s> {
     how: Placement,
     results: OnceLock<Known>,
     recorded: OnceLock<HashMap<PathBuf, HashSet<Digest>>>,
+    /// Files that have taken another's place.
+    unwritten: WriteBack,
     /// What was found to be Kiln's at a path. It stays so: nothing is taken out of the store meanwhile.
     found: Mutex<HashMap<PathBuf, Digest>>,
 }
@@ -58,8 +61,16 @@ pub(super) enum There {
 impl<'s> Ownership<'s> {
     /// For the project at `root`; with `overwrite` everything may be replaced.
     pub fn new(store: &'s Store, root: &'s Path, overwrite: bool) -> Self {
-        let (results, recorded, found) = (OnceLock::new(), OnceLock::new(), Mutex::default());
-        Self { store, root, overwrite, how: Placement::Copy, results, recorded, found }
+        Self {
+            store,
+            root,
+            overwrite,
+            how: Placement::Copy,
+            results: OnceLock::new(),
+            recorded: OnceLock::new(),
+            unwritten: WriteBack::default(),
+            found: Mutex::default(),
+        }
     }
 
     /// The same, with another way to put outputs in place.
@@ -162,7 +173,15 @@ impl<'s> Ownership<'s> {
             return Ok(());
         }
         let may = || if self.overwrite { Ok(There::Nothing) } else { self.look(path) };
-        self.store.materialise_if(artifact, &at, self.how, &may)
+        if self.store.materialise_if(artifact, &at, self.how, &may)? {
+            self.unwritten.add(at);
+        }
+        Ok(())
+    }
+
+    /// Has what was put in place of something else written to the disk, when there is time for it.
+    pub(crate) fn write_back(&self) {
+        self.unwritten.begin();
     }
 
     /// Deletes what lies at a path of the project.

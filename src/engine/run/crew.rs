@@ -244,6 +244,9 @@ impl<'a> Crew<'a, '_> {
                 self.share(scope, &state);
                 drop(state);
                 self.executor.tidy();
+                if let Some(ownership) = self.deciding.ownership {
+                    ownership.write_back();
+                }
                 left_something = false;
                 state = self.lock();
             }
