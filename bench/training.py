@@ -39,6 +39,7 @@ WORKER = {
 }
 CASES = [("train", model, batch) for model in ("model-1", "model-5") for batch in (32, 128)]
 CASES += [("train", model, 32) for model in ("resnet", "googlenet", "own-long")]
+CASES += [("train", "own-ten", 128)]
 CASES += [("infer", model, 256) for model in ("model-1", "model-5", "resnet", "googlenet", "own-long")]
 FLOAT32 = ["torch", "torch-fused", "torch-compiled", "keras", "keras-compiled"]
 BFLOAT16 = ["torch-bf16", "torch-compiled-bf16", "keras-bf16", "keras-compiled-bf16"]
