@@ -9,9 +9,9 @@ memory for some seconds; a window of about half a second gives a rate. Compiling
 
 The modes of PyTorch: eager; channels last with the fused optimiser; that compiled by `torch.compile`; both with bfloat16 autocast. Those of Keras, with
 `fit` and `predict` on TensorFlow: as it chooses (jit_compile="auto"); compiled by XLA; both with the policy mixed_bfloat16. A mode that fails is
-said under the table. Ratios are to the best mode in float32 and to the best of any.
+said under the table. Kiln is measured in float32 and with `precision: bf16`. Ratios are to the peers' best mode in float32 and to their best of any.
 
-GFLOP/s are those of the definition of convolutions and dense layers, forward and backward; a tool that computes convolutions by a transform takes
+GFLOP/s are Kiln's in float32, by the definition of convolutions and dense layers, forward and backward; a tool that computes convolutions by a transform takes
 fewer. The share is that of what the processor can do in float32, measured here by `peak`. Pages are how many pages of memory the system gave Kiln's
 process in a window, the median: 0 where a step takes none.
 """
@@ -42,6 +42,7 @@ CASES += [("train", model, 32) for model in ("resnet", "googlenet", "own-long")]
 CASES += [("train", "own-ten", 128)]
 CASES += [("infer", model, 256) for model in ("model-1", "model-5", "resnet", "googlenet", "own-long")]
 FLOAT32 = ["torch", "torch-fused", "torch-compiled", "keras", "keras-compiled"]
+KILN = ["kiln", "kiln-bf16"]
 BFLOAT16 = ["torch-bf16", "torch-compiled-bf16", "keras-bf16", "keras-compiled-bf16"]
 WINDOW = 0.5
 IMAGES = 2048
@@ -215,7 +216,8 @@ def main():
     print(f"{processor()}; {arguments.threads} threads; {versions(python)}")
     print("at most, GFLOP/s: " + ", ".join(f"{name} {rate:.0f}" for name, rate in peaks.items() if rate))
     print(f"{arguments.rounds} rounds of {arguments.seconds} s, interleaved; images a second, median (best)\n")
-    head = ["case", "Kiln", *peers, "to the best float32", "to the best of any", "GFLOP/s", "of the peak", "pages"]
+    ratios = [f"{tool} to the best {of}" for of in ("float32", "of any") for tool in KILN]
+    head = ["case", *KILN, *peers, *ratios, "GFLOP/s", "of the peak", "pages"]
     print(f"| {' | '.join(head)} |\n|{' --- |' * len(head)}", flush=True)
     failed = {}
     for mode, model, batch in CASES:
@@ -225,29 +227,30 @@ def main():
         described, problem = measure([os.path.join(examples, "throughput"), "model", file])
         if problem:
             raise SystemExit(problem)
-        rates, faults = {tool: [] for tool in ["kiln", *peers]}, []
+        rates, faults = {tool: [] for tool in [*KILN, *peers]}, []
         for _ in range(arguments.rounds):
             for tool in rates:
                 numbers = [str(n) for n in (batch, arguments.threads, arguments.seconds)]
-                if tool == "kiln":
-                    command, env = [os.path.join(examples, "throughput"), mode, file, *numbers], WORKER
+                if tool in KILN:
+                    kind = mode + tool.removeprefix("kiln")
+                    command, env = [os.path.join(examples, "throughput"), kind, file, *numbers], WORKER
                 else:
                     if (tool, mode, model) in failed:
                         continue
                     command, env = [python, __file__, "--worker", tool, mode, json.dumps(described["model"]), *numbers], None
                 result, problem = measure(command, env)
-                if problem and tool == "kiln":
+                if problem and tool in KILN:
                     raise SystemExit(problem)
                 if problem:
                     failed[tool, mode, model] = problem
                     continue
                 rates[tool] += result["images_per_second"]
-                faults += result.get("page_faults", [])
+                faults += result.get("page_faults", []) if tool == "kiln" else []
         median = {tool: statistics.median(all) for tool, all in rates.items() if all}
         cells = [f"{median[tool]:.0f} ({max(rates[tool]):.0f})" if tool in median else "" for tool in rates]
         for of in (FLOAT32, FLOAT32 + BFLOAT16):
             best = max((median[tool] for tool in of if tool in median), default=0)
-            cells.append(f"{median['kiln'] / best:.2f}" if best else "")
+            cells += [f"{median[tool] / best:.2f}" if best else "" for tool in KILN]
         speed = median["kiln"] * described["operations"][mode] / 1e9
         cells += [f"{speed:.0f}", f"{speed / peaks['float32']:.2f}" if peaks["float32"] else "", f"{statistics.median(faults):g}"]
         print(f"| {mode} {model}, batch {batch} | {' | '.join(cells)} |", flush=True)

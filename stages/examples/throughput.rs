@@ -1,6 +1,6 @@
 //! How many images a second a model trains on, or classifies: the trainer of the `train` kind on random images.
 //!
-//! `throughput <train|infer> MODEL.yaml BATCH THREADS SECONDS [SIDE]` prints a line of JSON with the rate of each window
+//! `throughput <train|infer|train-bf16|infer-bf16> MODEL.yaml BATCH THREADS SECONDS [SIDE]` prints a line of JSON with the rate of each window
 //! of about half a second and, on Linux, how many pages of memory the process was given in it. `throughput model MODEL.yaml`
 //! prints the model, `extends` followed and defaults filled in, and how many operations an image of 28 x 28 takes.
 //! `bench/training.py` runs it beside PyTorch and Keras. Images are not varied: a model's augmentation is left out.
@@ -15,6 +15,7 @@ use candle_core::Device;
 use stages::model::plan::{Shape, Step};
 use stages::model::threads::Threads;
 use stages::model::{LayerKind, Plan, inference, load};
+use stages::ops::Precision;
 use stages::rng::Rng;
 use stages::train::epoch::Trainer;
 use stages::train::images::Images;
@@ -50,6 +51,9 @@ fn main() -> anyhow::Result<()> {
     let params = Params { batch_size, ..Params::default() };
     let plan = Plan::new(&model, [side, side, 1], CLASSES)?;
     let mut state = TrainState::new(&model, plan, 0, &Device::Cpu)?;
+    let (mode, precision) =
+        mode.strip_suffix("-bf16").map_or((mode, Precision::Float32), |mode| (mode, Precision::Bf16));
+    state.network = state.network.with_precision(precision)?;
     let rates = RefCell::new(Rates {
         last: Instant::now(),
         images: 0,
@@ -75,7 +79,7 @@ fn main() -> anyhow::Result<()> {
                 rates.borrow_mut().add(images);
             }
         }
-        other => anyhow::bail!("`{other}` is neither train, infer nor model"),
+        other => anyhow::bail!("`{other}` is none of train, infer, train-bf16, infer-bf16 and model"),
     }
     let Rates { rates, pages, .. } = rates.into_inner();
     println!("{}", serde_json::json!({"images_per_second": rates[1..], "page_faults": pages[1..]}));

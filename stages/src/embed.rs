@@ -13,6 +13,7 @@ use crate::kind::{Arity, Context, Kind, Output, Port, Reads, Role, check, schema
 use crate::model::inference;
 use crate::model::threads::Threads;
 use crate::model::{device, file};
+use crate::ops::Precision;
 
 /// The kinds of this module.
 pub const KINDS: &[&Kind] = &[&EMBED];
@@ -50,14 +51,18 @@ pub const EMBED: Kind = Kind {
 pub struct Params {
     /// The layer whose output is taken, after its activation; images are laid out as vectors. Layers inside blocks count.
     pub layer: String,
+    /// What the operands of convolutions and dense layers are rounded to. Weights, sums and all else stay float32.
+    #[serde(default, skip_serializing_if = "Precision::is_default")]
+    #[schemars(extend("default" = "float32"))]
+    pub precision: Precision,
 }
 
 fn run(params: &Value, context: &Context) -> anyhow::Result<()> {
-    let Params { layer } = serde_json::from_value(params.clone())?;
+    let Params { layer, precision } = serde_json::from_value(params.clone())?;
     let trained = file::read(context.input("model")?, &device::device(&context.device)?)?;
     let data = Dataset::open(context.input("data")?)?;
     trained.expect(&data.shape[1..], &data.classes)?;
-    let network = &trained.network;
+    let network = &trained.network.with_precision(precision)?;
     let Some(step) = network.plan.step(&layer) else {
         let hint = hint(&layer, network.plan.names()).unwrap_or_default();
         bail!("model `{}` has no layer `{layer}` ({hint})", trained.model.name);

@@ -12,6 +12,7 @@ use crate::kind::{Arity, Context, Kind, Output, Port, Reads, Role, check, schema
 use crate::model::inference::{self, argmax, cross_entropy};
 use crate::model::threads::Threads;
 use crate::model::{device, file};
+use crate::ops::Precision;
 
 /// The kinds of this module.
 pub const KINDS: &[&Kind] = &[&EVALUATE];
@@ -66,6 +67,10 @@ pub struct Params {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("default" = false))]
     pub mirror: bool,
+    /// What the operands of convolutions and dense layers are rounded to. Weights, sums and all else stay float32.
+    #[serde(skip_serializing_if = "Precision::is_default")]
+    #[schemars(extend("default" = "float32"))]
+    pub precision: Precision,
 }
 
 /// `metrics.json`.
@@ -112,7 +117,7 @@ fn run(params: &Value, context: &Context) -> anyhow::Result<()> {
     let pixels = data.normalised()?;
     let rows: Vec<u32> = (0..data.len() as u32).collect();
     let threads = Threads::new(context.threads)?;
-    let network = &trained.network;
+    let network = &trained.network.with_precision(params.precision)?;
     let mut logits = inference::over(network, &threads, &pixels, &rows, |x| network.logits(x))?;
     if params.mirror {
         let pixels = mirrored(&pixels, data.shape[2], data.shape[3]);

@@ -14,7 +14,7 @@ use crate::model::{Layer, Model};
 /// # Errors
 /// If the model has no such layer.
 pub fn embeds(params: &Value, model: &[u8]) -> Result<(), ParamError> {
-    let (Ok(Params { layer }), Ok(model)) =
+    let (Ok(Params { layer, .. }), Ok(model)) =
         (serde_json::from_value(params.clone()), serde_json::from_slice::<Model>(model))
     else {
         return Ok(());

@@ -4,6 +4,8 @@
 mod agreement;
 #[path = "ops/behaviour.rs"]
 mod behaviour;
+#[path = "ops/bf16.rs"]
+mod bf16;
 #[path = "ops/cases.rs"]
 mod cases;
 #[path = "ops/differences.rs"]

@@ -75,7 +75,7 @@ fn steps_are_those_of_pytorch() {
         let pixels: Vec<f32> = hashed(images * 784, 1000).map(|x| (x as f32) * (x as f32)).collect();
         let labels: Vec<u32> = (0..images as u32).map(|i| i * 7 % 5).collect();
         let rows: Vec<u32> = (0..images as u32).collect();
-        let params = Params { epochs: 1, batch_size: 8, seed: 0, shuffle: false };
+        let params = Params { epochs: 1, batch_size: 8, seed: 0, shuffle: false, ..Params::default() };
         let threads = Threads::new(2).unwrap();
         let set =
             Images { pixels: &pixels, labels: &labels, shape: [28, 28, 1], rows: &rows, augmentation: None, seed: 0 };
@@ -176,7 +176,7 @@ fn a_resumed_training_ends_with_the_same_bits() {
     for model in [busy_model(), Model { optimiser: momentum(), ..busy_model() }, plain_sgd()] {
         let bars = Bars::new(60);
         let threads = Threads::new(1).unwrap();
-        let params = Params { epochs: 4, batch_size: 8, seed: 1, shuffle: true };
+        let params = Params { epochs: 4, batch_size: 8, seed: 1, ..Params::default() };
         let plan = || Plan::new(&model, bars.shape(), 3).unwrap();
         let (rows, validation) = bars.split();
         let images = || Images {

@@ -1,8 +1,9 @@
 //! A network: a plan, its weights, and the computation of its layers.
 
+use anyhow::ensure;
 use candle_core::{Device, Tensor, Var};
 
-use crate::ops::{self, GradSink};
+use crate::ops::{self, GradSink, Precision, bf16};
 use crate::rng::Rng;
 
 use super::plan::{Parameter, Plan, Role, Shape, Step};
@@ -16,6 +17,8 @@ pub struct Network {
     pub weights: Vec<Var>,
     /// Where the weights are.
     pub device: Device,
+    /// How exactly its products are computed; float32 unless set.
+    pub precision: Precision,
 }
 
 /// Where the gradients of one shard go: a sink for each parameter that is a kernel or a scale (and the bias after it).
@@ -69,7 +72,7 @@ impl Network {
         let pairs = plan.parameters.iter().zip(values);
         let weights =
             pairs.map(|(p, v)| Var::from_vec(v, p.shape.as_slice(), device)).collect::<candle_core::Result<_>>()?;
-        Ok(Self { plan, weights, device: device.clone() })
+        Ok(Self { plan, weights, device: device.clone(), precision: Precision::default() })
     }
 
     /// The weights as arrays, in the order of [`Plan::parameters`].
@@ -89,6 +92,18 @@ impl Network {
             weight.set(&Tensor::from_slice(values, weight.shape(), &self.device)?)?;
         }
         Ok(())
+    }
+
+    /// The same network, whose products are computed with this precision.
+    ///
+    /// # Errors
+    /// If its device knows no such products.
+    pub fn with_precision(self, precision: Precision) -> anyhow::Result<Self> {
+        ensure!(
+            precision == Precision::Float32 || self.device.is_cpu(),
+            "`precision: bf16` is computed on the CPU alone: run the stage with `device: cpu`"
+        );
+        Ok(Self { precision, ..self })
     }
 
     /// Empty sinks for the gradients of one shard.
@@ -156,7 +171,11 @@ impl Network {
             LayerKind::Flatten(_) => x.flatten_from(1),
             LayerKind::Dense(dense) => {
                 let (weight, bias, sink) = self.pair(step, pass);
-                ops::dense(&x, &weight, Some(&bias), dense.activation == Activation::Relu, sink)
+                let relu = dense.activation == Activation::Relu;
+                match self.precision {
+                    Precision::Float32 => ops::dense(&x, &weight, Some(&bias), relu, sink),
+                    Precision::Bf16 => bf16::dense(&x, &weight, Some(&bias), relu, sink),
+                }
             }
             LayerKind::Dropout(dropout) => match pass.training {
                 Some(training) if dropout.rate > 0.0 => {
@@ -209,7 +228,10 @@ impl Network {
             padding: padding(conv.padding),
             relu: conv.activation == Activation::Relu,
         };
-        ops::conv2d(x, &weight, Some(&bias), &settings, sink)
+        match self.precision {
+            Precision::Float32 => ops::conv2d(x, &weight, Some(&bias), &settings, sink),
+            Precision::Bf16 => bf16::conv2d(x, &weight, Some(&bias), &settings, sink),
+        }
     }
 
     fn batch_norm(&self, step: &Step, norm: &BatchNorm, x: &Tensor, pass: &mut Pass) -> candle_core::Result<Tensor> {

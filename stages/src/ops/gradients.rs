@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor};
 
+use super::Precision;
+use super::cpu::{Sizes, bf16};
 use super::share::{Product, Share};
 
 /// The gradients of one layer's parameter pair (weight and bias, or scale and offset), summed over the backward passes
@@ -29,8 +31,9 @@ struct Pair {
 struct Factors {
     x: Vec<f32>,
     g: Vec<f32>,
-    /// Rows, inputs and outputs, while there are factors.
-    sizes: Option<(usize, usize, usize)>,
+    rounded: bf16::Factors,
+    /// Their sizes, and whether they are those that are rounded, while there are factors.
+    kept: Option<(Sizes, Precision)>,
 }
 
 /// A gradient whose first contribution overwrites, so that a reset need not write zeros.
@@ -52,7 +55,7 @@ impl GradSink {
         let mut pair = self.pair();
         pair.weight.empty = true;
         pair.bias.empty = true;
-        pair.factors.sizes = None;
+        pair.factors.kept = None;
     }
 
     /// The sums so far, all zero if nothing was added. Holds the sink locked: drop it before the next pass.
@@ -67,7 +70,7 @@ impl GradSink {
     /// The same in the form in which they came.
     pub fn shares(&self) -> Shares<'_> {
         let mut pair = self.pair();
-        if pair.factors.sizes.is_none() {
+        if pair.factors.kept.is_none() {
             pair.weight.settle();
         }
         pair.bias.settle();
@@ -104,20 +107,21 @@ impl GradSink {
     }
 
     /// Keeps the gradient of a dense layer's weights as its factors `x` and `g` (see [`Product`]), and lets `biases` write
-    /// that of its biases; `sizes` are rows, inputs and outputs. Does nothing and says false where the sink holds something
+    /// that of its biases. Does nothing and says false where the sink holds something
     /// already, or the factors would not be smaller.
     pub(super) fn defer(
         &self,
         (x, g): (&[f32], &[f32]),
-        sizes: (usize, usize, usize),
+        sizes: Sizes,
+        precision: Precision,
         biases: impl FnOnce(&mut [f32]),
     ) -> bool {
         let mut pair = self.pair();
-        let (_, inputs, outputs) = sizes;
-        if !pair.weight.empty || pair.factors.sizes.is_some() || x.len() + g.len() >= inputs * outputs {
+        let Sizes { inputs, outputs, .. } = sizes;
+        if !pair.weight.empty || pair.factors.kept.is_some() || x.len() + g.len() >= inputs * outputs {
             return false;
         }
-        pair.factors.keep((x, g), sizes);
+        pair.factors.keep((x, g), sizes, precision);
         biases(&mut pair.bias.values);
         pair.bias.empty = false;
         true
@@ -141,25 +145,31 @@ impl Pair {
             let len = self.weight.values.len();
             product.write(0..len, &mut self.weight.values, !self.weight.empty);
             self.weight.empty = false;
-            self.factors.sizes = None;
+            self.factors.kept = None;
         }
     }
 }
 
 impl Factors {
-    fn keep(&mut self, (x, g): (&[f32], &[f32]), sizes: (usize, usize, usize)) {
-        let (rows, _, outputs) = sizes;
+    fn keep(&mut self, (x, g): (&[f32], &[f32]), sizes: Sizes, precision: Precision) {
+        let Sizes { rows, outputs, .. } = sizes;
+        self.kept = Some((sizes, precision));
+        if precision == Precision::Bf16 {
+            return self.rounded.fill(sizes, x, (g, outputs));
+        }
         self.x.clear();
         self.x.extend_from_slice(x);
         self.g.resize(Product::room(rows, outputs), 0.0);
         for (to, from) in self.g.chunks_exact_mut(Product::stride(outputs)).zip(g.chunks_exact(outputs)).take(rows) {
             to[..outputs].copy_from_slice(from);
         }
-        self.sizes = Some(sizes);
     }
 
     fn product(&self) -> Option<Product<'_>> {
-        self.sizes.map(|(rows, inputs, outputs)| Product::new((&self.x, &self.g), rows, inputs, outputs))
+        self.kept.map(|(sizes, precision)| match precision {
+            Precision::Float32 => Product::new((&self.x, &self.g), sizes),
+            Precision::Bf16 => Product::rounded(&self.rounded, sizes),
+        })
     }
 }
 

@@ -7,13 +7,16 @@
 //!
 //! `window.rs` says where sliding windows lie, `check.rs` which shapes are accepted, `mask.rs` what dropout drops,
 //! `gradients.rs` where parameter gradients go, `share.rs` in which form, `optimiser.rs` how they change the parameters.
+//! [`bf16`] has the layers whose operands are rounded.
 
+pub mod bf16;
 mod check;
 mod cpu;
 mod gradients;
 mod mask;
 pub mod optimiser;
 pub mod portable;
+mod precision;
 mod share;
 mod simd;
 mod window;
@@ -21,6 +24,7 @@ mod window;
 use candle_core::{Result, Tensor};
 
 pub use gradients::{GradSink, Gradients, Shares};
+pub use precision::Precision;
 pub use share::{Product, Share};
 pub use simd::{use_portable_vectors, vectors};
 pub use window::Padding;
@@ -56,7 +60,11 @@ pub struct BatchNorm {
 /// If the shapes do not fit.
 pub fn conv2d(x: &Tensor, w: &Tensor, b: Option<&Tensor>, conv: &Conv, grads: Option<&GradSink>) -> Result<Tensor> {
     check::sink("conv2d", grads, w, b)?;
-    if x.device().is_cpu() { cpu::conv2d(x, w, b, conv, grads) } else { portable::conv2d(x, w, b, conv) }
+    if x.device().is_cpu() {
+        cpu::conv2d(x, w, b, conv, grads, Precision::Float32)
+    } else {
+        portable::conv2d(x, w, b, conv)
+    }
 }
 
 /// A dense layer: `x` `[N,I]` times `w` `[I,O]` plus `b` `[O]`, then a ReLU if `relu`: `[N,O]`. Gradients as in
@@ -66,7 +74,11 @@ pub fn conv2d(x: &Tensor, w: &Tensor, b: Option<&Tensor>, conv: &Conv, grads: Op
 /// If the shapes do not fit.
 pub fn dense(x: &Tensor, w: &Tensor, b: Option<&Tensor>, relu: bool, grads: Option<&GradSink>) -> Result<Tensor> {
     check::sink("dense", grads, w, b)?;
-    if x.device().is_cpu() { cpu::dense(x, w, b, relu, grads) } else { portable::dense(x, w, b, relu) }
+    if x.device().is_cpu() {
+        cpu::dense(x, w, b, relu, grads, Precision::Float32)
+    } else {
+        portable::dense(x, w, b, relu)
+    }
 }
 
 /// The maximum of each `size` x `size` window of images `[N,H,W,C]`. The gradient goes to a window's first maximum, row

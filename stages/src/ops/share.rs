@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::cpu;
+use super::cpu::{self, Sizes, bf16};
 
 /// What one shard contributes to the gradient of a parameter.
 #[derive(Clone, Copy, Debug)]
@@ -20,13 +20,16 @@ pub enum Share<'a> {
 /// writes it to memory and reads it back.
 #[derive(Clone, Copy, Debug)]
 pub struct Product<'a> {
-    x: &'a [f32],
-    g: &'a [f32],
-    rows: usize,
-    inputs: usize,
-    outputs: usize,
+    factors: Factors<'a>,
+    sizes: Sizes,
     /// The first row of the product, and how many.
     part: (usize, usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Factors<'a> {
+    Float32(&'a [f32], &'a [f32]),
+    Bf16(&'a bf16::Factors),
 }
 
 impl<'a> Product<'a> {
@@ -41,18 +44,28 @@ impl<'a> Product<'a> {
     }
 
     /// Of `x` `[rows, inputs]` and a `g` laid out as [`stride`](Self::stride) and [`room`](Self::room) say.
-    pub(super) fn new((x, g): (&'a [f32], &'a [f32]), rows: usize, inputs: usize, outputs: usize) -> Self {
-        Self { x, g, rows, inputs, outputs, part: (0, inputs) }
+    pub(super) fn new((x, g): (&'a [f32], &'a [f32]), sizes: Sizes) -> Self {
+        Self { factors: Factors::Float32(x, g), sizes, part: (0, sizes.inputs) }
+    }
+
+    /// Of factors that are rounded.
+    pub(super) fn rounded(factors: &'a bf16::Factors, sizes: Sizes) -> Self {
+        Self { factors: Factors::Bf16(factors), sizes, part: (0, sizes.inputs) }
     }
 
     /// Writes the elements in `range`, whole rows, to `to`, or adds them to what is there.
     #[inline]
     pub(super) fn write(&self, range: Range<usize>, to: &mut [f32], accumulate: bool) {
-        assert!(range.start.is_multiple_of(self.outputs) && range.end.is_multiple_of(self.outputs), "whole rows");
-        let first = self.part.0 + range.start / self.outputs;
-        let inputs = first..self.part.0 + range.end / self.outputs;
-        let g = (self.x, self.g, Self::stride(self.outputs));
-        cpu::weight_gradient(g, (self.rows, self.inputs, self.outputs), inputs, to, accumulate);
+        let Sizes { rows, inputs, outputs } = self.sizes;
+        assert!(range.start.is_multiple_of(outputs) && range.end.is_multiple_of(outputs), "whole rows");
+        let part = self.part.0 + range.start / outputs..self.part.0 + range.end / outputs;
+        match self.factors {
+            Factors::Float32(x, g) => {
+                let g = (x, g, Self::stride(outputs));
+                cpu::weight_gradient(g, (rows, inputs, outputs), part, to, accumulate);
+            }
+            Factors::Bf16(factors) => factors.write(outputs, part, to, accumulate),
+        }
     }
 }
 
@@ -61,7 +74,7 @@ impl Share<'_> {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Values(values) => values.len(),
-            Self::Product(product) => product.part.1 * product.outputs,
+            Self::Product(product) => product.part.1 * product.sizes.outputs,
         }
     }
 
@@ -69,7 +82,7 @@ impl Share<'_> {
     pub(super) fn grain(&self) -> usize {
         match self {
             Self::Values(_) => 1,
-            Self::Product(product) => product.outputs,
+            Self::Product(product) => product.sizes.outputs,
         }
     }
 
@@ -82,7 +95,7 @@ impl Share<'_> {
             }
             Self::Product(product) => {
                 let (first, count) = product.part;
-                let rows = middle / product.outputs;
+                let rows = middle / product.sizes.outputs;
                 let part = |first, count| Self::Product(Product { part: (first, count), ..product });
                 (part(first, rows), part(first + rows, count - rows))
             }

@@ -128,6 +128,7 @@ fn run(params: &Value, context: &Context) -> anyhow::Result<()> {
         }
         None => TrainState::new(&model, plan, params.seed, &device)?,
     };
+    state.network = state.network.with_precision(params.precision)?;
     let images = Images {
         pixels: &pixels,
         labels: &data.labels,

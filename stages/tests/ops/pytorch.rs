@@ -12,13 +12,17 @@ use stages::ops::{self, Conv, Padding, portable};
 
 use super::cases::{assert_close, assert_close_slices, flat};
 
-struct Fixture {
-    tensors: HashMap<String, Tensor>,
+pub(crate) struct Fixture {
+    pub(crate) tensors: HashMap<String, Tensor>,
     cases: serde_json::Map<String, Value>,
 }
 
 fn fixture() -> Fixture {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ops/pytorch.safetensors");
+    read("pytorch.safetensors")
+}
+
+pub(crate) fn read(file: &str) -> Fixture {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ops").join(file);
     let bytes = std::fs::read(&path).unwrap();
     let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
     let cases = serde_json::from_str(&metadata.metadata().as_ref().unwrap()["cases"]).unwrap();
@@ -27,7 +31,7 @@ fn fixture() -> Fixture {
 
 impl Fixture {
     /// Runs `op(inputs, settings)` on every case whose name starts with `prefix`, and compares results and gradients.
-    fn check(&self, prefix: &str, inputs: &[&str], op: impl Fn(&[&Tensor], &Value) -> Result<Tensor>) {
+    pub(crate) fn check(&self, prefix: &str, inputs: &[&str], op: impl Fn(&[&Tensor], &Value) -> Result<Tensor>) {
         let mut checked = 0;
         for (name, settings) in self.cases.iter().filter(|(name, _)| name.starts_with(prefix)) {
             let get = |key: &str| &self.tensors[&format!("{name}.{key}")];
@@ -49,7 +53,7 @@ fn number(settings: &Value, key: &str) -> usize {
     settings[key].as_u64().unwrap() as usize
 }
 
-fn conv(settings: &Value) -> Conv {
+pub(crate) fn conv(settings: &Value) -> Conv {
     let padding = if settings["padding"] == "same" { Padding::Same } else { Padding::Valid };
     Conv { stride: number(settings, "stride"), padding, relu: settings["relu"] == true }
 }

@@ -2,12 +2,13 @@
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 
-use super::convolve::{Parameters, Problem, backward, forward};
-use super::{read, tensor, values};
-use crate::ops::{Conv, GradSink, check};
+use super::convolve::{self, Parameters, Problem};
+use super::{bf16, read, tensor, values};
+use crate::ops::{Conv, GradSink, Precision, check};
 
 struct Conv2d {
     problem: Problem,
+    precision: Precision,
     needs_x: bool,
     needs_w: bool,
     grads: Option<GradSink>,
@@ -20,12 +21,14 @@ pub(crate) fn conv2d(
     b: Option<&Tensor>,
     conv: &Conv,
     grads: Option<&GradSink>,
+    precision: Precision,
 ) -> Result<Tensor> {
     let window = check::conv2d(x, w, b, conv)?;
     let (_, _, channels, outputs) = w.dims4()?;
     let needs_w = w.track_op() || b.is_some_and(Tensor::track_op);
     let op = Conv2d {
         problem: Problem { images: x.dim(0)?, window, channels, outputs, relu: conv.relu },
+        precision,
         needs_x: x.track_op(),
         needs_w,
         grads: grads.cloned(),
@@ -38,7 +41,11 @@ pub(crate) fn conv2d(
 }
 
 impl Conv2d {
-    fn output(&self, y: Vec<f32>) -> (CpuStorage, Shape) {
+    fn forward(&self, x: &[f32], w: &[f32], b: &[f32]) -> (CpuStorage, Shape) {
+        let y = match self.precision {
+            Precision::Float32 => convolve::forward(&self.problem, x, w, b),
+            Precision::Bf16 => bf16::forward(&self.problem, x, w, b),
+        };
         let Problem { images, window, outputs, .. } = self.problem;
         (CpuStorage::F32(y), (images, window.rows.output, window.columns.output, outputs).into())
     }
@@ -52,7 +59,10 @@ impl Conv2d {
         let gy = gy.contiguous()?;
         let mut own = (Vec::new(), Vec::new());
         let dx = read([x, w, y, &gy], |operands| {
-            let run = |parameters: Option<Parameters>| backward(&self.problem, operands, self.needs_x, parameters);
+            let run = |parameters: Option<Parameters>| match self.precision {
+                Precision::Float32 => convolve::backward(&self.problem, operands, self.needs_x, parameters),
+                Precision::Bf16 => bf16::backward(&self.problem, operands, self.needs_x, parameters),
+            };
             if !self.needs_w {
                 return run(None);
             }
@@ -96,7 +106,7 @@ impl CustomOp3 for Conv2d {
         b_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (x, w, b) = (values(x, x_layout)?, values(w, w_layout)?, values(b, b_layout)?);
-        Ok(self.output(forward(&self.problem, x, w, b)))
+        Ok(self.forward(x, w, b))
     }
 
     fn bwd(
@@ -123,7 +133,7 @@ impl CustomOp2 for Conv2d {
         w: &CpuStorage,
         w_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        Ok(self.output(forward(&self.problem, values(x, x_layout)?, values(w, w_layout)?, &[])))
+        Ok(self.forward(values(x, x_layout)?, values(w, w_layout)?, &[]))
     }
 
     fn bwd(&self, x: &Tensor, w: &Tensor, y: &Tensor, gy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {

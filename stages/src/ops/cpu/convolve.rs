@@ -220,7 +220,7 @@ pub(super) fn frame_gradient(
 
 impl Problem {
     /// Terms of each output's sum.
-    fn depth(&self) -> usize {
+    pub(super) fn depth(&self) -> usize {
         self.window.rows.window * self.window.columns.window * self.channels
     }
 
@@ -234,14 +234,14 @@ impl Problem {
         [self.window.rows, self.window.columns].iter().all(|axis| axis.before == 0 && axis.after() == 0)
     }
 
-    fn frame(&self) -> Frame {
+    pub(super) fn frame(&self) -> Frame {
         let size = |axis: Axis| if self.inside() { axis.input } else { axis.span() };
         Frame { height: size(self.window.rows), width: size(self.window.columns), channels: self.channels }
     }
 
     /// The frame of the output's gradient. To be convolved with the flipped kernels it needs room on all sides, and
     /// zeros between its pixels where a stride skipped inputs.
-    fn gradient_frame(&self, needs_x: bool) -> (Frame, Place) {
+    pub(super) fn gradient_frame(&self, needs_x: bool) -> (Frame, Place) {
         let Window { rows, columns } = self.window;
         if !needs_x {
             let frame = Frame { height: rows.output, width: columns.output, channels: self.outputs };

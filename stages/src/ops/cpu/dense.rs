@@ -6,11 +6,12 @@ use std::ops::Range;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 
 use super::product::{self, Sizes};
-use super::{read, tensor, values};
+use super::{bf16, read, tensor, values};
 use crate::ops::simd::dispatch;
-use crate::ops::{GradSink, check};
+use crate::ops::{GradSink, Precision, check};
 
 struct Dense {
+    precision: Precision,
     relu: bool,
     needs_x: bool,
     needs_w: bool,
@@ -24,10 +25,11 @@ pub(crate) fn dense(
     b: Option<&Tensor>,
     relu: bool,
     grads: Option<&GradSink>,
+    precision: Precision,
 ) -> Result<Tensor> {
     check::dense(x, w, b)?;
     let needs_w = w.track_op() || b.is_some_and(Tensor::track_op);
-    let op = Dense { relu, needs_x: x.track_op(), needs_w, grads: grads.cloned() };
+    let op = Dense { precision, relu, needs_x: x.track_op(), needs_w, grads: grads.cloned() };
     let (x, w) = (x.contiguous()?, w.contiguous()?);
     match b {
         Some(b) => x.apply_op3(&w, &b.contiguous()?, op),
@@ -54,6 +56,9 @@ pub(crate) const PAD: usize = product::PAD;
 
 impl Dense {
     fn forward(&self, sizes: Sizes, x: &[f32], w: &[f32], b: &[f32]) -> Vec<f32> {
+        if self.precision == Precision::Bf16 {
+            return bf16::product(sizes, x, w, b, self.relu);
+        }
         SCRATCH.with_borrow_mut(|Scratch { panels, .. }| {
             dispatch(product::Forward { sizes, x, w, b, relu: self.relu, panels })
         })
@@ -73,14 +78,23 @@ impl Dense {
             SCRATCH.with_borrow_mut(|Scratch { gradient: g, .. }| {
                 self.mask(y, gy, g);
                 let write = |dw: &mut [f32], add_w: bool, db: &mut [f32], add_b: bool| {
-                    weight_gradient((x, g, outputs), (rows, inputs, outputs), 0..inputs, dw, add_w);
+                    match self.precision {
+                        Precision::Float32 => {
+                            weight_gradient((x, g, outputs), (rows, inputs, outputs), 0..inputs, dw, add_w);
+                        }
+                        Precision::Bf16 => {
+                            let mut factors = bf16::Factors::default();
+                            factors.fill(sizes, x, (g, outputs));
+                            factors.write(outputs, 0..inputs, dw, add_w);
+                        }
+                    }
                     add_rows(g, (rows, outputs), db, add_b);
                 };
                 if self.needs_w {
                     match &self.grads {
                         Some(grads) => {
                             let biases = |db: &mut [f32]| add_rows(g, (rows, outputs), db, false);
-                            if !grads.defer((x, g), (rows, inputs, outputs), biases) {
+                            if !grads.defer((x, g), sizes, self.precision, biases) {
                                 grads.write(write);
                             }
                         }
@@ -90,7 +104,10 @@ impl Dense {
                         }
                     }
                 }
-                self.needs_x.then(|| dispatch(product::InputGradient { sizes, g, w }))
+                self.needs_x.then(|| match self.precision {
+                    Precision::Float32 => dispatch(product::InputGradient { sizes, g, w }),
+                    Precision::Bf16 => bf16::input_gradient(sizes, g, w),
+                })
             })
         })?;
         let dx = dx.map(|dx| tensor(dx, (rows, inputs))).transpose()?;

@@ -29,24 +29,24 @@ impl Frame {
 
     /// Copies an image `[rows, columns, channels]` to (top, left) of its frame; what does not fit is cut.
     #[inline(always)]
-    pub(super) fn copy(
+    pub(super) fn copy<T: Copy + Default>(
         &self,
-        image: &[f32],
+        image: &[T],
         (top, left): (usize, usize),
         (rows, columns): (usize, usize),
-        to: &mut [f32],
+        to: &mut [T],
     ) {
         let (rows, kept) = (rows.min(self.height - top), columns.min(self.width - left));
         let (left, len) = (left * self.channels, kept * self.channels);
         let (above, rest) = to.split_at_mut(top * self.row());
-        above.fill(0.0);
+        above.fill(T::default());
         let (middle, below) = rest.split_at_mut(rows * self.row());
         for (from, to) in image.chunks_exact(columns * self.channels).zip(middle.chunks_exact_mut(self.row())) {
-            to[..left].fill(0.0);
+            to[..left].fill(T::default());
             to[left..left + len].copy_from_slice(&from[..len]);
-            to[left + len..].fill(0.0);
+            to[left + len..].fill(T::default());
         }
-        below.fill(0.0);
+        below.fill(T::default());
     }
 
     /// Fills the frame of one image: `write(pixel, to)` writes the channels of pixel number `pixel` of an image

@@ -2,8 +2,9 @@
 //!
 //! `convolve.rs` is convolution over slices, made of two loops, `slide.rs` (outputs) and `weigh.rs` (gradients of the
 //! weights), or handed to `winograd/` where the kernels are 3 x 3; `product.rs` are the products of dense layers. Both build on the register-blocked sums of `tile.rs`; `panels.rs` lays weights out for them and `frame.rs` images.
-//! Vector instructions are chosen at run time.
+//! `bf16/` has the same layers as products of rounded operands. Vector instructions are chosen at run time.
 
+pub(super) mod bf16;
 mod conv;
 mod convolve;
 mod dense;
@@ -28,6 +29,7 @@ pub(super) use loss::{softmax, softmax_cross_entropy};
 pub(super) use norm::{batch_norm_infer, batch_norm_train};
 pub(super) use pool_average::{avg_pool2d, global_avg_pool2d};
 pub(super) use pool_max::max_pool2d;
+pub(super) use product::Sizes;
 pub(super) use relu::relu;
 
 use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor, bail};

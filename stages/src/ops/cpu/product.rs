@@ -15,10 +15,10 @@ const DEPTH: usize = 64;
 
 /// Rows, inputs and outputs.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sizes {
-    pub(super) rows: usize,
-    pub(super) inputs: usize,
-    pub(super) outputs: usize,
+pub(crate) struct Sizes {
+    pub(crate) rows: usize,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
 }
 
 /// `x w + b`, through a ReLU if `relu`. Without biases `b` is empty.

@@ -1,0 +1,184 @@
+//! Layers with rounded operands: rounding and values against ml_dtypes and NumPy (`fixtures/ops/make_bf16.py`), sums to the bit against their
+//! definition, and all units that the processor has against each other.
+
+use std::sync::{Mutex, PoisonError};
+
+use candle_core::{Device, Tensor, Var};
+use stages::ops::bf16::{self, Unit, round, use_unit};
+use stages::ops::{Conv, GradSink, Padding};
+use stages::rng::Rng;
+
+use super::cases::{assert_close_slices, flat, run, values};
+use super::pytorch::{conv, read};
+
+/// Runs something with each unit. One test at a time forces units.
+fn each_unit(mut with: impl FnMut(Unit)) {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for unit in Unit::all() {
+        use_unit(Some(unit));
+        with(unit);
+    }
+    use_unit(None);
+}
+
+#[test]
+fn bf16_rounds_as_ml_dtypes_does() {
+    let fixture = read("bf16.safetensors");
+    let bits = |key: &str| fixture.tensors[key].to_vec1::<u32>().unwrap();
+    let (from, to) = (bits("round.from"), bits("round.to"));
+    assert!(from.len() > 8_000);
+    for (from, to) in from.into_iter().zip(to) {
+        let (x, rounded) = (f32::from_bits(from), f32::from_bits(u32::from(round(f32::from_bits(from))) << 16));
+        let same = if x.is_nan() { rounded.is_nan() } else { rounded.to_bits() >> 16 == to };
+        assert!(same, "{from:08x} becomes {:08x}, not {to:04x}", rounded.to_bits());
+    }
+}
+
+#[test]
+fn bf16_layers_have_the_values_of_rounded_operands() {
+    let fixture = read("bf16.safetensors");
+    each_unit(|_| {
+        let inputs = ["x", "w", "b"];
+        fixture.check("conv2d", &inputs, |t, s| bf16::conv2d(t[0], t[1], Some(t[2]), &conv(s), None));
+        fixture.check("dense", &inputs, |t, s| bf16::dense(t[0], t[1], Some(t[2]), s["relu"] == true, None));
+    });
+}
+
+/// Numbers of both signs, with sizes from 2^-`below` to 1.
+fn wide(name: &str, len: usize, below: usize) -> Vec<f32> {
+    let mut rng = Rng::new(4, name, below as u64);
+    (0..len).map(|_| rng.between(-1.0, 1.0) * 2f32.powi(-(rng.below(below + 1) as i32))).collect()
+}
+
+fn operand(x: f32) -> f32 {
+    flush(f32::from_bits(u32::from(round(x)) << 16))
+}
+
+fn flush(x: f32) -> f32 {
+    if x.abs() < f32::MIN_POSITIVE { 0.0 * x } else { x }
+}
+
+/// An element of a product as it is defined.
+fn defined(a: impl Fn(usize) -> f32, b: impl Fn(usize) -> f32, depth: usize) -> f32 {
+    let mut sum = 0.0;
+    for block in (0..depth).step_by(32) {
+        let mut parts = [0f32; 2];
+        for k in block..(block + 32).min(depth) {
+            parts[k % 2] = flush(operand(a(k)).mul_add(operand(b(k)), parts[k % 2]));
+        }
+        sum = flush(sum + flush(parts[0] + parts[1]));
+    }
+    sum
+}
+
+#[test]
+fn bf16_sums_are_those_of_the_definition_to_the_bit() {
+    // Depths of whole blocks and not, sums whose parts become too small for float32, operands that are too small themselves.
+    let sizes = [(1, 1, 1), (5, 31, 3), (16, 64, 32), (19, 327, 50), (3, 1030, 17)];
+    for below in [0, 40, 62, 70, 120, 148] {
+        for (rows, inputs, outputs) in sizes {
+            let (x, w) = (wide("x", rows * inputs, below), wide("w", inputs * outputs, below));
+            let g = wide("g", rows * outputs, below);
+            let tensor = |values: &[f32], shape: [usize; 2]| Tensor::from_slice(values, &shape, &Device::Cpu).unwrap();
+            each_unit(|unit| {
+                let x_var = Var::from_tensor(&tensor(&x, [rows, inputs])).unwrap();
+                let w_var = Var::from_tensor(&tensor(&w, [inputs, outputs])).unwrap();
+                let y = bf16::dense(&x_var, &w_var, None, false, None).unwrap();
+                let store = (&y * tensor(&g, [rows, outputs])).unwrap().sum_all().unwrap().backward().unwrap();
+                let what = format!("{unit:?}, {rows} x {inputs} x {outputs}, to 2^-{below}");
+                let same = |of: &str, found: &[f32], at: &dyn Fn(usize) -> f32| {
+                    for (i, found) in found.iter().enumerate() {
+                        let expected = at(i);
+                        assert!(
+                            found.to_bits() == expected.to_bits(),
+                            "{what}: {of} {i} is {found:e}, not {expected:e}"
+                        );
+                    }
+                };
+                same("y", &flat(&y), &|at| {
+                    let (row, output) = (at / outputs, at % outputs);
+                    defined(|k| x[row * inputs + k], |k| w[k * outputs + output], inputs)
+                });
+                same("dx", &flat(store.get(&x_var).unwrap()), &|at| {
+                    let (row, input) = (at / inputs, at % inputs);
+                    defined(|k| w[input * outputs + k], |k| g[row * outputs + k], outputs)
+                });
+                same("dw", &flat(store.get(&w_var).unwrap()), &|at| {
+                    let (input, output) = (at / outputs, at % outputs);
+                    defined(|k| x[k * inputs + input], |k| g[k * outputs + output], rows)
+                });
+            });
+        }
+    }
+}
+
+#[test]
+fn bf16_units_agree_to_the_bit_on_convolutions() {
+    let cases =
+        [([2, 9, 8, 5], 5, 16, 2), ([3, 14, 14, 32], 3, 17, 1), ([1, 28, 28, 1], 3, 32, 1), ([9, 7, 7, 40], 1, 70, 1)];
+    for (shape, window, outputs, stride) in cases {
+        for tiny in [1.0, 1e-25] {
+            let inputs = [
+                (values("x", &shape, false) * tiny).unwrap(),
+                (values("w", &[window, window, shape[3], outputs], false) * tiny).unwrap(),
+                values("b", &[outputs], false),
+            ];
+            let settings = Conv { stride, padding: Padding::Same, relu: true };
+            let mut first: Option<Vec<Vec<u32>>> = None;
+            each_unit(|unit| {
+                let (y, gradients) = run(&inputs, |t| bf16::conv2d(t[0], t[1], Some(t[2]), &settings, None));
+                let bits = |t: &Tensor| flat(t).into_iter().map(f32::to_bits).collect::<Vec<_>>();
+                let found: Vec<_> = std::iter::once(&y).chain(&gradients).map(bits).collect();
+                match &first {
+                    Some(first) => assert!(*first == found, "{unit:?} differs: {shape:?}, {window}"),
+                    None => first = Some(found),
+                }
+            });
+        }
+    }
+}
+
+/// A sink keeps the rounded factors of a dense layer's gradient, or its values, and both are what the store would get.
+#[test]
+fn bf16_sinks_receive_what_the_store_would() {
+    each_unit(|_| sinks([(6, 97, 131), (40, 9, 7)]));
+}
+
+fn sinks(sizes: [(usize, usize, usize); 2]) {
+    for (rows, inputs, outputs) in sizes {
+        let x = values("x", &[rows, inputs], false);
+        let (w, b) = ([inputs, outputs], [outputs]);
+        let [w, b] = [("w", &w[..]), ("b", &b[..])].map(|(n, s)| Var::from_tensor(&values(n, s, false)).unwrap());
+        let pass = |sink: Option<&GradSink>| {
+            let y = bf16::dense(&x, &w, Some(&b), true, sink).unwrap();
+            (&y * values("result", y.dims(), false)).unwrap().sum_all().unwrap().backward().unwrap()
+        };
+        let store = pass(None);
+        let sink = GradSink::new(inputs * outputs, outputs);
+        pass(Some(&sink));
+        assert_eq!(sink.lock().weight(), flat(store.get(&w).unwrap()));
+        assert_eq!(sink.lock().bias(), flat(store.get(&b).unwrap()));
+        pass(Some(&sink));
+        let twice: Vec<f32> = flat(store.get(&w).unwrap()).iter().map(|g| 2.0 * g).collect();
+        assert_close_slices("twice", sink.lock().weight(), &twice, 1e-6);
+    }
+}
+
+#[test]
+fn bf16_results_do_not_depend_on_the_batch() {
+    let (w, b) = (values("w", &[3, 3, 5, 20], false), values("b", &[20], false));
+    let (v, c) = (values("v", &[20 * 49, 37], false), values("c", &[37], false));
+    let settings = Conv { stride: 2, padding: Padding::Same, relu: true };
+    let network = |x: &Tensor| {
+        let y = bf16::conv2d(x, &w, Some(&b), &settings, None).unwrap().flatten_from(1).unwrap();
+        flat(&bf16::dense(&y, &v, Some(&c), true, None).unwrap())
+    };
+    let x = values("x", &[23, 14, 14, 5], false);
+    each_unit(|_| {
+        let whole = network(&x);
+        for (first, len) in [(0, 1), (3, 6), (10, 13)] {
+            assert_eq!(network(&x.narrow(0, first, len).unwrap()), whole[first * 37..(first + len) * 37]);
+        }
+    });
+}
