@@ -52,25 +52,25 @@ impl Kernel for Forward<'_> {
         assert_eq!((x.len(), w.len()), (images * image, depth * outputs), "operands");
         assert!(b.is_empty() || b.len() == outputs, "biases");
         let mut y = Vec::with_capacity(images * window.positions() * outputs);
-        U::Element::BUFFERS.with_borrow_mut(|buffers| {
-            buffers.right.fill::<U>(depth, outputs, |k, start, to| {
-                to.copy_from_slice(&w[k * outputs + start..][..to.len()]);
-            });
-            let frame = problem.frame();
-            let slide = Slide { frame, window, output: (window.rows.output, window.columns.output), outputs };
-            for x in x.chunks_exact(image) {
-                round_framed(problem, frame, x, buffers);
-                slide.run(unit, (window.rows.stride, window.columns.stride), buffers, |sums| {
-                    let start = y.len();
-                    y.extend_from_slice(sums);
-                    let y = &mut y[start..];
-                    y.iter_mut().zip(b).for_each(|(y, b)| *y += b);
-                    if relu {
-                        y.iter_mut().for_each(|y| *y = y.max(0.0));
-                    }
-                });
-            }
+        let mut buffers = U::Element::BUFFERS.take();
+        buffers.right.fill::<U>(depth, outputs, |k, start, to| {
+            to.copy_from_slice(&w[k * outputs + start..][..to.len()]);
         });
+        let frame = problem.frame();
+        let slide = Slide { frame, window, output: (window.rows.output, window.columns.output), outputs };
+        for x in x.chunks_exact(image) {
+            round_framed(problem, frame, x, &mut buffers);
+            slide.run(unit, (window.rows.stride, window.columns.stride), &mut buffers, |sums| {
+                let start = y.len();
+                y.extend_from_slice(sums);
+                let y = &mut y[start..];
+                y.iter_mut().zip(b).for_each(|(y, b)| *y += b);
+                if relu {
+                    y.iter_mut().for_each(|y| *y = y.max(0.0));
+                }
+            });
+        }
+        U::Element::BUFFERS.set(buffers);
         y
     }
 }
@@ -93,36 +93,36 @@ impl Kernel for Backward<'_> {
         let (image, depth, positions) = (problem.image(), problem.depth(), window.positions() * outputs);
         assert_eq!((x.len(), w.len()), (images * image, depth * outputs), "operands");
         assert_eq!((y.len(), gy.len()), (images * positions, images * positions), "results");
-        U::Element::BUFFERS.with_borrow_mut(|buffers| {
-            if let Some((weight, _)) = &mut parameters {
-                weigh(unit, problem, [x, y, gy], weight, buffers);
-            }
-            // The biases' gradients come with the frames.
-            let (frame, place) = problem.gradient_frame(needs_x);
-            let flipped = |k: usize, start: usize, to: &mut [f32]| {
-                let (tap, output) = (depth / channels - 1 - k / outputs, k % outputs);
-                let from = w[(tap * channels + start) * outputs + output..].iter().step_by(outputs);
-                to.iter_mut().zip(from).for_each(|(to, w)| *to = *w);
-            };
+        let mut buffers = U::Element::BUFFERS.take();
+        if let Some((weight, _)) = &mut parameters {
+            weigh(unit, problem, [x, y, gy], weight, &mut buffers);
+        }
+        // The biases' gradients come with the frames.
+        let (frame, place) = problem.gradient_frame(needs_x);
+        let flipped = |k: usize, start: usize, to: &mut [f32]| {
+            let (tap, output) = (depth / channels - 1 - k / outputs, k % outputs);
+            let from = w[(tap * channels + start) * outputs + output..].iter().step_by(outputs);
+            to.iter_mut().zip(from).for_each(|(to, w)| *to = *w);
+        };
+        if needs_x {
+            buffers.right.fill::<U>(depth / channels * outputs, channels, flipped);
+        }
+        let slide = Slide { frame, window, output: (window.rows.input, window.columns.input), outputs: channels };
+        let mut dx = Vec::with_capacity(if needs_x { images * image } else { 0 });
+        let mut gradients = std::mem::take(&mut buffers.gradients);
+        gradients.resize(frame.image(), 0.0);
+        for (y, gy) in y.chunks_exact(positions).zip(gy.chunks_exact(positions)) {
+            let bias = parameters.as_mut().map_or(&mut [] as &mut [f32], |(_, bias)| bias);
+            frame_gradient(problem, frame, place, (y, gy), bias, &mut gradients);
             if needs_x {
-                buffers.right.fill::<U>(depth / channels * outputs, channels, flipped);
+                buffers.images.clear();
+                buffers.images.extend(gradients.iter().map(|g| U::Element::of(*g)));
+                slide.run(unit, (1, 1), &mut buffers, |sums| dx.extend_from_slice(sums));
             }
-            let slide = Slide { frame, window, output: (window.rows.input, window.columns.input), outputs: channels };
-            let mut dx = Vec::with_capacity(if needs_x { images * image } else { 0 });
-            let mut gradients = std::mem::take(&mut buffers.gradients);
-            gradients.resize(frame.image(), 0.0);
-            for (y, gy) in y.chunks_exact(positions).zip(gy.chunks_exact(positions)) {
-                let bias = parameters.as_mut().map_or(&mut [] as &mut [f32], |(_, bias)| bias);
-                frame_gradient(problem, frame, place, (y, gy), bias, &mut gradients);
-                if needs_x {
-                    buffers.images.clear();
-                    buffers.images.extend(gradients.iter().map(|g| U::Element::of(*g)));
-                    slide.run(unit, (1, 1), buffers, |sums| dx.extend_from_slice(sums));
-                }
-            }
-            buffers.gradients = gradients;
-            needs_x.then_some(dx)
-        })
+        }
+        buffers.gradients = gradients;
+        U::Element::BUFFERS.set(buffers);
+        needs_x.then_some(dx)
     }
 }
 

@@ -40,27 +40,28 @@ impl Kernel for Forward<'_> {
         assert_eq!((x.len(), w.len()), (rows * inputs, inputs * outputs), "operands");
         assert!(b.is_empty() || b.len() == outputs, "biases");
         let mut y = Vec::with_capacity(rows * outputs);
-        U::Element::BUFFERS.with_borrow_mut(|Buffers { left, right, sums, .. }| {
-            sums.clear::<U>(rows, outputs);
-            for first in (0..inputs).step_by(DEPTH) {
-                let depth = DEPTH.min(inputs - first);
-                left.fill::<U>(rows, depth, |row, to| {
-                    to.iter_mut().zip(&x[row * inputs + first..]).for_each(|(to, x)| *to = U::Element::of(*x));
-                });
-                right.fill::<U>(depth, outputs, |k, start, to| {
-                    to.copy_from_slice(&w[(first + k) * outputs + start..][..to.len()]);
-                });
-                sums.add(unit, left, (0, rows), right);
+        let mut buffers = U::Element::BUFFERS.take();
+        let Buffers { left, right, sums, .. } = &mut buffers;
+        sums.clear::<U>(rows, outputs);
+        for first in (0..inputs).step_by(DEPTH) {
+            let depth = DEPTH.min(inputs - first);
+            left.fill::<U>(rows, depth, |row, to| {
+                to.iter_mut().zip(&x[row * inputs + first..]).for_each(|(to, x)| *to = U::Element::of(*x));
+            });
+            right.fill::<U>(depth, outputs, |k, start, to| {
+                to.copy_from_slice(&w[(first + k) * outputs + start..][..to.len()]);
+            });
+            sums.add(unit, left, (0, rows), right);
+        }
+        for row in 0..rows {
+            y.extend_from_slice(&sums.row(row)[..outputs]);
+            let y = &mut y[row * outputs..];
+            y.iter_mut().zip(b).for_each(|(y, b)| *y += b);
+            if relu {
+                y.iter_mut().for_each(|y| *y = y.max(0.0));
             }
-            for row in 0..rows {
-                y.extend_from_slice(&sums.row(row)[..outputs]);
-                let y = &mut y[row * outputs..];
-                y.iter_mut().zip(b).for_each(|(y, b)| *y += b);
-                if relu {
-                    y.iter_mut().for_each(|y| *y = y.max(0.0));
-                }
-            }
-        });
+        }
+        U::Element::BUFFERS.set(buffers);
         y
     }
 }
@@ -80,24 +81,25 @@ impl Kernel for InputGradient<'_> {
         let Self { sizes: Sizes { rows, inputs, outputs }, g, w } = self;
         assert!(g.len() >= rows * outputs && w.len() == inputs * outputs, "operands");
         let mut dx = vec![0.0; rows * inputs];
-        U::Element::BUFFERS.with_borrow_mut(|Buffers { left, right, sums, .. }| {
-            right.fill::<U>(outputs, rows, |k, start, to| {
-                let from = g[start * outputs + k..].iter().step_by(outputs);
-                to.iter_mut().zip(from).for_each(|(to, g)| *to = *g);
-            });
-            for first in (0..inputs).step_by(INPUTS) {
-                let count = INPUTS.min(inputs - first);
-                left.fill::<U>(count, outputs, |row, to| {
-                    to.iter_mut().zip(&w[(first + row) * outputs..]).for_each(|(to, w)| *to = U::Element::of(*w));
-                });
-                sums.clear::<U>(count, rows);
-                sums.add(unit, left, (0, count), right);
-                for input in 0..count {
-                    let sums = &sums.row(input)[..rows];
-                    sums.iter().enumerate().for_each(|(row, sum)| dx[row * inputs + first + input] = *sum);
-                }
-            }
+        let mut buffers = U::Element::BUFFERS.take();
+        let Buffers { left, right, sums, .. } = &mut buffers;
+        right.fill::<U>(outputs, rows, |k, start, to| {
+            let from = g[start * outputs + k..].iter().step_by(outputs);
+            to.iter_mut().zip(from).for_each(|(to, g)| *to = *g);
         });
+        for first in (0..inputs).step_by(INPUTS) {
+            let count = INPUTS.min(inputs - first);
+            left.fill::<U>(count, outputs, |row, to| {
+                to.iter_mut().zip(&w[(first + row) * outputs..]).for_each(|(to, w)| *to = U::Element::of(*w));
+            });
+            sums.clear::<U>(count, rows);
+            sums.add(unit, left, (0, count), right);
+            for input in 0..count {
+                let sums = &sums.row(input)[..rows];
+                sums.iter().enumerate().for_each(|(row, sum)| dx[row * inputs + first + input] = *sum);
+            }
+        }
+        U::Element::BUFFERS.set(buffers);
         dx
     }
 }
@@ -162,21 +164,22 @@ impl Kernel for Write<'_> {
         let Self { factors, outputs, part, to, accumulate } = self;
         assert_eq!(to.len(), part.len() * outputs, "rows of the product");
         let (left, right) = U::Element::factors(factors);
-        U::Element::BUFFERS.with_borrow_mut(|Buffers { sums, .. }| {
-            for first in part.clone().step_by(INPUTS) {
-                let count = INPUTS.min(part.end - first);
-                sums.clear::<U>(count, outputs);
-                sums.add(unit, left, (first, count), right);
-                let to = to[(first - part.start) * outputs..].chunks_exact_mut(outputs);
-                for (row, to) in to.take(count).enumerate() {
-                    let sums = &sums.row(row)[..outputs];
-                    if accumulate {
-                        to.iter_mut().zip(sums).for_each(|(to, sum)| *to += sum);
-                    } else {
-                        to.copy_from_slice(sums);
-                    }
+        let mut buffers = U::Element::BUFFERS.take();
+        let Buffers { sums, .. } = &mut buffers;
+        for first in part.clone().step_by(INPUTS) {
+            let count = INPUTS.min(part.end - first);
+            sums.clear::<U>(count, outputs);
+            sums.add(unit, left, (first, count), right);
+            let to = to[(first - part.start) * outputs..].chunks_exact_mut(outputs);
+            for (row, to) in to.take(count).enumerate() {
+                let sums = &sums.row(row)[..outputs];
+                if accumulate {
+                    to.iter_mut().zip(sums).for_each(|(to, sum)| *to += sum);
+                } else {
+                    to.copy_from_slice(sums);
                 }
             }
-        });
+        }
+        U::Element::BUFFERS.set(buffers);
     }
 }
