@@ -14,3 +14,5 @@ mod differences;
 mod pytorch;
 #[path = "ops/sinks.rs"]
 mod sinks;
+#[path = "ops/tape.rs"]
+mod tape;

@@ -234,17 +234,17 @@ fn norms(mut each: impl FnMut(&[Tensor], usize) -> Result<()>) -> Result<()> {
 
 fn batch_norms(pair: &mut Pair) -> Result<()> {
     norms(|inputs, _| {
-        pair.agree(inputs, &|t| Ok(ops::batch_norm_train(t[0], t[1], t[2], 1e-3, None)?.y), &|t| {
-            Ok(portable::batch_norm_train(t[0], t[1], t[2], 1e-3)?.y)
+        pair.agree(inputs, &|t| Ok(ops::batch_norm_train(t[0], t[1], t[2], 1e-3, false, None)?.y), &|t| {
+            Ok(portable::batch_norm_train(t[0], t[1], t[2], 1e-3, false)?.y)
         })?;
         // What goes into the running statistics, side by side in one tensor; the inputs have no gradient from there.
         let statistics = |norm: ops::BatchNorm| Tensor::cat(&[norm.mean, norm.variance], 0);
-        let expected = statistics(ops::batch_norm_train(&inputs[0], &inputs[1], &inputs[2], 1e-3, None)?)?;
+        let expected = statistics(ops::batch_norm_train(&inputs[0], &inputs[1], &inputs[2], 1e-3, false, None)?)?;
         let there: Vec<Tensor> = inputs.iter().map(|x| x.to_device(pair.device)).collect::<Result<_>>()?;
         let (x, gamma, beta) = (&there[0], &there[1], &there[2]);
         let seen = statistics(match pair.device {
-            Device::Cpu => portable::batch_norm_train(x, gamma, beta, 1e-3)?,
-            _ => ops::batch_norm_train(x, gamma, beta, 1e-3, None)?,
+            Device::Cpu => portable::batch_norm_train(x, gamma, beta, 1e-3, false)?,
+            _ => ops::batch_norm_train(x, gamma, beta, 1e-3, false, None)?,
         })?;
         pair.worst.value = worse(pair.worst.value, difference(&flat(&seen)?, &flat(&expected)?));
         Ok(())
@@ -258,9 +258,9 @@ fn given_norms(pair: &mut Pair) -> Result<()> {
             inputs,
             &|t| {
                 let (mean, variance) = (mean.to_device(t[0].device())?, variance.to_device(t[0].device())?);
-                ops::batch_norm_infer(t[0], t[1], t[2], &mean, &variance, 1e-3)
+                ops::batch_norm_infer(t[0], t[1], t[2], &mean, &variance, 1e-3, false)
             },
-            &|t| portable::batch_norm_infer(t[0], t[1], t[2], &mean, &variance, 1e-3),
+            &|t| portable::batch_norm_infer(t[0], t[1], t[2], &mean, &variance, 1e-3, false),
         )
     })
 }

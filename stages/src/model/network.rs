@@ -168,7 +168,7 @@ impl Network {
             LayerKind::MaxPool(pool) => pooled(ops::max_pool2d, pool, &x),
             LayerKind::AvgPool(pool) => pooled(ops::avg_pool2d, pool, &x),
             LayerKind::GlobalAvgPool(_) => ops::global_avg_pool2d(&x),
-            LayerKind::Flatten(_) => x.flatten_from(1),
+            LayerKind::Flatten(_) => ops::flatten(&x),
             LayerKind::Dense(dense) => {
                 let (weight, bias, sink) = self.pair(step, pass);
                 let relu = dense.activation == Activation::Relu;
@@ -195,7 +195,7 @@ impl Network {
                     Some(projection) => self.step(projection, x, pass)?,
                     None => x,
                 };
-                activate((inner + shortcut)?, block.activation)
+                ops::add(&inner, &shortcut, block.activation == Activation::Relu)
             }
             LayerKind::Inception(_) => {
                 let mut outputs = Vec::with_capacity(step.inner.len());
@@ -206,7 +206,7 @@ impl Network {
                     }
                     outputs.push(output);
                 }
-                Tensor::cat(&outputs, 3)
+                ops::concat(&outputs)
             }
         }
     }
@@ -238,15 +238,14 @@ impl Network {
         let (scale, bias, sink) = self.pair(step, pass);
         let at = step.parameters.start + 2;
         let epsilon = f64::from(norm.epsilon);
-        let y = if pass.training.is_some() {
-            let normed = ops::batch_norm_train(x, &scale, &bias, epsilon, sink)?;
+        let relu = norm.activation == Activation::Relu;
+        if pass.training.is_some() {
+            let normed = ops::batch_norm_train(x, &scale, &bias, epsilon, relu, sink)?;
             pass.statistics.push(Statistics { parameter: at, mean: normed.mean, variance: normed.variance });
-            normed.y
-        } else {
-            let [mean, variance] = [at, at + 1].map(|i| self.weights[i].as_detached_tensor());
-            ops::batch_norm_infer(x, &scale, &bias, &mean, &variance, epsilon)?
-        };
-        activate(y, norm.activation)
+            return Ok(normed.y);
+        }
+        let [mean, variance] = [at, at + 1].map(|i| self.weights[i].as_detached_tensor());
+        ops::batch_norm_infer(x, &scale, &bias, &mean, &variance, epsilon, relu)
     }
 }
 
@@ -261,11 +260,6 @@ fn padding(padding: Padding) -> ops::Padding {
         Padding::Same => ops::Padding::Same,
         Padding::Valid => ops::Padding::Valid,
     }
-}
-
-/// Softmax is left to the loss and to whoever wants probabilities.
-fn activate(x: Tensor, activation: Activation) -> candle_core::Result<Tensor> {
-    if activation == Activation::Relu { ops::relu(&x) } else { Ok(x) }
 }
 
 fn ends_in_softmax(kind: &LayerKind) -> bool {

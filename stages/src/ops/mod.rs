@@ -7,18 +7,21 @@
 //!
 //! `window.rs` says where sliding windows lie, `check.rs` which shapes are accepted, `mask.rs` what dropout drops,
 //! `gradients.rs` where parameter gradients go, `share.rs` in which form, `optimiser.rs` how they change the parameters.
-//! [`bf16`] has the layers whose operands are rounded.
+//! `tape.rs` takes gradients back through them in training, `memory.rs` aligns
+//! what they work on. [`bf16`] has the layers whose operands are rounded.
 
 pub mod bf16;
 mod check;
 mod cpu;
 mod gradients;
 mod mask;
+mod memory;
 pub mod optimiser;
 pub mod portable;
 mod precision;
 mod share;
 mod simd;
+mod tape;
 mod window;
 
 use candle_core::{Result, Tensor};
@@ -27,6 +30,7 @@ pub use gradients::{GradSink, Gradients, Shares};
 pub use precision::Precision;
 pub use share::{Product, Share};
 pub use simd::{use_portable_vectors, vectors};
+pub use tape::Tape;
 pub use window::Padding;
 
 /// A convolution's settings.
@@ -115,7 +119,7 @@ pub fn global_avg_pool2d(x: &Tensor) -> Result<Tensor> {
 }
 
 /// Batch normalisation over all axes but the last, with the batch's own statistics:
-/// `gamma * (x - mean) / sqrt(variance + epsilon) + beta`. A sink's weight is `gamma`, its bias `beta`.
+/// `gamma * (x - mean) / sqrt(variance + epsilon) + beta`, then a ReLU if `relu`. A sink's weight is `gamma`, its bias `beta`.
 ///
 /// # Errors
 /// If the shapes do not fit.
@@ -124,17 +128,18 @@ pub fn batch_norm_train(
     gamma: &Tensor,
     beta: &Tensor,
     epsilon: f64,
+    relu: bool,
     grads: Option<&GradSink>,
 ) -> Result<BatchNorm> {
     check::sink("batch_norm_train", grads, gamma, Some(beta))?;
     if x.device().is_cpu() {
-        cpu::batch_norm_train(x, gamma, beta, epsilon, grads)
+        cpu::batch_norm_train(x, gamma, beta, epsilon, relu, grads)
     } else {
-        portable::batch_norm_train(x, gamma, beta, epsilon)
+        portable::batch_norm_train(x, gamma, beta, epsilon, relu)
     }
 }
 
-/// Batch normalisation with given statistics: `gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
+/// Batch normalisation with given statistics: `gamma * (x - mean) / sqrt(variance + epsilon) + beta`, then a ReLU if `relu`.
 ///
 /// # Errors
 /// If the shapes do not fit.
@@ -145,11 +150,12 @@ pub fn batch_norm_infer(
     mean: &Tensor,
     variance: &Tensor,
     epsilon: f64,
+    relu: bool,
 ) -> Result<Tensor> {
     if x.device().is_cpu() {
-        cpu::batch_norm_infer(x, gamma, beta, mean, variance, epsilon)
+        cpu::batch_norm_infer(x, gamma, beta, mean, variance, epsilon, relu)
     } else {
-        portable::batch_norm_infer(x, gamma, beta, mean, variance, epsilon)
+        portable::batch_norm_infer(x, gamma, beta, mean, variance, epsilon, relu)
     }
 }
 
@@ -159,6 +165,30 @@ pub fn batch_norm_infer(
 /// candle's.
 pub fn relu(x: &Tensor) -> Result<Tensor> {
     if x.device().is_cpu() { cpu::relu(x) } else { portable::relu(x) }
+}
+
+/// The sum of two tensors of one shape, through a ReLU if `relu`.
+///
+/// # Errors
+/// If the shapes differ.
+pub fn add(a: &Tensor, b: &Tensor, relu: bool) -> Result<Tensor> {
+    if a.device().is_cpu() { cpu::add(a, b, relu) } else { portable::add(a, b, relu) }
+}
+
+/// Images, or anything else, as one row each: `[N,...]` to `[N,K]`.
+///
+/// # Errors
+/// candle's.
+pub fn flatten(x: &Tensor) -> Result<Tensor> {
+    tape::flatten(x)
+}
+
+/// Joins tensors along their last axis: the channels of images.
+///
+/// # Errors
+/// If the other axes differ.
+pub fn concat(parts: &[Tensor]) -> Result<Tensor> {
+    tape::concat(parts)
 }
 
 /// Zeroes each element with probability `rate` and scales the others by `1 / (1 - rate)`. Element `i` of `x` is dropped

@@ -1,13 +1,14 @@
 //! One epoch: batches cut into shards, shards run at once, their gradients added in a fixed order.
 
 use anyhow::ensure;
+use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
 
 use crate::model::inference::{self, argmax, cross_entropy};
 use crate::model::network::{Network, Sinks, Statistics, Training, batch_shape};
 use crate::model::threads::Threads;
 use crate::model::{LayerKind, Model};
-use crate::ops::{self, optimiser::update_in_place};
+use crate::ops::{self, Tape, optimiser::update_in_place};
 
 use super::history::Epoch;
 use super::images::Images;
@@ -185,19 +186,28 @@ impl<'a> Trainer<'a> {
         let labels = self.images.labels_of(samples);
         let pixels = self.images.gather(samples, epoch);
         let images = Tensor::from_vec(pixels, &batch_shape(&network.plan, samples.len()), &Device::Cpu)?;
+        let tape = network.device.is_cpu().then(Tape::new);
         let (logits, statistics) = network.train(&images.to_device(&network.device)?, training)?;
         let loss = ops::softmax_cross_entropy(&logits, &labels, total, self.model.label_smoothing)?;
-        let mut gradients = loss.backward()?;
-        for (i, sink) in training.sinks.iter().enumerate() {
-            if let Some(sink) = sink {
-                sink.absorb(&mut gradients, &network.weights[i], Some(&network.weights[i + 1]))?;
-            }
+        match tape {
+            Some(tape) => tape.backward(&loss)?,
+            None => absorb(&mut loss.backward()?, network, training.sinks)?,
         }
         let values = logits.detach().flatten_all()?.to_vec1::<f32>()?;
         let rows = values.chunks(network.plan.classes).zip(&labels);
         let right = rows.filter(|(row, label)| argmax(row) == **label as usize).count();
         Ok(Shard { loss: loss.to_scalar()?, right, statistics })
     }
+}
+
+/// Moves the gradients that candle computed into the sinks.
+fn absorb(gradients: &mut GradStore, network: &Network, sinks: &Sinks) -> candle_core::Result<()> {
+    for (i, sink) in sinks.iter().enumerate() {
+        if let Some(sink) = sink {
+            sink.absorb(gradients, &network.weights[i], Some(&network.weights[i + 1]))?;
+        }
+    }
+    Ok(())
 }
 
 fn ensure_finite(loss: f64, place: impl Fn() -> String) -> anyhow::Result<()> {

@@ -106,26 +106,36 @@ fn pools_agree_with_ties_overlap_and_borders() {
 
 #[test]
 fn batch_normalisations_agree_on_any_rank() {
-    for shape in [&[9, 4][..], &[2, 3, 5, 7], &[150, 33], &[1, 2, 2, 3]] {
+    let shapes = [&[9, 4][..], &[2, 3, 5, 7], &[150, 33], &[1, 2, 2, 3], &[5, 300]];
+    for (shape, relu) in shapes.into_iter().flat_map(|shape| [(shape, false), (shape, true)]) {
         let c = shape[shape.len() - 1];
         let inputs = [values("x", shape, false), values("gamma", &[c], false), values("beta", &[c], false)];
-        let (kernel, expected): (Op, Op) = (&|t| Ok(ops::batch_norm_train(t[0], t[1], t[2], 1e-3, None)?.y), &|t| {
-            Ok(portable::batch_norm_train(t[0], t[1], t[2], 1e-3)?.y)
-        });
-        agree(&format!("{shape:?} training"), &inputs, kernel, expected);
+        let (kernel, expected): (Op, Op) =
+            (&|t| Ok(ops::batch_norm_train(t[0], t[1], t[2], 1e-3, relu, None)?.y), &|t| {
+                Ok(portable::batch_norm_train(t[0], t[1], t[2], 1e-3, relu)?.y)
+            });
+        agree(&format!("{shape:?} training, relu {relu}"), &inputs, kernel, expected);
         let [x, gamma, beta] = &inputs;
         let (a, b) = (
-            ops::batch_norm_train(x, gamma, beta, 1e-3, None).unwrap(),
-            portable::batch_norm_train(x, gamma, beta, 1e-3).unwrap(),
+            ops::batch_norm_train(x, gamma, beta, 1e-3, relu, None).unwrap(),
+            portable::batch_norm_train(x, gamma, beta, 1e-3, relu).unwrap(),
         );
         assert_close("mean", &a.mean, &b.mean, 1e-6);
         assert_close("variance", &a.variance, &b.variance, 1e-6);
         agree(
-            &format!("{shape:?} inference"),
+            &format!("{shape:?} inference, relu {relu}"),
             &inputs,
-            &|t| ops::batch_norm_infer(t[0], t[1], t[2], &a.mean, &a.variance, 1e-3),
-            &|t| portable::batch_norm_infer(t[0], t[1], t[2], &a.mean, &a.variance, 1e-3),
+            &|t| ops::batch_norm_infer(t[0], t[1], t[2], &a.mean, &a.variance, 1e-3, relu),
+            &|t| portable::batch_norm_infer(t[0], t[1], t[2], &a.mean, &a.variance, 1e-3, relu),
         );
+    }
+}
+
+#[test]
+fn sums_agree() {
+    for (shape, relu) in [(&[3, 5][..], false), (&[2, 7, 7, 33], true), (&[1], true)] {
+        let inputs = [values("a", shape, false), values("b", shape, false)];
+        agree("add", &inputs, &|t| ops::add(t[0], t[1], relu), &|t| portable::add(t[0], t[1], relu));
     }
 }
 

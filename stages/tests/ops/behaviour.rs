@@ -106,7 +106,7 @@ fn wrong_shapes_are_refused_with_both_named() {
         (ops::dropout(&image, 1.0, 0, 0), "in [0, 1)"),
         (ops::softmax_cross_entropy(&zeros(&[2, 3]), &[0, 3], 2, 0.0), "label 3"),
         (ops::softmax_cross_entropy(&zeros(&[2, 3]), &[0], 2, 0.0), "1 labels"),
-        (ops::batch_norm_train(&image, &zeros(&[4]), &zeros(&[3]), 1e-3, None).map(|b| b.y), "parameters [3]"),
+        (ops::batch_norm_train(&image, &zeros(&[4]), &zeros(&[3]), 1e-3, false, None).map(|b| b.y), "parameters [3]"),
         (ops::relu(&image).and_then(|x| ops::dense(&x.to_dtype(DType::F64)?, &x, None, false, None)), "expected f32"),
     ];
     for (result, part) in errors {

@@ -121,7 +121,7 @@ fn of_batch_normalisation() {
     check(
         "batch_norm_train",
         &inputs,
-        |t| weighted(&ops::batch_norm_train(t[0], t[1], t[2], 1e-3, None)?.y),
+        |t| weighted(&ops::batch_norm_train(t[0], t[1], t[2], 1e-3, false, None)?.y),
         |t| {
             let column = |k: usize| (0..n).map(move |i| t[0][i * c + k]);
             let mean = |k: usize| column(k).sum::<f64>() / n as f64;

@@ -87,8 +87,8 @@ fn pools_are_pytorchs() {
 fn normalisation_activation_and_loss_are_pytorchs() {
     let fixture = fixture();
     let inputs = ["x", "gamma", "beta"];
-    fixture.check("batch_norm", &inputs, |t, _| Ok(ops::batch_norm_train(t[0], t[1], t[2], 1e-3, None)?.y));
-    fixture.check("batch_norm", &inputs, |t, _| Ok(portable::batch_norm_train(t[0], t[1], t[2], 1e-3)?.y));
+    fixture.check("batch_norm", &inputs, |t, _| Ok(ops::batch_norm_train(t[0], t[1], t[2], 1e-3, false, None)?.y));
+    fixture.check("batch_norm", &inputs, |t, _| Ok(portable::batch_norm_train(t[0], t[1], t[2], 1e-3, false)?.y));
     for relu in [ops::relu, portable::relu] {
         fixture.check("relu", &["x"], |t, _| relu(t[0]));
     }

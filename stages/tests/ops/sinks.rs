@@ -27,7 +27,7 @@ fn layers() -> Vec<(&'static str, Tensor, Vec<usize>, Box<Layer>)> {
             "batch_norm_train",
             values("x", &[2, 3, 3, 7], false),
             vec![7],
-            Box::new(|x, w, b, grads| Ok(ops::batch_norm_train(x, w, b, 1e-3, grads)?.y)),
+            Box::new(|x, w, b, grads| Ok(ops::batch_norm_train(x, w, b, 1e-3, false, grads)?.y)),
         ),
     ]
 }

@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tenso
 
 use super::convolve::{self, Parameters, Problem};
 use super::{bf16, read, tensor, values};
+use crate::ops::tape::{apply_2, apply_3, tracks};
 use crate::ops::{Conv, GradSink, Precision, check};
 
 struct Conv2d {
@@ -25,18 +26,18 @@ pub(crate) fn conv2d(
 ) -> Result<Tensor> {
     let window = check::conv2d(x, w, b, conv)?;
     let (_, _, channels, outputs) = w.dims4()?;
-    let needs_w = w.track_op() || b.is_some_and(Tensor::track_op);
+    let needs_w = tracks(w) || b.is_some_and(tracks);
     let op = Conv2d {
         problem: Problem { images: x.dim(0)?, window, channels, outputs, relu: conv.relu },
         precision,
-        needs_x: x.track_op(),
+        needs_x: tracks(x),
         needs_w,
         grads: grads.cloned(),
     };
     let (x, w) = (x.contiguous()?, w.contiguous()?);
     match b {
-        Some(b) => x.apply_op3(&w, &b.contiguous()?, op),
-        None => x.apply_op2(&w, op),
+        Some(b) => apply_3(&x, &w, &b.contiguous()?, op),
+        None => apply_2(&x, &w, op),
     }
 }
 

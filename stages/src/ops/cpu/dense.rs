@@ -8,6 +8,7 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tenso
 use super::product::{self, Sizes};
 use super::{bf16, read, tensor, values};
 use crate::ops::simd::dispatch;
+use crate::ops::tape::{apply_2, apply_3, tracks};
 use crate::ops::{GradSink, Precision, check};
 
 struct Dense {
@@ -28,12 +29,12 @@ pub(crate) fn dense(
     precision: Precision,
 ) -> Result<Tensor> {
     check::dense(x, w, b)?;
-    let needs_w = w.track_op() || b.is_some_and(Tensor::track_op);
-    let op = Dense { precision, relu, needs_x: x.track_op(), needs_w, grads: grads.cloned() };
+    let needs_w = tracks(w) || b.is_some_and(tracks);
+    let op = Dense { precision, relu, needs_x: tracks(x), needs_w, grads: grads.cloned() };
     let (x, w) = (x.contiguous()?, w.contiguous()?);
     match b {
-        Some(b) => x.apply_op3(&w, &b.contiguous()?, op),
-        None => x.apply_op2(&w, op),
+        Some(b) => apply_3(&x, &w, &b.contiguous()?, op),
+        None => apply_2(&x, &w, op),
     }
 }
 

@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use super::{read, tensor, values};
 use crate::ops::check;
 use crate::ops::mask::Mask;
+use crate::ops::tape::apply_1;
 
 struct Dropout {
     mask: Mask,
@@ -15,7 +16,7 @@ struct Dropout {
 /// [`ops::dropout`](crate::ops::dropout) on the CPU.
 pub(crate) fn dropout(x: &Tensor, rate: f32, key: u64, offset: u64) -> Result<Tensor> {
     check::dropout(rate)?;
-    x.contiguous()?.apply_op1(Dropout { mask: Mask::new(rate, key), offset })
+    apply_1(&x.contiguous()?, Dropout { mask: Mask::new(rate, key), offset })
 }
 
 impl Dropout {

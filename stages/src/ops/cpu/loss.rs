@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::{read, tensor, values};
 use crate::ops::check;
+use crate::ops::tape::apply_1;
 
 struct Softmax(usize);
 
@@ -17,7 +18,7 @@ struct CrossEntropy {
 /// [`ops::softmax`](crate::ops::softmax) on the CPU.
 pub(crate) fn softmax(logits: &Tensor) -> Result<Tensor> {
     let (_, classes) = check::logits("softmax", logits)?;
-    logits.contiguous()?.apply_op1(Softmax(classes))
+    apply_1(&logits.contiguous()?, Softmax(classes))
 }
 
 /// [`ops::softmax_cross_entropy`](crate::ops::softmax_cross_entropy) on the CPU.
@@ -29,7 +30,7 @@ pub(crate) fn softmax_cross_entropy(
 ) -> Result<Tensor> {
     let (_, classes) = check::cross_entropy(logits, labels, total, label_smoothing)?;
     let op = CrossEntropy { classes, labels: labels.to_vec(), total, smoothing: label_smoothing };
-    logits.contiguous()?.apply_op1(op)
+    apply_1(&logits.contiguous()?, op)
 }
 
 fn greatest(row: &[f32]) -> f32 {

@@ -4,6 +4,7 @@
 //! weights), or handed to `winograd/` where the kernels are 3 x 3; `product.rs` are the products of dense layers. Both build on the register-blocked sums of `tile.rs`; `panels.rs` lays weights out for them and `frame.rs` images.
 //! `bf16/` has the same layers as products of rounded operands. Vector instructions are chosen at run time.
 
+mod add;
 pub(super) mod bf16;
 mod conv;
 mod convolve;
@@ -22,6 +23,7 @@ mod tile;
 mod weigh;
 mod winograd;
 
+pub(super) use add::add;
 pub(super) use conv::conv2d;
 pub(super) use dense::{MARGIN, PAD, dense, weight_gradient};
 pub(super) use dropout::dropout;

@@ -4,7 +4,11 @@ use crate::ops::simd::vectorised;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
 use super::{read, tensor, values};
+use crate::ops::tape::{apply_3, tracks};
 use crate::ops::{BatchNorm, GradSink, check};
+
+/// Elements of rows that are worked on at a time, at least, where each is computed by itself: rows of few channels alone keep vectors short.
+const WIDTH: usize = 256;
 
 /// Rows summed in f32 before the sum goes into f64: precise, and still vectorised.
 const ROWS: usize = 64;
@@ -15,6 +19,8 @@ struct Normalise {
     inverse: Vec<f32>,
     /// Whether mean and variance depend on x.
     training: bool,
+    /// Whether a ReLU follows.
+    relu: bool,
     needs_x: bool,
     needs_parameters: bool,
     grads: Option<GradSink>,
@@ -26,6 +32,7 @@ pub(crate) fn batch_norm_train(
     gamma: &Tensor,
     beta: &Tensor,
     epsilon: f64,
+    relu: bool,
     grads: Option<&GradSink>,
 ) -> Result<BatchNorm> {
     let (rows, channels) = check::batch_norm("batch_norm_train", x, &[gamma, beta])?;
@@ -40,11 +47,12 @@ pub(crate) fn batch_norm_train(
         inverse: inverses(&variance, epsilon),
         mean: mean.clone(),
         training: true,
-        needs_x: x.track_op(),
-        needs_parameters: gamma.track_op() || beta.track_op(),
+        relu,
+        needs_x: tracks(&x),
+        needs_parameters: tracks(gamma) || tracks(beta),
         grads: grads.cloned(),
     };
-    let y = x.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)?;
+    let y = apply_3(&x, &gamma.contiguous()?, &beta.contiguous()?, op)?;
     Ok(BatchNorm { y, mean: tensor(mean, channels)?, variance: tensor(variance, channels)? })
 }
 
@@ -56,17 +64,19 @@ pub(crate) fn batch_norm_infer(
     mean: &Tensor,
     variance: &Tensor,
     epsilon: f64,
+    relu: bool,
 ) -> Result<Tensor> {
     check::batch_norm("batch_norm_infer", x, &[gamma, beta, mean, variance])?;
     let op = Normalise {
         mean: mean.to_vec1()?,
         inverse: inverses(&variance.to_vec1()?, epsilon),
         training: false,
-        needs_x: x.track_op(),
-        needs_parameters: gamma.track_op() || beta.track_op(),
+        relu,
+        needs_x: tracks(x),
+        needs_parameters: tracks(gamma) || tracks(beta),
         grads: None,
     };
-    x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)
+    apply_3(&x.contiguous()?, &gamma.contiguous()?, &beta.contiguous()?, op)
 }
 
 fn inverses(variance: &[f32], epsilon: f64) -> Vec<f32> {
@@ -99,16 +109,37 @@ fn sums(x: &[f32], channels: usize, term: impl Fn(f32, f32) -> f32, about: &[f32
     total
 }
 
+/// A value a channel, over and over, for rows that are worked on together.
+fn repeated(values: &[f32]) -> Vec<f32> {
+    values.repeat(WIDTH.div_ceil(values.len()))
+}
+
+/// A gradient behind a ReLU, if there is one.
+#[inline(always)]
+fn passed<const RELU: bool>(gy: f32, y: f32) -> f32 {
+    if !RELU || y > 0.0 { gy } else { 0.0 }
+}
+
 impl Normalise {
+    /// The inverse deviation times gamma.
+    fn scale(&self, gamma: &[f32]) -> Vec<f32> {
+        gamma.iter().zip(&self.inverse).map(|(gamma, inverse)| gamma * inverse).collect()
+    }
+
     fn forward(&self, x: &[f32], gamma: &[f32], beta: &[f32]) -> Vec<f32> {
-        let scale: Vec<f32> = gamma.iter().zip(&self.inverse).map(|(gamma, inverse)| gamma * inverse).collect();
+        let [mean, scale, beta] = [&self.mean, &self.scale(gamma), beta].map(repeated);
         vectorised(
             #[inline(always)]
             || {
                 let mut y = Vec::with_capacity(x.len());
-                for row in x.chunks_exact(gamma.len()) {
-                    let centred = row.iter().zip(&self.mean).map(|(x, mean)| x - mean);
-                    y.extend(centred.zip(&scale).zip(beta).map(|((x, scale), beta)| x * scale + beta));
+                for rows in x.chunks(mean.len()) {
+                    let centred = rows.iter().zip(&mean).map(|(x, mean)| x - mean);
+                    let scaled = centred.zip(&scale).zip(&beta).map(|((x, scale), beta)| x * scale + beta);
+                    if self.relu {
+                        y.extend(scaled.map(|y| y.max(0.0)));
+                    } else {
+                        y.extend(scaled);
+                    }
                 }
                 y
             },
@@ -117,17 +148,20 @@ impl Normalise {
 
     /// The sums over the rows of the gradient and of the gradient times the normalised input: those of beta and gamma.
     #[inline(always)]
-    fn parameter_gradients(&self, x: &[f32], gy: &[f32]) -> (Vec<f64>, Vec<f64>) {
+    fn parameter_gradients<const RELU: bool>(&self, [x, y, gy]: [&[f32]; 3]) -> (Vec<f64>, Vec<f64>) {
         let channels = self.mean.len();
         let (mut beta, mut gamma) = (vec![0.0; channels], vec![0.0; channels]);
         let (mut part_beta, mut part_gamma) = (vec![0.0; channels], vec![0.0; channels]);
-        for (x, gy) in x.chunks(ROWS * channels).zip(gy.chunks(ROWS * channels)) {
+        for block in (0..x.len()).step_by(ROWS * channels) {
+            let end = (block + ROWS * channels).min(x.len());
             part_beta.fill(0.0f32);
             part_gamma.fill(0.0f32);
-            for (x, gy) in x.chunks_exact(channels).zip(gy.chunks_exact(channels)) {
+            for row in (block..end).step_by(channels) {
+                let [x, y, gy] = [x, y, gy].map(|all| &all[row..row + channels]);
                 let normalised = x.iter().zip(&self.mean).zip(&self.inverse).map(|((x, m), inverse)| (x - m) * inverse);
+                let g = gy.iter().zip(y).map(|(g, y)| passed::<RELU>(*g, *y));
                 let parts = part_beta.iter_mut().zip(&mut part_gamma);
-                for ((normalised, g), (beta, gamma)) in normalised.zip(gy).zip(parts) {
+                for ((normalised, g), (beta, gamma)) in normalised.zip(g).zip(parts) {
                     *beta += g;
                     *gamma += g * normalised;
                 }
@@ -139,22 +173,39 @@ impl Normalise {
     }
 
     #[inline(always)]
-    fn image_gradient(&self, x: &[f32], gy: &[f32], gamma: &[f32], sums: &(Vec<f64>, Vec<f64>)) -> Vec<f32> {
-        let channels = gamma.len();
-        let scale: Vec<f32> = gamma.iter().zip(&self.inverse).map(|(gamma, inverse)| gamma * inverse).collect();
-        let rows = (x.len() / channels) as f64;
+    fn image_gradient<const RELU: bool>(
+        &self,
+        [x, y, gy]: [&[f32]; 3],
+        gamma: &[f32],
+        sums: &(Vec<f64>, Vec<f64>),
+    ) -> Vec<f32> {
+        let rows = (x.len() / gamma.len()) as f64;
         // With statistics of the batch its mean gradient, and the part along the normalised input, cancel out.
         let share = |sum: &f64| if self.training { (sum / rows) as f32 } else { 0.0 };
         let mean_gradient: Vec<f32> = sums.0.iter().map(share).collect();
         let slope: Vec<f32> = sums.1.iter().zip(&self.inverse).map(|(sum, inverse)| share(sum) * inverse).collect();
+        let [mean, slope, mean_gradient, scale] =
+            [&self.mean, &slope, &mean_gradient, &self.scale(gamma)].map(|values| repeated(values));
         let mut dx = Vec::with_capacity(x.len());
-        for (x, gy) in x.chunks_exact(channels).zip(gy.chunks_exact(channels)) {
-            let centred = x.iter().zip(&self.mean).map(|(x, mean)| x - mean);
+        for ((x, y), gy) in x.chunks(mean.len()).zip(y.chunks(mean.len())).zip(gy.chunks(mean.len())) {
+            let centred = x.iter().zip(&mean).map(|(x, mean)| x - mean);
             let terms = centred.zip(&slope).map(|(x, slope)| x * slope);
-            let gradient = gy.iter().zip(&mean_gradient).zip(terms).map(|((g, mean), term)| g - mean - term);
+            let g = gy.iter().zip(y).map(|(g, y)| passed::<RELU>(*g, *y));
+            let gradient = g.zip(&mean_gradient).zip(terms).map(|((g, mean), term)| g - mean - term);
             dx.extend(gradient.zip(&scale).map(|(g, scale)| g * scale));
         }
         dx
+    }
+
+    #[inline(always)]
+    fn backward<const RELU: bool>(
+        &self,
+        operands: [&[f32]; 3],
+        gamma: &[f32],
+    ) -> (Vec<f64>, Vec<f64>, Option<Vec<f32>>) {
+        let sums = self.parameter_gradients::<RELU>(operands);
+        let dx = self.needs_x.then(|| self.image_gradient::<RELU>(operands, gamma, &sums));
+        (sums.0, sums.1, dx)
     }
 }
 
@@ -181,22 +232,24 @@ impl CustomOp3 for Normalise {
         x: &Tensor,
         gamma: &Tensor,
         _: &Tensor,
-        _: &Tensor,
+        y: &Tensor,
         gy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (sums, dx) = read([x, gamma, &gy.contiguous()?], |[x, gamma, gy]| {
+        let (beta, gamma, dx) = read([x, y, &gy.contiguous()?, gamma], |[x, y, gy, gamma]| {
             vectorised(
                 #[inline(always)]
                 || {
-                    let sums = self.parameter_gradients(x, gy);
-                    let dx = self.needs_x.then(|| self.image_gradient(x, gy, gamma, &sums));
-                    (sums, dx)
+                    if self.relu {
+                        self.backward::<true>([x, y, gy], gamma)
+                    } else {
+                        self.backward::<false>([x, y, gy], gamma)
+                    }
                 },
             )
         })?;
         let dx = dx.map(|dx| tensor(dx, x.shape())).transpose()?;
         let single = |sums: &[f64]| sums.iter().map(|sum| *sum as f32).collect::<Vec<_>>();
-        let (beta, gamma) = (single(&sums.0), single(&sums.1));
+        let (beta, gamma) = (single(&beta), single(&gamma));
         match &self.grads {
             _ if !self.needs_parameters => Ok((dx, None, None)),
             None => Ok((dx, Some(tensor(gamma, self.mean.len())?), Some(tensor(beta, self.mean.len())?))),

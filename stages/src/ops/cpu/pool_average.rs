@@ -4,6 +4,7 @@ use crate::ops::simd::vectorised;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::{read, tensor, values};
+use crate::ops::tape::apply_1;
 use crate::ops::window::Window;
 use crate::ops::{Padding, check};
 
@@ -18,14 +19,14 @@ pub(crate) fn avg_pool2d(x: &Tensor, size: usize, stride: usize, padding: Paddin
     let window = check::pool2d("avg_pool2d", x, size, stride, padding)?;
     let (n, _, _, channels) = x.dims4()?;
     let shape = (n, window.rows.output, window.columns.output, channels).into();
-    x.contiguous()?.apply_op1(AveragePool { window, channels, shape })
+    apply_1(&x.contiguous()?, AveragePool { window, channels, shape })
 }
 
 /// [`ops::global_avg_pool2d`](crate::ops::global_avg_pool2d) on the CPU: one window, of the image's size.
 pub(crate) fn global_avg_pool2d(x: &Tensor) -> Result<Tensor> {
     let (n, height, width, channels) = check::images("global_avg_pool2d", x)?;
     let window = Window::new("global_avg_pool2d", Padding::Valid, (height, width), (height, width), 1)?;
-    x.contiguous()?.apply_op1(AveragePool { window, channels, shape: (n, channels).into() })
+    apply_1(&x.contiguous()?, AveragePool { window, channels, shape: (n, channels).into() })
 }
 
 impl CustomOp1 for AveragePool {

@@ -1,10 +1,13 @@
 //! Maximum pooling.
 
+use std::mem::MaybeUninit;
+
 use crate::ops::simd::vectorised;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::{read, tensor, values};
-use crate::ops::window::Window;
+use crate::ops::tape::apply_1;
+use crate::ops::window::{Axis, Window};
 use crate::ops::{Padding, check};
 
 struct MaxPool(Window);
@@ -12,7 +15,7 @@ struct MaxPool(Window);
 /// [`ops::max_pool2d`](crate::ops::max_pool2d) on the CPU.
 pub(crate) fn max_pool2d(x: &Tensor, size: usize, stride: usize, padding: Padding) -> Result<Tensor> {
     let window = check::pool2d("max_pool2d", x, size, stride, padding)?;
-    x.contiguous()?.apply_op1(MaxPool(window))
+    apply_1(&x.contiguous()?, MaxPool(window))
 }
 
 impl CustomOp1 for MaxPool {
@@ -84,6 +87,10 @@ fn max(a: f32, b: f32) -> f32 {
 #[inline(always)]
 fn backward(x: &[f32], y: &[f32], gy: &[f32], window: Window, channels: usize) -> Vec<f32> {
     let Window { rows, columns } = window;
+    let tiled = |axis: Axis| (axis.window, axis.stride, axis.before) == (2, 2, 0) && 2 * axis.output <= axis.input;
+    if tiled(rows) && tiled(columns) {
+        return tiles(x, y, gy, window, channels);
+    }
     let (image, positions) = (window.pixels() * channels, window.positions() * channels);
     let mut dx = vec![0.0; x.len()];
     let mut rest = vec![0.0; channels];
@@ -96,13 +103,6 @@ fn backward(x: &[f32], y: &[f32], gy: &[f32], window: Window, channels: usize) -
                 let (_, left, width) = columns.inside(j);
                 let result = (i * columns.output + j) * channels;
                 let (y, gy) = (&y[result..][..channels], &gy[result..][..channels]);
-                if (height, width) == (2, 2) && rows.window <= rows.stride {
-                    let at = (top * columns.input + left) * channels;
-                    let (above, below) = dx[at..].split_at_mut(columns.input * channels);
-                    let pixels = [&x[at..], &x[at + columns.input * channels..]];
-                    give_four(pixels, y, gy, [above, below], channels);
-                    continue;
-                }
                 // What the window's gradient has left: all of it until an element is the maximum, then nothing.
                 rest.copy_from_slice(gy);
                 for r in top..top + height {
@@ -117,6 +117,39 @@ fn backward(x: &[f32], y: &[f32], gy: &[f32], window: Window, channels: usize) -
     dx
 }
 
+/// [`backward`] for windows of 2 by 2 side by side: each element is written once. A last row or column that no window reaches has no gradient.
+#[inline(always)]
+fn tiles(x: &[f32], y: &[f32], gy: &[f32], Window { rows, columns }: Window, channels: usize) -> Vec<f32> {
+    let (row, result_row) = (columns.input * channels, columns.output * channels);
+    let image = rows.input * row;
+    let mut dx = Vec::with_capacity(x.len());
+    let images = x.chunks_exact(image).zip(dx.spare_capacity_mut().chunks_exact_mut(image));
+    let results = y.chunks_exact(rows.output * result_row).zip(gy.chunks_exact(rows.output * result_row));
+    let mut written = 0;
+    for ((x, dx), (y, gy)) in images.zip(results) {
+        for i in 0..rows.output {
+            let x = x[2 * i * row..][..2 * row].split_at(row);
+            let dx = dx[2 * i * row..][..2 * row].split_at_mut(row);
+            let (y, gy) = (&y[i * result_row..][..result_row], &gy[i * result_row..][..result_row]);
+            let above = x.0.chunks_exact(2 * channels).zip(dx.0.chunks_exact_mut(2 * channels));
+            let below = x.1.chunks_exact(2 * channels).zip(dx.1.chunks_exact_mut(2 * channels));
+            let results = y.chunks_exact(channels).zip(gy.chunks_exact(channels));
+            for (((x0, d0), (x1, d1)), (y, gy)) in above.zip(below).zip(results) {
+                give_four([x0, x1], y, gy, [d0, d1], channels);
+            }
+            for row in [dx.0, dx.1] {
+                row[2 * result_row..].fill(MaybeUninit::new(0.0));
+            }
+        }
+        dx[2 * rows.output * row..].fill(MaybeUninit::new(0.0));
+        written += image;
+    }
+    assert_eq!(written, x.len(), "whole images");
+    // SAFETY: so many elements were written, from the first on.
+    unsafe { dx.set_len(written) };
+    dx
+}
+
 #[inline(always)]
 fn give(x: &[f32], y: &[f32], rest: &mut [f32], dx: &mut [f32]) {
     for (((x, y), rest), dx) in x.iter().zip(y).zip(rest).zip(dx) {
@@ -126,17 +159,17 @@ fn give(x: &[f32], y: &[f32], rest: &mut [f32], dx: &mut [f32]) {
     }
 }
 
-/// [`give`] for a window of 2 by 2 that no other overlaps.
+/// [`give`] for a window of 2 by 2 that no other overlaps, into elements that hold nothing yet.
 #[inline(always)]
-fn give_four(x: [&[f32]; 2], y: &[f32], gy: &[f32], dx: [&mut [f32]; 2], channels: usize) {
+fn give_four(x: [&[f32]; 2], y: &[f32], gy: &[f32], dx: [&mut [MaybeUninit<f32>]; 2], channels: usize) {
     let [x0, x1] = x.map(|row| row[..2 * channels].split_at(channels));
     let [d0, d1] = dx.map(|row| row[..2 * channels].split_at_mut(channels));
     let (y, gy) = (&y[..channels], &gy[..channels]);
     for k in 0..channels {
         let hits = [x0.0[k] == y[k], x0.1[k] == y[k], x1.0[k] == y[k], x1.1[k] == y[k]];
-        d0.0[k] = if hits[0] { gy[k] } else { 0.0 };
-        d0.1[k] = if hits[1] & !hits[0] { gy[k] } else { 0.0 };
-        d1.0[k] = if hits[2] & !(hits[0] | hits[1]) { gy[k] } else { 0.0 };
-        d1.1[k] = if hits[3] & !(hits[0] | hits[1] | hits[2]) { gy[k] } else { 0.0 };
+        d0.0[k].write(if hits[0] { gy[k] } else { 0.0 });
+        d0.1[k].write(if hits[1] & !hits[0] { gy[k] } else { 0.0 });
+        d1.0[k].write(if hits[2] & !(hits[0] | hits[1]) { gy[k] } else { 0.0 });
+        d1.1[k].write(if hits[3] & !(hits[0] | hits[1] | hits[2]) { gy[k] } else { 0.0 });
     }
 }

@@ -286,12 +286,19 @@ fn dots<S: Simd, const M: usize>(simd: S, a: [&[f32]; M], b: [&[f32]; 2]) -> [[f
             acc[i][1] = simd.mul_add_e_f32s(a, b1, acc[i][1]);
         }
     }
+    // Apart from what is left of the rows, which is mostly nothing: so the vectors are summed where they are, in registers.
     let mut sums = [[0.0; 2]; M];
     for i in 0..M {
         for j in 0..2 {
             sums[i][j] = simd.reduce_sum_f32s(acc[i][j]);
-            for (a, b) in a_rest[i].iter().zip(b_rest[j]) {
-                sums[i][j] += a * b;
+        }
+    }
+    if !b_rest[0].is_empty() {
+        for i in 0..M {
+            for j in 0..2 {
+                for (a, b) in a_rest[i].iter().zip(b_rest[j]) {
+                    sums[i][j] += a * b;
+                }
             }
         }
     }

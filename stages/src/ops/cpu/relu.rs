@@ -1,6 +1,7 @@
 //! The ReLU on its own, where no convolution or dense layer comes before it.
 
 use crate::ops::simd::vectorised;
+use crate::ops::tape::apply_1;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::{read, tensor, values};
@@ -9,7 +10,7 @@ struct Relu;
 
 /// [`ops::relu`](crate::ops::relu) on the CPU.
 pub(crate) fn relu(x: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Relu)
+    apply_1(&x.contiguous()?, Relu)
 }
 
 impl CustomOp1 for Relu {

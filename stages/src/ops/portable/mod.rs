@@ -24,3 +24,12 @@ use candle_core::{Result, Tensor};
 pub fn relu(x: &Tensor) -> Result<Tensor> {
     x.detach().gt(0f32)?.where_cond(x, &x.zeros_like()?)
 }
+
+/// [`ops::add`](super::add) of candle operators.
+///
+/// # Errors
+/// If the shapes differ.
+pub fn add(a: &Tensor, b: &Tensor, relu: bool) -> Result<Tensor> {
+    let y = a.add(b)?;
+    if relu { self::relu(&y) } else { Ok(y) }
+}
