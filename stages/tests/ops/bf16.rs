@@ -52,11 +52,20 @@ fn wide(name: &str, len: usize, below: usize) -> Vec<f32> {
 }
 
 fn operand(x: f32) -> f32 {
-    flush(f32::from_bits(u32::from(round(x)) << 16))
+    let rounded = f32::from_bits(u32::from(round(x)) << 16);
+    if rounded.abs() < f32::MIN_POSITIVE { 0.0 * rounded } else { rounded }
 }
 
-fn flush(x: f32) -> f32 {
-    if x.abs() < f32::MIN_POSITIVE { 0.0 * x } else { x }
+/// A multiply-add of two bfloat16 and a float32 as it is defined: 0 of its sign where 24 bits of it are below the least normal number.
+fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
+    // Where this is about as small as that number it has all bits, and so has the least that is rounded up to it.
+    let exact = f64::from(a) * f64::from(b) + f64::from(c);
+    let rounded_up = f64::from(f32::MIN_POSITIVE) * (1.0 - 2f64.powi(-25));
+    if exact.abs() < rounded_up { 0f32.copysign(exact as f32) } else { a.mul_add(b, c) }
+}
+
+fn add(a: f32, b: f32) -> f32 {
+    multiply_add(a, 1.0, b)
 }
 
 /// An element of a product as it is defined.
@@ -64,10 +73,11 @@ fn defined(a: impl Fn(usize) -> f32, b: impl Fn(usize) -> f32, depth: usize) -> 
     let mut sum = 0.0;
     for block in (0..depth).step_by(32) {
         let mut parts = [0f32; 2];
-        for k in block..(block + 32).min(depth) {
-            parts[k % 2] = flush(operand(a(k)).mul_add(operand(b(k)), parts[k % 2]));
+        for k in block..block + 32 {
+            let (a, b) = if k < depth { (operand(a(k)), operand(b(k))) } else { (0.0, 0.0) };
+            parts[k % 2] = multiply_add(a, b, parts[k % 2]);
         }
-        sum = flush(sum + flush(parts[0] + parts[1]));
+        sum = add(sum, add(parts[0], parts[1]));
     }
     sum
 }
@@ -111,6 +121,115 @@ fn bf16_sums_are_those_of_the_definition_to_the_bit() {
             });
         }
     }
+}
+
+/// The sum of the products of terms is `expected`, by the definition and by each unit.
+fn sums_to(terms: &[(f32, f32)], expected: f32) {
+    let (a, b): (Vec<f32>, Vec<f32>) = terms.iter().copied().unzip();
+    let depth = terms.len();
+    let x = Tensor::from_slice(&a, (1, depth), &Device::Cpu).unwrap();
+    let w = Tensor::from_slice(&b, (depth, 1), &Device::Cpu).unwrap();
+    let same = |by: &str, found: f32| {
+        let shown = || terms.iter().enumerate().filter(|(_, term)| **term != NONE).collect::<Vec<_>>();
+        assert!(found.to_bits() == expected.to_bits(), "{by}: {found:e}, not {expected:e}, from {:?}", shown());
+    };
+    same("the definition", defined(|k| a[k], |k| b[k], depth));
+    each_unit(|unit| same(&format!("{unit:?}"), flat(&bf16::dense(&x, &w, None, false, None).unwrap())[0]));
+}
+
+fn power(n: i32) -> f32 {
+    2f64.powi(n) as f32
+}
+
+/// The product is `size * 2^n`, where half of n is within the exponents of bfloat16.
+fn term(size: f32, n: i32) -> (f32, f32) {
+    (size * power(n / 2), power(n - n / 2))
+}
+
+const NONE: (f32, f32) = (0.0, 0.0);
+
+#[test]
+fn bf16_results_at_the_least_normal_number_are_those_that_24_bits_have() {
+    let least = f32::MIN_POSITIVE;
+    let ulp = power(-149);
+    for sign in [1.0, -1.0] {
+        // What is taken off the least normal number, in halves of what float32 counts in there: by 24 bits there are quarters.
+        let cases = [
+            (term(-1.0, -149), 0.0),
+            (term(-1.0, -150), 0.0),
+            (term(-1.0078125, -151), 0.0),
+            (term(-1.5, -151), 0.0),
+            (term(-1.0, -151), 1.0),
+            (term(-1.9921875, -152), 1.0),
+            (term(-1.0, -170), 1.0),
+            (term(1.0, -150), 1.0),
+        ];
+        for ((a, b), result) in cases {
+            for place in [0, 1, 34] {
+                let mut terms = vec![NONE; place];
+                terms.extend([(sign * power(-63), power(-63)), NONE, (sign * a, b)]);
+                // From 0 on a sum of zeros is +0.
+                sums_to(&terms, sign * result * least + 0.0);
+            }
+        }
+        // The same from above: the least normal number and one unit, less one unit and the half of one.
+        let above = [(sign * power(-63), power(-63)), NONE, (sign * power(-74), power(-75)), NONE];
+        assert_eq!(defined(|k| above[k].0, |k| above[k].1, 4), sign * (least + ulp));
+        sums_to(&[&above[..], &[(sign * -1.5 * power(-74), power(-75))]].concat(), 0.0);
+        sums_to(&[&above[..], &[(sign * -1.25 * power(-74), power(-75))]].concat(), sign * least);
+    }
+}
+
+#[test]
+fn bf16_zeros_have_the_signs_of_the_definition() {
+    let tiny = term(-1.0, -160);
+    // The sum of the first block is the least normal number, and the second leaves a negative zero of it.
+    let mut terms = vec![NONE; 64];
+    terms[0] = (power(-63), power(-63));
+    terms[32] = (-power(-63), power(-63) * 1.5);
+    sums_to(&terms, -0.0);
+    // A third adds another negative zero, if it is full.
+    let whole = [&terms[..], &[tiny; 32]].concat();
+    sums_to(&whole, -0.0);
+    // What it is filled up with makes it a positive one, however little that is.
+    for depth in 65..96 {
+        sums_to(&whole[..depth], 0.0);
+    }
+    // Either half of it is enough.
+    for k in [95, 94] {
+        let mut terms = whole.clone();
+        terms[k] = NONE;
+        sums_to(&terms, 0.0);
+    }
+}
+
+#[test]
+fn bf16_results_are_small_even_if_no_product_is_that_was_added_last() {
+    // Dense layers add the products of so many terms at once.
+    const AT_ONCE: usize = 256;
+    for small in [1.0, -1.0] {
+        let mut terms = vec![NONE; AT_ONCE + 1];
+        terms[0] = (power(-56), power(-56));
+        terms[2] = (small * power(-65), power(-65));
+        terms[AT_ONCE] = (-power(-56), power(-56));
+        sums_to(&terms, 0.0 * small);
+        // Both parts together are as large as one multiply-add can tell from nothing.
+        terms[4] = (small * power(-63), power(-63));
+        sums_to(&terms, small * (power(-126) + power(-130)));
+    }
+}
+
+#[test]
+fn bf16_is_computed_by_the_unit_that_is_forced() {
+    let all = Unit::all();
+    assert!(all.contains(&bf16::unit()));
+    #[cfg(target_arch = "x86_64")]
+    assert_eq!(
+        all.contains(&Unit::Avx512Bf16),
+        is_x86_feature_detected!("avx512bf16"),
+        "the instruction is there and does not give the results of the definition"
+    );
+    each_unit(|unit| assert_eq!(bf16::unit(), unit));
 }
 
 #[test]

@@ -15,7 +15,12 @@ pub(super) const fn columns<S: Simd>() -> usize {
 
 /// Cuts `len` rows into the fewest tiles, as even as can be: a small last tile would not hide the latency.
 pub(super) fn split(len: usize) -> impl Iterator<Item = (usize, usize)> {
-    let tiles = len.div_ceil(ROWS);
+    split_by(len, ROWS)
+}
+
+/// The same with at most so many rows in a tile.
+pub(super) fn split_by(len: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let tiles = len.div_ceil(most);
     (0..tiles).map(move |t| {
         let (start, end) = (len * t / tiles, len * (t + 1) / tiles);
         (start, end - start)

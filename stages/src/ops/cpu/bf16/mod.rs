@@ -1,13 +1,23 @@
 //! Products of operands that are rounded to bfloat16, with float32 sums: convolutions and dense layers of `precision: bf16`.
 //!
-//! A product `a b` is defined to the bit, so that it is the same on every processor. Operands are rounded to nearest even, and those
-//! below the least normal number count as 0. The sum over k is cut into blocks of [`BLOCK`]. In a block, the products of even and of odd
-//! numbers are summed apart, each from 0 and in order, by fused multiply-adds. Both sums are added, and their sum is added to the sum of the
-//! blocks before. Results below the least normal number become 0. The order is that of AMX's TDPBF16PS.
+//! A product `a b` is defined to the bit, so that it is the same on every processor:
 //!
-//! `round.rs` rounds; `pack.rs` lays the operands out; `portable.rs` computes products on any processor; `unit.rs` chooses who computes; `convolve.rs` and
-//! `dense.rs` bring layers into the form of products.
+//! - Operands are rounded to nearest even. Those that are then below the least normal number count as 0 of their sign.
+//! - The sum over k is cut into blocks of [`BLOCK`]. The last one is filled up with products of 0 and 0.
+//! - In a block, the products of even and of odd k are summed apart, each from 0 and in the order of k, by fused multiply-adds. Both sums are
+//!   added, and their sum is added to that of the blocks before, which begins as 0.
+//! - What a multiply-add or an addition gives is rounded to 24 bits, to nearest even, as if exponents went down without end. If it is then
+//!   below the least normal number, it becomes 0 of its sign.
+//! - Which NaN comes out is not defined.
+//!
+//! Where terms come in parts, as the positions of many images do, each part has blocks of its own. The order is that of AMX's TDPBF16PS, and what is
+//! rounded and becomes 0 is as in AVX512-BF16's VDPBF16PS.
+//!
+//! `round.rs` rounds; `pack.rs` lays the operands out; `portable.rs` computes products on any processor, and `avx512.rs` by VDPBF16PS; `unit.rs`
+//! chooses who computes; `convolve.rs` and `dense.rs` bring layers into the form of products.
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod convolve;
 mod dense;
 mod pack;

@@ -82,6 +82,8 @@ pub(super) type Pair<E> = (Left<E>, Right<E>);
 pub(super) struct Sums {
     data: Vec<f32>,
     stride: usize,
+    /// Whether all products so far were plain. What is added to others may be below the least normal number.
+    plain: bool,
 }
 
 impl Sums {
@@ -89,6 +91,7 @@ impl Sums {
     #[inline(always)]
     pub(super) fn clear<U: Compute>(&mut self, rows: usize, columns: usize) {
         self.stride = columns.next_multiple_of(U::WIDTH);
+        self.plain = true;
         self.data.clear();
         self.data.resize(rows.next_multiple_of(U::ROWS) * self.stride, 0.0);
     }
@@ -108,11 +111,11 @@ impl Sums {
         let sizes = Sizes { rows, depth: b.depth, panels: b.panels };
         assert_eq!(b.data.len(), b.panels * b.depth * U::WIDTH, "the right operand");
         assert!(b.panels * U::WIDTH == self.stride && rows * self.stride <= self.data.len(), "room for the sums");
-        let plain = a.range.is_plain(b.range);
+        self.plain &= a.range.is_plain(b.range);
         // SAFETY: the operands and the sums were found to have these sizes, and the unit is one that this processor has.
         unsafe {
             let (a, c) = (a.data.as_ptr().add(first * a.stride), self.data.as_mut_ptr());
-            unit.add(a, b.data.as_ptr(), c, sizes, plain);
+            unit.add(a, b.data.as_ptr(), c, sizes, self.plain);
         }
     }
 

@@ -1,7 +1,8 @@
 //! Products by float32's fused multiply-adds: what every processor can do.
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
+use super::super::tile::{split_by, with_rows};
 use super::BLOCK;
 use super::pack::MOST;
 use super::round::Element;
@@ -11,8 +12,11 @@ use super::unit::{Compute, Sizes};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Portable<S>(pub(super) S);
 
-/// Rows of a tile: with two vectors of columns and two sums each, twelve sums in registers.
-const TILE: usize = 3;
+/// Rows of a tile, each with two vectors of columns and two sums of each: as many sums as there are registers for. AVX-512 has 32 of them,
+/// AVX2 has 16.
+const fn most<S: Simd>() -> usize {
+    if S::F32_LANES >= 16 { 6 } else { 3 }
+}
 
 impl<S: Simd> Compute for Portable<S> {
     type Element = f32;
@@ -33,31 +37,35 @@ impl<S: Simd> Compute for Portable<S> {
 
     #[inline(always)]
     unsafe fn add(self, a: *const f32, b: *const f32, c: *mut f32, sizes: Sizes, plain: bool) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            if plain { tiles::<S, true>(self.0, a, b, c, sizes) } else { tiles::<S, false>(self.0, a, b, c, sizes) }
+        if plain {
+            self.0.vectorize(Tiles::<true> { a, b, c, sizes });
+        } else {
+            self.0.vectorize(Tiles::<false> { a, b, c, sizes });
         }
     }
 }
 
-/// # Safety
-/// As [`Compute::add`].
-#[inline(always)]
-unsafe fn tiles<S: Simd, const PLAIN: bool>(simd: S, a: *const f32, b: *const f32, c: *mut f32, sizes: Sizes) {
-    let Sizes { rows, depth, panels } = sizes;
-    let (width, stride) = (2 * S::F32_LANES, panels * 2 * S::F32_LANES);
-    for panel in 0..panels {
-        let mut row = 0;
-        while row < rows {
-            // SAFETY: the panel and the rows are among those that the caller promises.
-            unsafe {
-                let at = (a.add(row * depth), b.add(panel * depth * width), c.add(row * stride + panel * width));
-                if row + TILE <= rows {
-                    tile::<S, TILE, PLAIN>(simd, at, depth, stride);
-                    row += TILE;
-                } else {
-                    tile::<S, 1, PLAIN>(simd, at, depth, stride);
-                    row += 1;
+/// The loops over tiles, compiled once for all kernels. Only [`Compute::add`] makes one, of what its caller promises.
+struct Tiles<const PLAIN: bool> {
+    a: *const f32,
+    b: *const f32,
+    c: *mut f32,
+    sizes: Sizes,
+}
+
+impl<const PLAIN: bool> WithSimd for Tiles<PLAIN> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { a, b, c, sizes: Sizes { rows, depth, panels } } = self;
+        let (width, stride) = (2 * S::F32_LANES, panels * 2 * S::F32_LANES);
+        for panel in 0..panels {
+            for (row, count) in split_by(rows, most::<S>()) {
+                // SAFETY: the panel and the rows are among those that the caller of `add` promises.
+                unsafe {
+                    let at = (a.add(row * depth), b.add(panel * depth * width), c.add(row * stride + panel * width));
+                    with_rows!(count, M => tile::<S, M, PLAIN>(simd, at, depth, stride));
                 }
             }
         }
@@ -75,13 +83,13 @@ unsafe fn tile<S: Simd, const M: usize, const PLAIN: bool>(
     depth: usize,
     stride: usize,
 ) {
-    let multiply_add = |a, b, c| {
-        if PLAIN { simd.mul_add_e_f32s(a, b, c) } else { flush(simd, simd.mul_add_f32s(a, b, c)) }
-    };
+    let multiply_add =
+        |a, b, c| if PLAIN { simd.mul_add_e_f32s(a, b, c) } else { multiply_add_and_flush(simd, a, b, c) };
     let add = |a, b| if PLAIN { simd.add_f32s(a, b) } else { flush(simd, simd.add_f32s(a, b)) };
+    let zero = simd.splat_f32s(0.0);
     let mut line = b.cast::<[S::f32s; 2]>();
     for block in (0..depth).step_by(BLOCK) {
-        let mut even = [[simd.splat_f32s(0.0); 2]; M];
+        let mut even = [[zero; 2]; M];
         let mut odd = even;
         for k in (block..(block + BLOCK).min(depth)).step_by(2) {
             // SAFETY: k and k + 1 are below the depth, which is even.
@@ -96,19 +104,40 @@ unsafe fn tile<S: Simd, const M: usize, const PLAIN: bool>(
                 }
             }
         }
+        let is_filled_up = block + BLOCK > depth;
         for i in 0..M {
             // SAFETY: the caller's promise.
             unsafe {
                 let to = c.add(i * stride).cast::<[S::f32s; 2]>();
-                let [old0, old1] = to.read_unaligned();
-                let sums = [add(even[i][0], odd[i][0]), add(even[i][1], odd[i][1])];
-                to.write_unaligned([add(old0, sums[0]), add(old1, sums[1])]);
+                let mut sums = to.read_unaligned();
+                for (j, sum) in sums.iter_mut().enumerate() {
+                    if !PLAIN && is_filled_up {
+                        odd[i][j] = simd.add_f32s(odd[i][j], zero);
+                    }
+                    *sum = add(*sum, add(even[i][j], odd[i][j]));
+                }
+                to.write_unaligned(sums);
             }
         }
     }
 }
 
-/// 0, with the sign of `x`, where `x` is below the least normal number.
+/// `a b + c`, or 0 of its sign where that is below the least normal number once it is rounded to 24 bits.
+///
+/// What is rounded as a number below the least normal one has fewer bits, and may have become the least normal one by that. So the size
+/// is seen from a result that is 2^32 times as large. Where that overflows, or is no number, its terms are so large that the result is not small.
+#[inline(always)]
+fn multiply_add_and_flush<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+    let scale = simd.splat_f32s(SCALE);
+    let scaled = simd.mul_add_f32s(simd.mul_f32s(a, scale), b, simd.mul_f32s(c, scale));
+    let is_small = simd.less_than_f32s(simd.abs_f32s(scaled), simd.splat_f32s(SCALE * f32::MIN_POSITIVE));
+    let sum = simd.mul_add_f32s(a, b, c);
+    simd.select_f32s(is_small, simd.mul_f32s(sum, simd.splat_f32s(0.0)), sum)
+}
+
+const SCALE: f32 = (1_u64 << 32) as f32;
+
+/// 0 of its sign where a sum of two numbers is below the least normal number. Such a sum is exact.
 #[inline(always)]
 fn flush<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let zero = simd.mul_f32s(x, simd.splat_f32s(0.0));
