@@ -61,3 +61,16 @@ impl<R, F: FnMut() -> R> WithSimd for Loops<F> {
         (self.0)()
     }
 }
+
+/// `f` of each pair of elements, for [`vectorised`] loops: to collect an iterator goes through functions that the compiler does not inline.
+#[inline(always)]
+pub(super) fn zip_with(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> Vec<f32> {
+    assert_eq!(a.len(), b.len(), "pairs");
+    let mut to = Vec::with_capacity(a.len());
+    for ((to, a), b) in to.spare_capacity_mut().iter_mut().zip(a).zip(b) {
+        to.write(f(*a, *b));
+    }
+    // SAFETY: an element was written for each of `a` and `b`.
+    unsafe { to.set_len(a.len()) };
+    to
+}

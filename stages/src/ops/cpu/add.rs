@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 use super::{read, tensor, values};
-use crate::ops::simd::vectorised;
+use crate::ops::simd::{vectorised, zip_with};
 use crate::ops::tape::apply_2;
 
 struct Add {
@@ -28,8 +28,7 @@ impl CustomOp2 for Add {
         let y = vectorised(
             #[inline(always)]
             || {
-                let sums = a.iter().zip(b).map(|(a, b)| a + b);
-                if self.relu { sums.map(|y| y.max(0.0)).collect() } else { sums.collect() }
+                if self.relu { zip_with(a, b, |a, b| (a + b).max(0.0)) } else { zip_with(a, b, |a, b| a + b) }
             },
         );
         Ok((CpuStorage::F32(y), to.shape().clone()))
@@ -42,7 +41,7 @@ impl CustomOp2 for Add {
         let g = read([y, &gy.contiguous()?], |[y, gy]| {
             vectorised(
                 #[inline(always)]
-                || gy.iter().zip(y).map(|(g, y)| if *y > 0.0 { *g } else { 0.0 }).collect(),
+                || zip_with(gy, y, |g, y| if y > 0.0 { g } else { 0.0 }),
             )
         })?;
         let g = tensor(g, y.shape())?;

@@ -132,15 +132,16 @@ impl Normalise {
             #[inline(always)]
             || {
                 let mut y = Vec::with_capacity(x.len());
-                for rows in x.chunks(mean.len()) {
-                    let centred = rows.iter().zip(&mean).map(|(x, mean)| x - mean);
-                    let scaled = centred.zip(&scale).zip(&beta).map(|((x, scale), beta)| x * scale + beta);
-                    if self.relu {
-                        y.extend(scaled.map(|y| y.max(0.0)));
-                    } else {
-                        y.extend(scaled);
+                let room = y.spare_capacity_mut().chunks_mut(mean.len());
+                for (rows, y) in x.chunks(mean.len()).zip(room) {
+                    let parameters = mean.iter().zip(&scale).zip(&beta);
+                    for ((y, x), ((mean, scale), beta)) in y.iter_mut().zip(rows).zip(parameters) {
+                        let value = (x - mean) * scale + beta;
+                        y.write(if self.relu { value.max(0.0) } else { value });
                     }
                 }
+                // SAFETY: an element was written for each of x.
+                unsafe { y.set_len(x.len()) };
                 y
             },
         )
@@ -187,13 +188,19 @@ impl Normalise {
         let [mean, slope, mean_gradient, scale] =
             [&self.mean, &slope, &mean_gradient, &self.scale(gamma)].map(|values| repeated(values));
         let mut dx = Vec::with_capacity(x.len());
-        for ((x, y), gy) in x.chunks(mean.len()).zip(y.chunks(mean.len())).zip(gy.chunks(mean.len())) {
-            let centred = x.iter().zip(&mean).map(|(x, mean)| x - mean);
-            let terms = centred.zip(&slope).map(|(x, slope)| x * slope);
-            let g = gy.iter().zip(y).map(|(g, y)| passed::<RELU>(*g, *y));
-            let gradient = g.zip(&mean_gradient).zip(terms).map(|((g, mean), term)| g - mean - term);
-            dx.extend(gradient.zip(&scale).map(|(g, scale)| g * scale));
+        let operands = x.chunks(mean.len()).zip(y.chunks(mean.len())).zip(gy.chunks(mean.len()));
+        for (((x, y), gy), dx) in operands.zip(dx.spare_capacity_mut().chunks_mut(mean.len())) {
+            let parameters = mean.iter().zip(&slope).zip(&mean_gradient).zip(&scale);
+            for ((((dx, x), y), gy), (((mean, slope), mean_gradient), scale)) in
+                dx.iter_mut().zip(x).zip(y).zip(gy).zip(parameters)
+            {
+                let g = passed::<RELU>(*gy, *y);
+                dx.write((g - mean_gradient - (x - mean) * slope) * scale);
+            }
         }
+        assert!(y.len() == x.len() && gy.len() == x.len(), "operands");
+        // SAFETY: an element was written for each of x, y and gy.
+        unsafe { dx.set_len(x.len()) };
         dx
     }
 

@@ -2,7 +2,9 @@
 
 use std::mem::MaybeUninit;
 
-use crate::ops::simd::vectorised;
+use pulp::{Simd, WithSimd};
+
+use crate::ops::simd::{dispatch, vectorised};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::{read, tensor, values};
@@ -38,6 +40,9 @@ impl CustomOp1 for MaxPool {
         let channels = x.dim(3)?;
         let gy = gy.contiguous()?;
         let dx = read([x, y, &gy], |[x, y, gy]| {
+            if Tiles::are(self.0) {
+                return dispatch(Tiles { x, y, gy, window: self.0, channels });
+            }
             vectorised(
                 #[inline(always)]
                 || backward(x, y, gy, self.0, channels),
@@ -87,10 +92,6 @@ fn max(a: f32, b: f32) -> f32 {
 #[inline(always)]
 fn backward(x: &[f32], y: &[f32], gy: &[f32], window: Window, channels: usize) -> Vec<f32> {
     let Window { rows, columns } = window;
-    let tiled = |axis: Axis| (axis.window, axis.stride, axis.before) == (2, 2, 0) && 2 * axis.output <= axis.input;
-    if tiled(rows) && tiled(columns) {
-        return tiles(x, y, gy, window, channels);
-    }
     let (image, positions) = (window.pixels() * channels, window.positions() * channels);
     let mut dx = vec![0.0; x.len()];
     let mut rest = vec![0.0; channels];
@@ -118,36 +119,93 @@ fn backward(x: &[f32], y: &[f32], gy: &[f32], window: Window, channels: usize) -
 }
 
 /// [`backward`] for windows of 2 by 2 side by side: each element is written once. A last row or column that no window reaches has no gradient.
-#[inline(always)]
-fn tiles(x: &[f32], y: &[f32], gy: &[f32], Window { rows, columns }: Window, channels: usize) -> Vec<f32> {
-    let (row, result_row) = (columns.input * channels, columns.output * channels);
-    let image = rows.input * row;
-    let mut dx = Vec::with_capacity(x.len());
-    let images = x.chunks_exact(image).zip(dx.spare_capacity_mut().chunks_exact_mut(image));
-    let results = y.chunks_exact(rows.output * result_row).zip(gy.chunks_exact(rows.output * result_row));
-    let mut written = 0;
-    for ((x, dx), (y, gy)) in images.zip(results) {
-        for i in 0..rows.output {
-            let x = x[2 * i * row..][..2 * row].split_at(row);
-            let dx = dx[2 * i * row..][..2 * row].split_at_mut(row);
-            let (y, gy) = (&y[i * result_row..][..result_row], &gy[i * result_row..][..result_row]);
-            let above = x.0.chunks_exact(2 * channels).zip(dx.0.chunks_exact_mut(2 * channels));
-            let below = x.1.chunks_exact(2 * channels).zip(dx.1.chunks_exact_mut(2 * channels));
-            let results = y.chunks_exact(channels).zip(gy.chunks_exact(channels));
-            for (((x0, d0), (x1, d1)), (y, gy)) in above.zip(below).zip(results) {
-                give_four([x0, x1], y, gy, [d0, d1], channels);
+struct Tiles<'a> {
+    x: &'a [f32],
+    y: &'a [f32],
+    gy: &'a [f32],
+    window: Window,
+    channels: usize,
+}
+
+impl Tiles<'_> {
+    /// Whether windows lie so.
+    fn are(Window { rows, columns }: Window) -> bool {
+        let tiled = |axis: Axis| (axis.window, axis.stride, axis.before) == (2, 2, 0) && 2 * axis.output <= axis.input;
+        tiled(rows) && tiled(columns)
+    }
+}
+
+impl WithSimd for Tiles<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        let Self { x, y, gy, window: Window { rows, columns }, channels } = self;
+        let (row, result_row) = (columns.input * channels, columns.output * channels);
+        let image = rows.input * row;
+        let mut dx = Vec::with_capacity(x.len());
+        let images = x.chunks_exact(image).zip(dx.spare_capacity_mut().chunks_exact_mut(image));
+        let results = y.chunks_exact(rows.output * result_row).zip(gy.chunks_exact(rows.output * result_row));
+        let mut written = 0;
+        for ((x, dx), (y, gy)) in images.zip(results) {
+            for i in 0..rows.output {
+                let (x0, x1) = x[2 * i * row..][..2 * row].split_at(row);
+                let (d0, d1) = dx[2 * i * row..][..2 * row].split_at_mut(row);
+                let (y, gy) = (&y[i * result_row..][..result_row], &gy[i * result_row..][..result_row]);
+                let above = x0.chunks_exact(2 * channels).zip(d0.chunks_exact_mut(2 * channels));
+                let below = x1.chunks_exact(2 * channels).zip(d1.chunks_exact_mut(2 * channels));
+                let results = y.chunks_exact(channels).zip(gy.chunks_exact(channels));
+                for (((x0, d0), (x1, d1)), (y, gy)) in above.zip(below).zip(results) {
+                    give_four(simd, [x0, x1], y, gy, [d0, d1]);
+                }
+                for row in [d0, d1] {
+                    row[2 * result_row..].fill(MaybeUninit::new(0.0));
+                }
             }
-            for row in [dx.0, dx.1] {
-                row[2 * result_row..].fill(MaybeUninit::new(0.0));
+            dx[2 * rows.output * row..].fill(MaybeUninit::new(0.0));
+            written += image;
+        }
+        assert_eq!(written, x.len(), "whole images");
+        // SAFETY: so many elements were written, from the first on.
+        unsafe { dx.set_len(written) };
+        dx
+    }
+}
+
+/// The gradient of one window: of its upper and its lower two pixels, into elements that hold nothing yet.
+#[inline(always)]
+fn give_four<S: Simd>(simd: S, x: [&[f32]; 2], y: &[f32], gy: &[f32], dx: [&mut [MaybeUninit<f32>]; 2]) {
+    let channels = y.len();
+    assert!(gy.len() == channels && x.iter().all(|x| x.len() == 2 * channels), "a window of two by two pixels");
+    assert!(dx.iter().all(|dx| dx.len() == 2 * channels), "room for its gradient");
+    let [d0, d1] = dx;
+    let pixels = [(x[0].as_ptr(), d0.as_mut_ptr()), (x[1].as_ptr(), d1.as_mut_ptr())];
+    let vectors = channels / S::F32_LANES * S::F32_LANES;
+    let zero = simd.splat_f32s(0.0);
+    for k in (0..vectors).step_by(S::F32_LANES) {
+        // SAFETY: a vector's elements from k on are channels, of all that were found to have two pixels of them.
+        unsafe {
+            let read = |from: *const f32| from.cast::<S::f32s>().read_unaligned();
+            let (y, mut rest) = (read(y.as_ptr().add(k)), read(gy.as_ptr().add(k)));
+            for (x, dx) in pixels {
+                for pixel in [k, channels + k] {
+                    let hit = simd.equal_f32s(read(x.add(pixel)), y);
+                    dx.add(pixel).cast::<S::f32s>().write_unaligned(simd.select_f32s(hit, rest, zero));
+                    rest = simd.select_f32s(hit, zero, rest);
+                }
             }
         }
-        dx[2 * rows.output * row..].fill(MaybeUninit::new(0.0));
-        written += image;
     }
-    assert_eq!(written, x.len(), "whole images");
-    // SAFETY: so many elements were written, from the first on.
-    unsafe { dx.set_len(written) };
-    dx
+    for k in vectors..channels {
+        let mut rest = gy[k];
+        for (x, dx) in x.into_iter().zip([&mut *d0, &mut *d1]) {
+            for pixel in [k, channels + k] {
+                let hit = x[pixel] == y[k];
+                dx[pixel].write(if hit { rest } else { 0.0 });
+                rest = if hit { 0.0 } else { rest };
+            }
+        }
+    }
 }
 
 #[inline(always)]
@@ -156,20 +214,5 @@ fn give(x: &[f32], y: &[f32], rest: &mut [f32], dx: &mut [f32]) {
         let hit = x == y;
         *dx += if hit { *rest } else { 0.0 };
         *rest = if hit { 0.0 } else { *rest };
-    }
-}
-
-/// [`give`] for a window of 2 by 2 that no other overlaps, into elements that hold nothing yet.
-#[inline(always)]
-fn give_four(x: [&[f32]; 2], y: &[f32], gy: &[f32], dx: [&mut [MaybeUninit<f32>]; 2], channels: usize) {
-    let [x0, x1] = x.map(|row| row[..2 * channels].split_at(channels));
-    let [d0, d1] = dx.map(|row| row[..2 * channels].split_at_mut(channels));
-    let (y, gy) = (&y[..channels], &gy[..channels]);
-    for k in 0..channels {
-        let hits = [x0.0[k] == y[k], x0.1[k] == y[k], x1.0[k] == y[k], x1.1[k] == y[k]];
-        d0.0[k].write(if hits[0] { gy[k] } else { 0.0 });
-        d0.1[k].write(if hits[1] & !hits[0] { gy[k] } else { 0.0 });
-        d1.0[k].write(if hits[2] & !(hits[0] | hits[1]) { gy[k] } else { 0.0 });
-        d1.1[k].write(if hits[3] & !(hits[0] | hits[1] | hits[2]) { gy[k] } else { 0.0 });
     }
 }

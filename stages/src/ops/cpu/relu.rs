@@ -1,6 +1,6 @@
 //! The ReLU on its own, where no convolution or dense layer comes before it.
 
-use crate::ops::simd::vectorised;
+use crate::ops::simd::{vectorised, zip_with};
 use crate::ops::tape::apply_1;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
@@ -22,7 +22,7 @@ impl CustomOp1 for Relu {
         let x = values(x, layout)?;
         let y = vectorised(
             #[inline(always)]
-            || x.iter().map(|x| x.max(0.0)).collect(),
+            || zip_with(x, x, |x, _| x.max(0.0)),
         );
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
@@ -31,7 +31,7 @@ impl CustomOp1 for Relu {
         let dx = read([y, &gy.contiguous()?], |[y, gy]| {
             vectorised(
                 #[inline(always)]
-                || gy.iter().zip(y).map(|(g, y)| if *y > 0.0 { *g } else { 0.0 }).collect(),
+                || zip_with(gy, y, |g, y| if y > 0.0 { g } else { 0.0 }),
             )
         })?;
         Ok(Some(tensor(dx, x.shape())?))
