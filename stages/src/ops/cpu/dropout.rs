@@ -25,16 +25,21 @@ impl Dropout {
             #[inline(always)]
             || {
                 let mut y = Vec::with_capacity(x.len());
-                let mut rest = x;
+                let (mut rest, mut room) = (x, &mut y.spare_capacity_mut()[..x.len()]);
                 while !rest.is_empty() {
                     let index = self.offset.wrapping_add((x.len() - rest.len()) as u64);
                     // As far as the upper half of the element's number stays the same.
                     let run = ((1u64 << 32) - (index & 0xffff_ffff)).min(rest.len() as u64) as usize;
                     let (head, tail) = rest.split_at(run);
+                    let (to, room_left) = room.split_at_mut(run);
                     let (block, lower) = (self.mask.block(index >> 32), index as u32);
-                    y.extend(head.iter().zip(0u32..).map(|(x, i)| x * block.factor(lower.wrapping_add(i))));
-                    rest = tail;
+                    for (i, (to, x)) in to.iter_mut().zip(head).enumerate() {
+                        to.write(x * block.factor(lower.wrapping_add(i as u32)));
+                    }
+                    (rest, room) = (tail, room_left);
                 }
+                // SAFETY: the runs cover x, and of each all elements were written.
+                unsafe { y.set_len(x.len()) };
                 y
             },
         )

@@ -64,9 +64,14 @@ fn forward(x: &[f32], window: Window, channels: usize) -> Vec<f32> {
                 let (_, left, width) = columns.inside(j);
                 let pixel = |r, c| &x[((top + r) * columns.input + left + c) * channels..][..channels];
                 if (height, width) == (2, 2) {
-                    let pairs = [pixel(0, 0).iter().zip(pixel(0, 1)), pixel(1, 0).iter().zip(pixel(1, 1))];
-                    let [above, below] = pairs;
-                    y.extend(above.zip(below).map(|((a, b), (c, d))| max(max(*a, *b), max(*c, *d))));
+                    let [a, b, c, d] = [pixel(0, 0), pixel(0, 1), pixel(1, 0), pixel(1, 1)];
+                    let start = y.len();
+                    let pixels = a.iter().zip(b).zip(c.iter().zip(d));
+                    for (y, ((a, b), (c, d))) in y.spare_capacity_mut()[..channels].iter_mut().zip(pixels) {
+                        y.write(max(max(*a, *b), max(*c, *d)));
+                    }
+                    // SAFETY: so many elements were written behind the first ones.
+                    unsafe { y.set_len(start + channels) };
                     continue;
                 }
                 let start = y.len();
