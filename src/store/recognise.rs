@@ -123,8 +123,13 @@ fn mark(root: &Path) -> io::Result<Vec<u8>> {
 /// Whether a file or folder is one that an empty folder of a repository, or of a disk, has all the same; or one that a process left
 /// that was killed when it was about to make the store.
 fn is_nobodys(entry: &DirEntry) -> bool {
-    let (name, Ok(metadata)) = (entry.file_name(), entry.metadata()) else { return false };
+    let name = entry.file_name();
     let Some(name) = name.to_str() else { return false };
+    let metadata = match entry.metadata() {
+        Ok(metadata) => metadata,
+        // Another process that makes the store has renamed it since.
+        Err(e) => return e.kind() == io::ErrorKind::NotFound,
+    };
     match name {
         "README.md" | ".gitkeep" | IGNORE => metadata.is_file(),
         "lost+found" => metadata.is_dir(),
@@ -133,7 +138,22 @@ fn is_nobodys(entry: &DirEntry) -> bool {
             metadata.is_dir() && fs::read_dir(entry.path()).is_ok_and(|mut entries| entries.next().is_none())
         }
         IN_USE | EXECUTING => metadata.is_file() && metadata.len() == 0,
-        _ => names::is_unfinished(name) && metadata.is_file() && metadata.len() <= LONGEST_MARK,
+        _ => names::is_unfinished(name) && metadata.is_file() && is_beginning(&entry.path(), metadata.len()),
+    }
+}
+
+/// Whether a file of this length may be what is first written into a store: its mark, or the beginning of the file that keeps it out of a
+/// repository.
+fn is_beginning(path: &Path, len: u64) -> bool {
+    if len <= LONGEST_MARK {
+        return true;
+    }
+    if len > IGNORED.len() as u64 {
+        return false;
+    }
+    match fs::read(path) {
+        Ok(text) => IGNORED.as_bytes().starts_with(&text),
+        Err(e) => e.kind() == io::ErrorKind::NotFound,
     }
 }
 

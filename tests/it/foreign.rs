@@ -118,6 +118,22 @@ fn a_folder_with_nothing_of_anybodys_is_taken() {
 }
 
 #[test]
+fn a_folder_in_which_a_store_was_about_to_be_made_is_taken() {
+    let made = Project::new(ONE);
+    made.run(&[]);
+    let ignore = made.read("cache/.gitignore");
+    // Killed while it wrote the file, and when it had written it. The same text is seen when another process makes the store right now.
+    for written in [&ignore[..80], &ignore] {
+        let project = Project::new(ONE);
+        project.write("cache/.new-a1b2c3", written);
+        assert_eq!(project.run(&[]).with("executed"), ["a"]);
+    }
+    let theirs = Project::new(ONE);
+    theirs.write("cache/.new-a1b2c3", &"x".repeat(80));
+    is_refused(&theirs, &[], &theirs.root().join("cache"));
+}
+
+#[test]
 fn a_store_without_a_sound_mark_is_known_by_what_it_holds() {
     for (harm, text) in [("removed", None), ("emptied", Some("")), ("damaged", Some("kiln store 1 00000000\n"))] {
         for kept in ["actions.log", "memo.log", "runs", "objects", ""] {
