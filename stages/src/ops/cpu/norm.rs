@@ -1,17 +1,16 @@
 //! Batch normalisation.
 
-use crate::ops::simd::vectorised;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use pulp::{Simd, WithSimd};
 
+use super::column_sums::sums;
 use super::{read, tensor, values};
+use crate::ops::simd::{dispatch, vectorised};
 use crate::ops::tape::{apply_3, tracks};
 use crate::ops::{BatchNorm, GradSink, check};
 
 /// Elements of rows that are worked on at a time, at least, where each is computed by itself: rows of few channels alone keep vectors short.
 const WIDTH: usize = 256;
-
-/// Rows summed in f32 before the sum goes into f64: precise, and still vectorised.
-const ROWS: usize = 64;
 
 struct Normalise {
     mean: Vec<f32>,
@@ -35,14 +34,9 @@ pub(crate) fn batch_norm_train(
     relu: bool,
     grads: Option<&GradSink>,
 ) -> Result<BatchNorm> {
-    let (rows, channels) = check::batch_norm("batch_norm_train", x, &[gamma, beta])?;
+    let (_, channels) = check::batch_norm("batch_norm_train", x, &[gamma, beta])?;
     let x = x.contiguous()?;
-    let (mean, variance) = read([&x], |[x]| {
-        vectorised(
-            #[inline(always)]
-            || moments(x, rows, channels),
-        )
-    })?;
+    let (mean, variance) = read([&x], |[x]| dispatch(Moments { x, channels }))?;
     let op = Normalise {
         inverse: inverses(&variance, epsilon),
         mean: mean.clone(),
@@ -84,29 +78,36 @@ fn inverses(variance: &[f32], epsilon: f64) -> Vec<f32> {
 }
 
 /// The mean and variance of each channel.
-#[inline(always)]
-fn moments(x: &[f32], rows: usize, channels: usize) -> (Vec<f32>, Vec<f32>) {
-    let mean = sums(x, channels, |x, _| x, &vec![0.0; channels]);
-    let mean: Vec<f32> = mean.iter().map(|sum| (sum / rows as f64) as f32).collect();
-    let squares = sums(x, channels, |x, mean| (x - mean) * (x - mean), &mean);
-    (mean, squares.iter().map(|sum| (sum / rows as f64) as f32).collect())
+struct Moments<'a> {
+    x: &'a [f32],
+    channels: usize,
 }
 
-/// The sum over the rows of `term(x, about)`, channel by channel.
-#[inline(always)]
-fn sums(x: &[f32], channels: usize, term: impl Fn(f32, f32) -> f32, about: &[f32]) -> Vec<f64> {
-    let mut total = vec![0.0; channels];
-    let mut part = vec![0.0; channels];
-    for block in x.chunks(ROWS * channels) {
-        part.fill(0.0);
-        for row in block.chunks_exact(channels) {
-            for ((part, x), about) in part.iter_mut().zip(row).zip(about) {
-                *part += term(*x, *about);
-            }
-        }
-        total.iter_mut().zip(&part).for_each(|(total, part)| *total += f64::from(*part));
+impl WithSimd for Moments<'_> {
+    type Output = (Vec<f32>, Vec<f32>);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+        let Self { x, channels } = self;
+        let rows = (x.len() / channels) as f64;
+        let mean = |[sums]: [Vec<f64>; 1]| sums.iter().map(|sum| (sum / rows) as f32).collect::<Vec<_>>();
+        let means = mean(sums(
+            simd,
+            ([x], [], channels),
+            #[inline(always)]
+            |x, []| x,
+        ));
+        let variances = mean(sums(
+            simd,
+            ([x], [&means], channels),
+            #[inline(always)]
+            |[x], [mean]| {
+                let deviation = simd.sub_f32s(x, mean);
+                [simd.mul_f32s(deviation, deviation)]
+            },
+        ));
+        (means, variances)
     }
-    total
 }
 
 /// A value a channel, over and over, for rows that are worked on together.
@@ -147,44 +148,18 @@ impl Normalise {
         )
     }
 
-    /// The sums over the rows of the gradient and of the gradient times the normalised input: those of beta and gamma.
-    #[inline(always)]
-    fn parameter_gradients<const RELU: bool>(&self, [x, y, gy]: [&[f32]; 3]) -> (Vec<f64>, Vec<f64>) {
-        let channels = self.mean.len();
-        let (mut beta, mut gamma) = (vec![0.0; channels], vec![0.0; channels]);
-        let (mut part_beta, mut part_gamma) = (vec![0.0; channels], vec![0.0; channels]);
-        for block in (0..x.len()).step_by(ROWS * channels) {
-            let end = (block + ROWS * channels).min(x.len());
-            part_beta.fill(0.0f32);
-            part_gamma.fill(0.0f32);
-            for row in (block..end).step_by(channels) {
-                let [x, y, gy] = [x, y, gy].map(|all| &all[row..row + channels]);
-                let normalised = x.iter().zip(&self.mean).zip(&self.inverse).map(|((x, m), inverse)| (x - m) * inverse);
-                let g = gy.iter().zip(y).map(|(g, y)| passed::<RELU>(*g, *y));
-                let parts = part_beta.iter_mut().zip(&mut part_gamma);
-                for ((normalised, g), (beta, gamma)) in normalised.zip(g).zip(parts) {
-                    *beta += g;
-                    *gamma += g * normalised;
-                }
-            }
-            beta.iter_mut().zip(&part_beta).for_each(|(sum, part)| *sum += f64::from(*part));
-            gamma.iter_mut().zip(&part_gamma).for_each(|(sum, part)| *sum += f64::from(*part));
-        }
-        (beta, gamma)
-    }
-
     #[inline(always)]
     fn image_gradient<const RELU: bool>(
         &self,
         [x, y, gy]: [&[f32]; 3],
         gamma: &[f32],
-        sums: &(Vec<f64>, Vec<f64>),
+        sums: &[Vec<f64>; 2],
     ) -> Vec<f32> {
         let rows = (x.len() / gamma.len()) as f64;
         // With statistics of the batch its mean gradient, and the part along the normalised input, cancel out.
         let share = |sum: &f64| if self.training { (sum / rows) as f32 } else { 0.0 };
-        let mean_gradient: Vec<f32> = sums.0.iter().map(share).collect();
-        let slope: Vec<f32> = sums.1.iter().zip(&self.inverse).map(|(sum, inverse)| share(sum) * inverse).collect();
+        let mean_gradient: Vec<f32> = sums[0].iter().map(share).collect();
+        let slope: Vec<f32> = sums[1].iter().zip(&self.inverse).map(|(sum, inverse)| share(sum) * inverse).collect();
         let [mean, slope, mean_gradient, scale] =
             [&self.mean, &slope, &mean_gradient, &self.scale(gamma)].map(|values| repeated(values));
         let mut dx = Vec::with_capacity(x.len());
@@ -203,16 +178,36 @@ impl Normalise {
         unsafe { dx.set_len(x.len()) };
         dx
     }
+}
+
+/// The gradients of beta, gamma and, if needed, x.
+struct Backward<'a, const RELU: bool> {
+    op: &'a Normalise,
+    /// x, y and the gradient of y.
+    operands: [&'a [f32]; 3],
+    gamma: &'a [f32],
+}
+
+impl<const RELU: bool> WithSimd for Backward<'_, RELU> {
+    type Output = (Vec<f64>, Vec<f64>, Option<Vec<f32>>);
 
     #[inline(always)]
-    fn backward<const RELU: bool>(
-        &self,
-        operands: [&[f32]; 3],
-        gamma: &[f32],
-    ) -> (Vec<f64>, Vec<f64>, Option<Vec<f32>>) {
-        let sums = self.parameter_gradients::<RELU>(operands);
-        let dx = self.needs_x.then(|| self.image_gradient::<RELU>(operands, gamma, &sums));
-        (sums.0, sums.1, dx)
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+        let Self { op, operands, gamma } = self;
+        let zero = simd.splat_f32s(0.0);
+        // Of the gradient, and of the gradient times the normalised input.
+        let sums = sums(
+            simd,
+            (operands, [&op.mean, &op.inverse], gamma.len()),
+            #[inline(always)]
+            |[x, y, gy], [mean, inverse]| {
+                let g = if RELU { simd.select_f32s(simd.greater_than_f32s(y, zero), gy, zero) } else { gy };
+                [g, simd.mul_f32s(g, simd.mul_f32s(simd.sub_f32s(x, mean), inverse))]
+            },
+        );
+        let dx = op.needs_x.then(|| op.image_gradient::<RELU>(operands, gamma, &sums));
+        let [beta, gamma] = sums;
+        (beta, gamma, dx)
     }
 }
 
@@ -243,16 +238,11 @@ impl CustomOp3 for Normalise {
         gy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (beta, gamma, dx) = read([x, y, &gy.contiguous()?, gamma], |[x, y, gy, gamma]| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    if self.relu {
-                        self.backward::<true>([x, y, gy], gamma)
-                    } else {
-                        self.backward::<false>([x, y, gy], gamma)
-                    }
-                },
-            )
+            let operands = [x, y, gy];
+            match self.relu {
+                true => dispatch(Backward::<true> { op: self, operands, gamma }),
+                false => dispatch(Backward::<false> { op: self, operands, gamma }),
+            }
         })?;
         let dx = dx.map(|dx| tensor(dx, x.shape())).transpose()?;
         let single = |sums: &[f64]| sums.iter().map(|sum| *sum as f32).collect::<Vec<_>>();

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use pulp::{Simd, WithSimd};
 
-use crate::ops::simd::{dispatch, vectorised};
+use crate::ops::simd::dispatch;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::{read, tensor, values};
@@ -29,10 +29,7 @@ impl CustomOp1 for MaxPool {
         let (n, _, _, channels) = layout.shape().dims4()?;
         let Window { rows, columns } = self.0;
         let x = values(x, layout)?;
-        let y = vectorised(
-            #[inline(always)]
-            || forward(x, self.0, channels),
-        );
+        let y = dispatch(Forward { x, window: self.0, channels });
         Ok((CpuStorage::F32(y), (n, rows.output, columns.output, channels).into()))
     }
 
@@ -43,49 +40,89 @@ impl CustomOp1 for MaxPool {
             if Tiles::are(self.0) {
                 return dispatch(Tiles { x, y, gy, window: self.0, channels });
             }
-            vectorised(
-                #[inline(always)]
-                || backward(x, y, gy, self.0, channels),
-            )
+            dispatch(Backward { x, y, gy, window: self.0, channels })
         })?;
         Ok(Some(tensor(dx, x.shape())?))
     }
 }
 
-#[inline(always)]
-fn forward(x: &[f32], window: Window, channels: usize) -> Vec<f32> {
-    let Window { rows, columns } = window;
-    let image = window.pixels() * channels;
-    let mut y = Vec::with_capacity(x.len() / image * window.positions() * channels);
-    for x in x.chunks_exact(image) {
-        for i in 0..rows.output {
-            let (_, top, height) = rows.inside(i);
-            for j in 0..columns.output {
-                let (_, left, width) = columns.inside(j);
-                let pixel = |r, c| &x[((top + r) * columns.input + left + c) * channels..][..channels];
-                if (height, width) == (2, 2) {
-                    let [a, b, c, d] = [pixel(0, 0), pixel(0, 1), pixel(1, 0), pixel(1, 1)];
+struct Forward<'a> {
+    x: &'a [f32],
+    window: Window,
+    channels: usize,
+}
+
+impl WithSimd for Forward<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        let Self { x, window, channels } = self;
+        let Window { rows, columns } = window;
+        let image = window.pixels() * channels;
+        let mut y = Vec::with_capacity(x.len() / image * window.positions() * channels);
+        for x in x.chunks_exact(image) {
+            for i in 0..rows.output {
+                let (_, top, height) = rows.inside(i);
+                for j in 0..columns.output {
+                    let (_, left, width) = columns.inside(j);
                     let start = y.len();
-                    let pixels = a.iter().zip(b).zip(c.iter().zip(d));
-                    for (y, ((a, b), (c, d))) in y.spare_capacity_mut()[..channels].iter_mut().zip(pixels) {
-                        y.write(max(max(*a, *b), max(*c, *d)));
-                    }
+                    let x = &x[(top * columns.input + left) * channels..];
+                    let pixels = Pixels { height, width, row: columns.input * channels, channels };
+                    pixels.maximum(simd, x, &mut y.spare_capacity_mut()[..channels]);
                     // SAFETY: so many elements were written behind the first ones.
                     unsafe { y.set_len(start + channels) };
-                    continue;
-                }
-                let start = y.len();
-                y.extend_from_slice(pixel(0, 0));
-                let best = &mut y[start..];
-                for (r, c) in (0..height).flat_map(|r| (0..width).map(move |c| (r, c))) {
-                    for (best, x) in best.iter_mut().zip(pixel(r, c)) {
-                        *best = max(*best, *x);
-                    }
                 }
             }
         }
+        y
     }
-    y
+}
+
+/// A window's pixels inside the image: so many elements from a row to the next.
+#[derive(Clone, Copy)]
+struct Pixels {
+    height: usize,
+    width: usize,
+    row: usize,
+    channels: usize,
+}
+
+impl Pixels {
+    /// Elements from the first pixel's first to the last one's last.
+    fn reach(&self) -> usize {
+        (self.height - 1) * self.row + self.width * self.channels
+    }
+
+    /// Where pixels begin, row by row.
+    #[inline(always)]
+    fn each(self) -> impl Iterator<Item = usize> {
+        (0..self.height).flat_map(move |r| (0..self.width).map(move |c| r * self.row + c * self.channels))
+    }
+
+    /// The greatest of each channel: whole vectors first, kept in registers over all pixels.
+    #[inline(always)]
+    fn maximum<S: Simd>(self, simd: S, x: &[f32], to: &mut [MaybeUninit<f32>]) {
+        assert!(self.reach() <= x.len() && to.len() == self.channels, "a window and its maximum");
+        let vectors = self.channels / S::F32_LANES * S::F32_LANES;
+        for k in (0..vectors).step_by(S::F32_LANES) {
+            // SAFETY: a vector's elements from k on are channels, of pixels that were found to be inside.
+            unsafe {
+                let read = |at: usize| x.as_ptr().add(at + k).cast::<S::f32s>().read_unaligned();
+                let mut best = read(0);
+                for r in 0..self.height {
+                    for c in 0..self.width {
+                        let value = read(r * self.row + c * self.channels);
+                        best = simd.select_f32s(simd.greater_than_f32s(value, best), value, best);
+                    }
+                }
+                to.as_mut_ptr().add(k).cast::<S::f32s>().write_unaligned(best);
+            }
+        }
+        for k in vectors..self.channels {
+            to[k].write(self.each().fold(x[k], |best, pixel| max(best, x[pixel + k])));
+        }
+    }
 }
 
 /// The first of two equal numbers; one comparison, unlike `f32::max`.
@@ -94,33 +131,75 @@ fn max(a: f32, b: f32) -> f32 {
     if b > a { b } else { a }
 }
 
-#[inline(always)]
-fn backward(x: &[f32], y: &[f32], gy: &[f32], window: Window, channels: usize) -> Vec<f32> {
-    let Window { rows, columns } = window;
-    let (image, positions) = (window.pixels() * channels, window.positions() * channels);
-    let mut dx = vec![0.0; x.len()];
-    let mut rest = vec![0.0; channels];
-    let images = x.chunks_exact(image).zip(dx.chunks_exact_mut(image));
-    let results = y.chunks_exact(positions).zip(gy.chunks_exact(positions));
-    for ((x, dx), (y, gy)) in images.zip(results) {
-        for i in 0..rows.output {
-            let (_, top, height) = rows.inside(i);
-            for j in 0..columns.output {
-                let (_, left, width) = columns.inside(j);
-                let result = (i * columns.output + j) * channels;
-                let (y, gy) = (&y[result..][..channels], &gy[result..][..channels]);
-                // What the window's gradient has left: all of it until an element is the maximum, then nothing.
-                rest.copy_from_slice(gy);
-                for r in top..top + height {
-                    for c in left..left + width {
-                        let at = (r * columns.input + c) * channels;
-                        give(&x[at..][..channels], y, &mut rest, &mut dx[at..][..channels]);
+struct Backward<'a> {
+    x: &'a [f32],
+    y: &'a [f32],
+    gy: &'a [f32],
+    window: Window,
+    channels: usize,
+}
+
+impl WithSimd for Backward<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        let Self { x, y, gy, window, channels } = self;
+        let Window { rows, columns } = window;
+        let (image, positions) = (window.pixels() * channels, window.positions() * channels);
+        let mut dx = vec![0.0; x.len()];
+        let images = x.chunks_exact(image).zip(dx.chunks_exact_mut(image));
+        let results = y.chunks_exact(positions).zip(gy.chunks_exact(positions));
+        for ((x, dx), (y, gy)) in images.zip(results) {
+            for i in 0..rows.output {
+                let (_, top, height) = rows.inside(i);
+                for j in 0..columns.output {
+                    let (_, left, width) = columns.inside(j);
+                    let result = (i * columns.output + j) * channels;
+                    let first = (top * columns.input + left) * channels;
+                    let pixels = Pixels { height, width, row: columns.input * channels, channels };
+                    let (y, gy) = (&y[result..][..channels], &gy[result..][..channels]);
+                    pixels.give(simd, &x[first..], y, gy, &mut dx[first..]);
+                }
+            }
+        }
+        dx
+    }
+}
+
+impl Pixels {
+    /// Adds a window's gradient to that of its first maximum: what is left of it is all of it until an element is the maximum, then nothing.
+    #[inline(always)]
+    fn give<S: Simd>(self, simd: S, x: &[f32], y: &[f32], gy: &[f32], dx: &mut [f32]) {
+        assert!(self.reach() <= x.len() && self.reach() <= dx.len(), "a window's pixels");
+        assert!(y.len() == self.channels && gy.len() == self.channels, "a window's result");
+        let vectors = self.channels / S::F32_LANES * S::F32_LANES;
+        let zero = simd.splat_f32s(0.0);
+        for k in (0..vectors).step_by(S::F32_LANES) {
+            // SAFETY: a vector's elements from k on are channels, of pixels that were found to be inside.
+            unsafe {
+                let read = |from: *const f32| from.cast::<S::f32s>().read_unaligned();
+                let (y, mut rest) = (read(y.as_ptr().add(k)), read(gy.as_ptr().add(k)));
+                for r in 0..self.height {
+                    for c in 0..self.width {
+                        let at = r * self.row + c * self.channels + k;
+                        let hit = simd.equal_f32s(read(x.as_ptr().add(at)), y);
+                        let to = dx.as_mut_ptr().add(at).cast::<S::f32s>();
+                        to.write_unaligned(simd.add_f32s(to.read_unaligned(), simd.select_f32s(hit, rest, zero)));
+                        rest = simd.select_f32s(hit, zero, rest);
                     }
                 }
             }
         }
+        for k in vectors..self.channels {
+            let mut rest = gy[k];
+            for pixel in self.each() {
+                let hit = x[pixel + k] == y[k];
+                dx[pixel + k] += if hit { rest } else { 0.0 };
+                rest = if hit { 0.0 } else { rest };
+            }
+        }
     }
-    dx
 }
 
 /// [`backward`] for windows of 2 by 2 side by side: each element is written once. A last row or column that no window reaches has no gradient.
@@ -210,14 +289,5 @@ fn give_four<S: Simd>(simd: S, x: [&[f32]; 2], y: &[f32], gy: &[f32], dx: [&mut 
                 rest = if hit { 0.0 } else { rest };
             }
         }
-    }
-}
-
-#[inline(always)]
-fn give(x: &[f32], y: &[f32], rest: &mut [f32], dx: &mut [f32]) {
-    for (((x, y), rest), dx) in x.iter().zip(y).zip(rest).zip(dx) {
-        let hit = x == y;
-        *dx += if hit { *rest } else { 0.0 };
-        *rest = if hit { 0.0 } else { *rest };
     }
 }

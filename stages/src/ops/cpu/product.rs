@@ -73,12 +73,12 @@ impl WithSimd for Forward<'_> {
                             let at: [*const f32; M] = array::from_fn(|i| x.as_ptr().add((row + i) * inputs + first));
                             let to = y.as_mut_ptr().add(row * outputs + output);
                             let runs = Runs { runs: 1, len: depth, stride: 0 };
-                            let sums = load::<S, M>(simd, to, outputs, kept);
-                            let mut sums = multiply::<S, M>(simd, at, runs, weights.as_ptr(), sums);
+                            let sums = load::<S, M, 2>(simd, to, outputs, kept);
+                            let mut sums = multiply::<S, M, 2>(simd, at, runs, weights.as_ptr(), sums);
                             if last {
-                                tile::relu::<S, M>(simd, &mut sums);
+                                tile::relu::<S, M, 2>(simd, &mut sums);
                             }
-                            store::<S, M>(sums, to, outputs, kept);
+                            store::<S, M, 2>(sums, to, outputs, kept);
                         }
                     });
                 }
@@ -337,12 +337,12 @@ impl WithSimd for WeightGradient<'_> {
                     // SAFETY: each row of x has M elements from here, g `width` from `output`, the last row's included;
                     // rows `row..row + M` of the result hold `kept` elements from `output`.
                     unsafe {
-                        let sums = outer::<S, M>(simd, x.as_ptr(), g.as_ptr().add(output), grid);
+                        let sums = outer::<S, M, 2>(simd, x.as_ptr(), g.as_ptr().add(output), grid);
                         let to = to.as_mut_ptr().add(row * outputs + output);
                         if accumulate {
-                            add::<S, M>(simd, sums, to, outputs, kept);
+                            add::<S, M, 2>(simd, sums, to, outputs, kept);
                         } else {
-                            store::<S, M>(sums, to, outputs, kept);
+                            store::<S, M, 2>(sums, to, outputs, kept);
                         }
                     }
                 });

@@ -5,7 +5,7 @@ use std::array;
 use pulp::Simd;
 
 use super::frame::Frame;
-use super::tile::{self, Runs, multiply, split, store, with_rows};
+use super::tile::{self, Runs, multiply, split_for, store, with_tile};
 
 /// A convolution of framed images.
 #[derive(Clone, Copy, Debug)]
@@ -60,17 +60,18 @@ impl Sliding {
             let kept = width.min(self.outputs - first);
             let weights = &panels[panel * depth * width..][..depth * width];
             let bias = simd_pair(simd, &biases[first..first + width]);
-            for (start, rows) in split(starts.len()) {
-                with_rows!(rows, M => {
+            let vectors = tile::vectors::<S>(kept);
+            for (start, rows) in split_for(vectors, starts.len()) {
+                with_tile!(rows, vectors, (M, V) => {
                     // SAFETY: every start is at most the last, whose window was found to lie in `x`; the panel has
                     // `depth` rows; and the caller promises room for all positions' outputs.
                     unsafe {
                         let at: [*const f32; M] = array::from_fn(|i| x.as_ptr().add(starts[start + i]));
-                        let mut sums = multiply::<S, M>(simd, at, runs, weights.as_ptr(), [bias; M]);
+                        let mut sums = multiply::<S, M, V>(simd, at, runs, weights.as_ptr(), [array::from_fn(|j| bias[j]); M]);
                         if self.relu {
-                            tile::relu::<S, M>(simd, &mut sums);
+                            tile::relu::<S, M, V>(simd, &mut sums);
                         }
-                        store::<S, M>(sums, to.add(start * self.outputs + first), self.outputs, kept);
+                        store::<S, M, V>(sums, to.add(start * self.outputs + first), self.outputs, kept);
                     }
                 });
             }

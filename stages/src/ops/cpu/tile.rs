@@ -1,21 +1,35 @@
 //! Register-blocked inner products: the loops in which a network spends its time.
 //!
 //! A tile is up to [`ROWS`] rows by two vectors of outputs, kept in registers over the whole sum: twelve accumulators, which
-//! hide the latency of two multiply-adds a cycle and leave registers for the operands on a 16-register machine.
+//! hide the latency of two multiply-adds a cycle and leave registers for the operands on a 16-register machine. Where the last
+//! outputs fill no more than one vector, a tile is narrow: one vector by twice the rows. An output's sum is the same in both.
 
 use pulp::Simd;
 
 /// Rows of a full tile.
 pub(super) const ROWS: usize = 6;
 
+/// The vectors of a tile's row, unless it is narrow.
+const VECTORS: usize = 2;
+
 /// The columns of a tile: two vectors.
 pub(super) const fn columns<S: Simd>() -> usize {
-    2 * S::F32_LANES
+    VECTORS * S::F32_LANES
+}
+
+/// How many vectors so many columns of a tile take: 1 or 2.
+pub(super) const fn vectors<S: Simd>(columns: usize) -> usize {
+    columns.div_ceil(S::F32_LANES)
 }
 
 /// Cuts `len` rows into the fewest tiles, as even as can be: a small last tile would not hide the latency.
 pub(super) fn split(len: usize) -> impl Iterator<Item = (usize, usize)> {
     split_by(len, ROWS)
+}
+
+/// The same for tiles of so many vectors.
+pub(super) fn split_for(vectors: usize, len: usize) -> impl Iterator<Item = (usize, usize)> {
+    split_by(len, ROWS * VECTORS / vectors)
 }
 
 /// The same with at most so many rows in a tile.
@@ -27,39 +41,41 @@ pub(super) fn split_by(len: usize, most: usize) -> impl Iterator<Item = (usize, 
     })
 }
 
-/// Runs `$body` with the constant `$m` equal to `$rows`, which is in `1..=ROWS`.
-macro_rules! with_rows {
-    ($rows:expr, $m:ident => $body:expr) => {
+/// Runs `$body` with the constant `$m` equal to `$rows`, which is one of the numbers.
+macro_rules! with_one_of {
+    ($($number:literal)*, $rows:expr, $m:ident => $body:expr) => {
         match $rows {
-            1 => {
-                const $m: usize = 1;
+            $($number => {
+                const $m: usize = $number;
                 $body
-            }
-            2 => {
-                const $m: usize = 2;
-                $body
-            }
-            3 => {
-                const $m: usize = 3;
-                $body
-            }
-            4 => {
-                const $m: usize = 4;
-                $body
-            }
-            5 => {
-                const $m: usize = 5;
-                $body
-            }
-            6 => {
-                const $m: usize = 6;
-                $body
-            }
+            })*
             other => unreachable!("a tile of {other} rows"),
         }
     };
 }
+pub(super) use with_one_of;
+
+/// Runs `$body` with the constant `$m` equal to `$rows`, which is in `1..=ROWS`.
+macro_rules! with_rows {
+    ($rows:expr, $m:ident => $body:expr) => {
+        $crate::ops::cpu::tile::with_one_of!(1 2 3 4 5 6, $rows, $m => $body)
+    };
+}
 pub(super) use with_rows;
+
+/// Runs `$body` with the constants `$m` and `$v`: the rows and the vectors of a tile, as [`split_for`] cut it.
+macro_rules! with_tile {
+    ($rows:expr, $vectors:expr, ($m:ident, $v:ident) => $body:expr) => {
+        if $vectors == 1 {
+            const $v: usize = 1;
+            $crate::ops::cpu::tile::with_one_of!(1 2 3 4 5 6 7 8 9 10 11 12, $rows, $m => $body)
+        } else {
+            const $v: usize = 2;
+            $crate::ops::cpu::tile::with_one_of!(1 2 3 4 5 6, $rows, $m => $body)
+        }
+    };
+}
+pub(super) use with_tile;
 
 /// The operand that is read as runs of consecutive elements: for each output row a start, and the same `runs` runs of
 /// `len` elements, `stride` apart, from there.
@@ -70,30 +86,31 @@ pub(super) struct Runs {
     pub(super) stride: usize,
 }
 
-/// The sums over all runs: `acc[i] += sum over k of starts[i][k] * panel[k]`.
+/// The sums over all runs: `acc[i] += sum over k of starts[i][k] * panel[k]`, of the first `V` vectors of each row of the panel.
 ///
 /// # Safety
 /// Each of `starts` must be readable over all runs, `panel` over `runs.runs * runs.len * columns::<S>()` elements.
 #[inline(always)]
-pub(super) unsafe fn multiply<S: Simd, const M: usize>(
+pub(super) unsafe fn multiply<S: Simd, const M: usize, const V: usize>(
     simd: S,
     starts: [*const f32; M],
     runs: Runs,
     panel: *const f32,
-    mut acc: [[S::f32s; 2]; M],
-) -> [[S::f32s; 2]; M] {
+    mut acc: [[S::f32s; V]; M],
+) -> [[S::f32s; V]; M] {
     let mut panel = panel.cast::<S::f32s>();
     for run in 0..runs.runs {
         let offset = run * runs.stride;
         for k in offset..offset + runs.len {
             // SAFETY: the caller's promise; vectors are read unaligned.
             unsafe {
-                let (b0, b1) = (panel.read_unaligned(), panel.add(1).read_unaligned());
-                panel = panel.add(2);
+                let b = panel.cast::<[S::f32s; V]>().read_unaligned();
+                panel = panel.add(VECTORS);
                 for i in 0..M {
                     let a = simd.splat_f32s(*starts[i].add(k));
-                    acc[i][0] = simd.mul_add_e_f32s(a, b0, acc[i][0]);
-                    acc[i][1] = simd.mul_add_e_f32s(a, b1, acc[i][1]);
+                    for j in 0..V {
+                        acc[i][j] = simd.mul_add_e_f32s(a, b[j], acc[i][j]);
+                    }
                 }
             }
         }
@@ -112,28 +129,29 @@ pub(super) struct Grid {
     pub(super) b: (usize, usize),
 }
 
-/// The sum over all positions of the outer product of `M` elements of `a` and two vectors of `b`.
+/// The sum over all positions of the outer product of `M` elements of `a` and `V` vectors of `b`.
 ///
 /// # Safety
-/// `a` must be readable for `M`, and `b` for `columns::<S>()` elements at every position of the grid.
+/// `a` must be readable for `M`, and `b` for `V` vectors at every position of the grid.
 #[inline(always)]
-pub(super) unsafe fn outer<S: Simd, const M: usize>(
+pub(super) unsafe fn outer<S: Simd, const M: usize, const V: usize>(
     simd: S,
     a: *const f32,
     b: *const f32,
     grid: Grid,
-) -> [[S::f32s; 2]; M] {
-    let mut acc = [[simd.splat_f32s(0.0); 2]; M];
+) -> [[S::f32s; V]; M] {
+    let mut acc = [[simd.splat_f32s(0.0); V]; M];
     for row in 0..grid.rows {
         // SAFETY: the caller's promise.
         unsafe {
             let (mut a, mut b) = (a.add(row * grid.a.0), b.add(row * grid.b.0));
             for _ in 0..grid.columns {
-                let vectors = b.cast::<S::f32s>();
-                let (b0, b1) = (vectors.read_unaligned(), vectors.add(1).read_unaligned());
+                let vectors = b.cast::<[S::f32s; V]>().read_unaligned();
                 for (i, acc) in acc.iter_mut().enumerate() {
                     let a = simd.splat_f32s(*a.add(i));
-                    *acc = [simd.mul_add_e_f32s(a, b0, acc[0]), simd.mul_add_e_f32s(a, b1, acc[1])];
+                    for j in 0..V {
+                        acc[j] = simd.mul_add_e_f32s(a, vectors[j], acc[j]);
+                    }
                 }
                 a = a.wrapping_add(grid.a.1);
                 b = b.wrapping_add(grid.b.1);
@@ -145,31 +163,31 @@ pub(super) unsafe fn outer<S: Simd, const M: usize>(
 
 /// The ReLU of a tile.
 #[inline(always)]
-pub(super) fn relu<S: Simd, const M: usize>(simd: S, tile: &mut [[S::f32s; 2]; M]) {
+pub(super) fn relu<S: Simd, const M: usize, const V: usize>(simd: S, tile: &mut [[S::f32s; V]; M]) {
     let zero = simd.splat_f32s(0.0);
-    for row in tile {
-        *row = [simd.max_f32s(row[0], zero), simd.max_f32s(row[1], zero)];
+    for value in tile.iter_mut().flatten() {
+        *value = simd.max_f32s(*value, zero);
     }
 }
 
 /// Reads the first `width` columns of a tile from rows `stride` apart; the others are 0.
 ///
 /// # Safety
-/// `from` must be readable for `width` elements in each of the `M` rows; `width` is at most `columns::<S>()`.
+/// `from` must be readable for `width` elements in each of the `M` rows; `width` is at most `V` vectors.
 #[inline(always)]
-pub(super) unsafe fn load<S: Simd, const M: usize>(
+pub(super) unsafe fn load<S: Simd, const M: usize, const V: usize>(
     simd: S,
     from: *const f32,
     stride: usize,
     width: usize,
-) -> [[S::f32s; 2]; M] {
-    let mut tile = [[simd.splat_f32s(0.0); 2]; M];
+) -> [[S::f32s; V]; M] {
+    let mut tile = [[simd.splat_f32s(0.0); V]; M];
     for (i, row) in tile.iter_mut().enumerate() {
-        // SAFETY: the caller's promise; a row of the tile holds `columns::<S>()` elements.
+        // SAFETY: the caller's promise; a row of the tile holds `V` vectors.
         unsafe {
             let from = from.add(i * stride);
-            if width == columns::<S>() {
-                *row = from.cast::<[S::f32s; 2]>().read_unaligned();
+            if width == V * S::F32_LANES {
+                *row = from.cast::<[S::f32s; V]>().read_unaligned();
             } else {
                 std::ptr::copy_nonoverlapping(from, row.as_mut_ptr().cast::<f32>(), width);
             }
@@ -181,20 +199,20 @@ pub(super) unsafe fn load<S: Simd, const M: usize>(
 /// Writes the first `width` columns of a tile to rows `stride` apart.
 ///
 /// # Safety
-/// `to` must be writable for `width` elements in each of the `M` rows; `width` is at most `columns::<S>()`.
+/// `to` must be writable for `width` elements in each of the `M` rows; `width` is at most `V` vectors.
 #[inline(always)]
-pub(super) unsafe fn store<S: Simd, const M: usize>(
-    tile: [[S::f32s; 2]; M],
+pub(super) unsafe fn store<S: Simd, const M: usize, const V: usize>(
+    tile: [[S::f32s; V]; M],
     to: *mut f32,
     stride: usize,
     width: usize,
 ) {
     for (i, row) in tile.iter().enumerate() {
-        // SAFETY: the caller's promise; a row of the tile holds `columns::<S>()` elements.
+        // SAFETY: the caller's promise; a row of the tile holds `V` vectors.
         unsafe {
             let to = to.add(i * stride);
-            if width == columns::<S>() {
-                to.cast::<[S::f32s; 2]>().write_unaligned(*row);
+            if width == V * S::F32_LANES {
+                to.cast::<[S::f32s; V]>().write_unaligned(*row);
             } else {
                 std::ptr::copy_nonoverlapping(row.as_ptr().cast::<f32>(), to, width);
             }
@@ -207,21 +225,24 @@ pub(super) unsafe fn store<S: Simd, const M: usize>(
 /// # Safety
 /// As [`store`], and the rows must be initialised.
 #[inline(always)]
-pub(super) unsafe fn add<S: Simd, const M: usize>(
+pub(super) unsafe fn add<S: Simd, const M: usize, const V: usize>(
     simd: S,
-    tile: [[S::f32s; 2]; M],
+    tile: [[S::f32s; V]; M],
     to: *mut f32,
     stride: usize,
     width: usize,
 ) {
     for (i, row) in tile.iter().enumerate() {
-        // SAFETY: the caller's promise; a row of the tile holds `columns::<S>()` elements.
+        // SAFETY: the caller's promise; a row of the tile holds `V` vectors.
         unsafe {
             let to = to.add(i * stride);
-            if width == columns::<S>() {
-                let to = to.cast::<[S::f32s; 2]>();
-                let [old0, old1] = to.read_unaligned();
-                to.write_unaligned([simd.add_f32s(old0, row[0]), simd.add_f32s(old1, row[1])]);
+            if width == V * S::F32_LANES {
+                let to = to.cast::<[S::f32s; V]>();
+                let mut sums = to.read_unaligned();
+                for j in 0..V {
+                    sums[j] = simd.add_f32s(sums[j], row[j]);
+                }
+                to.write_unaligned(sums);
             } else {
                 let from = row.as_ptr().cast::<f32>();
                 for j in 0..width {

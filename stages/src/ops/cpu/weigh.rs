@@ -3,7 +3,7 @@
 use pulp::Simd;
 
 use super::frame::{Frame, Place};
-use super::tile::{self, Grid, add, outer, split, with_rows};
+use super::tile::{self, Grid, add, outer, split_for, with_tile};
 use crate::ops::window::Window;
 
 /// Output positions over which a tile stays in registers, about: enough to pay for adding it to memory, few enough
@@ -92,14 +92,15 @@ fn panel<S: Simd>(
     assert!(reach(grid.a) + len <= a.len(), "the images' side");
     assert!(reach(grid.b) + range.end.next_multiple_of(width) <= b.len(), "the gradients' side");
     assert!((len - 1) * outputs + range.end <= to.len(), "the sums");
-    for (start, rows) in split(len) {
-        for output in range.clone().step_by(width) {
-            let kept = width.min(range.end - output);
-            with_rows!(rows, M => {
+    for output in range.clone().step_by(width) {
+        let kept = width.min(range.end - output);
+        let vectors = tile::vectors::<S>(kept);
+        for (start, rows) in split_for(vectors, len) {
+            with_tile!(rows, vectors, (M, V) => {
                 // SAFETY: the furthest position's operands and the last row's sums were found to be inside.
                 unsafe {
-                    let sums = outer::<S, M>(simd, a.as_ptr().add(start), b.as_ptr().add(output), grid);
-                    add::<S, M>(simd, sums, to.as_mut_ptr().add(start * outputs + output), outputs, kept);
+                    let sums = outer::<S, M, V>(simd, a.as_ptr().add(start), b.as_ptr().add(output), grid);
+                    add::<S, M, V>(simd, sums, to.as_mut_ptr().add(start * outputs + output), outputs, kept);
                 }
             });
         }

@@ -3,6 +3,7 @@
 use pulp::Simd;
 
 use super::super::tile;
+use super::LANES;
 use super::tiles::Planes;
 use super::transform::{POINTS, TILE, both, kernel, weight};
 
@@ -46,19 +47,23 @@ pub(super) fn pack<S: Simd>(simd: S, w: &[f32], (channels, outputs): (usize, usi
     }
 }
 
-/// The kernels turned by half a turn, with inputs and outputs exchanged: `[3, 3, outputs, channels]`.
+/// The kernels turned by half a turn, with inputs and outputs exchanged: `[3, 3, outputs, channels]`. Blocks of 16 by 16 are transposed at a time.
 #[inline(always)]
 pub(super) fn flip(w: &[f32], (channels, outputs): (usize, usize), to: &mut Vec<f32>) {
-    const BLOCK: usize = 16;
     to.resize(w.len().max(to.len()), 0.0);
+    assert_eq!((channels % LANES, outputs % LANES), (0, 0), "whole blocks");
     let size = channels * outputs;
+    let mut block = [[0.0; LANES]; LANES];
     for (from, to) in w.chunks_exact(size).zip(to[..w.len()].chunks_exact_mut(size).rev()) {
-        for first in (0..channels).step_by(BLOCK) {
-            for start in (0..outputs).step_by(BLOCK) {
-                for output in start..(start + BLOCK).min(outputs) {
-                    let to = &mut to[output * channels..][first..(first + BLOCK).min(channels)];
-                    for (to, from) in to.iter_mut().zip(from[first * outputs + output..].iter().step_by(outputs)) {
-                        *to = *from;
+        for channel in (0..channels).step_by(LANES) {
+            for output in (0..outputs).step_by(LANES) {
+                for (i, row) in block.iter_mut().enumerate() {
+                    row.copy_from_slice(&from[(channel + i) * outputs + output..][..LANES]);
+                }
+                for j in 0..LANES {
+                    let to = &mut to[(output + j) * channels + channel..][..LANES];
+                    for i in 0..LANES {
+                        to[i] = block[i][j];
                     }
                 }
             }

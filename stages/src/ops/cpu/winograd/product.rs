@@ -4,7 +4,7 @@ use std::array;
 
 use pulp::Simd;
 
-use super::super::tile::{self, Grid, Runs, add, multiply, outer, split, store, with_rows};
+use super::super::tile::{self, Grid, Runs, add, multiply, outer, split_for, store, with_tile};
 use super::kernels::packed;
 use super::tiles::Planes;
 use super::transform::POINTS;
@@ -24,20 +24,21 @@ pub(super) fn with_kernels<S: Simd>(
     let (len, stride) = packed::<S>(channels, outputs);
     assert!(tiles.len() >= shape.len() && kernels.len() >= len && to.len() >= result.len(), "planes");
     let runs = Runs { runs: 1, len: channels, stride: 0 };
-    let zero = [simd.splat_f32s(0.0); 2];
+    let zero = simd.splat_f32s(0.0);
     for point in 0..POINTS {
         let tiles = &tiles[point * shape.stride()..][..shape.stride()];
         let to = &mut to[point * result.stride()..][..result.stride()];
         for first in (0..outputs).step_by(width) {
             let panel = &kernels[point * stride + first * channels..][..channels * width];
             let kept = width.min(outputs - first);
-            for (start, rows) in split(shape.tiles) {
-                with_rows!(rows, M => {
+            let vectors = tile::vectors::<S>(kept);
+            for (start, rows) in split_for(vectors, shape.tiles) {
+                with_tile!(rows, vectors, (M, V) => {
                     // SAFETY: the planes have these tiles, the panel has `channels` rows.
                     unsafe {
                         let at: [*const f32; M] = array::from_fn(|i| tiles.as_ptr().add((start + i) * channels));
-                        let sums = multiply::<S, M>(simd, at, runs, panel.as_ptr(), [zero; M]);
-                        store::<S, M>(sums, to.as_mut_ptr().add(start * outputs + first), outputs, kept);
+                        let sums = multiply::<S, M, V>(simd, at, runs, panel.as_ptr(), [[zero; V]; M]);
+                        store::<S, M, V>(sums, to.as_mut_ptr().add(start * outputs + first), outputs, kept);
                     }
                 });
             }
@@ -68,17 +69,18 @@ pub(super) fn with_gradients<S: Simd>(
         let to = &mut to[point * weights.stride()..][..weights.stride()];
         for output in (0..outputs).step_by(width) {
             let kept = width.min(outputs - output);
-            for (start, rows) in split(channels) {
-                with_rows!(rows, M => {
+            let vectors = tile::vectors::<S>(kept);
+            for (start, rows) in split_for(vectors, channels) {
+                with_tile!(rows, vectors, (M, V) => {
                     // SAFETY: the planes have all tiles, and room to read a tile's width past the last channels.
                     unsafe {
                         let (a, b) = (tiles.as_ptr().add(start), gradients.as_ptr().add(output));
-                        let sums = outer::<S, M>(simd, a, b, grid);
+                        let sums = outer::<S, M, V>(simd, a, b, grid);
                         let to = to.as_mut_ptr().add(start * outputs + output);
                         if more {
-                            add::<S, M>(simd, sums, to, outputs, kept);
+                            add::<S, M, V>(simd, sums, to, outputs, kept);
                         } else {
-                            store::<S, M>(sums, to, outputs, kept);
+                            store::<S, M, V>(sums, to, outputs, kept);
                         }
                     }
                 });
