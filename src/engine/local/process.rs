@@ -1,9 +1,10 @@
 //! Child processes: started in a group of their own, waited for without spinning, stopped with everything they started.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
@@ -85,14 +86,12 @@ pub(crate) fn adopt() -> io::Result<()> {
 /// The kernel hands orphans to the first thread, in which no command is started.
 pub(crate) fn left_behind(home: &Path, known: Option<Pid>) -> bool {
     // The kernel passes over some children if others are reaped while it lists them.
-    static LISTING: Mutex<()> = Mutex::new(());
-    let _alone = LISTING.lock().unwrap_or_else(PoisonError::into_inner);
-    let main = rustix::process::getpid().as_raw_nonzero();
-    let list = format!("/proc/self/task/{main}/children");
+    static LISTING: Mutex<Option<File>> = Mutex::new(None);
+    let mut list = LISTING.lock().unwrap_or_else(PoisonError::into_inner);
     let patience = Instant::now() + PATIENCE;
     for _ in 0..GENERATIONS {
         let (ours, others, changing) = loop {
-            let Ok(children) = fs::read_to_string(&list) else { return true };
+            let Ok(children) = orphans(&mut list) else { return true };
             let pids = children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok().and_then(Pid::from_raw));
             let (mut ours, mut others, mut changing) = (vec![], 0, 0);
             // One that has ended meanwhile is reaped by this look.
@@ -120,6 +119,24 @@ pub(crate) fn left_behind(home: &Path, known: Option<Pid>) -> bool {
         }
     }
     true
+}
+
+/// The children of the first thread as the kernel lists them in a file, which is opened once.
+fn orphans(list: &mut Option<File>) -> io::Result<String> {
+    let file = match list {
+        Some(file) => file,
+        None => {
+            let main = rustix::process::getpid().as_raw_nonzero();
+            list.insert(File::open(format!("/proc/self/task/{main}/children"))?)
+        }
+    };
+    let (mut text, mut room) = (Vec::new(), [0; 512]);
+    loop {
+        match file.read_at(&mut room, text.len() as u64)? {
+            0 => return String::from_utf8(text).map_err(io::Error::other),
+            count => text.extend_from_slice(&room[..count]),
+        }
+    }
 }
 
 /// How long it is waited for a process to have become another program.

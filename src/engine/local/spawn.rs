@@ -2,6 +2,7 @@
 //! takes longer than the command. The child borrows the memory until it is another program, as with `posix_spawn`, which
 //! cannot do what has to be done in between.
 
+use std::cell::RefCell;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{self, IsTerminal as _};
@@ -18,7 +19,12 @@ use rustix::process::{Pid, WaitOptions, waitpid};
 use crate::engine::executor::Program;
 
 /// Enough for what the child calls before it is another program.
-const STACK: usize = 256 * 1024;
+const STACK_SIZE: usize = 256 * 1024;
+
+thread_local! {
+    /// The stack of the children that a thread starts, one after another. To allocate so much for each would have the allocator tidy up.
+    static STACK: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(STACK_SIZE));
+}
 
 /// A command that was started here.
 pub(crate) struct Started {
@@ -118,24 +124,20 @@ pub(crate) fn spawn(
         mask: unsafe { std::mem::zeroed() },
         failure: 0,
     };
-    let mut stack = Vec::<u8>::with_capacity(STACK);
     // SAFETY: the child runs `child` on a stack of its own while this thread waits until it is another program or gone, so that
     // `plan` and `stack` outlive it. Signals are blocked meanwhile, lest a handler of Kiln's run in the child.
-    let pid = unsafe {
+    let pid = STACK.with_borrow_mut(|stack| unsafe {
         let mut all: libc::sigset_t = std::mem::zeroed();
         libc::sigfillset(&raw mut all);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut plan.mask);
-        let top = stack.as_mut_ptr().add(STACK);
+        let top = stack.as_mut_ptr().add(STACK_SIZE);
         let top = top.sub(top as usize % 16);
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
         let pid = libc::clone(child, top.cast(), flags, (&raw mut plan).cast());
         let error = io::Error::last_os_error();
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const plan.mask, ptr::null_mut());
-        if pid < 0 {
-            return Err(error);
-        }
-        pid
-    };
+        if pid < 0 { Err(error) } else { Ok(pid) }
+    })?;
     drop((words, variables));
     let started = Started { pid: Pid::from_raw(pid).ok_or(io::ErrorKind::Other)? };
     // The child has written it: the memory is the same.

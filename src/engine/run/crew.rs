@@ -23,9 +23,9 @@
 //! # Why nobody sleeps for ever
 //!
 //! A worker rests only if it found, under the lock, no job to take and some that are not done. Whoever changes the schedule holds the
-//! lock, and before it lets go calls one thread if there is a job to take ([`Crew::share`]); a thread that took a job does the same
-//! before it lets go. So as long as there are jobs, each call leads to the next, and the last worker that finds none, and none that
-//! is not done, ends the run: it wakes all that rest, and the owner with the message [`Message::Over`].
+//! lock, and as soon as it lets go calls one thread if there is a job to take ([`Crew::share`]); a thread that took a job does the same. So
+//! as long as there are jobs, each call leads to the next, and the last worker that finds none, and none that is not done, ends the run:
+//! it wakes all that rest, and the owner with the message [`Message::Over`].
 //!
 //! A worker waits for: the two locks above, processes that it started, another Kiln that executes the same action (it looks at the
 //! interrupt meanwhile). It never waits for another worker's job. The owner, and nobody else, waits for the workers to end.
@@ -56,7 +56,6 @@ use crate::name_map::NameMap;
 use crate::pipeline::{Pipeline, StageId};
 use crate::reason::Reason;
 use crate::record::{RunId, StageRecord};
-use crate::remote::Remote;
 use crate::store::{Ownership, Store, Trace};
 
 /// What stages are brought up to date from.
@@ -78,6 +77,9 @@ const REST: Duration = Duration::from_millis(30);
 
 /// How often the owner looks up where there are no messages.
 const IDLE: Duration = Duration::from_millis(200);
+
+/// What a stage that took no longer has left is soon cleaned up.
+const SHORT: Duration = Duration::from_millis(50);
 
 /// Decides stages and does what is to be done; returns their records in topological order.
 pub(crate) fn bring_up_to_date(
@@ -129,27 +131,22 @@ pub(crate) fn bring_up_to_date(
     }
     std::thread::scope(|scope| {
         // Where there can be no thread now, there may be one in a moment. (This one starts no commands: it is handed orphans.)
-        while !crew.call(scope, &crew.lock()) {
+        while !crew.call(scope, false) {
             if interrupt.is_set() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        listen(&inbox, &mut owner, interrupt, executor, options.remote.as_deref());
+        listen(&inbox, &mut owner, interrupt, &crew);
     });
     owner.end(&if interrupt.is_set() { Reason::Interrupted } else { Reason::AnotherFailed })
 }
 
 /// What the owner does until the run is over.
-fn listen(
-    inbox: &Receiver<Message>,
-    owner: &mut Owner<'_>,
-    interrupt: &Interrupt,
-    executor: &dyn Executor,
-    remote: Option<&Remote>,
-) {
+fn listen(inbox: &Receiver<Message>, owner: &mut Owner<'_>, interrupt: &Interrupt, crew: &Crew<'_, '_>) {
+    let executor = crew.executor;
     let mut told = false;
-    let mut watch = remote.map(Watch::new);
+    let mut watch = crew.options.remote.as_deref().map(Watch::new);
     loop {
         if interrupt.is_set() && !std::mem::replace(&mut told, true) {
             let text = executor.farewell();
@@ -174,6 +171,10 @@ fn listen(
             owner.pass_on(&event);
         }
         owner.flush();
+        // The workers go on meanwhile.
+        if let Some(ownership) = crew.deciding.ownership {
+            ownership.write_back();
+        }
         // The last worker ends this rest.
         std::thread::park_timeout(REST);
     }
@@ -217,9 +218,9 @@ impl<'a> Crew<'a, '_> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls a thread, one that rests or a new one; tells whether there is one.
-    fn call<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, state: &State<'a>) -> bool {
-        if state.resting > 0 {
+    /// Calls a thread, one that rests if there is any or a new one; tells whether there is one.
+    fn call<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, rests: bool) -> bool {
+        if rests {
             self.changed.notify_one();
             return true;
         }
@@ -227,40 +228,45 @@ impl<'a> Crew<'a, '_> {
         made.inspect_err(|error| tracing::warn!("cannot start a thread: {error}")).is_ok()
     }
 
-    /// Calls another thread if there is something for it to do. Without one it is left to those there are.
-    fn share<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, state: &State<'a>) {
-        if !self.interrupt.is_set() && state.schedule.has_next() {
-            self.call(scope, state);
+    /// Lets go of the lock, and calls another thread if there is something for it to do. Without one it is left to those there are.
+    /// One that is called while the lock is held would wake up to wait for it.
+    fn share<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, state: MutexGuard<'_, State<'a>>) {
+        let calls = !self.interrupt.is_set() && state.schedule.has_next();
+        let rests = state.resting > 0;
+        drop(state);
+        if calls {
+            self.call(scope, rests);
         }
     }
 
     /// What a worker does: take a job and do it, until there are none.
     fn work<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
         let mut state = self.lock();
-        let mut left_something = false;
+        let (mut left_something, mut was_short) = (false, false);
         loop {
-            // What a command left is cleaned up once all that it made ready is decided, and others have been called for that.
-            if left_something && !state.schedule.has_undecided() {
-                self.share(scope, &state);
-                drop(state);
+            // What a command left is cleaned up once all that it made ready is decided, and others have been called for that. To wake another
+            // takes longer than to clean up after a command that was done at once: then the next is begun, which cleans up first.
+            let goes_on = state.schedule.has_undecided() || (was_short && state.schedule.has_next());
+            let job = match left_something && !goes_on {
+                false if !self.interrupt.is_set() => state.schedule.next(),
+                _ => None,
+            };
+            if job.is_none() && std::mem::take(&mut left_something) {
+                self.share(scope, state);
                 self.executor.tidy();
-                if let Some(ownership) = self.deciding.ownership {
-                    ownership.write_back();
-                }
-                left_something = false;
                 state = self.lock();
+                continue;
             }
-            let job = if self.interrupt.is_set() { None } else { state.schedule.next() };
             match job {
                 Some(job) => {
-                    self.share(scope, &state);
-                    drop(state);
+                    self.share(scope, state);
                     match job {
                         Job::Decide(stages) => self.decide(&stages),
                         Job::DecideLarge(id) => self.decide_large(id),
                         Job::CarryOut(pending, share) => {
+                            let began = Instant::now();
                             self.carry_out(*pending, share);
-                            left_something = true;
+                            (left_something, was_short) = (true, began.elapsed() < SHORT);
                         }
                     }
                     state = self.lock();
