@@ -335,3 +335,39 @@ fn what_narrows_the_gpus_of_kiln_narrows_those_of_a_stage() {
     assert_eq!(project.read("out/x"), "5\n");
     assert_eq!(run("6"), "up-to-date");
 }
+
+#[test]
+fn a_file_that_a_command_was_given_is_no_concern_of_the_next() {
+    let project = Project::new(
+        "
+            version: 1
+            stages:
+              a: {run: cat one > out/a, inputs: {x: one}, outputs: {o: out/a}}
+              b: {run: ln two out/b, inputs: {x: two, y: {from: a.o}}, outputs: {o: out/b}}
+              c: {run: mv three out/c, inputs: {x: three, y: {from: b.o}}, outputs: {o: out/c}}
+              d:
+                run: cat one two out/c > out/d; ls > out/l
+                inputs: {x: one, y: two, z: {from: c.o}}
+                outputs: {o: out/d, l: out/l}
+              e:
+                run: find . -type f ! -path ./out/e | sort > out/e; chmod u+w four
+                inputs: {x: four, y: {from: d.o}}
+                outputs: {o: out/e}
+              f: {run: cat out/e one three > out/f, inputs: {x: one, y: three, z: {from: e.o}}, outputs: {o: out/f}}
+        ",
+    );
+    let given = ["one", "two", "three", "four"];
+    for (n, name) in given.iter().enumerate() {
+        project.write(name, &format!("{name}\n").repeat(5 - n));
+    }
+    project.run(&["--jobs", "1"]);
+    let text = |name: &str| project.read(name);
+    for (output, of) in [("out/a", "one"), ("out/b", "two"), ("out/c", "three")] {
+        assert_eq!(text(output), text(of), "{output}");
+    }
+    assert_eq!(text("out/d"), [text("one"), text("two"), text("three")].concat());
+    assert_eq!(text("out/l"), "one\nout\ntwo\n");
+    assert_eq!(text("out/e"), "./four\n./out/d\n");
+    assert_eq!(text("out/f"), [text("out/e"), text("one"), text("three")].concat());
+    assert_eq!(project.run(&[]).with("up-to-date").len(), 6);
+}
