@@ -221,11 +221,6 @@ pub(super) fn copy_hashing(
     }
 }
 
-/// Whether a file of so many bytes is copied sooner by sharing its blocks than by reading and writing it.
-pub(super) fn worth_a_reflink(length: u64) -> bool {
-    length > 64 << 10
-}
-
 /// Whether all bytes are zero.
 fn is_zero(bytes: &[u8]) -> bool {
     bytes.first().is_none_or(|first| *first == 0)

@@ -6,8 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use super::blob::{copy_hashing, worth_a_reflink};
-use super::spares::Spares;
+use super::blob::copy_hashing;
 use crate::hash::ContentError;
 use crate::hash::walk::{Extent, Found, walk};
 use crate::interrupt::Interrupt;
@@ -18,19 +17,12 @@ use crate::interrupt::Interrupt;
 ///
 /// # Errors
 /// What is no artifact, what the system refuses, with the path of what could not be copied; or that the user asked to stop.
-pub(crate) fn copy(
-    from: &Path,
-    to: &Path,
-    extent: Extent<'_>,
-    spares: Option<&Spares>,
-    interrupt: &Interrupt,
-) -> Result<(), ContentError> {
+pub(crate) fn copy(from: &Path, to: &Path, extent: Extent<'_>, interrupt: &Interrupt) -> Result<(), ContentError> {
     interrupt.check().map_err(ContentError::io("copy", from))?;
     let metadata = fs::metadata(from).map_err(ContentError::io("copy", from))?;
     if !metadata.is_dir() {
-        return copy_file(from, to, &metadata, spares, interrupt).map_err(ContentError::io("copy", from));
+        return copy_file(from, to, &metadata, interrupt).map_err(ContentError::io("copy", from));
     }
-    make_room(to, spares);
     let mut folders = BTreeSet::new();
     let mut folder = |inside: &Path| -> Result<(), ContentError> {
         if folders.contains(inside) {
@@ -45,9 +37,7 @@ pub(crate) fn copy(
         let (path, target) = (from.join(&inside), to.join(&inside));
         folder(if matches!(found, Found::Folder) { &inside } else { inside.parent().unwrap_or(Path::new("")) })?;
         let copied = match found {
-            Found::File(()) => {
-                fs::metadata(&path).and_then(|metadata| copy_file(&path, &target, &metadata, None, interrupt))
-            }
+            Found::File(()) => fs::metadata(&path).and_then(|metadata| copy_file(&path, &target, &metadata, interrupt)),
             Found::Link { target: text } => std::os::unix::fs::symlink(text, target),
             Found::Folder => Ok(()),
         };
@@ -62,25 +52,10 @@ pub(crate) fn copy(
     Ok(())
 }
 
-fn copy_file(
-    from: &Path,
-    to: &Path,
-    metadata: &Metadata,
-    spares: Option<&Spares>,
-    interrupt: &Interrupt,
-) -> io::Result<()> {
-    let (mode, length) = (metadata.permissions().mode() & 0o555, metadata.len());
+fn copy_file(from: &Path, to: &Path, metadata: &Metadata, interrupt: &Interrupt) -> io::Result<()> {
+    let (mode, length) = (metadata.permissions().mode(), metadata.len());
     let mut source = File::open(from)?;
-    // In one go, and what was added meanwhile. (A file alone would be asked for its length once more.)
-    let all = || {
-        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + PROBE);
-        (&source).take(u64::MAX).read_to_end(&mut bytes).map(|_| bytes)
-    };
-    if let Some(spares) = spares.filter(|_| Spares::takes(length, mode)) {
-        return spares.write(to, &all()?, metadata.modified()?);
-    }
-    make_room(to, spares);
-    let mut target = OpenOptions::new().write(true).create_new(true).mode(mode).open(to)?;
+    let mut target = OpenOptions::new().write(true).create_new(true).mode(mode & 0o555).open(to)?;
     if worth_a_reflink(length) {
         if reflink_copy::reflink_file(&source, &target).is_ok() {
             // It shares the blocks.
@@ -91,16 +66,12 @@ fn copy_file(
             copy_bytes(&source, &mut target, interrupt)?;
         }
     } else {
-        target.write_all(&all()?)?;
+        // In one go, and what was added meanwhile. (A file alone would be asked for its length once more.)
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + PROBE);
+        source.take(u64::MAX).read_to_end(&mut bytes)?;
+        target.write_all(&bytes)?;
     }
     target.set_modified(metadata.modified()?)
-}
-
-/// Removes a spare that lies where something else is to be.
-pub(super) fn make_room(at: &Path, spares: Option<&Spares>) {
-    if let Some(spares) = spares {
-        spares.remove(|path| path == at);
-    }
 }
 
 /// Copies a large file in the kernel, a part after another.
@@ -116,3 +87,8 @@ const PROBE: usize = 64;
 
 /// So much is copied between two looks at the interrupt.
 const PART: u64 = 64 << 20;
+
+/// Whether a file of so many bytes is copied sooner by sharing its blocks than by reading and writing it.
+pub(super) fn worth_a_reflink(length: u64) -> bool {
+    length > 64 << 10
+}

@@ -1,18 +1,17 @@
 //! Materialising: putting an artifact at a path, all of it or none.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::blob::{LARGE, SEALED, copy_hashing, seal, worth_a_reflink};
-use super::copy::make_room;
+use super::blob::{LARGE, SEALED, copy_hashing, seal};
+use super::copy::worth_a_reflink;
 use super::ownership::There;
 use super::scratch::{beside, remove};
-use super::spares::Spares;
 use super::{Result, Store, StoreError};
 use crate::hash::tree::Node;
 use crate::hash::{Artifact, Digest, Stamp, hash_file};
@@ -54,28 +53,6 @@ impl Store {
     /// has changed), or what the system refuses.
     pub fn materialise(&self, artifact: &Artifact, path: &Path, how: Placement) -> Result<()> {
         self.materialise_if(artifact, path, how, &|| Ok(There::Nothing)).map(drop)
-    }
-
-    /// The same as with [`Placement::Scratch`]; a small file may be one that an earlier command was given.
-    ///
-    /// # Errors
-    /// As [`Self::materialise`].
-    pub(crate) fn hand_out(&self, artifact: &Artifact, path: &Path, spares: Option<&Spares>) -> Result<()> {
-        let plain = !artifact.tree && !artifact.executable && Spares::takes(artifact.bytes, SEALED);
-        let Some(spares) = spares.filter(|_| plain) else {
-            make_room(path, spares);
-            return self.materialise(artifact, path, Placement::Scratch);
-        };
-        let blob = self.blob_path(&artifact.digest);
-        let (mut file, there) = self.open_blob(&blob, &artifact.digest)?;
-        // One byte more tells that there are no more.
-        let mut bytes = Vec::with_capacity(usize::try_from(there.len()).unwrap_or(0) + 1);
-        file.by_ref().take(artifact.bytes + 1).read_to_end(&mut bytes).map_err(StoreError::io("read", &blob))?;
-        if Digest(blake3::hash(&bytes).into()) != artifact.digest {
-            return Err(self.damaged(&blob, &artifact.digest));
-        }
-        let written = there.modified().and_then(|made| spares.write(path, &bytes, made));
-        written.inspect_err(|_| drop(remove(path))).map_err(StoreError::io("write", path))
     }
 
     /// The same if, once the artifact is ready to be moved to its path, what is there may be replaced.
@@ -226,7 +203,18 @@ impl Store {
                 }
             }
         }
-        let (mut source, there) = self.open_blob(&blob, &file.digest)?;
+        let mut source = match File::open(&blob) {
+            Ok(source) => source,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::Missing { digest: file.digest });
+            }
+            Err(e) => return Err(StoreError::io("read", &blob)(e)),
+        };
+        // A folder can be opened, too, and not read.
+        let there = source.metadata().map_err(StoreError::io("look at", &blob))?;
+        if !there.is_file() {
+            return Err(self.damaged(&blob, &file.digest));
+        }
         let all = if how == Placement::Scratch { 0o555 } else { 0o777 };
         let mode = if file.executable { all } else { all & 0o666 };
         let mut target = OpenOptions::new()
@@ -248,18 +236,6 @@ impl Store {
             .then(|| target.metadata())
             .transpose()
             .map_err(StoreError::io("look at", at))
-    }
-
-    /// Opens a blob to be read.
-    fn open_blob(&self, blob: &Path, digest: &Digest) -> Result<(File, Metadata)> {
-        let file = match File::open(blob) {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(StoreError::Missing { digest: *digest }),
-            Err(e) => return Err(StoreError::io("read", blob)(e)),
-        };
-        // A folder can be opened, too, and not read.
-        let metadata = file.metadata().map_err(StoreError::io("look at", blob))?;
-        if metadata.is_file() { Ok((file, metadata)) } else { Err(self.damaged(blob, digest)) }
     }
 
     /// Fills a new file with a blob's content, so many bytes, and tells what that is.

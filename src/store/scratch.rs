@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, fstat, openat, unlinkat};
 
 use super::lock::{is_still, lock};
-use super::spares::Spares;
 use super::{Result, Store, StoreError, names};
 
 /// Room for so many bytes of a folder's list at a time.
@@ -27,8 +26,6 @@ pub struct Scratch {
     path: PathBuf,
     /// Folders that are to be in it, relative and with all above them.
     folders: BTreeSet<PathBuf>,
-    /// What was written into it to be read.
-    spares: Spares,
     /// What others may do with a folder that was made here.
     mode: u32,
     /// Whether it stays when this is dropped.
@@ -41,8 +38,7 @@ impl Scratch {
     fn new(parent: &Path, hint: &str) -> Result<Self> {
         let (path, lock) = create(parent, hint)?;
         let mode = lock.metadata().map_err(StoreError::io("look at", &path))?.permissions().mode();
-        let (folders, spares) = (BTreeSet::new(), Spares::default());
-        Ok(Self { path, folders, spares, mode, stays: false, _lock: lock, next: AtomicU64::new(0) })
+        Ok(Self { path, folders: BTreeSet::new(), mode, stays: false, _lock: lock, next: AtomicU64::new(0) })
     }
 
     /// A directory that is there already, with what is in it, and stays. It is locked where the file system has locks.
@@ -53,8 +49,8 @@ impl Scratch {
         let file = File::open(path).map_err(StoreError::io("open", path))?;
         let _ = lock(&file, FlockOperation::NonBlockingLockExclusive);
         let mode = file.metadata().map_err(StoreError::io("look at", path))?.permissions().mode();
-        let (path, folders, spares) = (path.to_owned(), BTreeSet::new(), Spares::default());
-        Ok(Self { path, folders, spares, mode, stays: true, _lock: file, next: AtomicU64::new(0) })
+        let (path, folders) = (path.to_owned(), BTreeSet::new());
+        Ok(Self { path, folders, mode, stays: true, _lock: file, next: AtomicU64::new(0) })
     }
 
     /// The directory, absolute.
@@ -62,17 +58,12 @@ impl Scratch {
         &self.path
     }
 
-    /// The files in it that can be written anew.
-    pub(crate) fn spares(&self) -> &Spares {
-        &self.spares
-    }
-
     /// A name in the directory that was not given out before.
     pub(super) fn fresh(&self) -> PathBuf {
         self.path.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
     }
 
-    /// Empties all but its folders, its spares and one file, for the next who needs a directory: removing and making directories is slow on some file
+    /// Empties all but its folders and one file, for the next who needs a directory: removing and making directories is slow on some file
     /// systems (milliseconds each, where freed blocks are discarded at once). `false` if the folders are not as they were
     /// made, and it had better be dropped.
     ///
@@ -82,7 +73,6 @@ impl Scratch {
     /// What the system refuses.
     pub fn clear(&self, but: Option<&str>) -> io::Result<bool> {
         let kept = but.map(Path::new);
-        let spares = self.spares.take_back();
         let mut open = vec![PathBuf::new()];
         let mut met = 0;
         // This is done after every command, so it makes few system calls.
@@ -110,17 +100,12 @@ impl Scratch {
                     open.push(relative);
                 } else if is_folder {
                     remove(&self.path.join(&relative))?;
-                } else if kept != Some(&relative) && !self.is_one_of(&relative, &spares) {
+                } else if kept != Some(&relative) {
                     unlinkat(&opened, name, AtFlags::empty())?;
                 }
             }
         }
         Ok(met == self.folders.len())
-    }
-
-    /// Whether a path in it is one of these, which are absolute.
-    fn is_one_of(&self, relative: &Path, paths: &[PathBuf]) -> bool {
-        paths.iter().any(|path| path.strip_prefix(&self.path).is_ok_and(|path| path == relative))
     }
 
     /// Makes the folders of an empty directory these, given by relative paths, and those above them.
@@ -130,11 +115,6 @@ impl Scratch {
     pub fn fit<'p>(&mut self, folders: impl IntoIterator<Item = &'p Path>) -> Result<()> {
         let wanted: BTreeSet<&Path> =
             folders.into_iter().flat_map(Path::ancestors).filter(|folder| !folder.as_os_str().is_empty()).collect();
-        // A spare stays where none of them is to be, and its own folder stays.
-        self.spares.remove(|path| {
-            let inside = path.strip_prefix(&self.path).unwrap_or(path);
-            wanted.contains(inside) || !inside.parent().is_some_and(|folder| wanted.contains(folder))
-        });
         // What lies in a folder comes after it.
         let superfluous: Vec<PathBuf> =
             self.folders.iter().rev().filter(|folder| !wanted.contains(folder.as_path())).cloned().collect();

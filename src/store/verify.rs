@@ -198,7 +198,7 @@ impl Store {
         let found = lying.get(&artifact.digest).filter(|found| found.artifact == *artifact).ok_or_else(missing)?;
         let scratch = self.scratch("mend")?;
         let taken = scratch.path().join("artifact");
-        copy(&found.path, &taken, Extent::Everything, None, self.interrupt())?;
+        copy(&found.path, &taken, Extent::Everything, self.interrupt())?;
         if self.capture(&taken)? == *artifact && self.has(artifact) { Ok(()) } else { Err(missing()) }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Where a new file takes an older one's place by a rename, file systems that allot blocks late (ext4, for one) have it written at once, so that a
 //! power cut seldom leaves an empty file where there was a full one. That takes longer than all else about a small file, and the
-//! next stage waits. So the two files exchange their names, which does not do that, and the writing is begun here, while the next stage is under way.
+//! next stage waits. So the two files exchange their names, which does not do that, and the writing is begun here, once what a stage made ready is decided.
 
 use std::os::fd::AsRawFd as _;
 use std::path::PathBuf;

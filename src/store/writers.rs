@@ -1,4 +1,4 @@
-//! Whether anybody has a file open, to write to or at all.
+//! Whether anybody has a file open to write to.
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
@@ -6,43 +6,28 @@ use std::os::fd::AsRawFd as _;
 /// What the kernel sends if somebody opens the file at that very moment: something that is ignored unless one asks for it.
 const HARMLESS: libc::c_int = libc::SIGURG;
 
-/// Whether a file, which is open to be written to, is open by this one handle and not mapped by anybody. `false` where the file system cannot
-/// tell, or the file is another user's.
-///
-/// The kernel grants a lease to write only on such a file. It is given back at once.
-pub(super) fn is_alone(file: &File) -> bool {
-    let granted = lease(file, libc::F_WRLCK as libc::c_int).is_ok();
-    if granted {
-        let _ = lease(file, libc::F_UNLCK as libc::c_int);
-    }
-    granted
-}
-
 /// Whether a file, which is open to be read, is open to be written to as well, or mapped so, by whatever process of this machine. `false`
 /// where the file system cannot tell, or the file is another user's.
 ///
 /// The kernel grants a lease to read only on a file that nobody writes to. It is given back at once.
 pub(super) fn has_some(file: &File) -> bool {
-    match lease(file, libc::F_RDLCK as libc::c_int) {
+    let file = file.as_raw_fd();
+    let lease = |kind: libc::c_int| {
+        // SAFETY: it takes a file that is open, and two numbers.
+        let done = unsafe { libc::fcntl(file, libc::F_SETLEASE, kind) };
+        if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+    };
+    // SAFETY: as above.
+    if unsafe { libc::fcntl(file, SET_SIGNAL, HARMLESS) } != 0 {
+        return false;
+    }
+    match lease(libc::F_RDLCK as libc::c_int) {
         Ok(()) => {
-            let _ = lease(file, libc::F_UNLCK as libc::c_int);
+            let _ = lease(libc::F_UNLCK as libc::c_int);
             false
         }
         Err(error) => error.raw_os_error() == Some(libc::EAGAIN),
     }
-}
-
-/// Asks for a lease, or gives one back.
-fn lease(file: &File, kind: libc::c_int) -> std::io::Result<()> {
-    let file = file.as_raw_fd();
-    let asks = kind != libc::F_UNLCK as libc::c_int;
-    // SAFETY: it takes a file that is open, and two numbers.
-    if asks && unsafe { libc::fcntl(file, SET_SIGNAL, HARMLESS) } != 0 {
-        return Err(std::io::ErrorKind::Unsupported.into());
-    }
-    // SAFETY: as above.
-    let done = unsafe { libc::fcntl(file, libc::F_SETLEASE, kind) };
-    if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
 
 /// `F_SETSIG`.

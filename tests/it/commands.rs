@@ -371,3 +371,37 @@ fn a_file_that_a_command_was_given_is_no_concern_of_the_next() {
     assert_eq!(text("out/f"), [text("out/e"), text("one"), text("three")].concat());
     assert_eq!(project.run(&[]).with("up-to-date").len(), 6);
 }
+
+#[test]
+fn a_command_can_make_its_input_a_program() {
+    let project = Project::new(
+        "
+            version: 1
+            stages:
+              a: {run: chmod +x tool && ./tool > out/a, inputs: {x: tool}, outputs: {o: out/a}}
+              b: {run: mv tool t && chmod +x t && ./t > out/b, inputs: {x: tool, y: {from: a.o}}, outputs: {o: out/b}}
+        ",
+    );
+    project.write("tool", "#!/bin/sh\necho made\n");
+    project.run(&["--jobs", "1"]);
+    assert_eq!((project.read("out/a"), project.read("out/b")), ("made\n".to_owned(), "made\n".to_owned()));
+}
+
+#[test]
+fn a_file_of_a_folder_that_one_command_was_given_is_the_input_of_the_next() {
+    let project = Project::new(
+        "
+            version: 1
+            stages:
+              a:
+                run: cat src/main.py src/table.csv > out/a
+                inputs: {code: {path: src, only: ['**/*.py']}, table: src/table.csv}
+                outputs: {o: out/a}
+              b: {run: cat src/table.csv > out/b, inputs: {table: src/table.csv, y: {from: a.o}}, outputs: {o: out/b}}
+        ",
+    );
+    project.write("src/main.py", "code\n");
+    project.write("src/table.csv", "1,2\n");
+    project.run(&["--jobs", "1"]);
+    assert_eq!((project.read("out/a"), project.read("out/b")), ("code\n1,2\n".to_owned(), "1,2\n".to_owned()));
+}

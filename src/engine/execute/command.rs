@@ -309,15 +309,11 @@ impl Execution<'_> {
                         laid.shown.push(shown);
                         copied = false;
                     }
-                    None => self.copy(name, *position, item, path, attempt.spares())?,
+                    None => self.copy(name, *position, item, path)?,
                 }
             }
             placed.insert(path);
             laid.copies.extend(copied.then(|| path.clone()));
-        }
-        // What was not used again has no business there.
-        if let Some(spares) = attempt.spares() {
-            spares.remove(|_| true);
         }
         Ok(laid)
     }

@@ -174,9 +174,6 @@ impl Execution<'_> {
             None => self.of_store(name, position, path)?,
         };
         let Some(candidate) = candidate else { return Ok(None) };
-        if let Some(spares) = attempt.spares() {
-            spares.remove(|path| path == at);
-        }
         let size = || format!("{} in {} files", show::number::size(candidate.bytes), candidate.files);
         if !candidate.tree && shares_blocks(&candidate.source, at) {
             return Ok(None);

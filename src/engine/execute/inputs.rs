@@ -18,32 +18,22 @@ use crate::hash::walk::Extent;
 use crate::hash::{Artifact, ContentError, SourceStamps};
 use crate::kind::Event;
 use crate::pipeline::{From, Input, Source, View};
-use crate::store::{self, Placement, Spares};
+use crate::store::{self, Placement};
 
 impl Execution<'_> {
     /// Gives a command an input of its own. A source may change from then on: the command reads what it was decided by.
-    pub(crate) fn copy(
-        &self,
-        name: &str,
-        position: usize,
-        item: &Input,
-        path: &Path,
-        spares: Option<&Spares>,
-    ) -> Result<(), NoResult> {
+    pub(crate) fn copy(&self, name: &str, position: usize, item: &Input, path: &Path) -> Result<(), NoResult> {
         let Some(source) = item.source() else {
-            return self.place(name, position, item, |artifact| self.store.hand_out(artifact, path, spares));
+            return self.place(name, position, item, path, Placement::Scratch);
         };
         let absolute = self.pipeline.root.join(source.path);
         if let Some(View::Written(text)) = source.view.map(|view| &**view) {
-            if let Some(spares) = spares {
-                return Ok(spares.write(path, text.as_bytes(), fs::metadata(&absolute)?.modified()?)?);
-            }
             let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o444).open(path)?;
             file.write_all(text.as_bytes())?;
             return Ok(file.set_modified(fs::metadata(&absolute)?.modified()?)?);
         }
         let before = self.decided(source)?;
-        let copied = store::copy(&absolute, path, extent(source), spares, self.interrupt);
+        let copied = store::copy(&absolute, path, extent(source), self.interrupt);
         copied.map_err(|error| self.not_copied(source.path, &error))?;
         let proven = before.is_some_and(|before| before.holds(&absolute, extent(source)));
         // What changed meanwhile may have been read before or after, or half and half.
@@ -88,10 +78,7 @@ impl Execution<'_> {
     pub(crate) fn link(&self, name: &str, position: usize, item: &Input, path: &Path) -> Result<(), NoResult> {
         match &item.from {
             From::Source(source) => Ok(std::os::unix::fs::symlink(self.pipeline.root.join(source), path)?),
-            From::Output { .. } => {
-                let link = |artifact: &Artifact| self.store.materialise(artifact, path, Placement::Link);
-                self.place(name, position, item, link)
-            }
+            From::Output { .. } => self.place(name, position, item, path, Placement::Link),
         }
     }
 
@@ -124,21 +111,15 @@ impl Execution<'_> {
         self.inputs.get(name)?.get(position)?.as_ref()
     }
 
-    /// Puts what another stage produced at its place.
-    fn place(
-        &self,
-        name: &str,
-        position: usize,
-        item: &Input,
-        put: impl Fn(&Artifact) -> store::Result<()>,
-    ) -> Result<(), NoResult> {
+    /// Puts what another stage produced at a path.
+    fn place(&self, name: &str, position: usize, item: &Input, path: &Path, how: Placement) -> Result<(), NoResult> {
         let artifact = self.input(name, position);
         let artifact = artifact.ok_or_else(|| Failure::InputMissing { input: name.to_owned() })?;
-        match put(artifact) {
+        match self.store.materialise(artifact, path, how) {
             // Lost or damaged in the store; what it was decided by lies in place in the project.
             Err(error) if error.is_damage() => {
                 self.adopt(artifact, input_path(self.pipeline, item))?;
-                Ok(put(artifact)?)
+                Ok(self.store.materialise(artifact, path, how)?)
             }
             other => Ok(other?),
         }
@@ -151,7 +132,7 @@ impl Execution<'_> {
         let place = self.pipeline.root.join(path);
         // As it was made, or without what programs have left in it since.
         let whole = self.memo.artifact(&place)?.as_ref() == Some(artifact);
-        store::copy(&place, &copy, if whole { Extent::Everything } else { Extent::Source }, None, self.interrupt)?;
+        store::copy(&place, &copy, if whole { Extent::Everything } else { Extent::Source }, self.interrupt)?;
         if self.store.capture(&copy)? == *artifact { Ok(()) } else { Err(changed(path)) }
     }
 }

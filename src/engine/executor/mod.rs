@@ -35,7 +35,7 @@ use crate::hash::Digest;
 use crate::interrupt::Interrupt;
 use crate::kind::{Event, Job};
 use crate::pipeline::Stage;
-use crate::store::{self, Spares};
+use crate::store;
 use failure::NoResult;
 use log::Log;
 
@@ -78,11 +78,6 @@ pub(crate) trait Attempt {
     /// Whether it can show the stage what lies elsewhere, as [`Prepared::shown`] has it.
     fn can_show(&self) -> bool {
         false
-    }
-
-    /// The small files that earlier stages were given in its folder, and that can be written anew for this one.
-    fn spares(&self) -> Option<&Spares> {
-        None
     }
 
     /// Whether it can tell what the stage reads, as [`Prepared::observed`] has it.

@@ -19,7 +19,6 @@ use crate::engine::executor::failure::NoResult;
 use crate::engine::executor::{Attempt, Exit, Listener, Prepared, Program, Reach, Seen, Work, log};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::store::Spares;
 
 impl Attempt for CommandAttempt<'_> {
     fn folder(&self) -> &Path {
@@ -33,10 +32,6 @@ impl Attempt for CommandAttempt<'_> {
     fn can_show(&self) -> bool {
         let found = || self.slot.log().ok().and_then(|log| mounts::way(self.slot.path(), log));
         self.local.way.get_or_init(found).is_some()
-    }
-
-    fn spares(&self) -> Option<&Spares> {
-        Some(self.slot.spares())
     }
 
     fn can_observe(&self) -> bool {

@@ -12,7 +12,7 @@ use super::guard::{Confinement, Guard, Limits};
 use super::process;
 use super::watchdog::{Entry, Watchdog};
 use crate::engine::executor::{HOME, Reach};
-use crate::store::{self, Scratch, Spares, Store};
+use crate::store::{self, Scratch, Store};
 
 /// The slots of a run, and what keeps its commands in bounds.
 pub(crate) struct Slots<'a> {
@@ -182,11 +182,6 @@ impl Slot {
     /// Where the log is.
     pub(crate) fn log_path(&self) -> PathBuf {
         self.scratch.path().join(LOG)
-    }
-
-    /// The files in it that can be written anew.
-    pub(crate) fn spares(&self) -> &Spares {
-        self.scratch.spares()
     }
 
     /// The scratch directory.

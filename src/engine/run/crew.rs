@@ -23,7 +23,7 @@
 //! # Why nobody sleeps for ever
 //!
 //! A worker rests only if it found, under the lock, no job to take and some that are not done. Whoever changes the schedule holds the
-//! lock, and as soon as it lets go calls one thread if there is a job to take ([`Crew::share`]); a thread that took a job does the same. So
+//! lock, and then looks for a job itself; a thread that took one lets go and calls another if there is one more ([`Crew::share`]). So
 //! as long as there are jobs, each call leads to the next, and the last worker that finds none, and none that is not done, ends the run:
 //! it wakes all that rest, and the owner with the message [`Message::Over`].
 //!
@@ -56,6 +56,7 @@ use crate::name_map::NameMap;
 use crate::pipeline::{Pipeline, StageId};
 use crate::reason::Reason;
 use crate::record::{RunId, StageRecord};
+use crate::remote::Remote;
 use crate::store::{Ownership, Store, Trace};
 
 /// What stages are brought up to date from.
@@ -78,7 +79,7 @@ const REST: Duration = Duration::from_millis(30);
 /// How often the owner looks up where there are no messages.
 const IDLE: Duration = Duration::from_millis(200);
 
-/// What a stage that took no longer has left is soon cleaned up.
+/// A stage that took no longer is followed by the next without waking a thread.
 const SHORT: Duration = Duration::from_millis(50);
 
 /// Decides stages and does what is to be done; returns their records in topological order.
@@ -137,16 +138,21 @@ pub(crate) fn bring_up_to_date(
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        listen(&inbox, &mut owner, interrupt, &crew);
+        listen(&inbox, &mut owner, interrupt, executor, options.remote.as_deref());
     });
     owner.end(&if interrupt.is_set() { Reason::Interrupted } else { Reason::AnotherFailed })
 }
 
 /// What the owner does until the run is over.
-fn listen(inbox: &Receiver<Message>, owner: &mut Owner<'_>, interrupt: &Interrupt, crew: &Crew<'_, '_>) {
-    let executor = crew.executor;
+fn listen(
+    inbox: &Receiver<Message>,
+    owner: &mut Owner<'_>,
+    interrupt: &Interrupt,
+    executor: &dyn Executor,
+    remote: Option<&Remote>,
+) {
     let mut told = false;
-    let mut watch = crew.options.remote.as_deref().map(Watch::new);
+    let mut watch = remote.map(Watch::new);
     loop {
         if interrupt.is_set() && !std::mem::replace(&mut told, true) {
             let text = executor.farewell();
@@ -171,10 +177,6 @@ fn listen(inbox: &Receiver<Message>, owner: &mut Owner<'_>, interrupt: &Interrup
             owner.pass_on(&event);
         }
         owner.flush();
-        // The workers go on meanwhile.
-        if let Some(ownership) = crew.deciding.ownership {
-            ownership.write_back();
-        }
         // The last worker ends this rest.
         std::thread::park_timeout(REST);
     }
@@ -245,7 +247,7 @@ impl<'a> Crew<'a, '_> {
         let (mut left_something, mut was_short) = (false, false);
         loop {
             // What a command left is cleaned up once all that it made ready is decided, and others have been called for that. To wake another
-            // takes longer than to clean up after a command that was done at once: then the next is begun, which cleans up first.
+            // takes longer than to clean up after a command that was done at once: then this thread begins the next, and cleans up before it.
             let goes_on = state.schedule.has_undecided() || (was_short && state.schedule.has_next());
             let job = match left_something && !goes_on {
                 false if !self.interrupt.is_set() => state.schedule.next(),
@@ -253,13 +255,16 @@ impl<'a> Crew<'a, '_> {
             };
             if job.is_none() && std::mem::take(&mut left_something) {
                 self.share(scope, state);
-                self.executor.tidy();
+                self.tidy();
                 state = self.lock();
                 continue;
             }
             match job {
                 Some(job) => {
                     self.share(scope, state);
+                    if !matches!(job, Job::Decide(_)) && std::mem::take(&mut left_something) {
+                        self.tidy();
+                    }
                     match job {
                         Job::Decide(stages) => self.decide(&stages),
                         Job::DecideLarge(id) => self.decide_large(id),
@@ -284,6 +289,14 @@ impl<'a> Crew<'a, '_> {
                     state.resting -= 1;
                 }
             }
+        }
+    }
+
+    /// Cleans up after commands, and begins to write what took another file's place.
+    fn tidy(&self) {
+        self.executor.tidy();
+        if let Some(ownership) = self.deciding.ownership {
+            ownership.write_back();
         }
     }
 

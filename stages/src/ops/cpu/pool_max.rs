@@ -94,6 +94,13 @@ impl Pixels {
         (self.height - 1) * self.row + self.width * self.channels
     }
 
+    /// Whether the greater of the upper two is compared with that of the lower two. That is shorter than one after another, and
+    /// another result where one of them is no number.
+    #[inline(always)]
+    fn is_pairs(&self) -> bool {
+        (self.height, self.width) == (2, 2)
+    }
+
     /// Where pixels begin, row by row.
     #[inline(always)]
     fn each(self) -> impl Iterator<Item = usize> {
@@ -110,19 +117,35 @@ impl Pixels {
             unsafe {
                 let read = |at: usize| x.as_ptr().add(at + k).cast::<S::f32s>().read_unaligned();
                 let mut best = read(0);
-                for r in 0..self.height {
-                    for c in 0..self.width {
-                        let value = read(r * self.row + c * self.channels);
-                        best = simd.select_f32s(simd.greater_than_f32s(value, best), value, best);
+                if self.is_pairs() {
+                    let below = greater(simd, read(self.row), read(self.row + self.channels));
+                    best = greater(simd, greater(simd, best, read(self.channels)), below);
+                } else {
+                    for r in 0..self.height {
+                        for c in 0..self.width {
+                            best = greater(simd, best, read(r * self.row + c * self.channels));
+                        }
                     }
                 }
                 to.as_mut_ptr().add(k).cast::<S::f32s>().write_unaligned(best);
             }
         }
         for k in vectors..self.channels {
-            to[k].write(self.each().fold(x[k], |best, pixel| max(best, x[pixel + k])));
+            let best = if self.is_pairs() {
+                let pair = |first: usize| max(x[first + k], x[first + self.channels + k]);
+                max(pair(0), pair(self.row))
+            } else {
+                self.each().fold(x[k], |best, pixel| max(best, x[pixel + k]))
+            };
+            to[k].write(best);
         }
     }
+}
+
+/// [`max`] of vectors.
+#[inline(always)]
+fn greater<S: Simd>(simd: S, a: S::f32s, b: S::f32s) -> S::f32s {
+    simd.select_f32s(simd.greater_than_f32s(b, a), b, a)
 }
 
 /// The first of two equal numbers; one comparison, unlike `f32::max`.
@@ -202,7 +225,7 @@ impl Pixels {
     }
 }
 
-/// [`backward`] for windows of 2 by 2 side by side: each element is written once. A last row or column that no window reaches has no gradient.
+/// [`Backward`] for windows of 2 by 2 side by side: each element is written once. A last row or column that no window reaches has no gradient.
 struct Tiles<'a> {
     x: &'a [f32],
     y: &'a [f32],

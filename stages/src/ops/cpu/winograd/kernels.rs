@@ -20,10 +20,6 @@ pub(super) fn packed<S: Simd>(channels: usize, outputs: usize) -> (usize, usize)
 pub(super) fn pack<S: Simd>(simd: S, w: &[f32], (channels, outputs): (usize, usize), to: &mut Vec<f32>) {
     let width = tile::columns::<S>();
     let (len, stride) = packed::<S>(channels, outputs);
-    if outputs % width != 0 {
-        // The columns that the last panel lacks are read, and must be numbers.
-        to.clear();
-    }
     to.resize(len.max(to.len()), 0.0);
     assert_eq!((w.len(), outputs % S::F32_LANES), (9 * channels * outputs, 0), "kernels");
     for channel in 0..channels {

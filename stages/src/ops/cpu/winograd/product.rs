@@ -61,7 +61,7 @@ pub(super) fn with_gradients<S: Simd>(
     let weights = Planes { tiles: channels, channels: outputs };
     assert_eq!(shape.tiles, results.tiles, "tiles");
     assert!(tiles.len() >= shape.len() && gradients.len() >= results.len() && to.len() >= weights.len(), "planes");
-    assert!(outputs.next_multiple_of(width) - outputs <= results.stride() - results.tiles * outputs, "room to read");
+    assert!(outputs.is_multiple_of(S::F32_LANES), "whole vectors of outputs");
     let grid = Grid { rows: 1, columns: shape.tiles, a: (0, channels), b: (0, outputs) };
     for point in 0..POINTS {
         let tiles = &tiles[point * shape.stride()..][..shape.stride()];
@@ -72,7 +72,7 @@ pub(super) fn with_gradients<S: Simd>(
             let vectors = tile::vectors::<S>(kept);
             for (start, rows) in split_for(vectors, channels) {
                 with_tile!(rows, vectors, (M, V) => {
-                    // SAFETY: the planes have all tiles, and room to read a tile's width past the last channels.
+                    // SAFETY: the planes have all tiles, of whole vectors of outputs.
                     unsafe {
                         let (a, b) = (tiles.as_ptr().add(start), gradients.as_ptr().add(output));
                         let sums = outer::<S, M, V>(simd, a, b, grid);

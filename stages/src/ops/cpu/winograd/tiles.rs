@@ -13,7 +13,7 @@ pub(super) struct Planes {
 }
 
 /// Elements between planes. A power of two from plane to plane would put a tile's points into the same few lines of the
-/// cache; and a product may read, and ignore, a few elements past the last channels.
+/// cache.
 const GAP: usize = 48;
 
 impl Planes {
