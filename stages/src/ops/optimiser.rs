@@ -2,6 +2,11 @@
 //!
 //! They work on plain slices, so whoever holds the state can save it. Every element is updated from its own values
 //! alone, so slices can be cut anywhere and updated on several threads without a bit changing.
+//!
+//! Moments and velocities are never subnormal: below [`f32::MIN_POSITIVE`] they are 0, as TensorFlow has them. Where a unit is
+//! dead, a moment without gradients falls by a tenth in each step until it is stuck at a few times 2^-149, which a tenth rounds
+//! to nothing, and from then on x86 processors take a slow path at each of its products. Of the dense layer of the study's
+//! model 2 a fifth of the moments came to that, and an epoch took more than twice as long.
 
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
@@ -143,7 +148,7 @@ impl Sgd {
                         }
                         let velocity = &mut velocity[range];
                         for ((p, v), g) in parameter.iter_mut().zip(velocity).zip(gradient) {
-                            *v = momentum * *v - rate * g;
+                            *v = flushed(momentum * *v - rate * g);
                             let step = if self.nesterov { momentum * *v - rate * g } else { *v };
                             *p = *p * keep + step;
                         }
@@ -196,8 +201,8 @@ impl Adam {
                         let parameter = &mut parameter[range.clone()];
                         let moments = first_moment[range.clone()].iter_mut().zip(&mut second_moment[range]);
                         for ((p, (m, v)), g) in parameter.iter_mut().zip(moments).zip(gradient) {
-                            *m += (g - *m) * one_minus_1;
-                            *v += (g * g - *v) * one_minus_2;
+                            *m = flushed(*m + (g - *m) * one_minus_1);
+                            *v = flushed(*v + (g * g - *v) * one_minus_2);
                             *p = *p * keep - alpha * *m / (v.sqrt() + epsilon);
                         }
                     },
@@ -211,6 +216,12 @@ impl Adam {
         let decayed = |beta: f32| 1.0 - f64::from(beta).powf(step as f64);
         (f64::from(self.learning_rate) * decayed(self.beta_2).sqrt() / decayed(self.beta_1)) as f32
     }
+}
+
+/// `value`, or 0 if it is subnormal.
+#[inline(always)]
+fn flushed(value: f32) -> f32 {
+    if value.abs() < f32::MIN_POSITIVE { 0.0 } else { value }
 }
 
 /// Lets `update` change a contiguous f32 variable in place. On a GPU the values travel to the host and back.

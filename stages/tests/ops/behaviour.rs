@@ -136,6 +136,38 @@ fn weight_decay_is_decoupled_and_scales_apply() {
 }
 
 #[test]
+fn what_an_optimiser_remembers_is_never_subnormal_and_weights_are_as_if_it_were() {
+    let len = 40;
+    let start = flat(&values("p", &[len], false));
+    let gradients = flat(&values("g", &[len], false));
+    let (zeros, factor) = (vec![0.0f32; len], 0.9f32);
+    let adam = Adam { learning_rate: 0.1, beta_1: factor, beta_2: 0.99, epsilon: 1e-7, weight_decay: 0.0 };
+    let sgd = Sgd { learning_rate: 0.1, momentum: factor, nesterov: true, weight_decay: 0.0 };
+    let (mut p, mut m, mut v) = (start.clone(), zeros.clone(), zeros.clone());
+    let (mut sgd_p, mut velocity) = (start.clone(), zeros.clone());
+    let (mut plain, mut plain_m, mut plain_v) = (start.clone(), zeros.clone(), zeros.clone());
+    let mut subnormal = 0;
+    for step in 1..=10_000 {
+        // After the first step the units are dead.
+        let g = if step == 1 { &gradients } else { &zeros };
+        adam.update(step, &mut p, &mut m, &mut v, Gradient::new(&[Share::Values(g)]));
+        sgd.update(&mut sgd_p, &mut velocity, Gradient::new(&[Share::Values(g)]));
+        assert!(!m.iter().chain(&v).chain(&velocity).any(|x| x.is_subnormal()), "step {step}");
+        let decayed = |beta: f32| 1.0 - f64::from(beta).powf(step as f64);
+        let alpha = (f64::from(0.1f32) * decayed(0.99).sqrt() / decayed(factor)) as f32;
+        for i in 0..len {
+            plain_m[i] += (g[i] - plain_m[i]) * (1.0 - factor);
+            plain_v[i] += (g[i] * g[i] - plain_v[i]) * (1.0 - 0.99);
+            plain[i] -= alpha * plain_m[i] / (plain_v[i].sqrt() + 1e-7);
+        }
+        subnormal += plain_m.iter().chain(&plain_v).filter(|x| x.is_subnormal()).count();
+    }
+    assert!(subnormal > 0, "the plain form has no subnormal moment either");
+    assert!(m == zeros && v == zeros && velocity == zeros, "a moment is stuck");
+    assert_eq!(p, plain);
+}
+
+#[test]
 fn updates_may_be_cut_anywhere() {
     let len = 5000;
     let (p, g, h) =
