@@ -152,7 +152,7 @@ fn add_inputs<S: Simd, const K: usize>(
                 |k| w.as_ptr().add((first + k) * outputs + output).cast::<[S::f32s; 2]>().read_unaligned(),
             );
             for k in 0..K {
-                fetch(w.as_ptr().wrapping_add((first + K + k) * outputs + output));
+                fetch(w.as_ptr().wrapping_add((first + K + k) * outputs + output), width);
             }
             let at = |row: usize| (x.as_ptr().wrapping_add(row * inputs + first), row * stride + output);
             let mut row = 0;
@@ -167,21 +167,26 @@ fn add_inputs<S: Simd, const K: usize>(
     }
 }
 
-/// Asks for two vectors that will be read soon; any address will do.
+/// Asks for elements that will be read soon, into the second-level cache; any address will do.
 #[inline(always)]
-fn fetch(at: *const f32) {
+fn fetch(from: *const f32, len: usize) {
     #[cfg(target_arch = "x86_64")]
     {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch reads nothing and does not fault.
-        unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(at.cast());
-            _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(16).cast());
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        let mut at = 0;
+        while at < len {
+            // SAFETY: a prefetch reads nothing and does not fault.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(from.wrapping_add(at).cast()) };
+            at += LINE;
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
+    let _ = (from, len);
 }
+
+/// Elements of a cache line.
+#[cfg(target_arch = "x86_64")]
+const LINE: usize = 16;
 
 /// Adds the products of `K` elements of `R` rows, each with its place in `sums`, to two vectors each.
 ///
@@ -224,6 +229,13 @@ fn pack(w: &[f32], outputs: usize, width: usize, panels: &mut [f32]) {
     }
 }
 
+/// Whether this thread takes the weights from the last to the first. Of two threads that go through the same weights at
+/// once, one does: to get a line that the other core has just fetched takes longer than to get it from the last-level cache.
+/// The results are the same.
+fn walks_backwards() -> bool {
+    rayon::current_thread_index().is_some_and(|thread| thread % 2 == 1)
+}
+
 /// Inputs whose weights are used by all rows before others are touched.
 const INPUTS: usize = 32;
 
@@ -243,11 +255,17 @@ impl WithSimd for InputGradient<'_> {
         assert!(g.len() >= rows * outputs && w.len() == inputs * outputs, "operands");
         let mut dx = Vec::with_capacity(rows * inputs);
         let to: *mut f32 = dx.as_mut_ptr();
-        // Some inputs for a few rows before others: the rows stay in the first-level cache, the weights in the second.
-        for block in (0..inputs).step_by(INPUTS) {
+        // Some inputs for a few rows before others: the rows stay in the first-level cache, the weights in the second. Each
+        // tile of rows asks for its part of the weights that come next.
+        let (blocks, tiles, backwards) = (inputs.div_ceil(INPUTS), split(rows).count(), walks_backwards());
+        for number in 0..blocks {
+            let block = if backwards { blocks - 1 - number } else { number } * INPUTS;
             let end = (block + INPUTS).min(inputs);
-            for (row, count) in split(rows) {
+            for (tile, (row, count)) in split(rows).enumerate() {
                 for input in (block..end).step_by(2) {
+                    let next = if backwards { input.wrapping_sub(INPUTS) } else { input + INPUTS };
+                    let part = 2 * outputs * tile / tiles..2 * outputs * (tile + 1) / tiles;
+                    fetch(w.as_ptr().wrapping_add(next.wrapping_mul(outputs).wrapping_add(part.start)), part.len());
                     // Two inputs at a time; the last of an odd number twice.
                     let pair = [input, (input + 1).min(end - 1)];
                     let weights = pair.map(|input| &w[input * outputs..][..outputs]);
