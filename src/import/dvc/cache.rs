@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::buckets::{Buckets, Remote};
 use super::digest::{Hash, Member, of_file};
 use super::note::Notes;
+use super::settings;
 use super::yaml::At;
 
 /// The places where objects of DVC's may lie.
@@ -22,54 +23,45 @@ pub(super) struct Caches {
 }
 
 impl Caches {
-    /// Reads `.dvc/config` and `.dvc/config.local`. With `fetch`, what is missing is fetched from remotes on S3.
+    /// Reads DVC's [settings](settings::all). With `fetch`, what is missing is fetched from remotes on S3.
     pub(super) fn of(root: &Path, fetch: bool, notes: &mut Notes) -> Self {
-        let folder = root.join(".dvc");
-        let mut cache = folder.join("cache");
+        let mut cache = root.join(".dvc/cache");
         let mut remotes: Vec<Remote> = Vec::new();
+        let mut folders = BTreeMap::new();
         let mut links = false;
-        for name in ["config", "config.local"] {
-            let text = fs::read_to_string(folder.join(name)).unwrap_or_default();
-            let mut section = String::new();
-            for (i, line) in text.lines().enumerate() {
-                let line = line.trim();
-                if let Some(inner) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-                    section = inner.trim_matches(['\'', '"']).to_owned();
-                    continue;
+        for setting in settings::all(root) {
+            let (file, at) = (&setting.file, setting.at);
+            match (setting.section.as_str(), setting.key.as_str()) {
+                ("cache", "dir") => cache = setting.path(),
+                ("cache", "type") => links = means_links(&setting.value, file, at, notes),
+                (section, key) if section.starts_with("remote ") => {
+                    let name = section.trim_start_matches("remote ").trim_matches('"').to_owned();
+                    if key == "url" {
+                        folders.insert(name.clone(), setting.path());
+                    }
+                    let known = remotes.iter().position(|remote| remote.name == name).unwrap_or_else(|| {
+                        remotes.push(Remote { name, file: file.clone(), at, values: BTreeMap::new() });
+                        remotes.len() - 1
+                    });
+                    if key == "url" {
+                        (remotes[known].file, remotes[known].at) = (file.clone(), at);
+                    }
+                    remotes[known].values.insert(key.to_owned(), setting.value);
                 }
-                let Some((key, value)) = line.split_once('=') else { continue };
-                let (key, value) = (key.trim(), value.trim());
-                let at = At { line: i + 1, column: 1 };
-                let file = Path::new(".dvc").join(name);
-                match (section.as_str(), key) {
-                    ("cache", "dir") => cache = folder.join(value),
-                    ("cache", "type") => links = means_links(value, &file, at, notes),
-                    (section, key) if section.starts_with("remote ") => {
-                        let name = section.trim_start_matches("remote ").trim_matches('"').to_owned();
-                        let known = remotes.iter().position(|remote| remote.name == name).unwrap_or_else(|| {
-                            remotes.push(Remote { name, file: file.clone(), at, values: BTreeMap::new() });
-                            remotes.len() - 1
-                        });
-                        if key == "url" {
-                            (remotes[known].file, remotes[known].at) = (file, at);
-                        }
-                        remotes[known].values.insert(key.to_owned(), value.to_owned());
-                    }
-                    ("hydra", "enabled") if value.eq_ignore_ascii_case("true") => {
-                        let hint = "write the composed parameters to params.yaml, and commit that";
-                        notes.lost(&file, at, "Hydra's composition of parameters is not carried over", hint);
-                    }
-                    ("parsing", _) => {
-                        let hint = "options that come from a mapping were written out; look at them";
-                        notes.differs(&file, at, format!("`parsing.{key}` is not heeded"), hint);
-                    }
-                    _ => {}
+                ("hydra", "enabled") if setting.value.eq_ignore_ascii_case("true") => {
+                    let hint = "write the composed parameters to params.yaml, and commit that";
+                    notes.lost(file, at, "Hydra's composition of parameters is not carried over", hint);
                 }
+                ("parsing", key) => {
+                    let hint = "options that come from a mapping were written out; look at them";
+                    notes.differs(file, at, format!("`parsing.{key}` is not heeded"), hint);
+                }
+                _ => {}
             }
         }
-        let folders = remotes.iter().filter_map(|remote| remote.values.get("url"));
+        let on_disk = remotes.iter().filter(|remote| remote.values.get("url").is_some_and(|url| !url.contains("://")));
         let mut places = vec![cache];
-        places.extend(folders.filter(|url| !url.contains("://")).map(|url| folder.join(url)));
+        places.extend(on_disk.filter_map(|remote| folders.remove(&remote.name)));
         let buckets = Buckets::of(&remotes, fetch, notes);
         Self { places, remotes, buckets, links }
     }

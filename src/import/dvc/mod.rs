@@ -37,6 +37,7 @@ mod project;
 mod python;
 mod roles;
 mod scalar;
+mod settings;
 mod single;
 mod template;
 mod text;

@@ -5,6 +5,7 @@ mod export;
 mod linked;
 mod older;
 mod remotes;
+mod settings;
 mod told;
 
 use std::path::Path;
