@@ -145,6 +145,54 @@ fn shipped() -> Project {
 }
 
 #[test]
+fn the_study_over_seeds_takes_what_the_study_has_trained() {
+    let project = shipped();
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    project.write("seeds.yaml", &std::fs::read_to_string(repository.join("seeds.yaml")).expect("the pipeline"));
+    // It is of all images; here the sample takes their place.
+    std::fs::create_dir(project.root().join("data/full")).expect("create folder");
+    let mut sets = vec!["--set".to_owned(), "epochs=1".to_owned()];
+    for (name, file, digest) in [
+        (
+            "train-images",
+            "train-images-idx3-ubyte.gz",
+            "108ff4c8f409faa71b39409583e8a663ddd13348a8061ef1c30e295216d538fe",
+        ),
+        (
+            "train-labels",
+            "train-labels-idx1-ubyte.gz",
+            "10895a89c1be2f3728eae872a2ed0f15d2271b54f105886fc00a2ce3f4d89f73",
+        ),
+        (
+            "test-images",
+            "t10k-images-idx3-ubyte.gz",
+            "823845a89ee060646d8840bfd79d7b39a4365fc5c8606eadc784a1c272e4f7f4",
+        ),
+        (
+            "test-labels",
+            "t10k-labels-idx1-ubyte.gz",
+            "6636cb7a73c4fdca9833ddeba2d2c8c503f989f703f8c9e800e661b6880f679d",
+        ),
+    ] {
+        let data = project.root().join("data");
+        std::fs::copy(data.join("sample").join(file), data.join("full").join(file)).expect("copy");
+        sets.extend(["--set".to_owned(), format!("files.{name}.digest={digest}")]);
+    }
+    let sets: Vec<&str> = sets.iter().map(String::as_str).collect();
+    project.run(&["--set", "epochs=1", "evaluate[model=1]"]);
+    let ran = project.run(&[&["seeds.yaml", "evaluate[model=1,seed=7]"], sets.as_slice()].concat());
+    assert_eq!(ran.outcome("train[model=1,seed=7]"), "restored");
+    assert_eq!(ran.outcome("evaluate[model=1,seed=7]"), "restored");
+    // A seed of its own divides the images in its own way.
+    let other = project.run(&[&["seeds.yaml", "evaluate[model=1,seed=11]"], sets.as_slice()].concat());
+    assert_eq!(other.outcome("train[model=1,seed=11]"), "executed");
+    let listed = project.kiln(&["list", "-f", "seeds.yaml", "train", "--json"]).json();
+    assert_eq!(listed["stages"][0]["variants"].as_array().map(Vec::len), Some(12 * 5), "{listed}");
+    // The two pipelines may lie in one folder: neither writes where the other does.
+    assert_eq!(project.run(&["--set", "epochs=1", "evaluate[model=1]"]).with("up-to-date").len(), 10);
+}
+
+#[test]
 fn the_shipped_study_runs_to_its_end_and_then_reruns_only_what_changed() {
     let project = shipped();
     let ran = project.kiln(&["graph", "--profile", "full"]);
