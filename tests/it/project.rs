@@ -110,6 +110,8 @@ impl Project {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kiln"));
         command.current_dir(self.root()).args(args).env_remove("KILN_CACHE").env_remove("KILN_LOG");
+        // Nobody's own settings of DVC.
+        command.env("DVC_SYSTEM_CONFIG_DIR", "/nonexistent").env("DVC_GLOBAL_CONFIG_DIR", "/nonexistent");
         if let Some(cache) = &self.cache {
             command.arg("--cache").arg(cache);
         }

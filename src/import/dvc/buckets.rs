@@ -16,7 +16,7 @@ pub(super) struct Buckets {
     troubles: Mutex<BTreeMap<String, String>>,
 }
 
-/// What `.dvc/config` says of a remote.
+/// What DVC's settings say of a remote.
 pub(super) struct Remote {
     pub(super) name: String,
     pub(super) file: PathBuf,

@@ -1,6 +1,6 @@
 //! Where DVC keeps data: its cache, remotes that are folders, and buckets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,15 +29,24 @@ impl Caches {
         let mut remotes: Vec<Remote> = Vec::new();
         let mut folders = BTreeMap::new();
         let mut links = false;
+        // The remotes that the project's files name.
+        let mut named = BTreeSet::new();
         for setting in settings::all(root) {
             let (file, at) = (&setting.file, setting.at);
             match (setting.section.as_str(), setting.key.as_str()) {
                 ("cache", "dir") => cache = setting.path(),
-                ("cache", "type") => links = means_links(&setting.value, file, at, notes),
+                // The pipeline that is written is the same whoever writes it.
+                ("cache", "type") if setting.is_projects => links = means_links(&setting.value, file, at, notes),
+                ("core", "remote") => {
+                    named.insert(setting.value.to_lowercase());
+                }
                 (section, key) if section.starts_with("remote ") => {
                     let name = section.trim_start_matches("remote ").trim_matches('"').to_owned();
                     if key == "url" {
                         folders.insert(name.clone(), setting.path());
+                    }
+                    if setting.is_projects {
+                        named.insert(name.clone());
                     }
                     let known = remotes.iter().position(|remote| remote.name == name).unwrap_or_else(|| {
                         remotes.push(Remote { name, file: file.clone(), at, values: BTreeMap::new() });
@@ -59,6 +68,8 @@ impl Caches {
                 _ => {}
             }
         }
+        // Others of the user's belong to other projects.
+        remotes.retain(|remote| named.contains(&remote.name));
         let on_disk = remotes.iter().filter(|remote| remote.values.get("url").is_some_and(|url| !url.contains("://")));
         let mut places = vec![cache];
         places.extend(on_disk.filter_map(|remote| folders.remove(&remote.name)));

@@ -4,7 +4,7 @@
 //! expands it, `single` reads a stage in a file of its own, and `apart` divides what does not stay one; `plan` says what its stages become: `planner` one of them, with `command` for
 //! what it runs, `deps` and `roles` for its paths; `write` writes the text by way of `scalar`, `dvcignore` that of `.kilnignore`; `merge`
 //! puts it into a file that somebody edited. `note` is what there is to tell. `adopt` holds `lock` against the project by `digest`, `cache`
-//! and `buckets`, and `intake` reads each file once; `data` are `.dvc` files.
+//! with `settings`, and `buckets`, and `intake` reads each file once; `data` are `.dvc` files.
 
 mod adopt;
 mod apart;

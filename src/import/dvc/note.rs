@@ -11,7 +11,7 @@ use super::yaml::{At, Fault};
 pub struct Note {
     /// Whether there is something to do, or only to know.
     pub weight: Weight,
-    /// The file, relative to the project.
+    /// The file, relative to the project, or absolute if it lies outside.
     pub file: PathBuf,
     /// Line, from 1; 0 if it is about the file.
     pub line: usize,
@@ -88,7 +88,7 @@ impl Notes {
 #[derive(Debug, thiserror::Error)]
 #[error("{file}:{at}: {what}")]
 pub struct Refused {
-    /// The file, relative to the project.
+    /// The file, relative to the project, or absolute if it lies outside.
     pub file: String,
     /// Where.
     pub at: At,

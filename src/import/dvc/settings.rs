@@ -1,7 +1,8 @@
 //! DVC's settings: the files that hold them, and what each of their lines sets.
 //!
 //! Files and their order are those of DVC 3.67.1 on Linux: the system's, the user's, the project's, and what the project keeps out of Git. What a
-//! later one sets counts. A relative path starts at the folder of the file that it stands in, `~` at the user's own.
+//! later one sets counts. A relative path starts at the folder of the file that it stands in, `~` at the user's own. Names are
+//! in lower case, as DVC takes them.
 
 use std::env;
 use std::fs;
@@ -18,6 +19,8 @@ pub(super) struct Setting {
     /// The file, relative to the project if it is the project's.
     pub(super) file: PathBuf,
     pub(super) at: At,
+    /// Whether the file is the project's.
+    pub(super) is_projects: bool,
     /// The folder of the file.
     folder: PathBuf,
 }
@@ -31,23 +34,24 @@ impl Setting {
     }
 }
 
-/// All settings that count for a project, the weaker first.
+/// All settings that count for a project: of what is set more than once, the strongest.
 pub(super) fn all(root: &Path) -> Vec<Setting> {
     let everyone = folder_of("DVC_SYSTEM_CONFIG_DIR", || {
         let listed = env::var("XDG_CONFIG_DIRS").ok();
-        let first = listed.as_deref().and_then(|folders| folders.split(':').next()).filter(|folder| !folder.is_empty());
-        Some(PathBuf::from(first.unwrap_or("/etc/xdg")))
+        let first = listed.as_deref().unwrap_or_default().split(':').map(Path::new).find(|folder| folder.is_absolute());
+        Some(first.unwrap_or(Path::new("/etc/xdg")).to_owned())
     });
     let user = folder_of("DVC_GLOBAL_CONFIG_DIR", || {
-        folder_in("XDG_CONFIG_HOME").or_else(|| folder_in("HOME").map(|home| home.join(".config")))
+        let named = folder_in("XDG_CONFIG_HOME").filter(|folder| folder.is_absolute());
+        named.or_else(|| folder_in("HOME").map(|home| home.join(".config")))
     });
     let mut settings = Vec::new();
     for folder in [everyone, user].into_iter().flatten() {
-        read(&folder.join("config"), &folder.join("config"), &mut settings);
+        read(&folder.join("config"), None, &mut settings);
     }
     for name in ["config", "config.local"] {
         let file = Path::new(".dvc").join(name);
-        read(&root.join(&file), &file, &mut settings);
+        read(&root.join(&file), Some(&file), &mut settings);
     }
     settings
 }
@@ -61,22 +65,25 @@ fn folder_in(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-/// Adds what a file sets, which is called `shown` in messages. A file that is not there sets nothing.
-fn read(path: &Path, shown: &Path, settings: &mut Vec<Setting>) {
+/// Adds what a file sets, in place of what earlier files set. The file may have a name in the project. A file that is not there sets nothing.
+fn read(path: &Path, in_project: Option<&Path>, settings: &mut Vec<Setting>) {
     let text = fs::read_to_string(path).unwrap_or_default();
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let mut section = String::new();
     for (i, line) in text.lines().enumerate() {
         let line = line.trim();
-        if let Some(inner) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            section = inner.trim_matches(['\'', '"']).to_owned();
+        if let Some((inner, _)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            section = inner.trim_matches(['\'', '"']).to_lowercase();
         } else if let Some((key, value)) = line.split_once('=') {
+            let key = key.trim().to_lowercase();
+            settings.retain(|known| (&known.section, &known.key) != (&section, &key));
             settings.push(Setting {
                 section: section.clone(),
-                key: key.trim().to_owned(),
+                key,
                 value: plain(value).to_owned(),
-                file: shown.to_owned(),
+                file: in_project.unwrap_or(path).to_owned(),
                 at: At { line: i + 1, column: 1 },
+                is_projects: in_project.is_some(),
                 folder: folder.clone(),
             });
         }
@@ -87,7 +94,10 @@ fn read(path: &Path, shown: &Path, settings: &mut Vec<Setting>) {
 fn plain(value: &str) -> &str {
     let value = value.trim();
     let quoted = value.chars().next().filter(|first| matches!(first, '"' | '\''));
-    let inner = quoted.and_then(|quote| value[1..].split_once(quote)).map(|(inner, _)| inner);
+    let parts = quoted.and_then(|quote| value[1..].split_once(quote));
+    // What goes on after the quotes is a list.
+    let inner =
+        parts.filter(|(_, after)| matches!(after.trim().chars().next(), None | Some('#'))).map(|(inner, _)| inner);
     inner.unwrap_or_else(|| value.split('#').next().unwrap_or_default().trim_end())
 }
 
@@ -103,7 +113,7 @@ mod tests {
             ("a#b", "a"),
             ("\"a # b\" # c", "a # b"),
             ("'a'", "a"),
-            ("\"a", "\"a"),
+            ("\"a\", \"b\"", "\"a\", \"b\""),
             ("", ""),
         ] {
             assert_eq!(plain(written), read, "{written}");

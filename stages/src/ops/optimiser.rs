@@ -3,9 +3,9 @@
 //! They work on plain slices, so whoever holds the state can save it. Every element is updated from its own values
 //! alone, so slices can be cut anywhere and updated on several threads without a bit changing.
 //!
-//! Moments and velocities are never subnormal: below [`f32::MIN_POSITIVE`] they are 0, as TensorFlow has them. Where a unit is
-//! dead, a moment without gradients falls by a tenth in each step until it is stuck at a few times 2^-149, which a tenth rounds
-//! to nothing, and from then on x86 processors take a slow path at each of its products. Of the dense layer of the study's
+//! After a step no moment and no velocity is subnormal: below [`f32::MIN_POSITIVE`] they are 0, as TensorFlow has them. Where a unit is
+//! dead, a moment without gradients falls by a tenth in each step until it is stuck at a few times 2^-149, a tenth of which
+//! rounds to nothing, and from then on x86 processors take a slow path at each of its products. Of the dense layer of the study's
 //! model 2 a fifth of the moments came to that, and an epoch took more than twice as long.
 
 use std::cell::{Cell, RefCell};

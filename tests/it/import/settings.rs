@@ -27,6 +27,7 @@ fn settings_of_the_system_and_the_user_count_and_the_projects_count_more() {
         fs::rename(project.root().join(".dvc/cache"), &cache).expect("move");
         let before = files(&cache);
         let mut import = project.command(&["import", "dvc"]);
+        import.env_remove("DVC_SYSTEM_CONFIG_DIR").env_remove("DVC_GLOBAL_CONFIG_DIR");
         import.env("XDG_CONFIG_DIRS", format!("{}:/nowhere", outside.path().join("system").display()));
         import.env("XDG_CONFIG_HOME", outside.path().join("user"));
         let ran = Ran::from(import.output().expect("start kiln"));
@@ -36,20 +37,26 @@ fn settings_of_the_system_and_the_user_count_and_the_projects_count_more() {
 }
 
 #[test]
-fn a_message_names_the_users_file_and_dvcs_own_variables_name_folders() {
+fn remotes_of_the_user_count_if_the_project_names_them() {
     let project = project("odd");
     let outside = tempfile::tempdir().expect("a folder");
-    let config = outside.path().join("config");
-    let text = "[cache]\n    type = symlink\n['remote \"near\"']\n    url = '~/objects' # the lab's\n";
-    fs::write(&config, text).expect("write");
+    let text = "[cache]\n    type = hardlink\n['remote \"Near\"'] # ours\n    url = '~/objects' # the lab's\n\
+                ['remote \"other\"']\n    url = ssh://elsewhere/data\n";
+    fs::write(outside.path().join("config"), text).expect("write");
     fs::rename(project.root().join(".dvc/cache"), outside.path().join("objects")).expect("move");
-    let mut import = project.command(&["import", "dvc"]);
-    import
-        .env("HOME", outside.path())
-        .env("DVC_GLOBAL_CONFIG_DIR", outside.path())
-        .env("DVC_SYSTEM_CONFIG_DIR", outside.path().join("none"));
-    let ran = Ran::from(import.output().expect("start kiln"));
-    assert!(ran.stdout.contains("adopted 4 results of 6 from DVC"), "{}{}", ran.stdout, ran.stderr);
-    let expected = format!("{}:2:1: `cache.type = symlink` becomes", config.display());
-    assert!(ran.stderr.contains(&expected), "{}", ran.stderr);
+    let import = || {
+        let mut import = project.command(&["import", "dvc"]);
+        import.env("HOME", outside.path()).env("DVC_GLOBAL_CONFIG_DIR", outside.path());
+        Ran::from(import.output().expect("start kiln"))
+    };
+    let unnamed = import();
+    assert!(unnamed.stderr.contains("data/tracked.txt"), "it is found nowhere: {}{}", unnamed.stdout, unnamed.stderr);
+    project.write(".dvc/config", &format!("{}    remote = near\n", project.read(".dvc/config")));
+    let named = import();
+    assert!(named.stdout.contains("adopted 4 results of 6"), "{}{}", named.stdout, named.stderr);
+    assert!(!named.stderr.contains("`other`"), "{}", named.stderr);
+    assert!(
+        !project.read("pipeline.yaml").contains("type: hardlink"),
+        "the pipeline would depend on whose settings they are"
+    );
 }

@@ -1,6 +1,6 @@
 //! The three matrix products of a dense layer, for a batch of few rows and a large matrix of weights.
 //!
-//! Each reads or writes the weights once, in their order in memory, since their size decides the time. Every element of
+//! Each reads or writes the weights once, in their order in memory or in blocks from the end, since their size decides the time. Every element of
 //! the results is summed in the same order whatever the number of rows, so a sample's result does not depend on its batch.
 
 use std::array;
@@ -229,8 +229,8 @@ fn pack(w: &[f32], outputs: usize, width: usize, panels: &mut [f32]) {
     }
 }
 
-/// Whether this thread takes the weights from the last to the first. Of two threads that go through the same weights at
-/// once, one does: to get a line that the other core has just fetched takes longer than to get it from the last-level cache.
+/// Whether this thread takes the weights from the last to the first. Every other thread of a pool does, as two that go
+/// through the same weights at once are in each other's way: to get a line that the other core has just fetched takes longer than to get it from the last-level cache.
 /// The results are the same.
 fn walks_backwards() -> bool {
     rayon::current_thread_index().is_some_and(|thread| thread % 2 == 1)
