@@ -108,7 +108,12 @@ impl Cluster {
 
 /// Waits until something is so, for two minutes at most.
 pub(crate) fn until(what: &str, is: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(120);
+    until_within(Duration::from_secs(120), what, is);
+}
+
+/// Waits until something is so, for so long at most.
+pub(crate) fn until_within(limit: Duration, what: &str, is: impl Fn() -> bool) {
+    let deadline = Instant::now() + limit;
     while !is() {
         assert!(Instant::now() < deadline, "it never came to this: {what}");
         std::thread::sleep(Duration::from_millis(100));
