@@ -12,7 +12,7 @@
 //!
 //! One change joined an entry though it changes states: moments that would be subnormal are 0 (`ops/optimiser.rs`). No
 //! golden case is long enough to have one. Weights keep their bits unless they are themselves near 0, so results stay
-//! valid: `tests/ops/behaviour.rs` holds 10,000 steps of dead units against the plain form, and models 2 and 4 of the study,
+//! valid: `tests/ops/behaviour.rs` holds 10,000 steps of dead units against the plain form, and models 2, 4 and 5 of the study,
 //! trained on all images, came out with the same bytes.
 //!
 //! Bits of outputs depend on the processor where a kind computes with vector instructions, so a golden output is kept with

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::browser;
-use crate::project::{Project, Record};
+use crate::project::{Project, Record, files};
 
 /// After the shipped study's first stages, two networks so small that a run takes seconds.
 const SMALL: &str = "  train:
@@ -151,31 +151,13 @@ fn the_study_over_seeds_takes_what_the_study_has_trained() {
     project.write("seeds.yaml", &std::fs::read_to_string(repository.join("seeds.yaml")).expect("the pipeline"));
     // It is of all images; here the sample takes their place.
     std::fs::create_dir(project.root().join("data/full")).expect("create folder");
+    for file in files(&project.root().join("data/sample")) {
+        std::fs::copy(&file, project.root().join("data/full").join(file.file_name().expect("a name"))).expect("copy");
+    }
+    let pipeline = project.read("pipeline.yaml");
+    let digests = pipeline.lines().filter_map(|line| line.trim().strip_prefix("digest: "));
     let mut sets = vec!["--set".to_owned(), "epochs=1".to_owned()];
-    for (name, file, digest) in [
-        (
-            "train-images",
-            "train-images-idx3-ubyte.gz",
-            "108ff4c8f409faa71b39409583e8a663ddd13348a8061ef1c30e295216d538fe",
-        ),
-        (
-            "train-labels",
-            "train-labels-idx1-ubyte.gz",
-            "10895a89c1be2f3728eae872a2ed0f15d2271b54f105886fc00a2ce3f4d89f73",
-        ),
-        (
-            "test-images",
-            "t10k-images-idx3-ubyte.gz",
-            "823845a89ee060646d8840bfd79d7b39a4365fc5c8606eadc784a1c272e4f7f4",
-        ),
-        (
-            "test-labels",
-            "t10k-labels-idx1-ubyte.gz",
-            "6636cb7a73c4fdca9833ddeba2d2c8c503f989f703f8c9e800e661b6880f679d",
-        ),
-    ] {
-        let data = project.root().join("data");
-        std::fs::copy(data.join("sample").join(file), data.join("full").join(file)).expect("copy");
+    for (name, digest) in ["train-images", "train-labels", "test-images", "test-labels"].iter().zip(digests) {
         sets.extend(["--set".to_owned(), format!("files.{name}.digest={digest}")]);
     }
     let sets: Vec<&str> = sets.iter().map(String::as_str).collect();

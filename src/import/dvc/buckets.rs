@@ -21,6 +21,8 @@ pub(super) struct Remote {
     pub(super) name: String,
     pub(super) file: PathBuf,
     pub(super) at: At,
+    /// Where it is, if it is a folder.
+    pub(super) folder: Option<PathBuf>,
     pub(super) values: BTreeMap<String, String>,
 }
 

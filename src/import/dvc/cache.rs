@@ -27,9 +27,8 @@ impl Caches {
     pub(super) fn of(root: &Path, fetch: bool, notes: &mut Notes) -> Self {
         let mut cache = root.join(".dvc/cache");
         let mut remotes: Vec<Remote> = Vec::new();
-        let mut folders = BTreeMap::new();
         let mut links = false;
-        // The remotes that the project's files name.
+        // The remotes that a file of the project's or `core.remote` names.
         let mut named = BTreeSet::new();
         for setting in settings::all(root) {
             let (file, at) = (&setting.file, setting.at);
@@ -42,20 +41,19 @@ impl Caches {
                 }
                 (section, key) if section.starts_with("remote ") => {
                     let name = section.trim_start_matches("remote ").trim_matches('"').to_owned();
-                    if key == "url" {
-                        folders.insert(name.clone(), setting.path());
-                    }
                     if setting.is_projects {
                         named.insert(name.clone());
                     }
                     let known = remotes.iter().position(|remote| remote.name == name).unwrap_or_else(|| {
-                        remotes.push(Remote { name, file: file.clone(), at, values: BTreeMap::new() });
+                        remotes.push(Remote { name, file: file.clone(), at, folder: None, values: BTreeMap::new() });
                         remotes.len() - 1
                     });
+                    let remote = &mut remotes[known];
                     if key == "url" {
-                        (remotes[known].file, remotes[known].at) = (file.clone(), at);
+                        (remote.file, remote.at) = (file.clone(), at);
+                        remote.folder = (!setting.value.contains("://")).then(|| setting.path());
                     }
-                    remotes[known].values.insert(key.to_owned(), setting.value);
+                    remote.values.insert(key.to_owned(), setting.value);
                 }
                 ("hydra", "enabled") if setting.value.eq_ignore_ascii_case("true") => {
                     let hint = "write the composed parameters to params.yaml, and commit that";
@@ -70,9 +68,8 @@ impl Caches {
         }
         // Others of the user's belong to other projects.
         remotes.retain(|remote| named.contains(&remote.name));
-        let on_disk = remotes.iter().filter(|remote| remote.values.get("url").is_some_and(|url| !url.contains("://")));
         let mut places = vec![cache];
-        places.extend(on_disk.filter_map(|remote| folders.remove(&remote.name)));
+        places.extend(remotes.iter().filter_map(|remote| remote.folder.clone()));
         let buckets = Buckets::of(&remotes, fetch, notes);
         Self { places, remotes, buckets, links }
     }

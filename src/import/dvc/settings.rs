@@ -36,7 +36,7 @@ impl Setting {
 
 /// All settings that count for a project: of what is set more than once, the strongest.
 pub(super) fn all(root: &Path) -> Vec<Setting> {
-    let everyone = folder_of("DVC_SYSTEM_CONFIG_DIR", || {
+    let system = folder_of("DVC_SYSTEM_CONFIG_DIR", || {
         let listed = env::var("XDG_CONFIG_DIRS").ok();
         let first = listed.as_deref().unwrap_or_default().split(':').map(Path::new).find(|folder| folder.is_absolute());
         Some(first.unwrap_or(Path::new("/etc/xdg")).to_owned())
@@ -46,7 +46,7 @@ pub(super) fn all(root: &Path) -> Vec<Setting> {
         named.or_else(|| folder_in("HOME").map(|home| home.join(".config")))
     });
     let mut settings = Vec::new();
-    for folder in [everyone, user].into_iter().flatten() {
+    for folder in [system, user].into_iter().flatten() {
         read(&folder.join("config"), None, &mut settings);
     }
     for name in ["config", "config.local"] {
