@@ -50,10 +50,9 @@ fn main() -> anyhow::Result<()> {
     let rows: Vec<u32> = (0..images as u32).collect();
     let params = Params { batch_size, ..Params::default() };
     let plan = Plan::new(&model, [side, side, 1], CLASSES)?;
-    let mut state = TrainState::new(&model, plan, 0, &Device::Cpu)?;
     let (mode, precision) =
         mode.strip_suffix("-bf16").map_or((mode, Precision::Float32), |mode| (mode, Precision::Bf16));
-    state.network = state.network.with_precision(precision)?;
+    let mut state = TrainState::new(&model, plan, 0, &Device::Cpu)?.with_precision(precision)?;
     let rates = RefCell::new(Rates {
         last: Instant::now(),
         images: 0,

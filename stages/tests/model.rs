@@ -282,6 +282,23 @@ fn mistakes_in_layers_name_the_place_and_the_nearest_word() {
 }
 
 #[test]
+fn an_average_can_be_taken_back_and_has_a_default() {
+    let [with, without, default, given] = [
+        ("child.yaml", "name: m\nextends: parent.yaml\nema: null\n"),
+        ("plain.yaml", &BASE.replace("name: base", "name: m")),
+        ("default.yaml", &format!("{BASE}ema: {{}}\n")),
+        ("given.yaml", &format!("{BASE}ema: {{momentum: 0.99}}\n")),
+    ]
+    .map(|(name, text)| {
+        let files = Files::new(&[("parent.yaml", &format!("{BASE}ema: {{momentum: 0.5}}\n")), (name, text)]);
+        document(&files.path(name)).unwrap().bytes
+    });
+    assert_eq!(with, without);
+    assert_eq!(default, given);
+    assert_ne!(given, document(&Files::new(&[("m.yaml", BASE)]).path("m.yaml")).unwrap().bytes);
+}
+
+#[test]
 fn mistakes_in_the_recipe_name_the_place() {
     let cases = [
         (
@@ -300,6 +317,19 @@ fn mistakes_in_the_recipe_name_the_place() {
         ("early_stopping: {patience: soon}", "m.yaml:7:28: invalid type: string \"soon\", expected usize"),
         ("early_stopping: {patience: 0}", "m.yaml:7:28: `early_stopping`: `patience`: must be at least 1 epoch"),
         ("augmentation: {zoom: 1.5}", "m.yaml:7:22: `augmentation`: `zoom`: must be a share, at least 0 and below 1"),
+        ("augmentation: {flip: both}", "m.yaml:7:22: unknown variant `both`, expected `alternating`"),
+        (
+            "augmentation: {flip: alternatin}",
+            "m.yaml:7:22: unknown variant `alternatin`, expected `alternating` (did you mean `alternating`?)",
+        ),
+        ("augmentation: {flip: 1}", "m.yaml:7:22: invalid type: integer `1`, expected true, false or `alternating`"),
+        ("ema: 0.99", "m.yaml:7:6: invalid type: floating point `0.99`, expected a mapping, as {momentum: 0.99}"),
+        (
+            "augmentation: {flip: alternating, append: true}",
+            "m.yaml:7:22: `augmentation`: `flip`: cannot be `alternating` with `append`, whose copies are the same in every epoch",
+        ),
+        ("ema: {momentum: 1}", "m.yaml:7:17: `ema`: `momentum`: must be at least 0 and below 1"),
+        ("ema: {decay: 0.9}", "m.yaml:7:7: unknown field `decay`, expected `momentum`"),
         ("label_smoothing: 2", "m.yaml:7:18: `label_smoothing` must be at least 0 and below 1"),
         ("schedule: {type: step, every: 0}", "m.yaml:7:31: `schedule`: `every`: must be at least 1"),
         ("remove: [conv1]", "m.yaml:7:9: `remove` changes the layers of another model, and this one has no `extends`"),

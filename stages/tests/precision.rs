@@ -9,8 +9,23 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use stages::kind::{Checkpoints, Context, Input, Kind};
 use stages::model::Model;
+use stages::model::recipe::Ema;
 
 use train_support::{Bars, Folder, digest, run_kind, small_model};
+
+/// A network whose average is validated and kept computes as the one that is trained.
+#[test]
+fn bf16_holds_for_the_average_of_the_weights() {
+    let folder = Folder::new();
+    let averaged = Model { ema: Some(Ema { momentum: 0.0 }), ..model() };
+    let params = json!({"epochs": 2, "batch_size": 14, "seed": 3, "precision": "bf16"});
+    let histories = [model(), averaged].map(|model| {
+        let files = Bars::new(90).write(&folder, &model);
+        let out = run_kind(&stages::train::TRAIN, &params, &files, &folder.path("out"), 1).unwrap();
+        digest(&out["history"])
+    });
+    assert_eq!(histories[0], histories[1], "an average that forgets at once is the weights");
+}
 
 fn model() -> Model {
     small_model(

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use candle_core::Device;
 use serde::Deserialize;
-use stages::model::recipe::{Augmentation, Clipping, EarlyStopping, Monitor, Optimiser};
+use stages::model::recipe::{Augmentation, Clipping, EarlyStopping, Ema, Monitor, Optimiser};
 use stages::model::threads::Threads;
 use stages::model::{LayerKind, Model, Plan, file, load};
 use stages::train::epoch::Trainer;
@@ -146,7 +146,7 @@ fn busy_model() -> Model {
         Optimiser::AdamW { learning_rate: 2e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: 0.01 };
     model.schedule = stages::model::recipe::Schedule::Step { every: 2, factor: 0.5, warm_up: 0.5 };
     model.augmentation =
-        Some(Augmentation { rotation: 10.0, shift: 0.1, zoom: 0.1, crop: 0, flip: false, erase: 0.0, append: true });
+        Some(Augmentation { rotation: 10.0, shift: 0.1, zoom: 0.1, append: true, ..Augmentation::default() });
     model.gradient_clipping = Some(Clipping::Value { limit: 0.5 });
     model.label_smoothing = 0.1;
     model.early_stopping =
@@ -173,7 +173,8 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
 
 #[test]
 fn a_resumed_training_ends_with_the_same_bits() {
-    for model in [busy_model(), Model { optimiser: momentum(), ..busy_model() }, plain_sgd()] {
+    let averaged = Model { ema: Some(Ema { momentum: 0.3 }), ..busy_model() };
+    for model in [busy_model(), Model { optimiser: momentum(), ..busy_model() }, plain_sgd(), averaged] {
         let bars = Bars::new(60);
         let threads = Threads::new(1).unwrap();
         let params = Params { epochs: 4, batch_size: 8, seed: 1, ..Params::default() };
@@ -193,16 +194,18 @@ fn a_resumed_training_ends_with_the_same_bits() {
                 trainer.epoch(&mut state, &|_, _| {}).unwrap();
             }
             state.save(path).unwrap();
-            file::write(&path.join("model.safetensors"), &model, &bars.classes(), &state.network).unwrap();
-            let names = ["model", "weights", "moments", "best"].map(|name| format!("{name}.safetensors"));
+            file::write(&path.join("model.safetensors"), &model, &bars.classes(), state.result()).unwrap();
+            let names = ["model", "weights", "moments", "average", "best"].map(|name| format!("{name}.safetensors"));
             let files = names.into_iter().chain(["state.json".to_owned()]).filter(|f| path.join(f).exists());
             files.map(|f| (digest(&path.join(&f)), f)).collect::<Vec<_>>()
         };
         let folder = Folder::new();
         let fresh = || TrainState::new(&model, plan(), 1, &Device::Cpu).unwrap();
         let straight = finish(fresh(), &folder.make("straight"));
-        let kept =
-            3 + usize::from(model.optimiser != Optimiser::default()) + usize::from(model.early_stopping.is_some());
+        let kept = 3
+            + usize::from(model.optimiser != Optimiser::default())
+            + usize::from(model.early_stopping.is_some())
+            + usize::from(model.ema.is_some());
         assert_eq!(straight.len(), kept, "{straight:?}");
 
         let mut state = fresh();
@@ -213,15 +216,72 @@ fn a_resumed_training_ends_with_the_same_bits() {
         state.save(&checkpoint).unwrap();
         if let Some((_, 2)) = state.stopping.best {
             // A store that keeps equal files once keeps no second copy of the best epoch.
-            let [weights, best] =
-                ["weights", "best"].map(|f| digest(&checkpoint.join(f).with_extension("safetensors")));
-            assert_eq!(weights, best);
+            let judged = if model.ema.is_some() { "average" } else { "weights" };
+            let [judged, best] = [judged, "best"].map(|f| digest(&checkpoint.join(f).with_extension("safetensors")));
+            assert_eq!(judged, best);
         }
         drop(state);
         let resumed = TrainState::load(&checkpoint, &model, plan(), &Device::Cpu).unwrap();
         assert_eq!(resumed.epoch(), 2);
         assert_eq!(finish(resumed, &folder.make("resumed")), straight, "{:?}", model.optimiser);
     }
+}
+
+#[test]
+fn the_average_of_the_weights_is_validated_and_kept() {
+    // One step an epoch, so that the weights of every step can be seen; what a network without an average has is the same.
+    let plain = Model { early_stopping: None, ..busy_model() };
+    let model = Model { ema: Some(Ema { momentum: 0.3 }), ..plain.clone() };
+    let bars = Bars::new(40);
+    let threads = Threads::new(2).unwrap();
+    let params = Params { epochs: 6, batch_size: 1000, seed: 2, ..Params::default() };
+    let (rows, validation) = bars.split();
+    let augmentation = model.augmentation.clone();
+    let images = || Images {
+        pixels: &bars.pixels,
+        labels: &bars.labels,
+        shape: bars.shape(),
+        rows: &rows,
+        augmentation: augmentation.as_ref(),
+        seed: 2,
+    };
+    let [mut state, mut other] = [&model, &plain]
+        .map(|model| TrainState::new(model, Plan::new(model, bars.shape(), 3).unwrap(), 2, &Device::Cpu).unwrap());
+    let trainer = Trainer::new(&model, &params, images(), &validation, &threads, &state.network);
+    let beside = Trainer::new(&plain, &params, images(), &validation, &threads, &other.network);
+    let wide = |values: Vec<Vec<f32>>| values.into_iter().flatten().map(f64::from).collect::<Vec<f64>>();
+    let mut average = wide(state.network.values().unwrap());
+    for step in 1..=6 {
+        trainer.epoch(&mut state, &|_, _| {}).unwrap();
+        beside.epoch(&mut other, &|_, _| {}).unwrap();
+        assert_eq!(state.network.values().unwrap(), other.network.values().unwrap(), "the average changes no step");
+        // TensorFlow's ExponentialMovingAverage with num_updates, in f64.
+        let keep = 0.3_f64.min((1.0 + f64::from(step)) / (10.0 + f64::from(step)));
+        for (average, weight) in average.iter_mut().zip(wide(state.network.values().unwrap())) {
+            *average = *average * keep + weight * (1.0 - keep);
+        }
+        let found = wide(state.result().values().unwrap());
+        assert!(found.iter().zip(&average).all(|(a, b)| (a - b).abs() < 1e-6), "step {step}");
+        let loss = trainer.validate(state.result()).unwrap().mean_loss();
+        assert_eq!(state.history.last().unwrap().val_loss, loss);
+        assert_ne!(other.history.last().unwrap().val_loss, loss, "the average is validated, not the weights");
+    }
+}
+
+#[test]
+fn a_trained_model_holds_the_average() {
+    let folder = Folder::new();
+    let plain = Model { early_stopping: None, ..busy_model() };
+    let params = serde_json::json!({"epochs": 2, "batch_size": 8});
+    let kernels = [None, Some(0.0), Some(0.3)].map(|momentum| {
+        let model = Model { ema: momentum.map(|momentum| Ema { momentum }), ..plain.clone() };
+        let files = Bars::new(60).write(&folder, &model);
+        let out = run_kind(&stages::train::TRAIN, &params, &files, &folder.path("out"), 1).unwrap();
+        let table = stages::artifact::tensors::Tensors::open(&out["model"]).unwrap();
+        table.f32("hidden.weight").unwrap().into_owned()
+    });
+    assert_eq!(kernels[0], kernels[1], "an average that forgets at once is the weights");
+    assert_ne!(kernels[0], kernels[2]);
 }
 
 fn momentum() -> Optimiser {
@@ -231,8 +291,7 @@ fn momentum() -> Optimiser {
 fn plain_sgd() -> Model {
     let mut model = busy_model();
     model.optimiser = Optimiser::default();
-    model.augmentation =
-        Some(Augmentation { rotation: 5.0, shift: 0.0, zoom: 0.0, crop: 0, flip: false, erase: 0.0, append: false });
+    model.augmentation = Some(Augmentation { rotation: 5.0, ..Augmentation::default() });
     model.gradient_clipping = Some(Clipping::Norm { limit: 1.0 });
     model.early_stopping = None;
     model
@@ -346,12 +405,18 @@ fn the_last_layer_can_be_embedded_as_probabilities() {
 #[test]
 fn early_stopping_stops_and_restores() {
     let folder = Folder::new();
-    let mut model = small_model("  - {name: flatten, type: flatten}\n");
+    for ema in [None, Some(Ema { momentum: 0.3 })] {
+        restores(&folder, ema);
+    }
+}
+
+fn restores(folder: &Folder, ema: Option<Ema>) {
+    let mut model = Model { ema, ..small_model("  - {name: flatten, type: flatten}\n") };
     // So small a rate that no epoch is better by min_delta than the first.
     model.optimiser = Optimiser::Sgd { learning_rate: 1e-6, momentum: 0.0, nesterov: false, weight_decay: 0.0 };
     model.early_stopping =
         Some(EarlyStopping { monitor: Monitor::ValLoss, patience: 2, min_delta: 0.5, restore_best: true });
-    let files = Bars::new(60).write(&folder, &model);
+    let files = Bars::new(60).write(folder, &model);
     let many =
         run_kind(&stages::train::TRAIN, &serde_json::json!({"epochs": 20}), &files, &folder.path("a"), 1).unwrap();
     assert_eq!(std::fs::read_to_string(&many["history"]).unwrap().lines().count(), 1 + 3);

@@ -40,8 +40,9 @@ layers:
   - {name: output, type: dense}
 optimiser: {type: adam, learning_rate: 0.01, weight_decay: 0.01}
 schedule: {type: step, every: 2, factor: 0.5, warm_up: 1.5}
-augmentation: {rotation: 10, shift: 0.1, zoom: 0.1}
+augmentation: {rotation: 10, shift: 0.1, zoom: 0.1, flip: alternating}
 early_stopping: {monitor: val_accuracy, patience: 99, restore_best: true}
+ema: {momentum: 0.3}
 ";
 
 fn project(model: &str) -> Project {

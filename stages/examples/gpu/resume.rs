@@ -2,7 +2,8 @@
 //! number of threads.
 
 use candle_core::Device;
-use stages::model::Plan;
+use stages::model::recipe::Ema;
+use stages::model::{Model, Plan};
 use stages::train::state::TrainState;
 
 use crate::Settings;
@@ -10,15 +11,16 @@ use crate::networks::{apart, fresh, trained};
 use crate::rows::Rows;
 use crate::sample::{self, CLASSES, SIDE};
 
-/// Has augmentation, dropout, normalisation and moments: all that an interruption could lose.
+/// Has augmentation, dropout, normalisation and moments, and is given an average: all that an interruption could lose.
 const MODEL: &str = "own-long";
 
 pub(crate) fn compare(settings: &Settings, device: &Device, rows: &mut Rows) -> anyhow::Result<()> {
-    let model = settings.model(MODEL)?;
+    let model = Model { ema: Some(Ema { momentum: 0.9 }), ..settings.model(MODEL)? };
     let sample = sample::read(&settings.folder, settings.images.min(960))?;
     let whole = |threads| trained(&model, &sample, fresh(&model, device)?, 2, threads);
     let bits = |state: &TrainState| -> anyhow::Result<Vec<u32>> {
-        Ok(state.network.values()?.into_iter().flatten().map(f32::to_bits).collect())
+        let values = [state.network.values()?, state.result().values()?];
+        Ok(values.into_iter().flatten().flatten().map(f32::to_bits).collect())
     };
 
     let expected = bits(&whole(1)?)?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use common::params;
+use common::{params, suggest};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -11,7 +11,7 @@ use crate::kind::{Document, DocumentError, ParamError};
 
 use super::extends;
 use super::plan::{self, Rank};
-use super::recipe::{Augmentation, Clipping, EarlyStopping, Optimiser, Schedule};
+use super::recipe::{Augmentation, Clipping, EarlyStopping, Ema, Optimiser, Schedule};
 use super::spec::{Activation, Flaw, Inception, LAYER_TYPES, Layer, LayerKind, Model, Residual};
 use super::tree::{Data, Key, Node, Place};
 
@@ -28,6 +28,7 @@ const KEYS: &[&str] = &[
     "augmentation",
     "label_smoothing",
     "gradient_clipping",
+    "ema",
 ];
 
 /// Resolves a model file to its canonical JSON: one model in full, whatever it extends, with every default spelt out.
@@ -76,6 +77,7 @@ fn model(node: &Node) -> Result<Model, DocumentError> {
         augmentation: checked(node, "augmentation", Augmentation::check)?,
         label_smoothing: smoothing,
         gradient_clipping: checked(node, "gradient_clipping", Clipping::check)?,
+        ema: checked(node, "ema", Ema::check)?,
     })
 }
 
@@ -228,7 +230,9 @@ fn typed<T: DeserializeOwned>(node: &Node) -> Result<T, DocumentError> {
             _ => None,
         });
         let mut error = key.map_or_else(|| node.locate(&path), |k| &k.place).error(message.clone());
-        error.hint = unknown.and_then(|(wrong, known)| params::hint(wrong, known));
+        // The message itself names all that there are.
+        error.hint =
+            unknown.and_then(|(wrong, known)| Some(suggest::did_you_mean(wrong, suggest::nearest(wrong, known)?)));
         error
     })
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::recipe::{Augmentation, Clipping, EarlyStopping, Optimiser, Schedule};
+use super::recipe::{Augmentation, Clipping, EarlyStopping, Ema, Optimiser, Schedule};
 
 /// A network and how it is trained, every default filled in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,10 @@ pub struct Model {
     pub label_smoothing: f32,
     /// A bound on gradients.
     pub gradient_clipping: Option<Clipping>,
+    /// The average of the weights that is kept instead of them. Left out where there is none, so that such a model has the
+    /// form that it always had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema: Option<Ema>,
 }
 
 /// A named layer.

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use super::Share;
 use super::simd::vectorised;
-use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor, Var, bail};
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor, Var, bail};
 
 /// Elements summed at a time.
 const BLOCK: usize = 1024;
@@ -240,6 +240,38 @@ pub fn update_in_place<R>(variable: &Var, update: impl FnOnce(&mut [f32]) -> R) 
     match edit.result.into_inner() {
         Some(result) => Ok(result),
         None => bail!("the variable was not visited"),
+    }
+}
+
+/// Moves an average towards values: of the average the share `keep` stays.
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn move_average(average: &mut [f32], values: &[f32], keep: f32) {
+    assert_eq!(average.len(), values.len(), "an average and what it follows");
+    let share = 1.0 - keep;
+    vectorised(
+        #[inline(always)]
+        || {
+            for (a, v) in average.iter_mut().zip(values) {
+                *a = *a * keep + v * share;
+            }
+        },
+    );
+}
+
+/// Calls a function with the elements of a variable.
+///
+/// # Errors
+/// If the variable is not f32; candle's.
+pub fn read<R>(variable: &Var, read: impl FnOnce(&[f32]) -> R) -> Result<R> {
+    let (storage, layout) = variable.storage_and_layout();
+    match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(storage), Some((start, end))) => Ok(read(&storage.as_slice::<f32>()?[start..end])),
+        _ => {
+            drop(storage);
+            Ok(read(&variable.flatten_all()?.to_vec1::<f32>()?))
+        }
     }
 }
 

@@ -1,16 +1,21 @@
 //! A varied copy of an image, at random: rotated, shifted and zoomed a little, mirrored, a rectangle of it blackened.
 
-use crate::model::recipe::Augmentation;
+use crate::model::recipe::{Augmentation, Flip};
 use crate::rng::Rng;
 
 /// Appends a varied copy of `image` ([H, W, C] row-major) to `into`. Values between pixels are interpolated bilinearly;
-/// beyond the border they are 0.
-pub fn vary(image: &[f32], [h, w, c]: [usize; 3], how: &Augmentation, rng: &mut Rng, into: &mut Vec<f32>) {
+/// beyond the border they are 0. `turn` says whether it is the image's turn to be mirrored, where they alternate.
+pub fn vary(image: &[f32], [h, w, c]: [usize; 3], how: &Augmentation, turn: bool, rng: &mut Rng, into: &mut Vec<f32>) {
     let angle = rng.between(-how.rotation, how.rotation).to_radians();
     let (down, right) = (rng.between(-how.shift, how.shift) * h as f32, rng.between(-how.shift, how.shift) * w as f32);
     let (down, right) = (down + move_by(how.crop, rng), right + move_by(how.crop, rng));
     let scale = 1.0 / (1.0 + rng.between(-how.zoom, how.zoom));
-    let side = if how.flip && rng.below(2) == 1 { -1.0 } else { 1.0 };
+    let mirrored = match how.flip {
+        Flip::Never => false,
+        Flip::Random => rng.below(2) == 1,
+        Flip::Alternating => turn,
+    };
+    let side = if mirrored { -1.0 } else { 1.0 };
     let first = into.len();
     let (sin, cos) = (angle.sin() * scale, angle.cos() * scale);
     let (middle_y, middle_x) = ((h as f32 - 1.0) / 2.0, (w as f32 - 1.0) / 2.0);
@@ -68,15 +73,14 @@ mod tests {
 
     fn varied(image: &[f32], shape: [usize; 3], how: &Augmentation, seed: u64) -> Vec<f32> {
         let mut out = Vec::new();
-        vary(image, shape, how, &mut Rng::new(seed, "test", 0), &mut out);
+        vary(image, shape, how, false, &mut Rng::new(seed, "test", 0), &mut out);
         out
     }
 
     #[test]
     fn nothing_to_vary_changes_nothing() {
         let image: Vec<f32> = (0..5 * 4 * 2).map(|i| i as f32).collect();
-        let none =
-            Augmentation { rotation: 0.0, shift: 0.0, zoom: 0.0, crop: 0, flip: false, erase: 0.0, append: false };
+        let none = Augmentation::default();
         assert_eq!(varied(&image, [5, 4, 2], &none, 1), image);
     }
 
@@ -85,8 +89,7 @@ mod tests {
         let (h, w) = (21, 21);
         let mut image = vec![0.0; h * w];
         image[10 * w + 10] = 1.0;
-        let shift =
-            Augmentation { rotation: 0.0, shift: 0.2, zoom: 0.0, crop: 0, flip: false, erase: 0.0, append: false };
+        let shift = Augmentation { shift: 0.2, ..Augmentation::default() };
         let mut moved = false;
         for seed in 0..20 {
             let out = varied(&image, [h, w, 1], &shift, seed);
@@ -114,8 +117,7 @@ mod tests {
                 .map(|(y, x)| at(y - down, x - right))
                 .collect()
         };
-        let crop =
-            Augmentation { rotation: 0.0, shift: 0.0, zoom: 0.0, crop: 2, flip: false, erase: 0.0, append: false };
+        let crop = Augmentation { crop: 2, ..Augmentation::default() };
         let mut seen = std::collections::BTreeSet::new();
         for seed in 0..400 {
             let out = varied(&image, [h, w, 1], &crop, seed);
@@ -131,8 +133,7 @@ mod tests {
     fn half_of_the_copies_are_mirrored() {
         let image: Vec<f32> = (0..3 * 4).map(|i| i as f32).collect();
         let mirrored: Vec<f32> = image.chunks(4).flat_map(|row| row.iter().rev().copied()).collect();
-        let flip =
-            Augmentation { rotation: 0.0, shift: 0.0, zoom: 0.0, crop: 0, flip: true, erase: 0.0, append: false };
+        let flip = Augmentation { flip: Flip::Random, ..Augmentation::default() };
         let copies: Vec<_> = (0..100).map(|seed| varied(&image, [3, 4, 1], &flip, seed)).collect();
         let turned = copies.iter().filter(|copy| **copy == mirrored).count();
         assert_eq!(turned + copies.iter().filter(|copy| **copy == image).count(), 100);
@@ -143,8 +144,7 @@ mod tests {
     fn a_rectangle_of_at_most_the_share_is_blackened() {
         let (h, w) = (20, 10);
         let image = vec![1.0; h * w];
-        let erase =
-            Augmentation { rotation: 0.0, shift: 0.0, zoom: 0.0, crop: 0, flip: false, erase: 0.2, append: false };
+        let erase = Augmentation { erase: 0.2, ..Augmentation::default() };
         let mut most = 0;
         for seed in 0..200 {
             let out = varied(&image, [h, w, 1], &erase, seed);
@@ -166,8 +166,7 @@ mod tests {
         let mut image = vec![0.0; h * w];
         image[4 * w + 8] = 1.0;
         image[4 * w + 4] = 1.0;
-        let turn =
-            Augmentation { rotation: 30.0, shift: 0.0, zoom: 0.0, crop: 0, flip: false, erase: 0.0, append: false };
+        let turn = Augmentation { rotation: 30.0, ..Augmentation::default() };
         let out = varied(&image, [h, w, 1], &turn, 3);
         assert!((out[4 * w + 4] - 1.0).abs() < 1e-4, "the middle stays");
         assert!(out[4 * w + 8] < 0.99, "the rim moves");

@@ -10,6 +10,7 @@ use crate::model::threads::Threads;
 use crate::model::{LayerKind, Model};
 use crate::ops::{self, Tape, optimiser::update_in_place};
 
+use super::average::follow;
 use super::history::Epoch;
 use super::images::Images;
 use super::params::Params;
@@ -98,7 +99,7 @@ impl<'a> Trainer<'a> {
             ensure_finite(f64::from(loss), || format!("in epoch {number}, batch {}", batch + 1))?;
             progress(batch + 1, &tally);
         }
-        let validation = self.validate(&state.network)?;
+        let validation = self.validate(state.result())?;
         ensure_finite(validation.loss, || format!("on the validation images after epoch {number}"))?;
         let epoch = Epoch {
             epoch: number,
@@ -110,7 +111,7 @@ impl<'a> Trainer<'a> {
         if let Some(rule) = &self.model.early_stopping {
             let is_best = state.stopping.see(rule, &epoch);
             if is_best && rule.restore_best {
-                state.best = Some(state.network.values()?);
+                state.best = Some(state.result().values()?);
             }
         }
         state.history.push(epoch);
@@ -161,6 +162,9 @@ impl<'a> Trainer<'a> {
         if shards.iter().any(|(s, _)| !s.statistics.is_empty()) {
             let seen: Vec<_> = shards.iter().map(|(s, rows)| (s.statistics.as_slice(), *rows)).collect();
             remember(network, &seen)?;
+        }
+        if let (Some(average), Some(ema)) = (&state.average, &self.model.ema) {
+            follow(average, network, ema, state.moments.step, self.threads)?;
         }
 
         let loss = shards[0].0.loss + shards[1].0.loss;

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One epoch's figures.
+/// One epoch's figures. Where the model asks for an average of the weights, the validation images are judged by it, and the
+/// training images by the weights that are trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// Its number, from 1.

@@ -1,6 +1,6 @@
 //! The training images as samples: rows of the image set, and varied copies of them, gathered batch by batch.
 
-use crate::model::recipe::Augmentation;
+use crate::model::recipe::{Augmentation, Flip};
 use crate::rng::Rng;
 
 use super::augment::vary;
@@ -51,10 +51,12 @@ impl Images<'_> {
             match self.augmentation {
                 Some(how) if !how.append => {
                     let counter = ((epoch as u64) << 32) | row as u64;
-                    vary(image, self.shape, how, &mut Rng::new(self.seed, "vary", counter), &mut batch);
+                    let rng = &mut Rng::new(self.seed, "vary", counter);
+                    vary(image, self.shape, how, self.turn(how, row, epoch), rng, &mut batch);
                 }
                 Some(how) if sample as usize >= self.rows.len() => {
-                    vary(image, self.shape, how, &mut Rng::new(self.seed, "append", row as u64), &mut batch);
+                    let rng = &mut Rng::new(self.seed, "append", row as u64);
+                    vary(image, self.shape, how, false, rng, &mut batch);
                 }
                 _ => batch.extend_from_slice(image),
             }
@@ -62,7 +64,51 @@ impl Images<'_> {
         batch
     }
 
+    /// Whether it is a row's turn to be mirrored, where images alternate: in every other epoch, from the first or the second on.
+    fn turn(&self, how: &Augmentation, row: usize, epoch: usize) -> bool {
+        how.flip == Flip::Alternating && (Rng::new(self.seed, "turn", row as u64).below(2) + epoch).is_multiple_of(2)
+    }
+
     fn row(&self, sample: u32) -> usize {
         self.rows[sample as usize % self.rows.len()] as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_epochs_of_alternating_flips_show_every_image_from_both_sides() {
+        let (images, len) = (200, 3 * 4);
+        let pixels: Vec<f32> = (0..images * len).map(|i| i as f32).collect();
+        let rows: Vec<u32> = (0..images as u32).collect();
+        let labels = vec![0; images];
+        let how = Augmentation { flip: Flip::Alternating, ..Augmentation::default() };
+        let set = |seed| Images {
+            pixels: &pixels,
+            labels: &labels,
+            shape: [3, 4, 1],
+            rows: &rows,
+            augmentation: Some(&how),
+            seed,
+        };
+        let mirrored: Vec<f32> = pixels.chunks(4).flat_map(|row| row.iter().rev().copied()).collect();
+        let turned = |seed, epoch| -> Vec<bool> {
+            let seen = set(seed).gather(&rows, epoch);
+            let images = seen.chunks(len).zip(pixels.chunks(len)).zip(mirrored.chunks(len));
+            images
+                .map(|((seen, plain), mirrored)| {
+                    assert!(seen == plain || seen == mirrored);
+                    seen == mirrored
+                })
+                .collect()
+        };
+        let first = turned(7, 1);
+        let share = first.iter().filter(|turned| **turned).count();
+        assert!((70..=130).contains(&share), "{share} of {images}");
+        assert!(first.iter().zip(turned(7, 2)).all(|(first, second)| *first != second));
+        assert_eq!(turned(7, 3), first);
+        assert_ne!(turned(8, 1), first, "the seed decides which half begins");
     }
 }

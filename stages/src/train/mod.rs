@@ -1,10 +1,12 @@
 //! The `train` kind: a model file and an image set to a trained network.
 //!
 //! [`params`] is `with:`; [`images`] and [`augment`] make the batches; [`epoch`] runs one epoch in shards;
-//! [`optimiser`] and [`schedule`] change the weights; [`stopping`] knows when to stop; [`history`] holds the figures;
+//! [`optimiser`] and [`schedule`] change the weights, [`average`] follows them; [`stopping`] knows when to stop;
+//! [`history`] holds the figures;
 //! [`state`] is all that goes from one epoch to the next, kept after each; `chain` says what decides an epoch.
 
 pub mod augment;
+pub mod average;
 mod chain;
 pub mod epoch;
 pub mod history;
@@ -122,13 +124,13 @@ fn run(params: &Value, context: &Context) -> anyhow::Result<()> {
 
     let device = device::device(&context.device)?;
     let threads = Threads::new(context.threads)?;
-    let mut state = match &context.checkpoints.resume {
+    let state = match &context.checkpoints.resume {
         Some((_, folder)) => {
             TrainState::load(folder, &model, plan, &device).context("cannot go on from the epoch kept")?
         }
         None => TrainState::new(&model, plan, params.seed, &device)?,
     };
-    state.network = state.network.with_precision(params.precision)?;
+    let mut state = state.with_precision(params.precision)?;
     let images = Images {
         pixels: &pixels,
         labels: &data.labels,
@@ -141,9 +143,9 @@ fn run(params: &Value, context: &Context) -> anyhow::Result<()> {
     train_epochs(&trainer, &mut state, context)?;
 
     if let Some(best) = &state.best {
-        state.network.set_values(best)?;
+        state.result().set_values(best)?;
     }
-    file::write(context.output("model")?, &model, &data.classes, &state.network)?;
+    file::write(context.output("model")?, &model, &data.classes, state.result())?;
     let mut table = csv_writer(context.output("history")?)?;
     for epoch in &state.history {
         table.serialize(epoch)?;

@@ -13,6 +13,7 @@ use crate::model::file::read_values;
 use crate::model::plan::{Parameter, Plan};
 use crate::model::recipe::Optimiser;
 use crate::model::{Model, Network};
+use crate::ops::Precision;
 
 use super::history::Epoch;
 use super::optimiser::Moments;
@@ -30,6 +31,8 @@ pub struct TrainState {
     pub stopping: Stopping,
     /// The weights of the best epoch, where they are to be restored in the end.
     pub best: Option<Vec<Vec<f32>>>,
+    /// The network with the moving average of the weights, where the model asks for one.
+    pub(super) average: Option<Network>,
 }
 
 /// `state.json` of a checkpoint.
@@ -48,8 +51,24 @@ impl TrainState {
     /// If the device has no room.
     pub fn new(model: &Model, plan: Plan, seed: u64, device: &Device) -> anyhow::Result<Self> {
         let moments = Moments::new(&model.optimiser, &plan);
+        let average = model.ema.as_ref().map(|_| Network::new(plan.clone(), seed, device)).transpose()?;
         let network = Network::new(plan, seed, device)?;
-        Ok(Self { network, moments, history: Vec::new(), stopping: Stopping::default(), best: None })
+        Ok(Self { network, moments, history: Vec::new(), stopping: Stopping::default(), best: None, average })
+    }
+
+    /// The network as it is validated and kept: with the average of the weights, where there is one.
+    pub fn result(&self) -> &Network {
+        self.average.as_ref().unwrap_or(&self.network)
+    }
+
+    /// The same state, whose networks' products are computed with this precision.
+    ///
+    /// # Errors
+    /// If the device knows no such products.
+    pub fn with_precision(self, precision: Precision) -> anyhow::Result<Self> {
+        let network = self.network.with_precision(precision)?;
+        let average = self.average.map(|network| network.with_precision(precision)).transpose()?;
+        Ok(Self { network, average, ..self })
     }
 
     /// Epochs finished.
@@ -57,10 +76,14 @@ impl TrainState {
         self.history.len()
     }
 
-    /// Writes a checkpoint into an existing folder: `weights.safetensors`, the optimiser's memory in `moments.safetensors`
-    /// (`<parameter>:first` and `:second`; only where it has one), the best epoch's weights in `best.safetensors` (only
-    /// where they are to be restored: the bytes that were that epoch's `weights.safetensors`, so that a store which
-    /// keeps equal files once keeps them once), and `state.json`.
+    /// Writes a checkpoint into an existing folder:
+    ///
+    /// - `weights.safetensors`;
+    /// - `moments.safetensors`, the optimiser's memory, as `<parameter>:first` and `:second`, where it has one;
+    /// - `average.safetensors`, the moving average of the weights, where the model asks for one;
+    /// - `best.safetensors`, what the best epoch would have given, where it is to be restored. It has the bytes of that
+    ///   epoch's `average.safetensors`, or else of its `weights.safetensors`, so a store which keeps equal files once keeps it once;
+    /// - `state.json`.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -70,6 +93,9 @@ impl TrainState {
         let moments = [(":first", self.moments.first.as_slice()), (":second", self.moments.second.as_slice())];
         if moments.iter().any(|(_, set)| set.iter().any(|values| !values.is_empty())) {
             write_values(&folder.join("moments.safetensors"), parameters, &moments)?;
+        }
+        if let Some(average) = &self.average {
+            write_values(&folder.join("average.safetensors"), parameters, &[("", &average.values()?)])?;
         }
         if let Some(best) = &self.best {
             write_values(&folder.join("best.safetensors"), parameters, &[("", best)])?;
@@ -95,9 +121,11 @@ impl TrainState {
         let moments = read_moments(&folder.join("moments.safetensors"), &model.optimiser, &plan, saved.step)?;
         let weights = |file: &str| read_values(&Tensors::open(&folder.join(file))?, &plan, "");
         let best = saved.best.then(|| weights("best.safetensors")).transpose()?;
+        let average = model.ema.as_ref().map(|_| weights("average.safetensors")).transpose()?;
+        let average = average.map(|values| Network::with_weights(plan.clone(), values, device)).transpose()?;
         let values = weights("weights.safetensors")?;
         let network = Network::with_weights(plan, values, device)?;
-        Ok(Self { network, moments, history: saved.history, stopping: saved.stopping, best })
+        Ok(Self { network, moments, history: saved.history, stopping: saved.stopping, best, average })
     }
 }
 

@@ -84,8 +84,24 @@ extends: blocks.yaml
 augmentation: {crop: 1, flip: true, erase: 0.1}
 ";
 
+/// Images that are mirrored in turn, and weights of which the average is kept.
+const AVERAGED: &str = "
+name: averaged
+extends: blocks.yaml
+augmentation: {crop: 1, flip: alternating}
+ema: {momentum: 0.3}
+";
+
+const MODELS: [(&str, &str); 5] = [
+    ("plain.yaml", PLAIN),
+    ("blocks.yaml", BLOCKS),
+    ("child.yaml", CHILD),
+    ("sharp.yaml", SHARP),
+    ("averaged.yaml", AVERAGED),
+];
+
 fn write_models(folder: &Folder) {
-    for (file, text) in [("plain.yaml", PLAIN), ("blocks.yaml", BLOCKS), ("child.yaml", CHILD), ("sharp.yaml", SHARP)] {
+    for (file, text) in MODELS {
         std::fs::write(folder.path(file), text).unwrap();
     }
 }
@@ -158,6 +174,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("bf16, plain", train("plain.yaml", 40, json!({"epochs": 1, "batch_size": 15, "precision": "bf16"}))),
         ("child", train("child.yaml", 40, json!({"epochs": 2, "batch_size": 13, "shuffle": false}))),
         ("sharp", train("sharp.yaml", 40, json!({"epochs": 2, "batch_size": 20, "seed": 2}))),
+        ("averaged", train("averaged.yaml", 40, json!({"epochs": 3, "batch_size": 20, "seed": 4}))),
         ("plain", trained("evaluate", "plain.yaml")),
         ("blocks", trained("evaluate", "blocks.yaml")),
         ("mirror", trained("evaluate", "blocks.yaml").with(json!({"mirror": true}))),
