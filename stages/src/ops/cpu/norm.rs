@@ -115,12 +115,6 @@ fn repeated(values: &[f32]) -> Vec<f32> {
     values.repeat(WIDTH.div_ceil(values.len()))
 }
 
-/// A gradient behind a ReLU, if there is one.
-#[inline(always)]
-fn passed<const RELU: bool>(gy: f32, y: f32) -> f32 {
-    if !RELU || y > 0.0 { gy } else { 0.0 }
-}
-
 impl Normalise {
     /// The inverse deviation times gamma.
     fn scale(&self, gamma: &[f32]) -> Vec<f32> {
@@ -151,41 +145,43 @@ impl Normalise {
     #[inline(always)]
     fn image_gradient<const RELU: bool>(
         &self,
-        [x, y, gy]: [&[f32]; 3],
-        gamma: &[f32],
+        [x, gy]: [&[f32]; 2],
+        [scale, beta]: [&[f32]; 2],
         sums: &[Vec<f64>; 2],
     ) -> Vec<f32> {
-        let rows = (x.len() / gamma.len()) as f64;
+        let rows = (x.len() / beta.len()) as f64;
         // With statistics of the batch its mean gradient, and the part along the normalised input, cancel out.
         let share = |sum: &f64| if self.training { (sum / rows) as f32 } else { 0.0 };
         let mean_gradient: Vec<f32> = sums[0].iter().map(share).collect();
         let slope: Vec<f32> = sums[1].iter().zip(&self.inverse).map(|(sum, inverse)| share(sum) * inverse).collect();
-        let [mean, slope, mean_gradient, scale] =
-            [&self.mean, &slope, &mean_gradient, &self.scale(gamma)].map(|values| repeated(values));
+        let [mean, slope, mean_gradient, scale, beta] = [&self.mean, &slope, &mean_gradient, scale, beta].map(repeated);
         let mut dx = Vec::with_capacity(x.len());
-        let operands = x.chunks(mean.len()).zip(y.chunks(mean.len())).zip(gy.chunks(mean.len()));
-        for (((x, y), gy), dx) in operands.zip(dx.spare_capacity_mut().chunks_mut(mean.len())) {
-            let parameters = mean.iter().zip(&slope).zip(&mean_gradient).zip(&scale);
-            for ((((dx, x), y), gy), (((mean, slope), mean_gradient), scale)) in
-                dx.iter_mut().zip(x).zip(y).zip(gy).zip(parameters)
+        let operands = x.chunks(mean.len()).zip(gy.chunks(mean.len()));
+        for ((x, gy), dx) in operands.zip(dx.spare_capacity_mut().chunks_mut(mean.len())) {
+            let parameters = mean.iter().zip(&slope).zip(&mean_gradient).zip(&scale).zip(&beta);
+            for (((dx, x), gy), ((((mean, slope), mean_gradient), scale), beta)) in
+                dx.iter_mut().zip(x).zip(gy).zip(parameters)
             {
-                let g = passed::<RELU>(*gy, *y);
-                dx.write((g - mean_gradient - (x - mean) * slope) * scale);
+                let deviation = x - mean;
+                let g = if !RELU || deviation * scale + beta > 0.0 { *gy } else { 0.0 };
+                dx.write((g - mean_gradient - deviation * slope) * scale);
             }
         }
-        assert!(y.len() == x.len() && gy.len() == x.len(), "operands");
-        // SAFETY: an element was written for each of x, y and gy.
+        assert_eq!(gy.len(), x.len(), "operands");
+        // SAFETY: an element was written for each of x and gy.
         unsafe { dx.set_len(x.len()) };
         dx
     }
 }
 
-/// The gradients of beta, gamma and, if needed, x.
+/// The gradients of beta, gamma and, if needed, x. What passed a ReLU is computed anew, by the arithmetic of the forward pass: the arrays are
+/// larger than the caches, and that takes less time than reading the output.
 struct Backward<'a, const RELU: bool> {
     op: &'a Normalise,
-    /// x, y and the gradient of y.
-    operands: [&'a [f32]; 3],
+    /// x and the gradient of y.
+    operands: [&'a [f32]; 2],
     gamma: &'a [f32],
+    beta: &'a [f32],
 }
 
 impl<const RELU: bool> WithSimd for Backward<'_, RELU> {
@@ -193,19 +189,22 @@ impl<const RELU: bool> WithSimd for Backward<'_, RELU> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let Self { op, operands, gamma } = self;
+        let Self { op, operands, gamma, beta } = self;
         let zero = simd.splat_f32s(0.0);
+        let scale = op.scale(gamma);
         // Of the gradient, and of the gradient times the normalised input.
         let sums = sums(
             simd,
-            (operands, [&op.mean, &op.inverse], gamma.len()),
+            (operands, [&op.mean, &op.inverse, &scale, beta], beta.len()),
             #[inline(always)]
-            |[x, y, gy], [mean, inverse]| {
+            |[x, gy], [mean, inverse, scale, beta]| {
+                let deviation = simd.sub_f32s(x, mean);
+                let y = simd.add_f32s(simd.mul_f32s(deviation, scale), beta);
                 let g = if RELU { simd.select_f32s(simd.greater_than_f32s(y, zero), gy, zero) } else { gy };
-                [g, simd.mul_f32s(g, simd.mul_f32s(simd.sub_f32s(x, mean), inverse))]
+                [g, simd.mul_f32s(g, simd.mul_f32s(deviation, inverse))]
             },
         );
-        let dx = op.needs_x.then(|| op.image_gradient::<RELU>(operands, gamma, &sums));
+        let dx = op.needs_x.then(|| op.image_gradient::<RELU>(operands, [&scale, beta], &sums));
         let [beta, gamma] = sums;
         (beta, gamma, dx)
     }
@@ -233,15 +232,15 @@ impl CustomOp3 for Normalise {
         &self,
         x: &Tensor,
         gamma: &Tensor,
+        beta: &Tensor,
         _: &Tensor,
-        y: &Tensor,
         gy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (beta, gamma, dx) = read([x, y, &gy.contiguous()?, gamma], |[x, y, gy, gamma]| {
-            let operands = [x, y, gy];
+        let (beta, gamma, dx) = read([x, &gy.contiguous()?, gamma, beta], |[x, gy, gamma, beta]| {
+            let operands = [x, gy];
             match self.relu {
-                true => dispatch(Backward::<true> { op: self, operands, gamma }),
-                false => dispatch(Backward::<false> { op: self, operands, gamma }),
+                true => dispatch(Backward::<true> { op: self, operands, gamma, beta }),
+                false => dispatch(Backward::<false> { op: self, operands, gamma, beta }),
             }
         })?;
         let dx = dx.map(|dx| tensor(dx, x.shape())).transpose()?;

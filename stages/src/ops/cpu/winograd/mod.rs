@@ -15,9 +15,8 @@ use std::cell::RefCell;
 
 use pulp::{Simd, WithSimd};
 
-use self::tiles::{Planes, Tiling};
-use super::convolve::{Parameters, Problem, frame_gradient};
-use super::frame::{Frame, Place};
+use self::tiles::{Images, Planes, Tiling};
+use super::convolve::{Parameters, Problem};
 use crate::ops::simd::dispatch;
 
 /// Tiles at a time, about: enough rows for the products, few enough for their planes to stay in the second-level cache.
@@ -58,7 +57,9 @@ pub(super) fn backward(
 /// Buffers that a thread keeps, so that a step allocates nothing but its results.
 #[derive(Default)]
 struct Scratch {
-    images: Vec<f32>,
+    /// A tile that reaches beyond its image.
+    edge: Vec<f32>,
+    /// The output's gradient where a ReLU let it pass.
     gradients: Vec<f32>,
     flipped: Vec<f32>,
     kernels: Vec<f32>,
@@ -94,11 +95,11 @@ impl WithSimd for Forward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
         let Problem { images, window, channels, outputs, relu } = *self.problem;
-        let Scratch { images: frames, kernels, tiles, results, .. } = self.scratch;
+        let Scratch { edge, kernels, tiles, results, .. } = self.scratch;
         let (image, positions) = (self.problem.image(), window.positions() * outputs);
         assert_eq!((self.x.len(), self.w.len()), (images * image, 9 * channels * outputs), "operands");
         let tiling = Tiling::new(window.rows.output, window.columns.output);
-        let frame = tiling.frame(channels);
+        let before = (window.rows.before, window.columns.before);
         let chunk = (TILES / tiling.tiles()).clamp(1, images.max(1));
         kernels::pack(simd, self.w, (channels, outputs), kernels);
         let mut y = Vec::with_capacity(images * positions);
@@ -107,15 +108,15 @@ impl WithSimd for Forward<'_> {
             let count = chunk.min(images - start);
             let shape = Planes { tiles: count * tiling.tiles(), channels };
             let result = Planes { tiles: shape.tiles, channels: outputs };
-            let frames = framed(self.problem, frame, &self.x[start * image..][..count * image], frames);
+            let x = inputs(self.problem, &self.x[start * image..][..count * image]);
             let tiles = room(tiles, shape.len());
             let results = room(results, result.len());
             tiling.gather(
                 simd,
-                (frames, frame, (0, 0)),
-                count,
+                (x, before),
                 #[inline(always)]
                 |d| transform::input(simd, d),
+                edge,
                 tiles,
             );
             product::with_kernels(simd, (tiles, shape), kernels, outputs, results);
@@ -146,18 +147,16 @@ impl WithSimd for Backward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) -> Option<Vec<f32>> {
         let Problem { images, window, channels, outputs, .. } = *self.problem;
-        let Scratch { images: frames, gradients, flipped, kernels, tiles, results, weights } = self.scratch;
+        let Scratch { edge, gradients, flipped, kernels, tiles, results, weights } = self.scratch;
         let (image, positions) = (self.problem.image(), window.positions() * outputs);
         assert_eq!((self.x.len(), self.w.len()), (images * image, 9 * channels * outputs), "operands");
         assert_eq!((self.y.len(), self.gy.len()), (images * positions, images * positions), "results");
         // Tiles of the output, whose gradients make the kernels'; and tiles of the input, whose gradients are convolved.
         let of_output = Tiling::new(window.rows.output, window.columns.output);
         let of_input = Tiling::new(window.rows.input, window.columns.input);
-        let frame = of_output.frame(channels);
-        let g_frame = of_input.frame(outputs);
+        let before = (window.rows.before, window.columns.before);
         // The flipped kernel reaches two positions back, less what the window itself reached.
-        let margin = (2 - window.rows.before, 2 - window.columns.before);
-        let place = Place { top: margin.0, left: margin.1, stride: (1, 1) };
+        let before_flipped = (2 - before.0, 2 - before.1);
         let chunk = (TILES / of_input.tiles()).clamp(1, images.max(1));
         if self.needs_x {
             kernels::flip(self.w, (channels, outputs), flipped);
@@ -170,31 +169,35 @@ impl WithSimd for Backward<'_> {
             let count = chunk.min(images - start);
             let range = start * positions..(start + count) * positions;
             let bias = self.parameters.as_mut().map_or(&mut [] as &mut [f32], |(_, bias)| bias);
-            let gradients = room(gradients, count * g_frame.image());
-            let each = self.y[range.clone()].chunks_exact(positions).zip(self.gy[range].chunks_exact(positions));
-            for ((y, gy), to) in each.zip(gradients.chunks_exact_mut(g_frame.image())) {
-                frame_gradient(self.problem, g_frame, place, (y, gy), bias, to);
+            let gy = match self.problem.relu {
+                true => passed(&self.y[range.clone()], &self.gy[range], gradients),
+                false => &self.gy[range],
+            };
+            if !bias.is_empty() {
+                for gy in gy.chunks_exact(outputs) {
+                    bias.iter_mut().zip(gy).for_each(|(sum, g)| *sum += *g);
+                }
             }
+            let gy = Images { pixels: gy, rows: window.rows.output, columns: window.columns.output, channels: outputs };
             if self.parameters.is_some() {
                 let shape = Planes { tiles: count * of_output.tiles(), channels };
                 let result = Planes { tiles: shape.tiles, channels: outputs };
-                let frames = framed(self.problem, frame, &self.x[start * image..][..count * image], frames);
+                let x = inputs(self.problem, &self.x[start * image..][..count * image]);
                 let (tiles, results) = (room(tiles, shape.len()), room(results, result.len()));
                 of_output.gather(
                     simd,
-                    (frames, frame, (0, 0)),
-                    count,
+                    (x, before),
                     #[inline(always)]
                     |d| transform::input(simd, d),
+                    edge,
                     tiles,
                 );
-                let at = (&*gradients, g_frame, margin);
                 of_output.gather(
                     simd,
-                    at,
-                    count,
+                    (gy, (0, 0)),
                     #[inline(always)]
                     |g| transform::gradient(simd, g),
+                    edge,
                     results,
                 );
                 let weights = room(weights, weight_planes.len());
@@ -206,10 +209,10 @@ impl WithSimd for Backward<'_> {
                 let (tiles, results) = (room(tiles, shape.len()), room(results, result.len()));
                 of_input.gather(
                     simd,
-                    (gradients, g_frame, (0, 0)),
-                    count,
+                    (gy, before_flipped),
                     #[inline(always)]
                     |d| transform::input(simd, d),
+                    edge,
                     tiles,
                 );
                 product::with_kernels(simd, (tiles, shape), kernels, channels, results);
@@ -232,14 +235,18 @@ impl WithSimd for Backward<'_> {
     }
 }
 
-/// Images in their frames.
+/// What a convolution's windows slide over.
+fn inputs<'a>(problem: &Problem, x: &'a [f32]) -> Images<'a> {
+    let (rows, columns) = (problem.window.rows.input, problem.window.columns.input);
+    Images { pixels: x, rows, columns, channels: problem.channels }
+}
+
+/// A gradient where the output is above 0, else 0.
 #[inline(always)]
-fn framed<'a>(problem: &Problem, frame: Frame, x: &[f32], to: &'a mut Vec<f32>) -> &'a [f32] {
-    let (rows, columns) = (problem.window.rows, problem.window.columns);
-    let image = problem.image();
-    let to = room(to, x.len() / image * frame.image());
-    for (x, to) in x.chunks_exact(image).zip(to.chunks_exact_mut(frame.image())) {
-        frame.copy(x, (rows.before, columns.before), (rows.input, columns.input), to);
+fn passed<'a>(y: &[f32], gy: &[f32], to: &'a mut Vec<f32>) -> &'a [f32] {
+    let to = room(to, gy.len());
+    for ((to, y), gy) in to.iter_mut().zip(y).zip(gy) {
+        *to = if *y > 0.0 { *gy } else { 0.0 };
     }
     to
 }

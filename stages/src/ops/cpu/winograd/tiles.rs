@@ -1,8 +1,10 @@
-//! Between images and planes: the tiles of framed images at the points, and outputs back from the points.
+//! Between images and planes: the tiles of images at the points, and outputs back from the points.
+
+use std::ops::Range;
 
 use pulp::Simd;
 
-use super::super::frame::Frame;
+use super::room;
 use super::transform::{POINTS, STEP, TILE, both, output};
 
 /// A matrix `[tiles, channels]` a point, one after another.
@@ -28,6 +30,62 @@ impl Planes {
     }
 }
 
+/// Images `[images, rows, columns, channels]` that tiles are taken from. Around them there are zeros.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Images<'a> {
+    pub(super) pixels: &'a [f32],
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) channels: usize,
+}
+
+impl<'a> Images<'a> {
+    /// How many there are.
+    fn count(&self) -> usize {
+        self.pixels.len() / self.len()
+    }
+
+    /// Elements of an image.
+    fn len(&self) -> usize {
+        self.rows * self.columns * self.channels
+    }
+
+    /// The image of a number.
+    fn image(&self, number: usize) -> &'a [f32] {
+        &self.pixels[number * self.len()..][..self.len()]
+    }
+
+    /// Copies the N x N pixels of an image from a place on that lies `before` the image's first pixel.
+    #[inline(always)]
+    fn copy<const N: usize>(
+        &self,
+        image: &[f32],
+        (row, column): (usize, usize),
+        before: (usize, usize),
+        to: &mut [f32],
+    ) {
+        let rows = inside(row, before.0, self.rows, N);
+        let columns = inside(column, before.1, self.columns, N);
+        for (i, to) in to.chunks_exact_mut(N * self.channels).enumerate() {
+            if !rows.contains(&i) {
+                to.fill(0.0);
+                continue;
+            }
+            let (left, right) = (columns.start * self.channels, columns.end * self.channels);
+            let first = ((row + i - before.0) * self.columns + column + columns.start - before.1) * self.channels;
+            to[..left].fill(0.0);
+            to[left..right].copy_from_slice(&image[first..][..right - left]);
+            to[right..].fill(0.0);
+        }
+    }
+}
+
+/// Which of the `n` positions from `first` on lie inside, where position `before` is the first of `len` that do.
+fn inside(first: usize, before: usize, len: usize, n: usize) -> Range<usize> {
+    let end = (before + len).saturating_sub(first).min(n);
+    before.saturating_sub(first).min(end)..end
+}
+
 /// The tiles that cover the outputs of an image.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tiling {
@@ -46,12 +104,6 @@ impl Tiling {
         self.rows * self.columns
     }
 
-    /// The frame that the inputs of all tiles fill.
-    pub(super) fn frame(&self, channels: usize) -> Frame {
-        let size = |tiles: usize| tiles * STEP + TILE - STEP;
-        Frame { height: size(self.rows), width: size(self.columns), channels }
-    }
-
     /// Every tile of so many images: its number, the image, and its row and column in outputs.
     fn each(self, images: usize) -> impl Iterator<Item = (usize, usize, usize, usize)> {
         (0..images * self.tiles()).map(move |t| {
@@ -60,35 +112,43 @@ impl Tiling {
         })
     }
 
-    /// Brings the N x N pixels of every tile, from (`margin`, `margin`) of its image's frame on, to the points.
+    /// Brings the N x N pixels of every tile to the points. The first tile of an image begins `before` its first pixel, by so many
+    /// rows and columns. A tile that reaches beyond its image is copied to `edge`, with zeros around it.
     #[inline(always)]
     pub(super) fn gather<S: Simd, const N: usize>(
         &self,
         simd: S,
-        (frames, frame, margin): (&[f32], Frame, (usize, usize)),
-        images: usize,
+        (images, before): (Images, (usize, usize)),
         map: impl Fn([S::f32s; N]) -> [S::f32s; TILE] + Copy,
+        edge: &mut Vec<f32>,
         to: &mut [f32],
     ) {
-        let channels = frame.channels;
-        let planes = Planes { tiles: images * self.tiles(), channels };
+        let Images { rows, columns, channels, .. } = images;
+        let planes = Planes { tiles: images.count() * self.tiles(), channels };
         let stride = planes.stride();
-        let reach = |tiles: usize, margin: usize| margin + (tiles - 1) * STEP + N;
-        assert!(reach(self.rows, margin.0) <= frame.height && reach(self.columns, margin.1) <= frame.width, "tiles");
-        assert!(frames.len() >= images * frame.image() && to.len() >= planes.len(), "frames and planes");
+        assert!(to.len() >= planes.len(), "planes");
         assert_eq!(channels % S::F32_LANES, 0, "whole vectors of channels");
-        for (t, image, row, column) in self.each(images) {
-            let first = image * frame.image() + (margin.0 + row) * frame.row() + (margin.1 + column) * channels;
+        let edge = room(edge, N * N * channels);
+        for (t, image, row, column) in self.each(images.count()) {
+            let image = images.image(image);
+            let all = 0..N;
+            let whole = inside(row, before.0, rows, N) == all && inside(column, before.1, columns, N) == all;
+            let (tile, line) = if whole {
+                (&image[((row - before.0) * columns + column - before.1) * channels..], columns * channels)
+            } else {
+                images.copy::<N>(image, (row, column), before, edge);
+                (&*edge, N * channels)
+            };
+            assert!(tile.len() >= (N - 1) * line + N * channels, "a tile");
             for channel in (0..channels).step_by(S::F32_LANES) {
-                // SAFETY: the tile was found to lie in its frame, the planes to have room for it, and the channels to be
-                // whole vectors.
+                // SAFETY: the tile was found to hold N lines of N pixels, the planes to have room for it, and the channels to
+                // be whole vectors.
                 unsafe {
-                    let (from, to) =
-                        (frames.as_ptr().add(first + channel), to.as_mut_ptr().add(t * channels + channel));
+                    let (from, to) = (tile.as_ptr().add(channel), to.as_mut_ptr().add(t * channels + channel));
                     both(
                         simd.splat_f32s(0.0),
                         #[inline(always)]
-                        |i, j| from.add(i * frame.row() + j * channels).cast::<S::f32s>().read_unaligned(),
+                        |i, j| from.add(i * line + j * channels).cast::<S::f32s>().read_unaligned(),
                         map,
                         #[inline(always)]
                         |i, j, value| to.add((i * TILE + j) * stride).cast::<S::f32s>().write_unaligned(value),
