@@ -27,6 +27,10 @@ test-random CASES="500":
 bench-training *ARGS:
     python3 bench/training.py {{ARGS}}
 
+# Time and accuracy of a whole training beside PyTorch, with the same network and recipe: `just bench-recipe --epochs 10`.
+bench-recipe *ARGS:
+    python3 bench/recipe.py {{ARGS}}
+
 # After a change in `stages`: list its code as equal to the older one where all golden outputs stayed, and begin an entry where
 # not. `just equal-code KIND ...` begins one for a kind in any case.
 equal-code *KINDS:

@@ -82,7 +82,7 @@ fn every_shipped_model_resolves_and_fits_other_images_and_classes() {
             names.push(name);
         }
     }
-    assert_eq!(names.len(), 13, "{names:?}");
+    assert_eq!(names.len(), 14, "{names:?}");
 }
 
 #[test]
