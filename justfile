@@ -27,7 +27,7 @@ test-random CASES="500":
 bench-training *ARGS:
     python3 bench/training.py {{ARGS}}
 
-# Time and accuracy of a whole training beside PyTorch, with the same network and recipe: `just bench-recipe --epochs 10`.
+# Time and accuracy of a whole training beside PyTorch, with the same network and recipe, on what `kiln run pipeline.yaml --profile ten normalise` left.
 bench-recipe *ARGS:
     python3 bench/recipe.py {{ARGS}}
 

@@ -46,8 +46,23 @@ def refuse(model):
     unknown = [f"augmentation.{key}" for key in ("rotation", "shift", "zoom", "append") if how.get(key)]
     unknown += [key for key in ("early_stopping", "gradient_clipping") if model[key]]
     unknown += ["optimiser"] if model["optimiser"]["type"] != "sgd" else []
+    # PyTorch pads both sides alike, Kiln the end where the number is odd.
+    unknown += [layer["name"] for layer in flat(model["layers"]) if layer.get("padding") == "same" and pads_otherwise(layer)]
     if unknown:
         raise SystemExit(f"PyTorch's side does not know the model's {', '.join(unknown)}")
+
+
+def flat(layers):
+    """Layers with those inside of blocks."""
+    for layer in layers:
+        yield layer
+        for inner in [layer.get("layers", []), *layer.get("branches", [])]:
+            yield from flat(inner)
+
+
+def pads_otherwise(layer):
+    """Whether a layer with padding `same` has other windows in PyTorch."""
+    return layer["type"].endswith("pool") or layer["stride"] > 1 or any(side % 2 == 0 for side in layer["kernel"])
 
 
 def varied(images, how, epoch, turn, generator):
@@ -160,7 +175,6 @@ def torch_training(model, mode, folder, epochs, batch, seed, threads):
             if kept is not net:
                 follow(kept, net, min(model["ema"]["momentum"], (1 + step) / (10 + step)))
         validated = accuracy(kept, checked, truth)
-        print(f"epoch {epoch}: {validated:.4f} after {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
     seconds = time.perf_counter() - begin
     return {
         "seconds": seconds,
@@ -205,18 +219,22 @@ stages:
 """
 
 
+def run(kiln, folder, *words):
+    """What Kiln prints. Its cache is that of the folder, whatever the environment says."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("KILN_")}
+    done = subprocess.run([kiln, *words], cwd=folder, capture_output=True, text=True, env=env)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return done.stdout
+
+
 def kiln_training(kiln, folder):
     """Seconds of the stage `train`, and the accuracies."""
-
-    def run(*words):
-        done = subprocess.run([kiln, *words], cwd=folder, capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(done.stderr)
-        return done.stdout
-
-    run("run")
-    last = lambda stage: json.loads(run("show", stage, "--json"))["stages"][0]["last"]["record"]
+    run(kiln, folder, "run")
+    last = lambda stage: json.loads(run(kiln, folder, "show", stage, "--json"))["stages"][0]["last"]["record"]
     train = last("train")
+    if train["outcome"] != "executed" or train["resumed"]:
+        raise SystemExit("the training was not executed as a whole")
     return {
         "seconds": train["executed_seconds"],
         "validation": train["metrics"]["val_accuracy"],
@@ -244,7 +262,7 @@ def project(folder, arguments, model, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="models/own-fast.yaml")
-    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--seeds", type=int, nargs="+", default=[7])
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
@@ -272,6 +290,8 @@ def main():
         version = subprocess.run([python, "-c", "import torch; print(torch.__version__)"], capture_output=True, text=True, check=True)
         print(f"PyTorch {version.stdout.strip()}, {arguments.mode}")
     print(f"{training.processor()}; {arguments.threads} threads")
+    images, classes = described_data(arguments.data)
+    print(f"{images} images in {classes} classes, a tenth of them to validate on")
     print(f"{arguments.model}, {arguments.epochs} epochs of batches of {arguments.batch}\n")
     print("| seed | tool | seconds | validation accuracy | test accuracy | with mirror images |")
     print("| --- | --- | ---: | ---: | ---: | ---: |", flush=True)
@@ -280,7 +300,7 @@ def main():
         with tempfile.TemporaryDirectory(prefix="kiln-recipe-") as folder:
             project(folder, arguments, model, seed)
             kiln = os.path.join(built, "kiln")
-            subprocess.run([kiln, "run", "split"], cwd=folder, check=True, capture_output=True)
+            run(kiln, folder, "run", "split")
             for tool in tools:
                 if tool == "kiln":
                     result = kiln_training(kiln, folder)
@@ -301,6 +321,14 @@ def main():
         print(f"| mean of {len(all)} | {tool} | {' | '.join(cells)} |")
 
 
+def described_data(folder):
+    """How many training images there are, and classes."""
+    with open(os.path.join(folder, "train.safetensors"), "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    facts = json.loads(header["__metadata__"]["kiln"])
+    return header["labels"]["shape"][0], len(json.loads(facts["classes"]))
+
+
 def environment(python):
     """A Python with PyTorch."""
     if python:
@@ -316,7 +344,7 @@ def build():
     """The folder of the release build."""
     command = ["cargo", "build", "--workspace", "--release", "--locked", "--bins", "--example", "throughput"]
     subprocess.run(command, check=True, cwd=ROOT)
-    return os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target")), "release")
+    return os.path.join(ROOT, os.environ.get("CARGO_TARGET_DIR", "target"), "release")
 
 
 if __name__ == "__main__":

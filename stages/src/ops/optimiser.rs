@@ -1,4 +1,4 @@
-//! Fused, in-place updates of parameters from the gradients of one or more shards, as Keras defines them.
+//! Fused, in-place updates of parameters from the gradients of one or more shards, as Keras defines them, and of their averages.
 //!
 //! They work on plain slices, so whoever holds the state can save it. Every element is updated from its own values
 //! alone, so slices can be cut anywhere and updated on several threads without a bit changing.

@@ -1,15 +1,14 @@
 //! The moving average of a network's weights.
 //!
-//! The weights of single steps swing about a good point, and their average lies nearer to it (Polyak and Juditsky, 1992, of the plain
-//! mean). An exponential average forgets the weights of long ago.
+//! The weights of single steps swing about a good point, and their mean lies nearer to it (Polyak and Juditsky, 1992). An
+//! exponential average forgets the weights of long ago.
 
 use crate::model::Network;
 use crate::model::recipe::Ema;
 use crate::model::threads::Threads;
 use crate::ops::optimiser::{move_average, read, update_in_place};
 
-/// The smallest piece of a parameter that is worth a thread of its own.
-const PIECE: usize = 1 << 16;
+use super::optimiser::PIECE;
 
 /// Moves the average towards the network's weights after a step, counted from 1. Running statistics of batch normalisation
 /// move like weights.

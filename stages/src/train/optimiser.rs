@@ -8,7 +8,7 @@ use crate::ops::Share;
 use crate::ops::optimiser::{Adam, Gradient, Sgd, update_in_place};
 
 /// The smallest piece of a parameter that is worth a thread of its own.
-const PIECE: usize = 1 << 16;
+pub(super) const PIECE: usize = 1 << 16;
 
 /// What an optimiser remembers between steps.
 #[derive(Clone, Debug, PartialEq)]

@@ -40,7 +40,7 @@ fn convolutions_agree() {
     ];
     for ([n, h, w, c], k, o) in shapes {
         for (stride, padding) in [(1, Padding::Same), (2, Padding::Same), (3, Padding::Valid), (1, Padding::Valid)] {
-            for (relu, bias) in [(true, true), (false, true), (false, false)] {
+            for (relu, bias) in [(true, true), (true, false), (false, true), (false, false)] {
                 if padding.output_size(h.min(w), k, stride).is_none() {
                     continue;
                 }

@@ -15,8 +15,15 @@ fn var(name: &str, shape: &[usize]) -> Var {
 
 #[test]
 fn images_and_frozen_weights_get_no_gradient() {
-    let x = values("x", &[2, 5, 5, 3], false);
-    let (w, b) = (var("w", &[3, 3, 3, 4]), var("b", &[4]));
+    // By the two loops, and at the points of 3 x 3 kernels of whole vectors.
+    for (side, channels, outputs) in [(5, 3, 4), (14, 16, 32)] {
+        gives_no_gradient(side, channels, outputs);
+    }
+}
+
+fn gives_no_gradient(side: usize, channels: usize, outputs: usize) {
+    let x = values("x", &[2, side, side, channels], false);
+    let (w, b) = (var("w", &[3, 3, channels, outputs]), var("b", &[outputs]));
     let store = ops::conv2d(&x, &w, Some(&b), &SAME, None).unwrap().sum_all().unwrap().backward().unwrap();
     assert!(store.get(&x).is_none() && store.get(&w).is_some() && store.get(&b).is_some());
 
@@ -44,18 +51,44 @@ fn views_are_accepted() {
 /// Bits of a sample's results do not depend on the samples beside it.
 #[test]
 fn inference_is_the_same_for_any_batch() {
-    let (w, b) = (var("w", &[3, 3, 5, 20]), var("b", &[20]));
-    let (v, c) = (var("v", &[20 * 49, 37]), var("c", &[37]));
+    for (channels, outputs) in [(5, 20), (16, 32)] {
+        is_the_same_for_any_batch(channels, outputs);
+    }
+}
+
+fn is_the_same_for_any_batch(channels: usize, outputs: usize) {
+    let (w, b) = (var("w", &[3, 3, channels, outputs]), var("b", &[outputs]));
+    let (v, c) = (var("v", &[outputs * 49, 37]), var("c", &[37]));
     let network = |x: &Tensor| {
         let y = ops::conv2d(x, &w, Some(&b), &SAME, None).unwrap();
         let y = ops::max_pool2d(&y, 2, 2, Padding::Valid).unwrap().flatten_from(1).unwrap();
         flat(&ops::dense(&y, &v, Some(&c), true, None).unwrap())
     };
-    let x = values("x", &[23, 14, 14, 5], false);
+    let x = values("x", &[23, 14, 14, channels], false);
     let whole = network(&x);
     for (first, len) in [(0, 1), (3, 6), (10, 13)] {
         let part = network(&x.narrow(0, first, len).unwrap());
         assert_eq!(part, whole[first * 37..(first + len) * 37], "{len} samples from {first}");
+    }
+}
+
+/// The gradient of beta counts what passed the ReLU, to the last value: what is computed again rounds as it did.
+#[test]
+fn what_passed_behind_batch_normalisation_is_what_was_above_0() {
+    for channels in [3, 16, 40] {
+        let x = values("x", &[50, 7, 8, channels], false);
+        // Scales that are small beside beta, of both signs, so that many results round to 0 or close to it.
+        let gamma = Var::from_tensor(&(values("gamma", &[channels], false) * 1e-7).unwrap()).unwrap();
+        for beta in [0.0, 1e-7] {
+            let beta =
+                Var::from_tensor(&(Tensor::ones(channels, DType::F32, &Device::Cpu).unwrap() * beta).unwrap()).unwrap();
+            let y = ops::batch_norm_train(&x, &gamma, &beta, 1e-3, true, None).unwrap().y;
+            let store = y.sum_all().unwrap().backward().unwrap();
+            let counted: Vec<f32> = (0..channels)
+                .map(|channel| flat(&y).iter().skip(channel).step_by(channels).filter(|y| **y > 0.0).count() as f32)
+                .collect();
+            assert_eq!(flat(store.get(&beta).unwrap()), counted, "{channels} channels");
+        }
     }
 }
 

@@ -18,6 +18,12 @@ fn layers() -> Vec<(&'static str, Tensor, Vec<usize>, Box<Layer>)> {
             Box::new(move |x, w, b, grads| ops::conv2d(x, w, Some(b), &conv, grads)),
         ),
         (
+            "conv2d at the points",
+            values("x", &[3, 14, 14, 16], false),
+            vec![3, 3, 16, 32],
+            Box::new(move |x, w, b, grads| ops::conv2d(x, w, Some(b), &conv, grads)),
+        ),
+        (
             "dense",
             values("x", &[5, 40], false),
             vec![40, 7],
@@ -41,7 +47,7 @@ fn pass(x: &Tensor, w: &Var, b: &Var, layer: &Layer, grads: Option<&GradSink>) -
 fn a_sink_receives_what_the_store_would() {
     for (name, x, shape, layer) in layers() {
         let w = Var::from_tensor(&values("w", &shape, false)).unwrap();
-        let b = Var::from_tensor(&values("b", &[7], false)).unwrap();
+        let b = Var::from_tensor(&values("b", &shape[shape.len() - 1..], false)).unwrap();
         let store = pass(&x, &w, &b, &*layer, None);
         let (dw, db) = (flat(store.get(&w).unwrap()), flat(store.get(&b).unwrap()));
 

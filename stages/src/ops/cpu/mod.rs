@@ -1,7 +1,8 @@
 //! The operators' CPU kernels, as candle custom ops with backward passes of their own.
 //!
 //! `convolve.rs` is convolution over slices, made of two loops, `slide.rs` (outputs) and `weigh.rs` (gradients of the
-//! weights), or handed to `winograd/` where the kernels are 3 x 3; `product.rs` are the products of dense layers. Both build on the register-blocked sums of `tile.rs`; `panels.rs` lays weights out for them and `frame.rs` images.
+//! weights), or handed to `winograd/` where the kernels are 3 x 3; `product.rs` are the products of dense layers. All build on the register-blocked sums of
+//! `tile.rs`. `panels.rs` lays weights out for the two loops, and `frame.rs` images.
 //! `column_sums.rs` sums what batch normalisation asks of each channel.
 //! `bf16/` has the same layers as products of rounded operands. Vector instructions are chosen at run time.
 

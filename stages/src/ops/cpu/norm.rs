@@ -110,6 +110,12 @@ impl WithSimd for Moments<'_> {
     }
 }
 
+/// What is normalised, behind its ReLU above 0 where this is. The gradients compute it again, so that its rounding is one.
+#[inline(always)]
+fn scaled(deviation: f32, scale: f32, beta: f32) -> f32 {
+    deviation * scale + beta
+}
+
 /// A value a channel, over and over, for rows that are worked on together.
 fn repeated(values: &[f32]) -> Vec<f32> {
     values.repeat(WIDTH.div_ceil(values.len()))
@@ -131,7 +137,7 @@ impl Normalise {
                 for (rows, y) in x.chunks(mean.len()).zip(room) {
                     let parameters = mean.iter().zip(&scale).zip(&beta);
                     for ((y, x), ((mean, scale), beta)) in y.iter_mut().zip(rows).zip(parameters) {
-                        let value = (x - mean) * scale + beta;
+                        let value = scaled(x - mean, *scale, *beta);
                         y.write(if self.relu { value.max(0.0) } else { value });
                     }
                 }
@@ -163,7 +169,7 @@ impl Normalise {
                 dx.iter_mut().zip(x).zip(gy).zip(parameters)
             {
                 let deviation = x - mean;
-                let g = if !RELU || deviation * scale + beta > 0.0 { *gy } else { 0.0 };
+                let g = if !RELU || scaled(deviation, *scale, *beta) > 0.0 { *gy } else { 0.0 };
                 dx.write((g - mean_gradient - deviation * slope) * scale);
             }
         }
@@ -199,6 +205,7 @@ impl<const RELU: bool> WithSimd for Backward<'_, RELU> {
             #[inline(always)]
             |[x, gy], [mean, inverse, scale, beta]| {
                 let deviation = simd.sub_f32s(x, mean);
+                // As `scaled` has it.
                 let y = simd.add_f32s(simd.mul_f32s(deviation, scale), beta);
                 let g = if RELU { simd.select_f32s(simd.greater_than_f32s(y, zero), gy, zero) } else { gy };
                 [g, simd.mul_f32s(g, simd.mul_f32s(deviation, inverse))]

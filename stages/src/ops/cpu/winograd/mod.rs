@@ -2,7 +2,8 @@
 //!
 //! The outputs are cut into tiles of 4 x 4. A tile's 6 x 6 inputs are brought to 36 points (`transform.rs`, `tiles.rs`), where
 //! convolution is a product of matrices each (`product.rs`) with the kernels at the same points (`kernels.rs`); the
-//! outputs are interpolated from the products. The gradient of the images is such a convolution of the output's gradient with the
+//! outputs are interpolated from the products. A tile inside its image is read where it lies; one that reaches beyond is copied,
+//! with zeros around it. The gradient of the images is such a convolution of the output's gradient with the
 //! flipped kernels; the gradient of the kernels is made at the points too, from the transposed maps. Sums round differently from those
 //! of the direct form: results differ by about 1e-6 of the greatest.
 

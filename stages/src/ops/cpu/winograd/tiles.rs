@@ -55,23 +55,23 @@ impl<'a> Images<'a> {
         &self.pixels[number * self.len()..][..self.len()]
     }
 
-    /// Copies the N x N pixels of an image from a place on that lies `before` the image's first pixel.
+    /// Copies N x N pixels of an image from (`row`, `column`) on, which are counted from `before` rows and columns before its first
+    /// pixel. `rows` and `columns` of them lie inside; the others are 0.
     #[inline(always)]
     fn copy<const N: usize>(
         &self,
         image: &[f32],
         (row, column): (usize, usize),
         before: (usize, usize),
+        (rows, columns): (Range<usize>, Range<usize>),
         to: &mut [f32],
     ) {
-        let rows = inside(row, before.0, self.rows, N);
-        let columns = inside(column, before.1, self.columns, N);
+        let (left, right) = (columns.start * self.channels, columns.end * self.channels);
         for (i, to) in to.chunks_exact_mut(N * self.channels).enumerate() {
-            if !rows.contains(&i) {
+            if !rows.contains(&i) || columns.is_empty() {
                 to.fill(0.0);
                 continue;
             }
-            let (left, right) = (columns.start * self.channels, columns.end * self.channels);
             let first = ((row + i - before.0) * self.columns + column + columns.start - before.1) * self.channels;
             to[..left].fill(0.0);
             to[left..right].copy_from_slice(&image[first..][..right - left]);
@@ -131,12 +131,11 @@ impl Tiling {
         let edge = room(edge, N * N * channels);
         for (t, image, row, column) in self.each(images.count()) {
             let image = images.image(image);
-            let all = 0..N;
-            let whole = inside(row, before.0, rows, N) == all && inside(column, before.1, columns, N) == all;
-            let (tile, line) = if whole {
+            let lies = (inside(row, before.0, rows, N), inside(column, before.1, columns, N));
+            let (tile, line) = if lies == (0..N, 0..N) {
                 (&image[((row - before.0) * columns + column - before.1) * channels..], columns * channels)
             } else {
-                images.copy::<N>(image, (row, column), before, edge);
+                images.copy::<N>(image, (row, column), before, lies, edge);
                 (&*edge, N * channels)
             };
             assert!(tile.len() >= (N - 1) * line + N * channels, "a tile");
@@ -207,5 +206,52 @@ impl Tiling {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pixel of a padded image, read one by one.
+    fn pixel(images: Images, image: usize, row: isize, column: isize, channel: usize) -> f32 {
+        let outside = |at: isize, len: usize| at < 0 || at >= len as isize;
+        if outside(row, images.rows) || outside(column, images.columns) {
+            return 0.0;
+        }
+        let at = (image * images.rows + row as usize) * images.columns + column as usize;
+        images.pixels[at * images.channels + channel]
+    }
+
+    fn tiles_are_those_of_a_padded_image<const N: usize>(before: usize, lost: usize) {
+        let (count, channels) = (2, 3);
+        for (rows, columns) in (1..15).flat_map(|rows| (1..15).map(move |columns| (rows, columns))) {
+            let outputs = |side: usize| (side + 2 * before).saturating_sub(lost);
+            let tiling = Tiling::new(outputs(rows), outputs(columns));
+            let pixels: Vec<f32> = (1..=count * rows * columns * channels).map(|i| i as f32).collect();
+            let images = Images { pixels: &pixels, rows, columns, channels };
+            let planes = Planes { tiles: count * tiling.tiles(), channels };
+            let mut to = vec![f32::NAN; planes.len()];
+            let mut edge = vec![f32::NAN; 7];
+            let points = |values: [f32; N]| std::array::from_fn(|i| if i < N { values[i] } else { 0.0 });
+            tiling.gather(pulp::Scalar, (images, (before, before)), points, &mut edge, &mut to);
+            for (t, image, row, column) in tiling.each(count) {
+                for (i, j, channel) in (0..N * N * channels).map(|k| (k / channels / N, k / channels % N, k % channels))
+                {
+                    let at = |from: usize, step: usize| (from + step) as isize - before as isize;
+                    let expected = pixel(images, image, at(row, i), at(column, j), channel);
+                    let found = to[(i * TILE + j) * planes.stride() + t * channels + channel];
+                    assert_eq!(found, expected, "{rows} x {columns}, tile {t}, pixel {i} {j}, channel {channel}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tiles_of_inputs_have_zeros_around_the_image() {
+        for before in 0..3 {
+            tiles_are_those_of_a_padded_image::<6>(before, 2);
+        }
+        tiles_are_those_of_a_padded_image::<4>(0, 0);
     }
 }
