@@ -279,7 +279,7 @@ def main():
         return
 
     tools = arguments.tool or ["kiln", "torch"]
-    python = environment(arguments.python) if "torch" in tools else sys.executable
+    python = training.environment(arguments.python, ("torch", "numpy")) if "torch" in tools else sys.executable
     built = os.path.abspath(arguments.bin) if arguments.bin else build()
     described, problem = training.measure([os.path.join(built, "examples", "throughput"), "model", os.path.abspath(arguments.model)])
     if problem:
@@ -327,17 +327,6 @@ def described_data(folder):
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
     facts = json.loads(header["__metadata__"]["kiln"])
     return header["labels"]["shape"][0], len(json.loads(facts["classes"]))
-
-
-def environment(python):
-    """A Python with PyTorch."""
-    if python:
-        return python
-    folder = tempfile.mkdtemp(prefix="kiln-bench-")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    python = os.path.join(folder, "bin", "python")
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "torch", "numpy"], check=True)
-    return python
 
 
 def build():

@@ -149,14 +149,15 @@ def keras_worker(words, mode, model, batch, threads, seconds):
 # The comparison --------------------------------------------------------------------------------------------------
 
 
-def environment(python):
+def environment(python, packages=("torch", "tensorflow", "numpy")):
+    """A Python with packages: a given one, or that of a throwaway environment."""
     if python:
         return python
     folder = tempfile.mkdtemp(prefix="kiln-bench-")
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     python = os.path.join(folder, "bin", "python")
-    print(f"installing PyTorch and TensorFlow in {folder}", flush=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "torch", "tensorflow", "numpy"], check=True)
+    print(f"installing {', '.join(packages)} in {folder}", flush=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
     return python
 
 
