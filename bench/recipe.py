@@ -278,6 +278,8 @@ def main():
         print(json.dumps(torch_training(json.loads(model), mode, folder, *map(int, numbers), arguments.threads)))
         return
 
+    if not os.path.exists(os.path.join(arguments.data, "train.safetensors")):
+        raise SystemExit(f"{arguments.data} has no images: run `kiln run pipeline.yaml --profile ten normalise` first")
     tools = arguments.tool or ["kiln", "torch"]
     python = training.environment(arguments.python, ("torch", "numpy")) if "torch" in tools else sys.executable
     built = os.path.abspath(arguments.bin) if arguments.bin else build()
