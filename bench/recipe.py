@@ -126,12 +126,11 @@ def torch_training(model, mode, folder, epochs, batch, seed, threads):
 
     def image_set(name):
         arrays, facts = reproduce.read(os.path.join(folder, f"{name}.safetensors"))
-        classes[:] = facts["classes"]
-        return torch.tensor(arrays["images"]).permute(0, 3, 1, 2), torch.tensor(arrays["labels"].astype("int64"))
+        pixels, labels = torch.tensor(arrays["images"]), torch.tensor(arrays["labels"].astype("int64"))
+        return pixels.permute(0, 3, 1, 2), labels, facts["classes"]
 
-    classes = []
-    images, labels = image_set("train")
-    test, test_labels = image_set("test")
+    images, labels, classes = image_set("train")
+    test, test_labels, _ = image_set("test")
     split, _ = reproduce.read(os.path.join(folder, "out", "split", "split.safetensors"))
     rows, held = (torch.tensor(split[name].astype("int64")) for name in ("train", "validation"))
 
@@ -308,7 +307,7 @@ def main():
                     result = kiln_training(kiln, folder)
                 else:
                     numbers = [str(n) for n in (arguments.epochs, arguments.batch, seed)]
-                    worker = [python, __file__, "--epochs", "0", "--threads", str(arguments.threads), "--worker"]
+                    worker = [python, __file__, "--threads", str(arguments.threads), "--worker"]
                     result, problem = training.measure([*worker, json.dumps(model), arguments.mode, folder, *numbers])
                     if problem:
                         raise SystemExit(problem)

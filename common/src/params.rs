@@ -31,9 +31,11 @@ pub fn unknown(message: &str) -> Option<(&str, Vec<&str>)> {
 /// A hint for a name that nothing has: the nearest of those that there are, else all of them.
 pub fn hint<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Option<String> {
     let names: Vec<&str> = names.into_iter().collect();
-    match suggest::nearest(wrong, names.iter().copied()) {
-        Some(name) => Some(suggest::did_you_mean(wrong, name)),
-        None if names.is_empty() => None,
-        None => Some(format!("one of: {}", names.join(", "))),
-    }
+    let all = || (!names.is_empty()).then(|| format!("one of: {}", names.join(", ")));
+    near(wrong, names.iter().copied()).or_else(all)
+}
+
+/// A hint for a name that nothing has, if one that there is lies near: for a message that names all of them itself.
+pub fn near<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Option<String> {
+    suggest::nearest(wrong, names).map(|name| suggest::did_you_mean(wrong, name))
 }

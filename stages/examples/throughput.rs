@@ -3,7 +3,8 @@
 //! `throughput <train|infer|train-bf16|infer-bf16> MODEL.yaml BATCH THREADS SECONDS [SIDE]` prints a line of JSON with the rate of each window
 //! of about half a second and, on Linux, how many pages of memory the process was given in it. `throughput model MODEL.yaml`
 //! prints the model, `extends` followed and defaults filled in, and how many operations an image of 28 x 28 takes.
-//! `bench/training.py` runs it beside PyTorch and Keras, and `bench/recipe.py` has it print the model. Images are not varied: a model's augmentation is left out.
+//! `bench/training.py` runs it beside PyTorch and Keras, and `bench/recipe.py` has it print the model. Images are not varied:
+//! a model's augmentation is left out.
 #![allow(clippy::print_stdout, reason = "a program that prints its result")]
 
 use std::cell::RefCell;

@@ -15,6 +15,10 @@
 //! valid: `tests/ops/behaviour.rs` holds 10,000 steps of dead units against the plain form, and models 2, 4 and 5 of the study,
 //! trained on all images, came out with the same bytes.
 //!
+//! Another joined whose path no golden image is large enough for: tiles of convolutions that lie inside their image are read there
+//! (`ops/cpu/winograd/tiles.rs`). A test there holds tiles of images of every side up to 14 against a padded image, and models 1
+//! and 5, GoogLeNet, ResNet and own-ten, trained by both, came out with the same bytes.
+//!
 //! Bits of outputs depend on the processor where a kind computes with vector instructions, so a golden output is kept with
 //! the name of the machines it holds for: see [`cases::Machine`]. A machine holds the code against what is listed for it.
 //! Networks are also computed with portable vectors, on every machine, so code can be proven equal on any of them; on a

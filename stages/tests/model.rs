@@ -317,10 +317,17 @@ fn mistakes_in_the_recipe_name_the_place() {
         ("early_stopping: {patience: soon}", "m.yaml:7:28: invalid type: string \"soon\", expected usize"),
         ("early_stopping: {patience: 0}", "m.yaml:7:28: `early_stopping`: `patience`: must be at least 1 epoch"),
         ("augmentation: {zoom: 1.5}", "m.yaml:7:22: `augmentation`: `zoom`: must be a share, at least 0 and below 1"),
-        ("augmentation: {flip: both}", "m.yaml:7:22: unknown variant `both`, expected `alternating`"),
+        (
+            "augmentation: {flip: both}",
+            "m.yaml:7:22: unknown variant `both`, expected one of `true`, `false`, `alternating`",
+        ),
         (
             "augmentation: {flip: alternatin}",
-            "m.yaml:7:22: unknown variant `alternatin`, expected `alternating` (did you mean `alternating`?)",
+            "m.yaml:7:22: unknown variant `alternatin`, expected one of `true`, `false`, `alternating` (did you mean `alternating`?)",
+        ),
+        (
+            "augmentation: {flip: 'true'}",
+            "m.yaml:7:22: invalid type: string \"true\", expected true, false or `alternating`",
         ),
         ("augmentation: {flip: 1}", "m.yaml:7:22: invalid type: integer `1`, expected true, false or `alternating`"),
         ("ema: 0.99", "m.yaml:7:6: invalid type: floating point `0.99`, expected a mapping, as {momentum: 0.99}"),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use common::{params, suggest};
+use common::params;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -230,9 +230,7 @@ fn typed<T: DeserializeOwned>(node: &Node) -> Result<T, DocumentError> {
             _ => None,
         });
         let mut error = key.map_or_else(|| node.locate(&path), |k| &k.place).error(message.clone());
-        // The message itself names all that there are.
-        error.hint =
-            unknown.and_then(|(wrong, known)| Some(suggest::did_you_mean(wrong, suggest::nearest(wrong, known)?)));
+        error.hint = unknown.and_then(|(wrong, known)| params::near(wrong, known));
         error
     })
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{self, Visitor};
+use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::spec::{Flaw, flaw};
@@ -213,7 +213,11 @@ impl<'de> Deserialize<'de> for Flip {
             }
 
             fn visit_str<E: de::Error>(self, word: &str) -> Result<Flip, E> {
-                if word == ALTERNATING { Ok(Flip::Alternating) } else { Err(E::unknown_variant(word, &[ALTERNATING])) }
+                match word {
+                    ALTERNATING => Ok(Flip::Alternating),
+                    "true" | "false" => Err(E::invalid_type(Unexpected::Str(word), &self)),
+                    _ => Err(E::unknown_variant(word, &["true", "false", ALTERNATING])),
+                }
             }
         }
 

@@ -1,4 +1,5 @@
-//! Fused, in-place updates of parameters from the gradients of one or more shards, as Keras defines them, and of their averages.
+//! Fused, in-place updates of parameters from the gradients of one or more shards, as Keras defines them, and of the
+//! parameters' averages.
 //!
 //! They work on plain slices, so whoever holds the state can save it. Every element is updated from its own values
 //! alone, so slices can be cut anywhere and updated on several threads without a bit changing.
@@ -11,9 +12,9 @@
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
-use super::Share;
 use super::simd::vectorised;
-use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor, Var, bail};
+use super::{Share, cpu};
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor, Var, bail};
 
 /// Elements summed at a time.
 const BLOCK: usize = 1024;
@@ -265,14 +266,10 @@ pub fn move_average(average: &mut [f32], values: &[f32], keep: f32) {
 /// # Errors
 /// If the variable is not f32; candle's.
 pub fn read<R>(variable: &Var, read: impl FnOnce(&[f32]) -> R) -> Result<R> {
-    let (storage, layout) = variable.storage_and_layout();
-    match (&*storage, layout.contiguous_offsets()) {
-        (Storage::Cpu(storage), Some((start, end))) => Ok(read(&storage.as_slice::<f32>()?[start..end])),
-        _ => {
-            drop(storage);
-            Ok(read(&variable.flatten_all()?.to_vec1::<f32>()?))
-        }
+    if !variable.device().is_cpu() {
+        return Ok(read(&variable.flatten_all()?.to_vec1::<f32>()?));
     }
+    cpu::read([variable.as_tensor()], |[values]| read(values))
 }
 
 struct Edit<F, R> {

@@ -1,8 +1,8 @@
 //! The operators' CPU kernels, as candle custom ops with backward passes of their own.
 //!
 //! `convolve.rs` is convolution over slices, made of two loops, `slide.rs` (outputs) and `weigh.rs` (gradients of the
-//! weights), or handed to `winograd/` where the kernels are 3 x 3; `product.rs` are the products of dense layers. All build on the register-blocked sums of
-//! `tile.rs`. `panels.rs` lays weights out for the two loops, and `frame.rs` images.
+//! weights), or handed to `winograd/` where the kernels are 3 x 3; `product.rs` are the products of dense layers. All build
+//! on the register-blocked sums of `tile.rs`. `panels.rs` lays weights out for the two loops, and `frame.rs` images.
 //! `column_sums.rs` sums what batch normalisation asks of each channel.
 //! `bf16/` has the same layers as products of rounded operands. Vector instructions are chosen at run time.
 
@@ -48,7 +48,7 @@ fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
 }
 
 /// Calls `read` with the elements of contiguous f32 tensors on the CPU.
-fn read<const N: usize, R>(tensors: [&Tensor; N], read: impl FnOnce([&[f32]; N]) -> R) -> Result<R> {
+pub(super) fn read<const N: usize, R>(tensors: [&Tensor; N], read: impl FnOnce([&[f32]; N]) -> R) -> Result<R> {
     let locked = tensors.map(Tensor::storage_and_layout);
     let mut slices = [&[] as &[f32]; N];
     for (slice, (storage, layout)) in slices.iter_mut().zip(&locked) {

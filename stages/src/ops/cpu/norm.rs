@@ -110,7 +110,8 @@ impl WithSimd for Moments<'_> {
     }
 }
 
-/// What is normalised, behind its ReLU above 0 where this is. The gradients compute it again, so that its rounding is one.
+/// The normalised value, before a ReLU. The gradients compute it again: if it were rounded otherwise there, another value would pass
+/// the ReLU.
 #[inline(always)]
 fn scaled(deviation: f32, scale: f32, beta: f32) -> f32 {
     deviation * scale + beta
@@ -180,8 +181,8 @@ impl Normalise {
     }
 }
 
-/// The gradients of beta, gamma and, if needed, x. What passed a ReLU is computed anew, by the arithmetic of the forward pass: the arrays are
-/// larger than the caches, and that takes less time than reading the output.
+/// The gradients of beta, gamma and, if needed, x. What passed a ReLU is computed anew, by the arithmetic of the forward pass: the
+/// arrays are larger than the caches, and that takes less time than to read the output.
 struct Backward<'a, const RELU: bool> {
     op: &'a Normalise,
     /// x and the gradient of y.
