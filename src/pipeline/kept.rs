@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write as _};
+use std::iter;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use petgraph::graph::DiGraph;
 use serde_json::Value;
@@ -19,6 +19,7 @@ use crate::journal::wire::{Reader, put_count, put_text};
 use crate::kind::Catalog;
 use crate::store;
 
+use super::beside::{self, Beside};
 use super::cache::PutAs;
 use super::load;
 use super::overrides::Overrides;
@@ -62,8 +63,8 @@ pub struct Identity {
     pub file: PathBuf,
     /// The profile, if one was asked for.
     pub profile: Option<String>,
-    /// What the pipeline file holds. A run has two identities, and the text may be large.
-    text: Arc<String>,
+    /// The digest of what the pipeline file holds.
+    text: Digest,
     /// The store.
     store: PathBuf,
     folder: PathBuf,
@@ -72,16 +73,6 @@ pub struct Identity {
     base: [u8; 32],
     /// That, and what the files of parameters hold that the text is known to name.
     key: [u8; 32],
-}
-
-/// What was kept beside a pipeline.
-pub(crate) struct Beside(Vec<u8>);
-
-impl Beside {
-    /// Its bytes.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0[HEAD..]
-    }
 }
 
 /// Loads a pipeline as [`super::load`] does, from what is kept in a cache if that is still good; tells whether it was.
@@ -100,8 +91,8 @@ pub fn load_kept(
         let known = !pipeline.documents.have_grown();
         return Ok((pipeline, known));
     }
-    let Identity { root, file, text, .. } = identity;
-    Ok((load::check(file, root.clone(), text, catalog, overrides)?, false))
+    let text = identity.text().map_err(|d| vec![d])?;
+    Ok((load::check(&identity.file, identity.root.clone(), &text, catalog, overrides)?, false))
 }
 
 impl Identity {
@@ -110,7 +101,8 @@ impl Identity {
     /// # Errors
     /// If the file cannot be read.
     pub fn of(file: &Path, overrides: &Overrides) -> Result<Self, Vec<Diagnostic>> {
-        let (root, text) = load::read(file).map_err(|d| vec![d])?;
+        let text = load::digest_of(file).map_err(|d| vec![d])?;
+        let root = load::root_of(file).map_err(|d| vec![d])?;
         // Another Kiln may fill in other defaults, or take for a mistake what this one does not.
         let program = program::identity();
         let store = overrides.store(&root);
@@ -118,8 +110,8 @@ impl Identity {
         let name = format!("{root:?} {:?} {overrides:?}", file.file_name());
         let place = folder.join(&blake3::hash(name.as_bytes()).to_hex()[..DIGITS]);
         let mut hasher = blake3::Hasher::new_derive_key("kiln 2026-11 kept pipeline");
-        hasher.update(format!("{program:?} {name} {}", text.len()).as_bytes());
-        hasher.update(text.as_bytes());
+        hasher.update(format!("{program:?} {name}").as_bytes());
+        hasher.update(&text.0);
         if let Some(patterns) = view::ignored(&root) {
             hasher.update(format!("\0{} {patterns}", view::IGNORE).as_bytes());
         }
@@ -130,11 +122,21 @@ impl Identity {
         let base = hasher.finalize().into();
         let file = PathBuf::from(file.file_name().unwrap_or_default());
         let profile = overrides.profile.clone();
-        let mut identity = Self { root, file, profile, text: Arc::new(text), store, folder, place, base, key: base };
+        let mut identity = Self { root, file, profile, text, store, folder, place, base, key: base };
         if let Some(files) = identity.param_files() {
             identity.key = identity.key_with(&files);
         }
         Ok(identity)
+    }
+
+    /// The text that this is the identity of.
+    fn text(&self) -> Result<String, Diagnostic> {
+        let bytes = load::bytes_of(&self.root.join(&self.file))?;
+        if *blake3::hash(&bytes).as_bytes() != self.text.0 {
+            let text = format!("`{}` changed while it was read", self.file.display());
+            return Err(Diagnostic::error(text).hint("try again"));
+        }
+        load::text_of(&self.file, bytes)
     }
 
     /// The files that the parameters of this text come from, as they are now, if it is known which they are.
@@ -235,18 +237,20 @@ impl Identity {
         }
     }
 
-    /// Keeps something that holds for this pipeline only.
-    pub(crate) fn keep_beside(&self, bytes: &[u8]) -> io::Result<()> {
-        self.write(&self.place.with_extension(BESIDE), &self.key, bytes)
+    /// Keeps something that holds for this pipeline only, in sections.
+    pub(crate) fn keep_beside(&self, sections: &[Vec<u8>]) -> io::Result<()> {
+        let table = beside::table(sections);
+        let parts: Vec<&[u8]> = iter::once(&table).chain(sections).map(Vec::as_slice).collect();
+        write(&self.store, &self.folder, &self.place.with_extension(BESIDE), &self.key, &parts)
     }
 
     /// What was kept with [`Self::keep_beside`].
     pub(crate) fn kept_beside(&self) -> Option<Beside> {
-        Some(Beside(read(&self.place.with_extension(BESIDE), &self.key)?))
+        Beside::open(&self.place.with_extension(BESIDE), MARK, &self.key)
     }
 
     fn write(&self, path: &Path, key: &[u8; 32], bytes: &[u8]) -> io::Result<()> {
-        write(&self.store, &self.folder, path, key, bytes)
+        write(&self.store, &self.folder, path, key, &[blake3::hash(bytes).as_bytes(), bytes])
     }
 
     fn make_room(&self) -> io::Result<()> {
@@ -273,7 +277,7 @@ pub(crate) fn read_named(folder: &Path, name: &str) -> Option<Vec<u8>> {
 pub(crate) fn keep_named(folder: &Path, name: &str, bytes: &[u8]) {
     let Some(store) = folder.parent().filter(|store| store.is_dir()) else { return };
     let (place, key) = named(folder, name);
-    if let Err(error) = write(store, folder, &place, &key, bytes) {
+    if let Err(error) = write(store, folder, &place, &key, &[blake3::hash(bytes).as_bytes(), bytes]) {
         tracing::debug!("cannot keep {}: {error}", place.display());
     }
 }
@@ -283,11 +287,11 @@ fn named(folder: &Path, name: &str) -> (PathBuf, [u8; 32]) {
     (folder.join(&blake3::Hash::from_bytes(key).to_hex()[..DIGITS]), key)
 }
 
-fn write(store: &Path, folder: &Path, path: &Path, key: &[u8; 32], bytes: &[u8]) -> io::Result<()> {
+fn write(store: &Path, folder: &Path, path: &Path, key: &[u8; 32], parts: &[&[u8]]) -> io::Result<()> {
     store::make_folder(store, folder).map_err(io::Error::other)?;
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     let mut new = tempfile::Builder::new().prefix(UNFINISHED).permissions(permissions).tempfile_in(folder)?;
-    for part in [MARK.as_slice(), key, blake3::hash(bytes).as_bytes(), bytes] {
+    for part in [MARK.as_slice(), key].iter().chain(parts) {
         new.write_all(part)?;
     }
     new.persist(path).map_err(|e| e.error)?;
@@ -360,4 +364,26 @@ fn fits(stage: &Stage, pipeline: &Pipeline, documents: &Handed<'_>) -> bool {
         let Body::Uses { kind: of, .. } = &maker.body else { return true };
         documents.fit((kind.as_ref(), params), (input, output), (of.as_ref(), &maker.inputs)).is_ok()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_changed_since_is_not_taken_for_the_one_that_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pipeline.yaml");
+        let text = |output| format!("version: 1\nstages:\n  s: {{run: echo, outputs: {{o: {output}}}}}\n");
+        let (catalog, overrides) = (crate::catalog::catalog(), Overrides::default());
+        let load = |identity| load_kept(identity, &catalog, &overrides);
+        fs::write(&file, text("one")).unwrap();
+        let identity = Identity::of(&file, &overrides).unwrap();
+        fs::write(&file, text("two")).unwrap();
+        let mistakes = load(&identity).err().unwrap();
+        let told = format!("{:?}", mistakes[0]);
+        assert!(told.contains("`pipeline.yaml` changed while it was read"), "{told}");
+        let (pipeline, _) = load(&Identity::of(&file, &overrides).unwrap()).unwrap();
+        assert_eq!(pipeline.stages[0].outputs.values().next().unwrap().path, Path::new("two"));
+    }
 }

@@ -1,12 +1,14 @@
 //! The one way in: a pipeline file and overrides become a [`Pipeline`], or every mistake in it.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::diagnostic::{Diagnostic, Span};
+use crate::hash::Digest;
 use crate::kind::Catalog;
 use crate::text;
 
@@ -40,7 +42,8 @@ const LARGEST: u64 = 256 << 20;
 /// # Errors
 /// All mistakes that were found, in the order of the file.
 pub fn load(file: &Path, catalog: &Catalog, overrides: &Overrides) -> Result<Pipeline, Vec<Diagnostic>> {
-    let (root, text) = read(file).map_err(|d| vec![d])?;
+    let text = bytes_of(file).and_then(|bytes| text_of(file, bytes)).map_err(|d| vec![d])?;
+    let root = root_of(file).map_err(|d| vec![d])?;
     check(file, root, &text, catalog, overrides)
 }
 
@@ -61,28 +64,51 @@ pub(super) fn check(
     }
 }
 
-/// The project's root, and the text of a pipeline file.
-pub(super) fn read(file: &Path) -> Result<(PathBuf, String), Diagnostic> {
-    let cannot = |why: &dyn std::fmt::Display| Diagnostic::error(format!("cannot read `{}`: {why}", file.display()));
+/// The project's root: the folder of a pipeline file, absolute.
+pub(super) fn root_of(file: &Path) -> Result<PathBuf, Diagnostic> {
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
+    folder.canonicalize().map_err(|error| cannot_read(file, &error))
+}
+
+/// What a pipeline file holds.
+pub(super) fn bytes_of(file: &Path) -> Result<Vec<u8>, Diagnostic> {
+    let mut bytes = Vec::new();
+    opened(file)?.read_to_end(&mut bytes).map_err(|error| cannot_read(file, &error))?;
+    Ok(bytes)
+}
+
+/// The text of a pipeline file that holds these bytes.
+pub(super) fn text_of(file: &Path, bytes: Vec<u8>) -> Result<String, Diagnostic> {
+    text::owned(bytes).map_err(|error| cannot_read(file, &error))
+}
+
+/// The digest of what a pipeline file holds, which may be large: it is not held.
+pub(super) fn digest_of(file: &Path) -> Result<Digest, Diagnostic> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(opened(file)?).map_err(|error| cannot_read(file, &error))?;
+    Ok(Digest(hasher.finalize().into()))
+}
+
+fn opened(file: &Path) -> Result<File, Diagnostic> {
     let metadata = fs::metadata(file).map_err(|e| {
-        cannot(&e).hint(
+        cannot_read(file, &e).hint(
             "a pipeline is a YAML file at the root of the project, `pipeline.yaml` unless `--file` names it; Kiln finds it from the folders below, too",
         )
     })?;
     if !metadata.is_file() {
-        return Err(cannot(&"it is not a file"));
+        return Err(cannot_read(file, &"it is not a file"));
     }
     if metadata.len() > LARGEST {
-        return Err(cannot(&format!("it is larger than {} MiB", LARGEST >> 20)));
+        return Err(cannot_read(file, &format!("it is larger than {} MiB", LARGEST >> 20)));
     }
-    let bytes = fs::read(file).map_err(|e| cannot(&e))?;
-    let text = text::owned(bytes).map_err(|e| cannot(&e))?;
-    let root = folder.canonicalize().map_err(|e| cannot(&e))?;
-    Ok((root, text))
+    File::open(file).map_err(|error| cannot_read(file, &error))
+}
+
+fn cannot_read(file: &Path, why: &dyn std::fmt::Display) -> Diagnostic {
+    Diagnostic::error(format!("cannot read `{}`: {why}", file.display()))
 }
 
 fn expand(

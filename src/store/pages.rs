@@ -167,6 +167,10 @@ impl Store {
         positions: &[usize],
     ) -> Result<BTreeMap<usize, Vec<StageRecord>>> {
         let wanted: BTreeSet<usize> = positions.iter().map(|position| position / PAGE).collect();
+        if wanted.is_empty() {
+            // A pool of threads would be started for nothing.
+            return Ok(BTreeMap::new());
+        }
         let wanted = wanted.into_par_iter().filter_map(|page| Some((page, pages.get(page)?)));
         wanted.map(|(page, digest)| Ok((page, self.read_page(digest, &usual())?))).collect()
     }

@@ -14,13 +14,17 @@ const STAGES: usize = 70;
 
 /// Many copies of many files, and one stage that takes from one of them.
 fn many() -> Project {
+    copies(STAGES)
+}
+
+fn copies(count: usize) -> Project {
     let mut pipeline = String::from("version: 1\nstages:\n");
-    for i in 0..STAGES {
+    for i in 0..count {
         pipeline += &format!("  s{i}: {{run: cat in/{i} > out/{i}, inputs: {{i: in/{i}}}, outputs: {{o: out/{i}}}}}\n");
     }
     pipeline += "  last: {run: grep -v bad out/7 > out/last; cat out/7 >> out/last, inputs: {i: {from: s7.o}}, outputs: {o: out/last}}\n";
     let project = Project::new(&pipeline);
-    for i in 0..STAGES {
+    for i in 0..count {
         project.write(&format!("in/{i}"), &format!("{i:03}\n"));
     }
     // What was written a moment ago cannot be told from what is written now.
@@ -176,6 +180,45 @@ fn what_is_kept_of_a_pipeline_is_not_trusted() {
         fs::write(&path, &whole[..whole.len() / 3]).expect("write");
         run(&project);
         assert_eq!(last(&project, "up-to-date"), STAGES + 1);
+    }
+}
+
+#[test]
+fn files_that_several_threads_look_at_are_all_looked_at() {
+    // More than a thousand files: they are looked at in three parts.
+    let count = 600;
+    let project = copies(count);
+    let says = |what: &str| {
+        let ran = Ran::from(project.command(&["run"]).env("KILN_LOG", "kiln=debug").output().expect("start kiln"));
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert!(ran.stderr.contains(what), "{what}: {}", ran.stderr);
+        ran.stderr.contains("only these can have changed")
+    };
+    says("601 executed");
+    says("601 up to date");
+    says("601 up to date");
+    for changed in [1, 2, 255, 256, 300, 511, 512, 599] {
+        project.write(&format!("in/{changed}"), "new\n");
+        assert!(says("1 executed, 600 up to date"));
+        assert_eq!(project.read(&format!("out/{changed}")), "new\n");
+    }
+    project.write("in/0", "new\n");
+    fs::remove_file(project.root().join("out/599")).expect("an output");
+    assert!(says("1 executed, 1 restored, 599 up to date"));
+
+    // A part that is damaged is not believed, and what changed is found by reading all of it.
+    let folder = fs::read_dir(project.root().join("cache/pipelines")).expect("the folder").flatten();
+    let footprint = folder.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "footprint"));
+    let footprint = footprint.expect("a footprint");
+    for share in [4, 3, 2, 1] {
+        let mut bytes = fs::read(&footprint).expect("the footprint");
+        let at = bytes.len() / share - 1;
+        bytes[at] ^= 1;
+        fs::write(&footprint, &bytes).expect("write");
+        project.write("in/400", &format!("{share}\n"));
+        assert!(!says("1 executed, 600 up to date"), "a damaged footprint was believed");
+        assert_eq!(project.read("out/400"), format!("{share}\n"));
+        says("601 up to date");
     }
 }
 

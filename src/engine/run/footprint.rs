@@ -2,8 +2,12 @@
 //! each would touch.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs;
+use std::ffi::{CStr, CString, OsStr};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{fs, iter, thread};
 
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags, openat, statx};
@@ -12,14 +16,14 @@ use crate::engine::decide::sources::Sources;
 use crate::hash::{Artifact, Digest, Memo, Stamp};
 use crate::journal::wire::{Reader, put_count, put_text};
 use crate::kind::Catalog;
-use crate::pipeline::{Body, From, Pipeline, Report, Stage};
+use crate::pipeline::{Beside, Body, From, Pipeline, Report, Stage};
 use crate::store::Store;
 
-/// So many files are looked at by a thread at a time.
+/// So many files are in a section, and looked at by a thread at a time.
 const AT_ONCE: usize = 512;
 
-/// What is known of so many files is held at a time.
-const MANY: usize = 16_384;
+/// With so many of these it is worth a second thread.
+const WORTH_A_THREAD: usize = 2;
 
 /// Bytes of a stamp.
 const STAMP: usize = 5 * 8;
@@ -46,13 +50,16 @@ pub(crate) struct Footprint<'a> {
     pub(crate) pages: Vec<Digest>,
     /// Every folder on the way to a file.
     folders: Vec<&'a str>,
-    /// The bytes of a [`Print`] each. Taken apart they would fill a page of memory for every few files.
-    files: Vec<&'a [u8]>,
+    /// What it was read from. Its first section is the head, all that stands above; the others have a [`Print`] for each of some files.
+    beside: &'a Beside,
 }
+
+/// What is known of the files of a footprint: all sections but the first. Taken apart they would fill a page of memory for every few files.
+pub(crate) struct Files(Vec<Vec<u8>>);
 
 /// What is known of a file.
 struct Print<'a> {
-    path: &'a str,
+    path: &'a CStr,
     /// The positions of the stages that a change of it touches first: the one whose output it is, or those that take it.
     stages: &'a [u8],
     /// Its stamp and digest. `None` if `stat` cannot tell that it has not changed: a folder, a link, perhaps a file that was written a
@@ -67,16 +74,15 @@ struct Print<'a> {
 pub(crate) type Digests<'p> = HashMap<&'p Path, (Digest, bool)>;
 
 impl<'a> Footprint<'a> {
-    /// Reads what [`of`] or [`Self::patched`] wrote.
-    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
-        let from = &mut Reader(bytes);
+    /// Reads the head of what [`of`] or [`Self::patched`] wrote, into a buffer.
+    pub(crate) fn read(beside: &'a Beside, buffer: &'a mut Vec<u8>) -> Option<Self> {
+        let from = &mut Reader(beside.read(0, buffer)?);
         let (state, params, stages, divisible) = (from.str()?, from.str()?, from.number()?, from.byte()? != 0);
         let kinds = (0..from.count()?).map(|_| Some((from.str()?, from.str()?))).collect::<Option<Vec<_>>>()?;
         let report = Report::read(from)?;
         let pages = (0..from.count()?).map(|_| from.array().map(Digest)).collect::<Option<Vec<_>>>()?;
         let folders = (0..from.count()?).map(|_| from.str()).collect::<Option<Vec<_>>>()?;
-        let files = (0..from.count()?).map(|_| Some(Print::read(from)?.whole)).collect::<Option<Vec<_>>>()?;
-        from.0.is_empty().then_some(Self { state, params, stages, divisible, kinds, report, pages, folders, files })
+        from.0.is_empty().then_some(Self { state, params, stages, divisible, kinds, report, pages, folders, beside })
     }
 
     /// Whether it still says something: nothing else happened to the store's results, its pages are there, the kinds do on this machine
@@ -89,34 +95,97 @@ impl<'a> Footprint<'a> {
             && self.folders.iter().all(folder)
     }
 
-    /// The positions of the stages that are touched first by what is no longer as it was. `None` if the project is not there.
-    pub(crate) fn touched(&self, root: &Path) -> Option<Vec<usize>> {
-        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-        let folder = openat(rustix::fs::CWD, root, flags, Mode::empty()).ok()?;
-        let changed = |print: &Print<'_>| {
-            let Some((stamp, _)) = print.known() else { return true };
-            let found = statx(&folder, print.path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS);
-            !found.is_ok_and(|found| Stamp::of_statx(&found) == stamp)
+    /// The positions of the stages that are touched first by what is no longer as it was. `None` if the project is not there, or if this
+    /// cannot be read.
+    ///
+    /// This thread and new ones, so many in all at most, take the sections in turn. A new thread begins where a processor is free. Those of
+    /// a pool sleep until they are woken, and in a virtual machine Linux often wakes them all on the processor of the one that calls.
+    pub(crate) fn touched(&self, root: &Path, threads: usize) -> Option<Vec<usize>> {
+        let next = AtomicUsize::new(1);
+        let look = || -> Option<BTreeSet<usize>> {
+            // The system counts who uses an open folder, and two threads that use one wait for each other.
+            let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+            let folder = openat(rustix::fs::CWD, root, flags, Mode::empty()).ok()?;
+            let (mut stages, mut buffer) = (BTreeSet::new(), Vec::new());
+            loop {
+                let section = next.fetch_add(1, Ordering::Relaxed);
+                if section >= self.beside.count() {
+                    return Some(stages);
+                }
+                for print in prints_of(self.beside.read(section, &mut buffer)?) {
+                    let print = print?;
+                    if print.changed(&folder) {
+                        stages.extend(print.stages());
+                    }
+                }
+            }
         };
-        let files = self.files.par_iter().with_min_len(AT_ONCE).filter_map(|bytes| Print::read(&mut Reader(bytes)));
-        let changed: Vec<Print<'_>> = files.filter(changed).collect();
-        let stages: BTreeSet<usize> = changed.iter().flat_map(Print::stages).collect();
+        let threads = threads.min(self.beside.count() / WORTH_A_THREAD);
+        let stages = thread::scope(|scope| {
+            let others: Vec<_> =
+                (1..threads).map_while(|_| thread::Builder::new().spawn_scoped(scope, look).ok()).collect();
+            let mut stages = look()?;
+            for other in others {
+                stages.extend(other.join().ok()??);
+            }
+            Some(stages)
+        })?;
         Some(stages.into_iter().collect())
     }
 
+    /// What is known of the files. `None` if it cannot be read.
+    pub(crate) fn files(&self) -> Option<Files> {
+        let read = |section| {
+            let mut bytes = Vec::new();
+            let complete = prints_of(self.beside.read(section, &mut bytes)?).all(|print| print.is_some());
+            complete.then_some(bytes)
+        };
+        (1..self.beside.count()).map(read).collect::<Option<_>>().map(Files)
+    }
+
+    /// The footprint after a run that looked at these files only, and whose record has these pages.
+    pub(crate) fn patched(
+        &self,
+        store: &Store,
+        root: &Path,
+        files: &Files,
+        pages: &[Digest],
+        digests: &Digests<'_>,
+    ) -> Option<Vec<Vec<u8>>> {
+        // Only a part is looked at of one that has no kinds and no report.
+        let counts = (self.stages, self.divisible);
+        let head = head(&store.state()?, self.params, counts, &[], None, pages, self.folders.iter().copied())?;
+        let patched = |section: &Vec<u8>| {
+            let mut out = Vec::with_capacity(section.len());
+            for print in prints_of(section).flatten() {
+                match digests.get(print.path()) {
+                    Some(expected) => {
+                        let known = known(store.memo(), root, print.path(), expected);
+                        put_print(&mut out, print.path, print.stages(), known);
+                    }
+                    None => out.extend_from_slice(print.whole),
+                }
+            }
+            out
+        };
+        Some(iter::once(head).chain(files.0.iter().map(patched)).collect())
+    }
+}
+
+impl Files {
     /// What is known of every file.
-    fn prints(&self) -> impl Iterator<Item = Print<'a>> {
-        self.files.iter().filter_map(|bytes| Print::read(&mut Reader(bytes)))
+    fn prints(&self) -> impl Iterator<Item = Print<'_>> {
+        self.0.iter().flat_map(|section| prints_of(section)).flatten()
     }
 
     /// What is known of the files that some stages take or give, by path.
-    pub(crate) fn files_of(&self, stages: &[usize]) -> HashMap<&'a Path, (Stamp, Artifact)> {
-        let mut wanted = vec![false; self.stages];
+    pub(crate) fn of_stages(&self, stages: &[usize]) -> HashMap<&Path, (Stamp, Artifact)> {
+        let mut wanted = vec![false; stages.iter().max().map_or(0, |last| last + 1)];
         for &stage in stages {
             wanted[stage] = true;
         }
         let theirs = self.prints().filter(|print| print.stages().any(|stage| wanted.get(stage) == Some(&true)));
-        theirs.filter_map(|print| Some((Path::new(print.path), print.known()?))).collect()
+        theirs.filter_map(|print| Some((print.path(), print.known()?))).collect()
     }
 
     /// Whether some stages take or give what `stat` cannot tell to be unchanged.
@@ -127,49 +196,36 @@ impl<'a> Footprint<'a> {
     }
 
     /// Whether the sources that a run of some stages has looked at are what this says, as far as others take them too. One may have
-    /// changed since [`Self::touched`].
-    pub(crate) fn agrees(&self, sources: &Sources, reached: &[usize]) -> bool {
+    /// changed since [`Footprint::touched`].
+    pub(crate) fn agree(&self, sources: &Sources, reached: &[usize]) -> bool {
         let (looked_at, reached) = (digests_of(sources), reached.iter().copied().collect::<BTreeSet<usize>>());
         self.prints().all(|print| {
-            let Some(found) = looked_at.get(Path::new(print.path)) else { return true };
+            let Some(found) = looked_at.get(print.path()) else { return true };
             let same = print.known().is_some_and(|(_, artifact)| *found == (artifact.digest, artifact.executable));
             same || print.stages().all(|stage| reached.contains(&stage))
         })
-    }
-
-    /// The footprint after a run that looked at these files only, and whose record has these pages.
-    pub(crate) fn patched(
-        &self,
-        store: &Store,
-        root: &Path,
-        pages: &[Digest],
-        digests: &Digests<'_>,
-    ) -> Option<Vec<u8>> {
-        let mut out = Vec::with_capacity(self.files.len() * 128);
-        // Only a part is looked at of one that has no kinds and no report.
-        put_head(&mut out, &store.state()?, self.params, (self.stages, self.divisible), &[], None, pages)?;
-        put_count(&mut out, self.folders.len());
-        self.folders.iter().for_each(|folder| put_text(&mut out, folder));
-        put_count(&mut out, self.files.len());
-        for print in self.prints() {
-            match digests.get(Path::new(print.path)) {
-                Some(expected) => {
-                    put_print(&mut out, print.path, print.stages(), known(store.memo(), root, print.path, expected))
-                }
-                None => out.extend_from_slice(print.whole),
-            }
-        }
-        Some(out)
     }
 }
 
 impl<'a> Print<'a> {
     fn read(from: &mut Reader<'a>) -> Option<Self> {
         let before = from.0;
-        let (path, stages, flags) = (from.str()?, from.bytes()?, from.byte()?);
+        let path = CStr::from_bytes_with_nul(from.bytes()?).ok()?;
+        let (stages, flags) = (from.bytes()?, from.byte()?);
         let known = if flags & KNOWN == 0 { None } else { Some(from.chunk()?) };
         let whole = before.get(..before.len() - from.0.len())?;
         Some(Self { path, stages, known, executable: flags & EXECUTABLE != 0, whole })
+    }
+
+    fn path(&self) -> &'a Path {
+        Path::new(OsStr::from_bytes(self.path.to_bytes()))
+    }
+
+    /// Whether the file is no longer as it was, or cannot be told to be.
+    fn changed(&self, folder: &OwnedFd) -> bool {
+        let Some((stamp, _)) = self.known() else { return true };
+        let found = statx(folder, self.path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS);
+        !found.is_ok_and(|found| Stamp::of_statx(&found) == stamp)
     }
 
     fn known(&self) -> Option<(Stamp, Artifact)> {
@@ -185,6 +241,17 @@ impl<'a> Print<'a> {
     }
 }
 
+/// What is known of the files of a section. `None` for what makes no sense, and then nothing more.
+fn prints_of(section: &[u8]) -> impl Iterator<Item = Option<Print<'_>>> {
+    let mut from = Some(Reader(section));
+    std::iter::from_fn(move || {
+        let mut rest = from.take().filter(|from| !from.0.is_empty())?;
+        let print = Print::read(&mut rest);
+        from = print.is_some().then_some(rest);
+        Some(print)
+    })
+}
+
 /// The footprint of a run that brought a whole pipeline up to date: the digest of every file, and the pages of its record. `divisible`
 /// says whether a part of the pipeline can be looked at by itself.
 pub(crate) fn of(
@@ -193,36 +260,33 @@ pub(crate) fn of(
     pages: &[Digest],
     digests: &Digests<'_>,
     divisible: bool,
-) -> Option<Vec<u8>> {
+) -> Option<Vec<Vec<u8>>> {
     let beside = beside(pipeline, store.memo())?;
     let (files, touched) = files(pipeline, digests.len(), beside.keys());
     let folders: BTreeSet<&Path> = files.iter().filter_map(|path| path.parent()).flat_map(Path::ancestors).collect();
     let folders: Vec<&Path> = folders.into_iter().filter(|folder| !folder.as_os_str().is_empty()).collect();
-    let mut out = Vec::with_capacity(files.len() * 128);
     let kinds: BTreeSet<(&str, &str)> = pipeline.stages.iter().filter_map(code).collect();
     let kinds: Vec<(&str, &str)> = kinds.into_iter().collect();
     let count = (pipeline.stages.len(), divisible);
     let params = pipeline.params.to_string();
-    put_head(&mut out, &store.state()?, &params, count, &kinds, pipeline.report.as_ref(), pages)?;
-    put_count(&mut out, folders.len());
-    for folder in folders {
-        put_text(&mut out, folder.to_str()?);
-    }
-    put_count(&mut out, files.len());
+    let folders = folders.into_iter().map(Path::to_str).collect::<Option<Vec<_>>>()?;
+    let report = pipeline.report.as_ref();
+    let mut sections = vec![head(&store.state()?, &params, count, &kinds, report, pages, folders.into_iter())?];
     let find = |path: &&Path| match beside.get(*path) {
         Some(looked_at) => Some(looked_at.clone()),
-        None => known(store.memo(), &pipeline.root, path.to_str()?, digests.get(path)?),
+        None => known(store.memo(), &pipeline.root, path, digests.get(path)?),
     };
     let mut touched = touched.chunk_by(|one, other| one.file == other.file);
-    // What is known of all of them at once would take more memory than the footprint.
-    for some in files.chunks(MANY) {
-        let known: Vec<_> = some.par_iter().with_min_len(AT_ONCE).map(find).collect();
+    for some in files.chunks(AT_ONCE) {
+        let known: Vec<_> = some.par_iter().map(find).collect();
+        let mut section = Vec::with_capacity(some.len() * 128);
         for (path, known) in some.iter().zip(known) {
             let stages = touched.next()?.iter().map(|touch| touch.stage as usize);
-            put_print(&mut out, path.to_str()?, stages, known);
+            put_print(&mut section, &CString::new(path.as_os_str().as_bytes()).ok()?, stages, known);
         }
+        sections.push(section);
     }
-    Some(out)
+    Some(sections)
 }
 
 /// A stage that a change of a file touches first.
@@ -273,7 +337,7 @@ pub(crate) fn digests_of(sources: &Sources) -> Digests<'_> {
 }
 
 /// What `stat` says of a file, if that is enough to tell that it is what it is to be.
-fn known(memo: &Memo, root: &Path, path: &str, expected: &(Digest, bool)) -> Option<(Stamp, Artifact)> {
+fn known(memo: &Memo, root: &Path, path: &Path, expected: &(Digest, bool)) -> Option<(Stamp, Artifact)> {
     memo.stamped(&root.join(path)).filter(|(_, artifact)| (artifact.digest, artifact.executable) == *expected)
 }
 
@@ -310,37 +374,42 @@ fn beside(pipeline: &Pipeline, memo: &Memo) -> Option<BTreeMap<PathBuf, (Stamp, 
     Some(files)
 }
 
-fn put_head(
-    out: &mut Vec<u8>,
+/// The first section.
+fn head<'p>(
     state: &str,
     params: &str,
     (stages, divisible): (usize, bool),
     kinds: &[(&str, &str)],
     report: Option<&Report>,
     pages: &[Digest],
-) -> Option<()> {
-    put_text(out, state);
-    put_text(out, params);
-    put_count(out, stages);
+    folders: impl ExactSizeIterator<Item = &'p str>,
+) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    put_text(&mut out, state);
+    put_text(&mut out, params);
+    put_count(&mut out, stages);
     out.push(u8::from(divisible));
-    put_count(out, kinds.len());
+    put_count(&mut out, kinds.len());
     for (name, code) in kinds {
-        put_text(out, name);
-        put_text(out, code);
+        put_text(&mut out, name);
+        put_text(&mut out, code);
     }
-    Report::put(report, out)?;
-    put_count(out, pages.len());
+    Report::put(report, &mut out)?;
+    put_count(&mut out, pages.len());
     pages.iter().for_each(|page| out.extend_from_slice(&page.0));
-    Some(())
+    put_count(&mut out, folders.len());
+    folders.for_each(|folder| put_text(&mut out, folder));
+    Some(out)
 }
 
 fn put_print(
     out: &mut Vec<u8>,
-    path: &str,
+    path: &CStr,
     stages: impl ExactSizeIterator<Item = usize>,
     known: Option<(Stamp, Artifact)>,
 ) {
-    put_text(out, path);
+    put_count(out, path.count_bytes() + 1);
+    out.extend_from_slice(path.to_bytes_with_nul());
     put_count(out, stages.len() * 4);
     stages.for_each(|stage| put_count(out, stage));
     let Some((Stamp { id, size, mtime, ctime }, artifact)) = known else { return out.push(0) };

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::context::{Options, RunStart, heed};
 use super::crew::{RunContext, bring_up_to_date};
 use super::event::Reporter;
-use super::footprint::{self, Digests, Footprint};
+use super::footprint::{self, Digests, Files, Footprint};
 use crate::engine::decide::sources::Sources;
 use crate::engine::record::history::History;
 use crate::engine::record::records::is_good;
@@ -66,8 +66,8 @@ fn digests<'p>(store: &Store, record: &'p RunRecord, sources: &'p Sources) -> Di
     digests
 }
 
-fn write(identity: &Identity, footprint: Option<Vec<u8>>) {
-    if let Some(Err(error)) = footprint.map(|bytes| identity.keep_beside(&bytes)) {
+fn write(identity: &Identity, footprint: Option<Vec<Vec<u8>>>) {
+    if let Some(Err(error)) = footprint.map(|sections| identity.keep_beside(&sections)) {
         tracing::debug!("cannot keep the footprint: {error}");
     }
 }
@@ -91,10 +91,11 @@ pub fn rerun(
     let Ok(_claim) = store.try_claim(&identity.root)? else { return Ok(None) };
     let began = RunStart::now(&store, Project::at(&identity.root, &identity.file), options);
     let Some(_hold) = store.try_hold_unread()? else { return Ok(None) };
-    let Some(footprint) = Footprint::read(kept.bytes()).filter(|f| f.holds(&store, &identity.root, catalog)) else {
+    let mut head = Vec::new();
+    let Some(footprint) = Footprint::read(&kept, &mut head).filter(|f| f.holds(&store, &identity.root, catalog)) else {
         return Ok(None);
     };
-    let Some(touched) = footprint.touched(&identity.root) else { return Ok(None) };
+    let Some(touched) = footprint.touched(&identity.root, options.jobs) else { return Ok(None) };
     if touched.is_empty() {
         return idle(identity, &store, &footprint, options, interrupt, began, reporter);
     }
@@ -113,9 +114,10 @@ pub fn rerun(
     let Ok(opened) = store.open_pages(&footprint.pages, &positions) else { return Ok(None) };
     tracing::debug!(reached = part.reached.len(), stages = footprint.stages, "only these can have changed");
 
-    let edge = edge(&part, &footprint, &store);
+    let Some(files) = footprint.files() else { return Ok(None) };
+    let edge = edge(&part, &files, &store);
     let sources = Sources::scan(&part.pipeline, &order, &options.force, store.memo());
-    if !footprint.agrees(&sources, &positions) {
+    if !files.agree(&sources, &positions) {
         return Ok(None);
     }
     heed(&store, interrupt)?;
@@ -139,7 +141,8 @@ pub fn rerun(
         let pages = store.patch_pages(&footprint.pages, opened, &positions, &record.stages)?;
         let keep = || {
             if record.status == RunStatus::Ok {
-                write(identity, footprint.patched(&store, &identity.root, &pages, &digests(&store, &record, &sources)));
+                let digests = digests(&store, &record, &sources);
+                write(identity, footprint.patched(&store, &identity.root, &files, &pages, &digests));
             }
         };
         let write = || {
@@ -185,10 +188,10 @@ fn idle(
 }
 
 /// The outputs of the stages at the edge of a part, of which the store's memo learns what is known of the files that those in it take.
-fn edge(part: &Part, footprint: &Footprint<'_>, store: &Store) -> BTreeMap<StageId, NameMap<Artifact>> {
-    let known = footprint.files_of(&part.positions);
+fn edge(part: &Part, files: &Files, store: &Store) -> BTreeMap<StageId, NameMap<Artifact>> {
+    let known = files.of_stages(&part.positions);
     let much = known.values().map(|(stamp, _)| stamp.size).sum::<u64>() > MUCH;
-    if much || footprint.has_unknown(&part.positions) {
+    if much || files.has_unknown(&part.positions) {
         store.memo().load();
     }
     for (stamp, artifact) in known.values() {
