@@ -15,8 +15,48 @@ pub fn vary(image: &[f32], [h, w, c]: [usize; 3], how: &Augmentation, turn: bool
         Flip::Random => rng.below(2) == 1,
         Flip::Alternating => turn,
     };
-    let side = if mirrored { -1.0 } else { 1.0 };
     let first = into.len();
+    if how.rotation == 0.0 && how.shift == 0.0 && how.zoom == 0.0 {
+        moved(image, [h, w, c], (down as isize, right as isize), mirrored, into);
+    } else {
+        interpolated(image, [h, w, c], (down, right), (angle, scale), mirrored, into);
+    }
+    if how.erase > 0.0 {
+        erase(&mut into[first..], [h, w, c], how.erase, rng);
+    }
+}
+
+/// Appends an image, mirrored or not, that is then moved by whole pixels.
+fn moved(image: &[f32], [h, w, c]: [usize; 3], (down, right): (isize, isize), mirrored: bool, into: &mut Vec<f32>) {
+    let first = into.len();
+    into.resize(first + h * w * c, 0.0);
+    // The columns that show a part of the image.
+    let shown = right.clamp(0, w as isize) as usize..w.saturating_add_signed(right).min(w);
+    for (y, to) in into[first..].chunks_exact_mut(w * c).enumerate() {
+        let Some(y) = y.checked_add_signed(-down).filter(|y| *y < h) else { continue };
+        let from = &image[y * w * c..][..w * c];
+        let to = to[shown.start * c..shown.end.max(shown.start) * c].chunks_exact_mut(c);
+        // The sum turns -0 into 0, as interpolation does.
+        let copy = |(to, from): (&mut [f32], &[f32])| to.iter_mut().zip(from).for_each(|(to, from)| *to = 0.0 + from);
+        let skipped = right.min(0).unsigned_abs();
+        if mirrored {
+            to.zip(from.chunks_exact(c).rev().skip(skipped)).for_each(copy);
+        } else {
+            to.zip(from.chunks_exact(c).skip(skipped)).for_each(copy);
+        }
+    }
+}
+
+/// Appends an image, mirrored or not, that is then turned, zoomed and moved.
+fn interpolated(
+    image: &[f32],
+    [h, w, c]: [usize; 3],
+    (down, right): (f32, f32),
+    (angle, scale): (f32, f32),
+    mirrored: bool,
+    into: &mut Vec<f32>,
+) {
+    let side = if mirrored { -1.0 } else { 1.0 };
     let (sin, cos) = (angle.sin() * scale, angle.cos() * scale);
     let (middle_y, middle_x) = ((h as f32 - 1.0) / 2.0, (w as f32 - 1.0) / 2.0);
     for y in 0..h {
@@ -43,9 +83,6 @@ pub fn vary(image: &[f32], [h, w, c]: [usize; 3], how: &Augmentation, turn: bool
                 }
             }
         }
-    }
-    if how.erase > 0.0 {
-        erase(&mut into[first..], [h, w, c], how.erase, rng);
     }
 }
 
@@ -127,6 +164,24 @@ mod tests {
             );
         }
         assert_eq!(seen.len(), 25, "every move comes");
+    }
+
+    #[test]
+    fn a_move_by_whole_pixels_is_what_interpolation_makes_of_it() {
+        for [h, w, c] in [[5, 7, 1], [4, 6, 3], [1, 1, 2], [2, 3, 1]] {
+            let image: Vec<f32> =
+                (0..h * w * c).map(|i| if i % 5 == 0 { -0.0 } else { 0.3 * i as f32 - 1.7 }).collect();
+            for (down, right) in (-4..=4).flat_map(|down| (-4..=4).map(move |right| (down, right))) {
+                for mirrored in [false, true] {
+                    let (mut copied, mut computed) = (vec![9.0], vec![9.0]);
+                    moved(&image, [h, w, c], (down, right), mirrored, &mut copied);
+                    let by = (down as f32, right as f32);
+                    interpolated(&image, [h, w, c], by, (0.0, 1.0), mirrored, &mut computed);
+                    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+                    assert_eq!(bits(&copied), bits(&computed), "{h} x {w} x {c}, {down}, {right}, {mirrored}");
+                }
+            }
+        }
     }
 
     #[test]
