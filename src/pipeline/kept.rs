@@ -19,12 +19,12 @@ use crate::journal::wire::{Reader, put_count, put_text};
 use crate::kind::Catalog;
 use crate::store;
 
-use super::beside::{self, Beside};
 use super::cache::PutAs;
 use super::load;
 use super::overrides::Overrides;
 use super::part::Part;
 use super::resolved::Documents;
+use super::sections::{self, Sections};
 use super::stage::{Body, From, Pipeline, Stage};
 use super::{check, disk::Disk, documents::Handed, param_file, program, report, view, wire};
 
@@ -63,8 +63,10 @@ pub struct Identity {
     pub file: PathBuf,
     /// The profile, if one was asked for.
     pub profile: Option<String>,
-    /// The digest of what the pipeline file holds.
-    text: Digest,
+    /// The pipeline file as it was named.
+    named: PathBuf,
+    /// The digest of what it holds.
+    contents: Digest,
     /// The store.
     store: PathBuf,
     folder: PathBuf,
@@ -101,7 +103,7 @@ impl Identity {
     /// # Errors
     /// If the file cannot be read.
     pub fn of(file: &Path, overrides: &Overrides) -> Result<Self, Vec<Diagnostic>> {
-        let text = load::digest_of(file).map_err(|d| vec![d])?;
+        let contents = load::digest_of(file).map_err(|d| vec![d])?;
         let root = load::root_of(file).map_err(|d| vec![d])?;
         // Another Kiln may fill in other defaults, or take for a mistake what this one does not.
         let program = program::identity();
@@ -111,7 +113,7 @@ impl Identity {
         let place = folder.join(&blake3::hash(name.as_bytes()).to_hex()[..DIGITS]);
         let mut hasher = blake3::Hasher::new_derive_key("kiln 2026-11 kept pipeline");
         hasher.update(format!("{program:?} {name}").as_bytes());
-        hasher.update(&text.0);
+        hasher.update(&contents.0);
         if let Some(patterns) = view::ignored(&root) {
             hasher.update(format!("\0{} {patterns}", view::IGNORE).as_bytes());
         }
@@ -120,9 +122,9 @@ impl Identity {
             hasher.update(format!("{:?}", std::time::SystemTime::now()).as_bytes());
         }
         let base = hasher.finalize().into();
-        let file = PathBuf::from(file.file_name().unwrap_or_default());
+        let (named, file) = (file.to_owned(), PathBuf::from(file.file_name().unwrap_or_default()));
         let profile = overrides.profile.clone();
-        let mut identity = Self { root, file, profile, text, store, folder, place, base, key: base };
+        let mut identity = Self { root, file, profile, named, contents, store, folder, place, base, key: base };
         if let Some(files) = identity.param_files() {
             identity.key = identity.key_with(&files);
         }
@@ -131,12 +133,12 @@ impl Identity {
 
     /// The text that this is the identity of.
     fn text(&self) -> Result<String, Diagnostic> {
-        let bytes = load::bytes_of(&self.root.join(&self.file))?;
-        if *blake3::hash(&bytes).as_bytes() != self.text.0 {
-            let text = format!("`{}` changed while it was read", self.file.display());
-            return Err(Diagnostic::error(text).hint("try again"));
+        let bytes = load::bytes_of(&self.named)?;
+        if *blake3::hash(&bytes).as_bytes() != self.contents.0 {
+            let mistake = format!("`{}` changed while it was read", self.named.display());
+            return Err(Diagnostic::error(mistake).hint("try again"));
         }
-        load::text_of(&self.file, bytes)
+        load::text_of(&self.named, bytes)
     }
 
     /// The files that the parameters of this text come from, as they are now, if it is known which they are.
@@ -237,16 +239,26 @@ impl Identity {
         }
     }
 
-    /// Keeps something that holds for this pipeline only, in sections.
-    pub(crate) fn keep_beside(&self, sections: &[Vec<u8>]) -> io::Result<()> {
-        let table = beside::table(sections);
-        let parts: Vec<&[u8]> = iter::once(&table).chain(sections).map(Vec::as_slice).collect();
-        write(&self.store, &self.folder, &self.place.with_extension(BESIDE), &self.key, &parts)
+    /// Keeps something that holds for this pipeline only, in sections. The files of its parameters may not have been known to
+    /// [`Self::of`], or may have changed since: what counts is what was read of them.
+    pub(crate) fn keep_beside(&self, pipeline: &Pipeline, sections: &[Vec<u8>]) -> io::Result<()> {
+        self.write_sections(&self.key_with(&pipeline.param_files), sections)
+    }
+
+    /// Keeps something in the place of what [`Self::kept_beside`] gave.
+    pub(crate) fn replace_beside(&self, sections: &[Vec<u8>]) -> io::Result<()> {
+        self.write_sections(&self.key, sections)
     }
 
     /// What was kept with [`Self::keep_beside`].
-    pub(crate) fn kept_beside(&self) -> Option<Beside> {
-        Beside::open(&self.place.with_extension(BESIDE), MARK, &self.key)
+    pub(crate) fn kept_beside(&self) -> Option<Sections> {
+        Sections::open(&self.place.with_extension(BESIDE), MARK, &self.key)
+    }
+
+    fn write_sections(&self, key: &[u8; 32], sections: &[Vec<u8>]) -> io::Result<()> {
+        let table = sections::table(sections);
+        let parts: Vec<&[u8]> = iter::once(&table).chain(sections).map(Vec::as_slice).collect();
+        write(&self.store, &self.folder, &self.place.with_extension(BESIDE), key, &parts)
     }
 
     fn write(&self, path: &Path, key: &[u8; 32], bytes: &[u8]) -> io::Result<()> {
@@ -382,7 +394,7 @@ mod tests {
         fs::write(&file, text("two")).unwrap();
         let mistakes = load(&identity).err().unwrap();
         let told = format!("{:?}", mistakes[0]);
-        assert!(told.contains("`pipeline.yaml` changed while it was read"), "{told}");
+        assert!(told.contains("pipeline.yaml` changed while it was read"), "{told}");
         let (pipeline, _) = load(&Identity::of(&file, &overrides).unwrap()).unwrap();
         assert_eq!(pipeline.stages[0].outputs.values().next().unwrap().path, Path::new("two"));
     }

@@ -85,7 +85,7 @@ pub(super) fn text_of(file: &Path, bytes: Vec<u8>) -> Result<String, Diagnostic>
     text::owned(bytes).map_err(|error| cannot_read(file, &error))
 }
 
-/// The digest of what a pipeline file holds, which may be large: it is not held.
+/// The digest of what a pipeline file holds. It is read in pieces, as it may be large.
 pub(super) fn digest_of(file: &Path) -> Result<Digest, Diagnostic> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(opened(file)?).map_err(|error| cannot_read(file, &error))?;

@@ -6,11 +6,10 @@
 //! (`expand`); inputs are followed to their producers (`inputs`, `reference`, `written`) and narrowed to what a command sees (`narrow`,
 //! `view`); bodies are filled in (`bodies`, `with`, `command`, `shell`, `settings`, `step_values`) by what names stand for (`interpolate`);
 //! paths are checked (`check`, `reach`, `documents`, `resolved`), the report's references too (`report`), and the whole is put in order
-//! (`graph`) as what is run (`stage`). What came out is kept (`kept`, `wire`; `beside`), and taken again while it still holds and this is the same `program`. Mistakes are collected
+//! (`graph`) as what is run (`stage`). What came out is kept (`kept`, `wire`; `sections` is the form of what is kept beside it), and taken again while it still holds and this is the same `program`. Mistakes are collected
 //! along the way (`mistake`) and told together.
 
 mod axis;
-mod beside;
 mod bodies;
 mod cache;
 mod check;
@@ -52,6 +51,7 @@ mod remote;
 mod report;
 mod resolved;
 mod schema;
+mod sections;
 mod select;
 mod settings;
 mod shell;
@@ -70,7 +70,6 @@ mod written;
 use crate::suggest;
 
 pub use crate::stage_name::is_named;
-pub(crate) use beside::Beside;
 pub use cache::PutAs;
 pub use duration::parse as duration;
 pub use executor::{Cluster, Commands, Elsewhere, ExecutorSpec, Scheduler, Wishes};
@@ -82,6 +81,7 @@ pub(crate) use paths::PROJECT;
 pub use remote::RemoteSpec;
 pub use resolved::Documents;
 pub use schema::schema;
+pub(crate) use sections::Sections;
 pub use select::{matching, matching_names, select};
 pub use stage::{
     Body, Command, Environment, From, Input, Output, Pipeline, Ports, Report, Resources, Source, Stage, StageId,

@@ -185,7 +185,7 @@ fn what_is_kept_of_a_pipeline_is_not_trusted() {
 
 #[test]
 fn files_that_several_threads_look_at_are_all_looked_at() {
-    // More than a thousand files: they are looked at in three parts.
+    // More than a thousand files: three sections.
     let count = 600;
     let project = copies(count);
     let says = |what: &str| {
@@ -206,7 +206,7 @@ fn files_that_several_threads_look_at_are_all_looked_at() {
     fs::remove_file(project.root().join("out/599")).expect("an output");
     assert!(says("1 executed, 1 restored, 599 up to date"));
 
-    // A part that is damaged is not believed, and what changed is found by reading all of it.
+    // A section that is damaged is not believed, and what changed is found by an ordinary run.
     let folder = fs::read_dir(project.root().join("cache/pipelines")).expect("the folder").flatten();
     let footprint = folder.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "footprint"));
     let footprint = footprint.expect("a footprint");
@@ -326,4 +326,31 @@ fn a_look_leaves_a_large_pipeline_for_the_next_look() {
     assert_eq!(after.len(), before.len() + 1);
     assert_eq!(project.kiln(&["why", "s[i=7]"]).stdout, why.stdout);
     assert_eq!(kept(&project), after, "it was read once more");
+}
+
+#[test]
+fn parameters_from_files_are_looked_at_whatever_is_kept() {
+    let mut pipeline = String::from("version: 1\nparams: params.yaml\nstages:\n");
+    for i in 0..STAGES {
+        pipeline += &format!("  s{i}: {{run: 'echo ${{params.word}} > out/{i}', outputs: {{o: out/{i}}}}}\n");
+    }
+    let project = Project::new(&pipeline);
+    project.write("params.yaml", "word: one\n");
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    run(&project);
+
+    // What a first run keeps is not believed of other parameters, even if it is lost which files they come from.
+    let folder = || fs::read_dir(project.root().join("cache/pipelines")).expect("the folder").flatten();
+    let lose_the_list = || {
+        let list = folder().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "params"));
+        fs::remove_file(list.expect("a list of the files")).expect("remove it");
+    };
+    for word in ["two", "three"] {
+        lose_the_list();
+        project.write("params.yaml", &format!("word: {word}\n"));
+        run(&project);
+        assert_eq!(project.read("out/5"), format!("{word}\n"));
+    }
+    fs::remove_file(project.root().join("params.yaml")).expect("the parameters");
+    assert_eq!(project.kiln(&["run"]).code, Some(2), "parameters that are gone are a mistake");
 }

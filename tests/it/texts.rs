@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::project::Project;
+use crate::project::{Project, Ran};
 
 const PIPELINE: &str = "\u{feff}version: 1
 report: r.md
@@ -70,7 +70,11 @@ fn another_encoding_is_named() {
     std::fs::write(project.root().join("pipeline.yaml"), &utf16).expect("write");
     let ran = project.kiln(&["run"]);
     assert_eq!(ran.code, Some(2));
-    assert!(ran.stderr.contains("it is UTF-16, and has to be UTF-8"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot read `pipeline.yaml`: it is UTF-16, and has to be UTF-8"), "{}", ran.stderr);
+    std::fs::create_dir(project.root().join("below")).expect("a folder");
+    let below =
+        Ran::from(project.command(&["run"]).current_dir(project.root().join("below")).output().expect("start kiln"));
+    assert!(below.stderr.contains("cannot read `../pipeline.yaml`: it is UTF-16"), "{}", below.stderr);
     project.write("pipeline.yaml", PIPELINE);
     std::fs::write(project.root().join("given.json"), &utf16).expect("write");
     let warnings = project.run(&[]).stage("score")["warnings"].to_string();

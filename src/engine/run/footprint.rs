@@ -16,14 +16,17 @@ use crate::engine::decide::sources::Sources;
 use crate::hash::{Artifact, Digest, Memo, Stamp};
 use crate::journal::wire::{Reader, put_count, put_text};
 use crate::kind::Catalog;
-use crate::pipeline::{Beside, Body, From, Pipeline, Report, Stage};
+use crate::pipeline::{Body, From, Pipeline, Report, Sections, Stage};
 use crate::store::Store;
 
 /// So many files are in a section, and looked at by a thread at a time.
 const AT_ONCE: usize = 512;
 
-/// With so many of these it is worth a second thread.
-const WORTH_A_THREAD: usize = 2;
+/// A thread has at least so many sections to look at.
+const A_THREAD: usize = 2;
+
+/// What is known of so many files is held at a time.
+const MANY: usize = 32 * AT_ONCE;
 
 /// Bytes of a stamp.
 const STAMP: usize = 5 * 8;
@@ -51,7 +54,7 @@ pub(crate) struct Footprint<'a> {
     /// Every folder on the way to a file.
     folders: Vec<&'a str>,
     /// What it was read from. Its first section is the head, all that stands above; the others have a [`Print`] for each of some files.
-    beside: &'a Beside,
+    sections: &'a Sections,
 }
 
 /// What is known of the files of a footprint: all sections but the first. Taken apart they would fill a page of memory for every few files.
@@ -75,14 +78,14 @@ pub(crate) type Digests<'p> = HashMap<&'p Path, (Digest, bool)>;
 
 impl<'a> Footprint<'a> {
     /// Reads the head of what [`of`] or [`Self::patched`] wrote, into a buffer.
-    pub(crate) fn read(beside: &'a Beside, buffer: &'a mut Vec<u8>) -> Option<Self> {
-        let from = &mut Reader(beside.read(0, buffer)?);
+    pub(crate) fn read(sections: &'a Sections, buffer: &'a mut Vec<u8>) -> Option<Self> {
+        let from = &mut Reader(sections.read(0, buffer)?);
         let (state, params, stages, divisible) = (from.str()?, from.str()?, from.number()?, from.byte()? != 0);
         let kinds = (0..from.count()?).map(|_| Some((from.str()?, from.str()?))).collect::<Option<Vec<_>>>()?;
         let report = Report::read(from)?;
         let pages = (0..from.count()?).map(|_| from.array().map(Digest)).collect::<Option<Vec<_>>>()?;
         let folders = (0..from.count()?).map(|_| from.str()).collect::<Option<Vec<_>>>()?;
-        from.0.is_empty().then_some(Self { state, params, stages, divisible, kinds, report, pages, folders, beside })
+        from.0.is_empty().then_some(Self { state, params, stages, divisible, kinds, report, pages, folders, sections })
     }
 
     /// Whether it still says something: nothing else happened to the store's results, its pages are there, the kinds do on this machine
@@ -98,21 +101,21 @@ impl<'a> Footprint<'a> {
     /// The positions of the stages that are touched first by what is no longer as it was. `None` if the project is not there, or if this
     /// cannot be read.
     ///
-    /// This thread and new ones, so many in all at most, take the sections in turn. A new thread begins where a processor is free. Those of
+    /// This thread and new ones take the sections in turn. A new thread begins where a processor is free. Those of
     /// a pool sleep until they are woken, and in a virtual machine Linux often wakes them all on the processor of the one that calls.
-    pub(crate) fn touched(&self, root: &Path, threads: usize) -> Option<Vec<usize>> {
+    pub(crate) fn touched(&self, root: &Path) -> Option<Vec<usize>> {
         let next = AtomicUsize::new(1);
         let look = || -> Option<BTreeSet<usize>> {
-            // The system counts who uses an open folder, and two threads that use one wait for each other.
+            // One of its own: threads that look from the same open folder contend for its count of users.
             let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
             let folder = openat(rustix::fs::CWD, root, flags, Mode::empty()).ok()?;
             let (mut stages, mut buffer) = (BTreeSet::new(), Vec::new());
             loop {
                 let section = next.fetch_add(1, Ordering::Relaxed);
-                if section >= self.beside.count() {
+                if section >= self.sections.count() {
                     return Some(stages);
                 }
-                for print in prints_of(self.beside.read(section, &mut buffer)?) {
+                for print in prints_of(self.sections.read(section, &mut buffer)?) {
                     let print = print?;
                     if print.changed(&folder) {
                         stages.extend(print.stages());
@@ -120,7 +123,10 @@ impl<'a> Footprint<'a> {
                 }
             }
         };
-        let threads = threads.min(self.beside.count() / WORTH_A_THREAD);
+        let threads = match self.sections.count().saturating_sub(1) / A_THREAD {
+            few @ 0..2 => few,
+            many => many.min(thread::available_parallelism().map_or(1, usize::from)),
+        };
         let stages = thread::scope(|scope| {
             let others: Vec<_> =
                 (1..threads).map_while(|_| thread::Builder::new().spawn_scoped(scope, look).ok()).collect();
@@ -137,10 +143,10 @@ impl<'a> Footprint<'a> {
     pub(crate) fn files(&self) -> Option<Files> {
         let read = |section| {
             let mut bytes = Vec::new();
-            let complete = prints_of(self.beside.read(section, &mut bytes)?).all(|print| print.is_some());
+            let complete = prints_of(self.sections.read(section, &mut bytes)?).all(|print| print.is_some());
             complete.then_some(bytes)
         };
-        (1..self.beside.count()).map(read).collect::<Option<_>>().map(Files)
+        (1..self.sections.count()).into_par_iter().map(read).collect::<Option<_>>().map(Files)
     }
 
     /// The footprint after a run that looked at these files only, and whose record has these pages.
@@ -161,7 +167,7 @@ impl<'a> Footprint<'a> {
                 match digests.get(print.path()) {
                     Some(expected) => {
                         let known = known(store.memo(), root, print.path(), expected);
-                        put_print(&mut out, print.path, print.stages(), known);
+                        put_print(&mut out, print.path, print.stages(), known.as_ref());
                     }
                     None => out.extend_from_slice(print.whole),
                 }
@@ -277,14 +283,17 @@ pub(crate) fn of(
         None => known(store.memo(), &pipeline.root, path, digests.get(path)?),
     };
     let mut touched = touched.chunk_by(|one, other| one.file == other.file);
-    for some in files.chunks(AT_ONCE) {
-        let known: Vec<_> = some.par_iter().map(find).collect();
-        let mut section = Vec::with_capacity(some.len() * 128);
-        for (path, known) in some.iter().zip(known) {
-            let stages = touched.next()?.iter().map(|touch| touch.stage as usize);
-            put_print(&mut section, &CString::new(path.as_os_str().as_bytes()).ok()?, stages, known);
+    // What is known of all of them at once would take more memory than the footprint.
+    for many in files.chunks(MANY) {
+        let known: Vec<_> = many.par_iter().with_min_len(AT_ONCE).map(find).collect();
+        for (some, known) in many.chunks(AT_ONCE).zip(known.chunks(AT_ONCE)) {
+            let mut section = Vec::with_capacity(some.len() * 128);
+            for (path, known) in some.iter().zip(known) {
+                let stages = touched.next()?.iter().map(|touch| touch.stage as usize);
+                put_print(&mut section, &CString::new(path.as_os_str().as_bytes()).ok()?, stages, known.as_ref());
+            }
+            sections.push(section);
         }
-        sections.push(section);
     }
     Some(sections)
 }
@@ -406,7 +415,7 @@ fn put_print(
     out: &mut Vec<u8>,
     path: &CStr,
     stages: impl ExactSizeIterator<Item = usize>,
-    known: Option<(Stamp, Artifact)>,
+    known: Option<&(Stamp, Artifact)>,
 ) {
     put_count(out, path.count_bytes() + 1);
     out.extend_from_slice(path.to_bytes_with_nul());
@@ -414,7 +423,7 @@ fn put_print(
     stages.for_each(|stage| put_count(out, stage));
     let Some((Stamp { id, size, mtime, ctime }, artifact)) = known else { return out.push(0) };
     out.push(KNOWN | if artifact.executable { EXECUTABLE } else { 0 });
-    for number in [id.0, id.1, size, mtime.cast_unsigned(), ctime.cast_unsigned()] {
+    for number in [id.0, id.1, *size, mtime.cast_unsigned(), ctime.cast_unsigned()] {
         out.extend_from_slice(&number.to_le_bytes());
     }
     out.extend_from_slice(&artifact.digest.0);

@@ -2,6 +2,7 @@
 //! looked at.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 use serde_json::Value;
@@ -49,7 +50,9 @@ pub(crate) fn keep(
         return;
     }
     let divisible = commands && plain && pipeline.report.is_none();
-    write(identity, footprint::of(pipeline, store, pages, &digests(store, record, sources), divisible));
+    if let Some(footprint) = footprint::of(pipeline, store, pages, &digests(store, record, sources), divisible) {
+        heed_failure(identity.keep_beside(pipeline, &footprint));
+    }
 }
 
 /// The digest of every file that a run looked at.
@@ -66,8 +69,9 @@ fn digests<'p>(store: &Store, record: &'p RunRecord, sources: &'p Sources) -> Di
     digests
 }
 
-fn write(identity: &Identity, footprint: Option<Vec<Vec<u8>>>) {
-    if let Some(Err(error)) = footprint.map(|sections| identity.keep_beside(&sections)) {
+/// Only the next run's time is lost.
+fn heed_failure(kept: io::Result<()>) {
+    if let Err(error) = kept {
         tracing::debug!("cannot keep the footprint: {error}");
     }
 }
@@ -95,7 +99,7 @@ pub fn rerun(
     let Some(footprint) = Footprint::read(&kept, &mut head).filter(|f| f.holds(&store, &identity.root, catalog)) else {
         return Ok(None);
     };
-    let Some(touched) = footprint.touched(&identity.root, options.jobs) else { return Ok(None) };
+    let Some(touched) = footprint.touched(&identity.root) else { return Ok(None) };
     if touched.is_empty() {
         return idle(identity, &store, &footprint, options, interrupt, began, reporter);
     }
@@ -142,7 +146,9 @@ pub fn rerun(
         let keep = || {
             if record.status == RunStatus::Ok {
                 let digests = digests(&store, &record, &sources);
-                write(identity, footprint.patched(&store, &identity.root, &files, &pages, &digests));
+                if let Some(patched) = footprint.patched(&store, &identity.root, &files, &pages, &digests) {
+                    heed_failure(identity.replace_beside(&patched));
+                }
             }
         };
         let write = || {

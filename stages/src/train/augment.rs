@@ -26,16 +26,16 @@ pub fn vary(image: &[f32], [h, w, c]: [usize; 3], how: &Augmentation, turn: bool
     }
 }
 
-/// Appends an image, mirrored or not, that is then moved by whole pixels.
+/// Appends an image that is mirrored or not, then moved by whole pixels.
 fn moved(image: &[f32], [h, w, c]: [usize; 3], (down, right): (isize, isize), mirrored: bool, into: &mut Vec<f32>) {
     let first = into.len();
     into.resize(first + h * w * c, 0.0);
     // The columns that show a part of the image.
     let shown = right.clamp(0, w as isize) as usize..w.saturating_add_signed(right).min(w);
-    for (y, to) in into[first..].chunks_exact_mut(w * c).enumerate() {
+    for (y, to) in into[first..].chunks_exact_mut((w * c).max(1)).enumerate() {
         let Some(y) = y.checked_add_signed(-down).filter(|y| *y < h) else { continue };
         let from = &image[y * w * c..][..w * c];
-        let to = to[shown.start * c..shown.end.max(shown.start) * c].chunks_exact_mut(c);
+        let to = to[shown.start * c..shown.end * c].chunks_exact_mut(c);
         // The sum turns -0 into 0, as interpolation does.
         let copy = |(to, from): (&mut [f32], &[f32])| to.iter_mut().zip(from).for_each(|(to, from)| *to = 0.0 + from);
         let skipped = right.min(0).unsigned_abs();
@@ -47,7 +47,7 @@ fn moved(image: &[f32], [h, w, c]: [usize; 3], (down, right): (isize, isize), mi
     }
 }
 
-/// Appends an image, mirrored or not, that is then turned, zoomed and moved.
+/// Appends an image that is rotated and zoomed, then mirrored or not, then moved.
 fn interpolated(
     image: &[f32],
     [h, w, c]: [usize; 3],
