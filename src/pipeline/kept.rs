@@ -258,11 +258,11 @@ impl Identity {
     fn write_sections(&self, key: &[u8; 32], sections: &[Vec<u8>]) -> io::Result<()> {
         let table = sections::table(sections);
         let parts: Vec<&[u8]> = iter::once(&table).chain(sections).map(Vec::as_slice).collect();
-        write(&self.store, &self.folder, &self.place.with_extension(BESIDE), key, &parts)
+        write_parts(&self.store, &self.folder, &self.place.with_extension(BESIDE), key, &parts)
     }
 
     fn write(&self, path: &Path, key: &[u8; 32], bytes: &[u8]) -> io::Result<()> {
-        write(&self.store, &self.folder, path, key, &[blake3::hash(bytes).as_bytes(), bytes])
+        write(&self.store, &self.folder, path, key, bytes)
     }
 
     fn make_room(&self) -> io::Result<()> {
@@ -289,7 +289,7 @@ pub(crate) fn read_named(folder: &Path, name: &str) -> Option<Vec<u8>> {
 pub(crate) fn keep_named(folder: &Path, name: &str, bytes: &[u8]) {
     let Some(store) = folder.parent().filter(|store| store.is_dir()) else { return };
     let (place, key) = named(folder, name);
-    if let Err(error) = write(store, folder, &place, &key, &[blake3::hash(bytes).as_bytes(), bytes]) {
+    if let Err(error) = write(store, folder, &place, &key, bytes) {
         tracing::debug!("cannot keep {}: {error}", place.display());
     }
 }
@@ -299,7 +299,13 @@ fn named(folder: &Path, name: &str) -> (PathBuf, [u8; 32]) {
     (folder.join(&blake3::Hash::from_bytes(key).to_hex()[..DIGITS]), key)
 }
 
-fn write(store: &Path, folder: &Path, path: &Path, key: &[u8; 32], parts: &[&[u8]]) -> io::Result<()> {
+/// Writes what [`read`] reads.
+fn write(store: &Path, folder: &Path, path: &Path, key: &[u8; 32], bytes: &[u8]) -> io::Result<()> {
+    write_parts(store, folder, path, key, &[blake3::hash(bytes).as_bytes(), bytes])
+}
+
+/// Writes a file of the mark, a key and these parts.
+fn write_parts(store: &Path, folder: &Path, path: &Path, key: &[u8; 32], parts: &[&[u8]]) -> io::Result<()> {
     store::make_folder(store, folder).map_err(io::Error::other)?;
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     let mut new = tempfile::Builder::new().prefix(UNFINISHED).permissions(permissions).tempfile_in(folder)?;

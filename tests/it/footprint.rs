@@ -55,10 +55,14 @@ fn settled(project: &Project) -> PathBuf {
         run(project);
     }
     assert_eq!(last(project, "up-to-date"), STAGES + 1);
+    kept_as(project, "footprint")
+}
+
+/// The file with this extension that is kept beside the pipeline.
+fn kept_as(project: &Project, extension: &str) -> PathBuf {
     let folder = fs::read_dir(project.root().join("cache/pipelines")).expect("the folder").flatten();
-    let mut footprint =
-        folder.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "footprint"));
-    footprint.next().expect("a footprint")
+    let mut found = folder.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == extension));
+    found.next().expect("a kept file")
 }
 
 #[test]
@@ -207,9 +211,7 @@ fn files_that_several_threads_look_at_are_all_looked_at() {
     assert!(says("1 executed, 1 restored, 599 up to date"));
 
     // A section that is damaged is not believed, and what changed is found by an ordinary run.
-    let folder = fs::read_dir(project.root().join("cache/pipelines")).expect("the folder").flatten();
-    let footprint = folder.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "footprint"));
-    let footprint = footprint.expect("a footprint");
+    let footprint = kept_as(&project, "footprint");
     for share in [4, 3, 2, 1] {
         let mut bytes = fs::read(&footprint).expect("the footprint");
         let at = bytes.len() / share - 1;
@@ -340,13 +342,8 @@ fn parameters_from_files_are_looked_at_whatever_is_kept() {
     run(&project);
 
     // What a first run keeps is not believed of other parameters, even if it is lost which files they come from.
-    let folder = || fs::read_dir(project.root().join("cache/pipelines")).expect("the folder").flatten();
-    let lose_the_list = || {
-        let list = folder().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "params"));
-        fs::remove_file(list.expect("a list of the files")).expect("remove it");
-    };
     for word in ["two", "three"] {
-        lose_the_list();
+        fs::remove_file(kept_as(&project, "params")).expect("the list of the files");
         project.write("params.yaml", &format!("word: {word}\n"));
         run(&project);
         assert_eq!(project.read("out/5"), format!("{word}\n"));

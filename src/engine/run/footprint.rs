@@ -123,20 +123,17 @@ impl<'a> Footprint<'a> {
                 }
             }
         };
-        let threads = match self.sections.count().saturating_sub(1) / A_THREAD {
-            few @ 0..2 => few,
-            many => many.min(thread::available_parallelism().map_or(1, usize::from)),
-        };
-        let stages = thread::scope(|scope| {
+        let most = self.sections.count().saturating_sub(1) / A_THREAD;
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(most);
+        thread::scope(|scope| {
             let others: Vec<_> =
                 (1..threads).map_while(|_| thread::Builder::new().spawn_scoped(scope, look).ok()).collect();
             let mut stages = look()?;
             for other in others {
                 stages.extend(other.join().ok()??);
             }
-            Some(stages)
-        })?;
-        Some(stages.into_iter().collect())
+            Some(stages.into_iter().collect())
+        })
     }
 
     /// What is known of the files. `None` if it cannot be read.
@@ -250,7 +247,7 @@ impl<'a> Print<'a> {
 /// What is known of the files of a section. `None` for what makes no sense, and then nothing more.
 fn prints_of(section: &[u8]) -> impl Iterator<Item = Option<Print<'_>>> {
     let mut from = Some(Reader(section));
-    std::iter::from_fn(move || {
+    iter::from_fn(move || {
         let mut rest = from.take().filter(|from| !from.0.is_empty())?;
         let print = Print::read(&mut rest);
         from = print.is_some().then_some(rest);
@@ -270,12 +267,12 @@ pub(crate) fn of(
     let beside = beside(pipeline, store.memo())?;
     let (files, touched) = files(pipeline, digests.len(), beside.keys());
     let folders: BTreeSet<&Path> = files.iter().filter_map(|path| path.parent()).flat_map(Path::ancestors).collect();
-    let folders: Vec<&Path> = folders.into_iter().filter(|folder| !folder.as_os_str().is_empty()).collect();
+    let folders = folders.into_iter().filter(|folder| !folder.as_os_str().is_empty());
+    let folders = folders.map(Path::to_str).collect::<Option<Vec<_>>>()?;
     let kinds: BTreeSet<(&str, &str)> = pipeline.stages.iter().filter_map(code).collect();
     let kinds: Vec<(&str, &str)> = kinds.into_iter().collect();
     let count = (pipeline.stages.len(), divisible);
     let params = pipeline.params.to_string();
-    let folders = folders.into_iter().map(Path::to_str).collect::<Option<Vec<_>>>()?;
     let report = pipeline.report.as_ref();
     let mut sections = vec![head(&store.state()?, &params, count, &kinds, report, pages, folders.into_iter())?];
     let find = |path: &&Path| match beside.get(*path) {

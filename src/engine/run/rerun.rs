@@ -50,9 +50,8 @@ pub(crate) fn keep(
         return;
     }
     let divisible = commands && plain && pipeline.report.is_none();
-    if let Some(footprint) = footprint::of(pipeline, store, pages, &digests(store, record, sources), divisible) {
-        heed_failure(identity.keep_beside(pipeline, &footprint));
-    }
+    let footprint = footprint::of(pipeline, store, pages, &digests(store, record, sources), divisible);
+    tell_failure(footprint.map(|sections| identity.keep_beside(pipeline, &sections)));
 }
 
 /// The digest of every file that a run looked at.
@@ -69,9 +68,9 @@ fn digests<'p>(store: &Store, record: &'p RunRecord, sources: &'p Sources) -> Di
     digests
 }
 
-/// Only the next run's time is lost.
-fn heed_failure(kept: io::Result<()>) {
-    if let Err(error) = kept {
+/// Tells that a footprint could not be kept. Only the next run's time is lost.
+fn tell_failure(kept: Option<io::Result<()>>) {
+    if let Some(Err(error)) = kept {
         tracing::debug!("cannot keep the footprint: {error}");
     }
 }
@@ -146,9 +145,8 @@ pub fn rerun(
         let keep = || {
             if record.status == RunStatus::Ok {
                 let digests = digests(&store, &record, &sources);
-                if let Some(patched) = footprint.patched(&store, &identity.root, &files, &pages, &digests) {
-                    heed_failure(identity.replace_beside(&patched));
-                }
+                let patched = footprint.patched(&store, &identity.root, &files, &pages, &digests);
+                tell_failure(patched.map(|sections| identity.replace_beside(&sections)));
             }
         };
         let write = || {
