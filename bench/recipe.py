@@ -7,13 +7,14 @@ trains by each tool in turn, seed by seed, in a process of its own, and prints t
 validation and the test images. The images are those that the first command leaves in out/normalise; of those to train on a tenth, chosen by the
 seed, is to validate on.
 
-Modes of PyTorch are as in bench/training.py: eager, and channels last with the fused optimiser. Its recipe is that of the model file, which has
+Modes of PyTorch are as in bench/training.py: eager; channels last with the fused optimiser; that compiled by `torch.compile`; both with bfloat16
+autocast. A compiled network is validated as it is, not compiled. Its recipe is that of the model file, which has
 to have SGD, and images that are moved by whole pixels, mirrored or partly blackened, or not varied. It varies the images of an epoch all at
 once, so that Python's loops do not count. What differs: its random numbers are its own; its batch normalisation sees a batch where Kiln's sees
 half of one, and divides its running variance by n - 1; its velocity is multiplied by the rate of the step that uses it, Kiln's by the rate of
 the step that adds to it, as in Keras.
 
-PyTorch's seconds are those of all epochs with their validation, without its start and the reading of the data. Kiln's are those of its stage,
+PyTorch's seconds are those of all epochs with their validation, and of compiling, without its start and the reading of the data. Kiln's are those of its stage,
 with both.
 """
 
@@ -33,6 +34,7 @@ import networks
 import training
 
 ROOT = training.ROOT
+MODES = ["eager", "fused", "compiled", "bf16", "compiled-bf16"]
 COLUMNS = [("seconds", ".1f"), ("validation", ".4f"), ("test", ".4f"), ("mirrored", ".4f")]
 sys.path.insert(0, os.path.join(ROOT, "docs"))
 
@@ -134,7 +136,10 @@ def torch_training(model, mode, folder, epochs, batch, seed, threads):
     split, _ = reproduce.read(os.path.join(folder, "out", "split", "split.safetensors"))
     rows, held = (torch.tensor(split[name].astype("int64")) for name in ("train", "validation"))
 
-    layout = torch.channels_last if mode == "fused" else torch.contiguous_format
+    words = mode.split("-")
+    plain = mode == "eager"
+    layout = torch.contiguous_format if plain else torch.channels_last
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled="bf16" in words)
     net = networks.torch_network(model, len(classes)).to(memory_format=layout)
     for module in net.modules():
         if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
@@ -142,7 +147,8 @@ def torch_training(model, mode, folder, epochs, batch, seed, threads):
             torch.nn.init.zeros_(module.bias)
     kept = copy.deepcopy(net) if "ema" in model else net
     kernels = [m.weight for m in net.modules() if isinstance(m, (torch.nn.Conv2d, torch.nn.Linear))]
-    optimiser = networks.torch_optimiser(model, net.parameters(), mode == "fused" or None)
+    optimiser = networks.torch_optimiser(model, net.parameters(), None if plain else True)
+    compiled = torch.compile(net) if "compiled" in words else net
     decay, base = model["optimiser"]["weight_decay"], model["optimiser"]["learning_rate"]
     loss_of = torch.nn.CrossEntropyLoss(label_smoothing=model["label_smoothing"])
     turn = torch.randint(2, (len(rows),), generator=generator)
@@ -151,7 +157,7 @@ def torch_training(model, mode, folder, epochs, batch, seed, threads):
     def accuracy(network, images, labels, mirror=False):
         network.eval()
         judge = lambda x: network(x) + network(x.flip(3)) if mirror else network(x)
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast:
             parts = zip(images.split(256), labels.split(256))
             return sum(int((judge(x).argmax(1) == y).sum()) for x, y in parts) / len(labels)
 
@@ -166,7 +172,9 @@ def torch_training(model, mode, folder, epochs, batch, seed, threads):
             rate = base * rate_at(model, step, steps, epochs)
             optimiser.param_groups[0]["lr"] = rate
             optimiser.zero_grad()
-            loss_of(net(shown[part].to(memory_format=layout)), answers[part]).backward()
+            with autocast:
+                loss = loss_of(compiled(shown[part].to(memory_format=layout)), answers[part])
+            loss.backward()
             with torch.no_grad():
                 torch._foreach_mul_(kernels, 1 - rate * decay)
             optimiser.step()
@@ -267,7 +275,7 @@ def main():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--data", default="out/normalise", help="train.safetensors and test.safetensors, normalised")
     parser.add_argument("--tool", action="append", choices=["kiln", "torch"], help="only this one; may be repeated")
-    parser.add_argument("--mode", choices=["eager", "fused"], default="fused", help="PyTorch's")
+    parser.add_argument("--mode", choices=MODES, default="fused", help="PyTorch's")
     parser.add_argument("--python", help="a Python that has PyTorch, instead of a throwaway environment")
     parser.add_argument("--bin", help="a folder with a built `kiln` and `examples/throughput`, instead of a release build")
     parser.add_argument("--worker", nargs=6, help=argparse.SUPPRESS)

@@ -307,8 +307,13 @@ fn mistakes_in_the_recipe_name_the_place() {
         ),
         (
             "optimiser: {type: adma}",
-            "m.yaml:7:19: unknown variant `adma`, expected one of `sgd`, `adam`, `adamw` (did you mean `adam`?)",
+            "m.yaml:7:19: unknown variant `adma`, expected one of `sgd`, `adam`, `adamw`, `muon` (did you mean `adam`?)",
         ),
+        (
+            "optimiser: {type: muon, momentum: 1}",
+            "m.yaml:7:35: `optimiser`: `momentum`: must be at least 0 and below 1",
+        ),
+        ("optimiser: {type: muon, ns_steps: 0}", "m.yaml:7:35: `optimiser`: `ns_steps`: must be 1 to 100"),
         (
             "optimiser: {type: sgd, momentum: 1.5}",
             "m.yaml:7:34: `optimiser`: `momentum`: must be at least 0 and below 1",

@@ -1,4 +1,4 @@
-//! The operators: kernels against their portable form, against finite differences, and against PyTorch.
+//! The operators: kernels against their portable form, against finite differences, and against PyTorch and Keras.
 
 #[path = "ops/agreement.rs"]
 mod agreement;
@@ -10,6 +10,8 @@ mod bf16;
 mod cases;
 #[path = "ops/differences.rs"]
 mod differences;
+#[path = "ops/muon.rs"]
+mod muon;
 #[path = "ops/pytorch.rs"]
 mod pytorch;
 #[path = "ops/sinks.rs"]

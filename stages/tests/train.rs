@@ -157,15 +157,21 @@ fn busy_model() -> Model {
 #[test]
 fn the_bits_do_not_depend_on_the_number_of_threads() {
     let folder = Folder::new();
-    let files = Bars::new(90).write(&folder, &busy_model());
     let params = serde_json::json!({"epochs": 2, "batch_size": 8, "seed": 3});
-    let digests = [1, 2, 3].map(|threads| {
-        let out =
-            run_kind(&stages::train::TRAIN, &params, &files, &folder.path(&format!("out{threads}")), threads).unwrap();
-        ["model", "history", "summary", "metrics"].map(|name| digest(&out[name]))
-    });
-    assert_eq!(digests[0], digests[1]);
-    assert_eq!(digests[0], digests[2]);
+    let digests = |model: &Model| {
+        let files = Bars::new(90).write(&folder, model);
+        let digests = [1, 2, 3].map(|threads| {
+            let out = folder.path(&format!("out{threads}"));
+            let out = run_kind(&stages::train::TRAIN, &params, &files, &out, threads).unwrap();
+            ["model", "history", "summary", "metrics"].map(|name| digest(&out[name]))
+        });
+        assert_eq!(digests[0], digests[1]);
+        assert_eq!(digests[0], digests[2]);
+        digests
+    };
+    digests(&Model { optimiser: muon(), ..busy_model() });
+    let digests = digests(&busy_model());
+    let files = Bars::new(90).write(&folder, &busy_model());
     let other = serde_json::json!({"epochs": 2, "batch_size": 8, "seed": 4});
     let out = run_kind(&stages::train::TRAIN, &other, &files, &folder.path("other"), 1).unwrap();
     assert_ne!(digest(&out["model"]), digests[0][0], "the seed decides");
@@ -174,7 +180,8 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
 #[test]
 fn a_resumed_training_ends_with_the_same_bits() {
     let averaged = Model { ema: Some(Ema { momentum: 0.3 }), ..busy_model() };
-    for model in [busy_model(), Model { optimiser: momentum(), ..busy_model() }, plain_sgd(), averaged] {
+    let optimised = |optimiser| Model { optimiser, ..busy_model() };
+    for model in [busy_model(), optimised(momentum()), optimised(muon()), plain_sgd(), averaged] {
         let bars = Bars::new(60);
         let threads = Threads::new(1).unwrap();
         let params = Params { epochs: 4, batch_size: 8, seed: 1, ..Params::default() };
@@ -286,6 +293,71 @@ fn a_trained_model_holds_the_average() {
 
 fn momentum() -> Optimiser {
     Optimiser::Sgd { learning_rate: 0.01, momentum: 0.9, nesterov: true, weight_decay: 0.001 }
+}
+
+fn muon() -> Optimiser {
+    Optimiser::Muon {
+        learning_rate: 2e-3,
+        momentum: 0.9,
+        nesterov: true,
+        ns_steps: 5,
+        beta_1: 0.9,
+        beta_2: 0.999,
+        epsilon: 1e-7,
+        weight_decay: 0.01,
+    }
+}
+
+#[test]
+fn muon_steps_every_kernel_but_the_last() {
+    let bars = Bars::new(40);
+    let threads = Threads::new(1).unwrap();
+    let params = Params { epochs: 1, batch_size: 1000, seed: 2, ..Params::default() };
+    let (rows, validation) = bars.split();
+    let states = [muon(), busy_model().optimiser].map(|optimiser| {
+        let model = Model { optimiser, gradient_clipping: None, ..busy_model() };
+        let plan = Plan::new(&model, bars.shape(), 3).unwrap();
+        let images = Images {
+            pixels: &bars.pixels,
+            labels: &bars.labels,
+            shape: bars.shape(),
+            rows: &rows,
+            augmentation: None,
+            seed: 2,
+        };
+        let mut state = TrainState::new(&model, plan, 2, &Device::Cpu).unwrap();
+        let start = state.network.values().unwrap();
+        let trainer = Trainer::new(&model, &params, images, &validation, &threads, &state.network);
+        trainer.epoch(&mut state, &|_, _| {}).unwrap();
+        (start, state)
+    });
+    let [(start, muon), (_, adam)] = states;
+    let [by_muon, by_adam] = [&muon, &adam].map(|state| state.network.values().unwrap());
+    // One step, at the full rate.
+    let rate = 2e-3;
+    let mut matrices = Vec::new();
+    for (i, p) in muon.network.plan.parameters.iter().enumerate().filter(|(_, p)| p.role.is_trained()) {
+        assert_eq!(muon.moments.first[i].len(), p.len(), "{}", p.name);
+        if p.shape.len() == 1 || p.name == "output.weight" {
+            assert_eq!(by_muon[i], by_adam[i], "{}", p.name);
+            assert_eq!(muon.moments.second[i].len(), p.len(), "{}", p.name);
+            continue;
+        }
+        matrices.push(p.name.as_str());
+        assert!(muon.moments.second[i].is_empty(), "{}", p.name);
+        // A column for each output: as many singular values of about 1 as the smaller side is long.
+        let columns = *p.shape.last().unwrap();
+        let rows = p.len() / columns;
+        let decayed = start[i].iter().map(|w| w * (1.0 - rate * 0.01));
+        let steps = by_muon[i].iter().zip(decayed).map(|(after, before)| f64::from(after - before));
+        let squares: f64 = steps.map(|step| (step / f64::from(rate * 0.2)).powi(2)).sum();
+        let mean = squares / rows.max(columns) as f64 / rows.min(columns) as f64;
+        assert!((0.4..1.4).contains(&mean), "{}: the mean of the squared singular values is {mean}", p.name);
+    }
+    assert_eq!(
+        matrices,
+        ["conv1.weight", "block_1.weight", "block_projection.weight", "mix_1_1.weight", "hidden.weight"]
+    );
 }
 
 fn plain_sgd() -> Model {

@@ -252,6 +252,11 @@ impl Plan {
         self.parameters.iter().filter(|p| p.role.is_trained()).map(Parameter::len).sum()
     }
 
+    /// The parameter that is the last kernel: the one that gives the classes.
+    pub fn last_kernel(&self) -> Option<usize> {
+        self.parameters.iter().rposition(|p| matches!(p.role, Role::Kernel { .. }))
+    }
+
     /// A layer by name, blocks included.
     pub fn step(&self, name: &str) -> Option<&Step> {
         fn find<'a>(steps: &'a [Step], name: &str) -> Option<&'a Step> {

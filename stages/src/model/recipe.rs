@@ -66,6 +66,37 @@ pub enum Optimiser {
         #[serde(default = "adamw_decay")]
         weight_decay: f32,
     },
+    /// Muon (Jordan et al., 2024) for every kernel but the last, its steps as large as AdamW's (Liu et al., 2025); AdamW for the
+    /// last kernel, biases and batch normalisation.
+    ///
+    /// Each step makes the momentum of a kernel nearly orthogonal, as a matrix of a column for each output. Keras has
+    /// the same for dense layers, of which it must be told the last, and gives the kernels of convolutions to AdamW.
+    Muon {
+        /// 0.001 unless given.
+        #[serde(default = "adam_rate")]
+        learning_rate: f32,
+        /// The share of the last steps that the next one repeats; 0.95 unless given.
+        #[serde(default = "muon_momentum")]
+        momentum: f32,
+        /// Nesterov's form of the momentum; true unless given.
+        #[serde(default = "yes")]
+        nesterov: bool,
+        /// Iterations by which a step is made orthogonal; 5 unless given.
+        #[serde(default = "muon_ns_steps")]
+        ns_steps: usize,
+        /// AdamW's memory of the first moment; 0.9 unless given.
+        #[serde(default = "adam_beta_1")]
+        beta_1: f32,
+        /// AdamW's memory of the second moment; 0.999 unless given.
+        #[serde(default = "adam_beta_2")]
+        beta_2: f32,
+        /// Added to the root of AdamW's uncorrected second moment; 1e-7 unless given.
+        #[serde(default = "adam_epsilon")]
+        epsilon: f32,
+        /// 0.004 unless given.
+        #[serde(default = "adamw_decay")]
+        weight_decay: f32,
+    },
 }
 
 impl Default for Optimiser {
@@ -78,18 +109,20 @@ impl Optimiser {
     /// The learning rate before any schedule.
     pub fn learning_rate(&self) -> f32 {
         match *self {
-            Self::Sgd { learning_rate, .. } | Self::Adam { learning_rate, .. } | Self::AdamW { learning_rate, .. } => {
-                learning_rate
-            }
+            Self::Sgd { learning_rate, .. }
+            | Self::Adam { learning_rate, .. }
+            | Self::AdamW { learning_rate, .. }
+            | Self::Muon { learning_rate, .. } => learning_rate,
         }
     }
 
     /// The decoupled weight decay.
     pub fn weight_decay(&self) -> f32 {
         match *self {
-            Self::Sgd { weight_decay, .. } | Self::Adam { weight_decay, .. } | Self::AdamW { weight_decay, .. } => {
-                weight_decay
-            }
+            Self::Sgd { weight_decay, .. }
+            | Self::Adam { weight_decay, .. }
+            | Self::AdamW { weight_decay, .. }
+            | Self::Muon { weight_decay, .. } => weight_decay,
         }
     }
 }
@@ -289,9 +322,17 @@ impl Optimiser {
         let within = |x: f32| (0.0..1.0).contains(&x);
         flaw(!self.learning_rate().is_finite() || self.learning_rate() <= 0.0, "learning_rate", "must be above 0")?;
         flaw(!within(self.weight_decay()), "weight_decay", "must be at least 0 and below 1")?;
+        if let Self::Sgd { momentum, .. } | Self::Muon { momentum, .. } = *self {
+            flaw(!within(momentum), "momentum", "must be at least 0 and below 1")?;
+        }
+        if let Self::Muon { ns_steps, .. } = *self {
+            flaw(!(1..=100).contains(&ns_steps), "ns_steps", "must be 1 to 100")?;
+        }
         match *self {
-            Self::Sgd { momentum, .. } => flaw(!within(momentum), "momentum", "must be at least 0 and below 1"),
-            Self::Adam { beta_1, beta_2, epsilon, .. } | Self::AdamW { beta_1, beta_2, epsilon, .. } => {
+            Self::Sgd { .. } => Ok(()),
+            Self::Adam { beta_1, beta_2, epsilon, .. }
+            | Self::AdamW { beta_1, beta_2, epsilon, .. }
+            | Self::Muon { beta_1, beta_2, epsilon, .. } => {
                 flaw(!within(beta_1), "beta_1", "must be at least 0 and below 1")?;
                 flaw(!within(beta_2), "beta_2", "must be at least 0 and below 1")?;
                 flaw(epsilon.is_nan() || epsilon <= 0.0, "epsilon", "must be above 0")
@@ -394,6 +435,15 @@ const fn adam_epsilon() -> f32 {
 }
 const fn adamw_decay() -> f32 {
     0.004
+}
+const fn muon_momentum() -> f32 {
+    0.95
+}
+const fn muon_ns_steps() -> usize {
+    5
+}
+const fn yes() -> bool {
+    true
 }
 const fn ema_momentum() -> f32 {
     0.99

@@ -6,7 +6,7 @@
 //! thread alone, so a batch is cut into shards to use several; their results are a function of the arguments only.
 //!
 //! `window.rs` says where sliding windows lie, `check.rs` which shapes are accepted, `mask.rs` what dropout drops,
-//! `gradients.rs` where parameter gradients go, `share.rs` in which form, `optimiser.rs` how they change the parameters.
+//! `gradients.rs` where parameter gradients go, `share.rs` in which form, `optimiser.rs` and `muon.rs` how they change the parameters.
 //! `tape.rs` takes gradients back through them in training, `memory.rs` aligns
 //! what they work on. [`bf16`] has the layers whose operands are rounded.
 
@@ -16,6 +16,7 @@ mod cpu;
 mod gradients;
 mod mask;
 mod memory;
+pub mod muon;
 pub mod optimiser;
 pub mod portable;
 mod precision;

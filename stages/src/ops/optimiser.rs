@@ -81,7 +81,7 @@ impl<'a> Gradient<'a> {
 
     /// Calls `each` with the gradient, block by block; the sums stay in the nearest cache.
     #[inline(always)]
-    fn for_each_block(&self, len: usize, mut each: impl FnMut(Range<usize>, &[f32])) {
+    pub(super) fn for_each_block(&self, len: usize, mut each: impl FnMut(Range<usize>, &[f32])) {
         assert!(self.shards.iter().all(|shard| shard.len() == len), "a shard's gradient has not {len} elements");
         let grain = self.grain();
         let block = if grain == 1 { BLOCK } else { (PRODUCT_BLOCK / grain).max(1) * grain };
@@ -221,7 +221,7 @@ impl Adam {
 
 /// `value`, or 0 if it is subnormal.
 #[inline(always)]
-fn flushed(value: f32) -> f32 {
+pub(super) fn flushed(value: f32) -> f32 {
     if value.abs() < f32::MIN_POSITIVE { 0.0 } else { value }
 }
 

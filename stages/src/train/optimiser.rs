@@ -1,10 +1,13 @@
 //! An optimiser and its state: how gradients change the weights of a network.
 
+use std::mem::take;
+
 use crate::model::network::{Network, Sinks};
 use crate::model::plan::{Parameter, Plan, Role};
 use crate::model::recipe::{Clipping, Optimiser};
 use crate::model::threads::Threads;
 use crate::ops::Share;
+use crate::ops::muon::Muon;
 use crate::ops::optimiser::{Adam, Gradient, Sgd, update_in_place};
 
 /// The smallest piece of a parameter that is worth a thread of its own.
@@ -15,7 +18,7 @@ pub(super) const PIECE: usize = 1 << 16;
 pub struct Moments {
     /// Steps taken.
     pub step: u64,
-    /// Velocity (SGD with momentum) or first moment (Adam), a parameter each; empty where there is none.
+    /// Velocity (SGD with momentum, Muon) or first moment (Adam), a parameter each; empty where there is none.
     pub first: Vec<Vec<f32>>,
     /// Second moment (Adam), a parameter each; empty where there is none.
     pub second: Vec<Vec<f32>>,
@@ -24,20 +27,21 @@ pub struct Moments {
 impl Moments {
     /// The state before the first step.
     pub fn new(optimiser: &Optimiser, plan: &Plan) -> Self {
-        let (first, second) = Self::kept(optimiser);
-        let zeros = |kept: bool| {
-            let len = |p: &Parameter| if kept && p.role.is_trained() { p.len() } else { 0 };
-            plan.parameters.iter().map(|p| vec![0.0; len(p)]).collect()
-        };
-        Self { step: 0, first: zeros(first), second: zeros(second) }
+        let zeros = |kept: bool, p: &Parameter| vec![0.0; if kept { p.len() } else { 0 }];
+        let kept = plan.parameters.iter().zip(Self::kept(optimiser, plan));
+        let (first, second) = kept.map(|(p, (first, second))| (zeros(first, p), zeros(second, p))).unzip();
+        Self { step: 0, first, second }
     }
 
-    /// Whether an optimiser keeps first and second moments.
-    pub fn kept(optimiser: &Optimiser) -> (bool, bool) {
-        match optimiser {
+    /// Whether an optimiser keeps the first and the second moment of each parameter.
+    pub fn kept(optimiser: &Optimiser, plan: &Plan) -> Vec<(bool, bool)> {
+        let one = |(i, p): (usize, &Parameter)| match optimiser {
+            _ if !p.role.is_trained() => (false, false),
             Optimiser::Sgd { momentum, .. } => (*momentum != 0.0, false),
             Optimiser::Adam { .. } | Optimiser::AdamW { .. } => (true, true),
-        }
+            Optimiser::Muon { .. } => (true, matrix(plan, i).is_none()),
+        };
+        plan.parameters.iter().enumerate().map(one).collect()
     }
 
     /// One step of all trained parameters. The gradients of the shards are added in their order.
@@ -77,36 +81,76 @@ impl Moments {
             Some(Clipping::Value { limit }) => (1.0, Some(*limit)),
             None => (1.0, None),
         };
+        let mut matrices = Vec::new();
         for (i, gradient) in &gradients {
-            let decays = matches!(network.plan.parameters[*i].role, Role::Kernel { .. });
-            let rule = Rule::new(optimiser, rate, decays, self.step);
-            let (first, second) = (&mut self.first[*i], &mut self.second[*i]);
             let gradient = Gradient::new(gradient).scaled(scale).clamped(limit);
-            update_in_place(&network.weights[*i], |weight| halves(weight, &rule, first, second, gradient, threads))?;
+            match Rule::new(optimiser, rate, &network.plan, *i, self.step) {
+                Rule::Matrix(muon, form) => matrices.push((*i, muon, form, take(&mut self.first[*i]), gradient)),
+                Rule::Elements(rule) => {
+                    let (first, second) = (&mut self.first[*i], &mut self.second[*i]);
+                    let update = |weight: &mut [f32]| halves(weight, &rule, first, second, gradient, threads);
+                    update_in_place(&network.weights[*i], update)?;
+                }
+            }
+        }
+        // An element of a matrix depends on all others, so each matrix is one thread's.
+        let updated = threads.map(matrices, |(i, muon, form, mut velocity, gradient)| {
+            let update = |weight: &mut [f32]| muon.update(weight, form, &mut velocity, gradient);
+            update_in_place(&network.weights[i], update).map(|()| (i, velocity))
+        });
+        for matrix in updated {
+            let (i, velocity) = matrix?;
+            self.first[i] = velocity;
         }
         Ok(())
     }
 }
 
-/// An optimiser at one step.
+/// Rows and columns of a kernel as a matrix with a column for each output, if Muon steps it: all are but the last.
+fn matrix(plan: &Plan, parameter: usize) -> Option<[usize; 2]> {
+    let Parameter { shape, role: Role::Kernel { .. }, .. } = &plan.parameters[parameter] else { return None };
+    let (columns, rows) = shape.split_last()?;
+    (plan.last_kernel() != Some(parameter)).then(|| [rows.iter().product(), *columns])
+}
+
+/// What an optimiser does to a parameter at one step.
 enum Rule {
+    /// Each element changes by its own values alone.
+    Elements(Elements),
+    /// The parameter changes as a matrix of this form.
+    Matrix(Muon, [usize; 2]),
+}
+
+enum Elements {
     Sgd(Sgd),
     Adam(Adam, u64),
 }
 
 impl Rule {
-    fn new(optimiser: &Optimiser, rate: f32, decays: bool, step: u64) -> Self {
+    fn new(optimiser: &Optimiser, learning_rate: f32, plan: &Plan, parameter: usize, step: u64) -> Self {
+        let decays = matches!(plan.parameters[parameter].role, Role::Kernel { .. });
         let weight_decay = if decays { optimiser.weight_decay() } else { 0.0 };
-        match *optimiser {
+        Self::Elements(match *optimiser {
             Optimiser::Sgd { momentum, nesterov, .. } => {
-                Self::Sgd(Sgd { learning_rate: rate, momentum, nesterov, weight_decay })
+                Elements::Sgd(Sgd { learning_rate, momentum, nesterov, weight_decay })
+            }
+            Optimiser::Muon { momentum, nesterov, ns_steps, beta_1, beta_2, epsilon, .. } => {
+                match matrix(plan, parameter) {
+                    Some(form) => {
+                        let muon = Muon { learning_rate, momentum, nesterov, ns_steps, weight_decay };
+                        return Self::Matrix(muon, form);
+                    }
+                    None => Elements::Adam(Adam { learning_rate, beta_1, beta_2, epsilon, weight_decay }, step),
+                }
             }
             Optimiser::Adam { beta_1, beta_2, epsilon, .. } | Optimiser::AdamW { beta_1, beta_2, epsilon, .. } => {
-                Self::Adam(Adam { learning_rate: rate, beta_1, beta_2, epsilon, weight_decay }, step)
+                Elements::Adam(Adam { learning_rate, beta_1, beta_2, epsilon, weight_decay }, step)
             }
-        }
+        })
     }
+}
 
+impl Elements {
     fn update(&self, weight: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: Gradient) {
         match self {
             Self::Sgd(sgd) => sgd.update(weight, first, gradient),
@@ -118,7 +162,7 @@ impl Rule {
 /// Elements are updated each from its own values alone, so a parameter can be cut wherever its gradient can.
 fn halves(
     weight: &mut [f32],
-    rule: &Rule,
+    rule: &Elements,
     first: &mut [f32],
     second: &mut [f32],
     gradient: Gradient,

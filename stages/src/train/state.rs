@@ -141,17 +141,20 @@ fn write_values(path: &Path, parameters: &[Parameter], sets: &[(&str, &[Vec<f32>
 }
 
 fn read_moments(path: &Path, optimiser: &Optimiser, plan: &Plan, step: u64) -> anyhow::Result<Moments> {
-    let (first, second) = Moments::kept(optimiser);
-    let file = (first || second).then(|| Tensors::open(path)).transpose()?;
-    let read = |kept: bool, suffix: &str| -> anyhow::Result<Vec<Vec<f32>>> {
-        let one = |p: &Parameter| -> anyhow::Result<Vec<f32>> {
-            let Some(file) = file.as_ref().filter(|_| kept && p.role.is_trained()) else { return Ok(Vec::new()) };
-            let name = format!("{}{suffix}", p.name);
-            let values = file.f32(&name)?;
-            ensure!(values.len() == p.len(), "`{name}` holds {} values, not {}", values.len(), p.len());
-            Ok(values.into_owned())
-        };
-        plan.parameters.iter().map(one).collect()
+    let kept = Moments::kept(optimiser, plan);
+    let any = kept.iter().any(|(first, second)| *first || *second);
+    let file = any.then(|| Tensors::open(path)).transpose()?;
+    let read = |p: &Parameter, kept: bool, suffix: &str| -> anyhow::Result<Vec<f32>> {
+        let Some(file) = file.as_ref().filter(|_| kept) else { return Ok(Vec::new()) };
+        let name = format!("{}{suffix}", p.name);
+        let values = file.f32(&name)?;
+        ensure!(values.len() == p.len(), "`{name}` holds {} values, not {}", values.len(), p.len());
+        Ok(values.into_owned())
     };
-    Ok(Moments { step, first: read(first, ":first")?, second: read(second, ":second")? })
+    let mut moments = Moments { step, first: Vec::new(), second: Vec::new() };
+    for (p, (first, second)) in plan.parameters.iter().zip(kept) {
+        moments.first.push(read(p, first, ":first")?);
+        moments.second.push(read(p, second, ":second")?);
+    }
+    Ok(moments)
 }

@@ -92,12 +92,20 @@ augmentation: {crop: 1, flip: alternating}
 ema: {momentum: 0.3}
 ";
 
-const MODELS: [(&str, &str); 5] = [
+/// Kernels whose steps are matrices.
+const MATRICES: &str = "
+name: matrices
+extends: blocks.yaml
+optimiser: {type: muon, learning_rate: 0.01}
+";
+
+const MODELS: [(&str, &str); 6] = [
     ("plain.yaml", PLAIN),
     ("blocks.yaml", BLOCKS),
     ("child.yaml", CHILD),
     ("sharp.yaml", SHARP),
     ("averaged.yaml", AVERAGED),
+    ("matrices.yaml", MATRICES),
 ];
 
 fn write_models(folder: &Folder) {
@@ -175,6 +183,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("child", train("child.yaml", 40, json!({"epochs": 2, "batch_size": 13, "shuffle": false}))),
         ("sharp", train("sharp.yaml", 40, json!({"epochs": 2, "batch_size": 20, "seed": 2}))),
         ("averaged", train("averaged.yaml", 40, json!({"epochs": 3, "batch_size": 20, "seed": 4}))),
+        ("matrices", train("matrices.yaml", 40, json!({"epochs": 2, "batch_size": 20, "seed": 6}))),
         ("plain", trained("evaluate", "plain.yaml")),
         ("blocks", trained("evaluate", "blocks.yaml")),
         ("mirror", trained("evaluate", "blocks.yaml").with(json!({"mirror": true}))),

@@ -14,7 +14,7 @@ use super::cases::{assert_close, assert_close_slices, flat};
 
 pub(crate) struct Fixture {
     pub(crate) tensors: HashMap<String, Tensor>,
-    cases: serde_json::Map<String, Value>,
+    pub(crate) cases: serde_json::Map<String, Value>,
 }
 
 fn fixture() -> Fixture {
@@ -49,7 +49,7 @@ impl Fixture {
     }
 }
 
-fn number(settings: &Value, key: &str) -> usize {
+pub(crate) fn number(settings: &Value, key: &str) -> usize {
     settings[key].as_u64().unwrap() as usize
 }
 

@@ -130,6 +130,13 @@ impl Dense {
     }
 }
 
+/// `x w`; sizes are rows, inputs and outputs.
+pub(crate) fn matmul(sizes: Sizes, x: &[f32], w: &[f32]) -> Vec<f32> {
+    SCRATCH.with_borrow_mut(|Scratch { panels, .. }| {
+        dispatch(product::Forward { sizes, x, w, b: &[], relu: false, panels })
+    })
+}
+
 /// Rows `part` of `x^T g`, to be added to `to` if `accumulate`; sizes are rows, inputs and outputs. The rows of `g` lie
 /// `stride` apart, and it goes on for [`MARGIN`] after the last.
 pub(crate) fn weight_gradient(

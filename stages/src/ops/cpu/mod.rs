@@ -28,7 +28,7 @@ mod winograd;
 
 pub(super) use add::add;
 pub(super) use conv::conv2d;
-pub(super) use dense::{MARGIN, PAD, dense, weight_gradient};
+pub(super) use dense::{MARGIN, PAD, dense, matmul, weight_gradient};
 pub(super) use dropout::dropout;
 pub(super) use loss::{softmax, softmax_cross_entropy};
 pub(super) use norm::{batch_norm_infer, batch_norm_train};

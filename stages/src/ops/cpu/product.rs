@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
+use super::MARGIN;
 use super::tile::{self, Grid, Runs, add, load, multiply, outer, split, store, with_rows};
 
 /// Rows of weights that are packed at a time: with 512 outputs they fill a quarter of a second-level cache of 512 KiB.
@@ -48,7 +49,8 @@ impl WithSimd for Forward<'_> {
                 stream::<S, 8>(simd, sizes, (x, w, b), relu, panels)
             };
         }
-        let mut y = Vec::with_capacity(rows * outputs);
+        // With room for the margin that the result needs where it is a factor of the next product.
+        let mut y = Vec::with_capacity(rows * outputs + MARGIN);
         for _ in 0..rows {
             if b.is_empty() {
                 y.resize(y.len() + outputs, 0.0);
