@@ -99,7 +99,9 @@ def torch_optimiser(model, parameters, fused):
     rate = of["learning_rate"]
     if of["type"] == "sgd":
         return torch.optim.SGD(parameters, rate, of["momentum"], nesterov=of["nesterov"], fused=fused)
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[of["type"]]
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}.get(of["type"])
+    if kind is None:
+        raise SystemExit(f"no optimiser `{of['type']}` here")
     return kind(parameters, rate, (of["beta_1"], of["beta_2"]), of["epsilon"], of["weight_decay"], fused=fused)
 
 
@@ -153,6 +155,8 @@ def keras_optimiser(model):
     rate = of["learning_rate"]
     if of["type"] == "sgd":
         return keras.optimizers.SGD(rate, of["momentum"], of["nesterov"])
-    kind = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW}[of["type"]]
+    kind = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW}.get(of["type"])
+    if kind is None:
+        raise SystemExit(f"no optimiser `{of['type']}` here")
     decay = {"weight_decay": of["weight_decay"]} if of["type"] == "adamw" else {}
     return kind(rate, beta_1=of["beta_1"], beta_2=of["beta_2"], epsilon=of["epsilon"], **decay)

@@ -252,7 +252,7 @@ impl Plan {
         self.parameters.iter().filter(|p| p.role.is_trained()).map(Parameter::len).sum()
     }
 
-    /// The parameter that is the last kernel: the one that gives the classes.
+    /// The parameter that is the last kernel in the order of the layers. In most models it gives the classes.
     pub fn last_kernel(&self) -> Option<usize> {
         self.parameters.iter().rposition(|p| matches!(p.role, Role::Kernel { .. }))
     }

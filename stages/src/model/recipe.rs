@@ -75,7 +75,7 @@ pub enum Optimiser {
         /// 0.001 unless given.
         #[serde(default = "adam_rate")]
         learning_rate: f32,
-        /// The share of the last steps that the next one repeats; 0.95 unless given.
+        /// The share of the velocity, a sum of gradients, that a step keeps; 0.95 unless given.
         #[serde(default = "muon_momentum")]
         momentum: f32,
         /// Nesterov's form of the momentum; true unless given.

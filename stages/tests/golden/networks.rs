@@ -96,6 +96,11 @@ ema: {momentum: 0.3}
 const MATRICES: &str = "
 name: matrices
 extends: blocks.yaml
+insert:
+  - after: pool
+    layers:
+      - {name: wide, type: dense, units: 100, activation: relu}
+      - {name: tall, type: dense, units: 70, activation: relu}
 optimiser: {type: muon, learning_rate: 0.01}
 ";
 

@@ -123,7 +123,7 @@ fn stream<S: Simd, const K: usize>(
     for first in whole..inputs {
         add_inputs::<S, 1>(simd, sizes, (x, w), first, sums);
     }
-    let mut y = Vec::with_capacity(rows * outputs);
+    let mut y = Vec::with_capacity(rows * outputs + MARGIN);
     for row in sums.chunks_exact(stride).take(rows) {
         if relu {
             y.extend(row[..outputs].iter().map(|y| y.max(0.0)));
