@@ -91,6 +91,15 @@ def torch_network(model, classes=5):
     return chain(model["layers"], (1, 28))[0]
 
 
+def adaptive(word, library):
+    """Adam or AdamW of a library, by the word of a model file."""
+    if word == "adam":
+        return library.Adam
+    if word == "adamw":
+        return library.AdamW
+    raise SystemExit(f"no optimiser `{word}` here")
+
+
 def torch_optimiser(model, parameters, fused):
     """The model's optimiser with its constants; weight decay is that of AdamW alone."""
     import torch
@@ -99,9 +108,7 @@ def torch_optimiser(model, parameters, fused):
     rate = of["learning_rate"]
     if of["type"] == "sgd":
         return torch.optim.SGD(parameters, rate, of["momentum"], nesterov=of["nesterov"], fused=fused)
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}.get(of["type"])
-    if kind is None:
-        raise SystemExit(f"no optimiser `{of['type']}` here")
+    kind = adaptive(of["type"], torch.optim)
     return kind(parameters, rate, (of["beta_1"], of["beta_2"]), of["epsilon"], of["weight_decay"], fused=fused)
 
 
@@ -155,8 +162,6 @@ def keras_optimiser(model):
     rate = of["learning_rate"]
     if of["type"] == "sgd":
         return keras.optimizers.SGD(rate, of["momentum"], of["nesterov"])
-    kind = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW}.get(of["type"])
-    if kind is None:
-        raise SystemExit(f"no optimiser `{of['type']}` here")
+    kind = adaptive(of["type"], keras.optimizers)
     decay = {"weight_decay": of["weight_decay"]} if of["type"] == "adamw" else {}
     return kind(rate, beta_1=of["beta_1"], beta_2=of["beta_2"], epsilon=of["epsilon"], **decay)

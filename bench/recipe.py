@@ -34,7 +34,7 @@ import networks
 import training
 
 ROOT = training.ROOT
-MODES = ["eager", "fused", "compiled", "bf16", "compiled-bf16"]
+MODES = ["eager"] + [mode.removeprefix("torch-") for mode in training.FLOAT32 + training.BFLOAT16 if mode.startswith("torch-")]
 COLUMNS = [("seconds", ".1f"), ("validation", ".4f"), ("test", ".4f"), ("mirrored", ".4f")]
 sys.path.insert(0, os.path.join(ROOT, "docs"))
 
@@ -137,8 +137,8 @@ def torch_training(model, mode, folder, epochs, batch, seed, threads):
     rows, held = (torch.tensor(split[name].astype("int64")) for name in ("train", "validation"))
 
     words = mode.split("-")
-    plain = mode == "eager"
-    layout = torch.contiguous_format if plain else torch.channels_last
+    fused = mode != "eager"
+    layout = torch.channels_last if fused else torch.contiguous_format
     autocast = torch.autocast("cpu", torch.bfloat16, enabled="bf16" in words)
     net = networks.torch_network(model, len(classes)).to(memory_format=layout)
     for module in net.modules():
@@ -147,7 +147,7 @@ def torch_training(model, mode, folder, epochs, batch, seed, threads):
             torch.nn.init.zeros_(module.bias)
     kept = copy.deepcopy(net) if "ema" in model else net
     kernels = [m.weight for m in net.modules() if isinstance(m, (torch.nn.Conv2d, torch.nn.Linear))]
-    optimiser = networks.torch_optimiser(model, net.parameters(), None if plain else True)
+    optimiser = networks.torch_optimiser(model, net.parameters(), fused or None)
     compiled = torch.compile(net) if "compiled" in words else net
     decay, base = model["optimiser"]["weight_decay"], model["optimiser"]["learning_rate"]
     loss_of = torch.nn.CrossEntropyLoss(label_smoothing=model["label_smoothing"])

@@ -1,7 +1,5 @@
 //! Muon: momentum whose matrix is made nearly orthogonal before it becomes a step.
 
-use std::mem::take;
-
 use super::cpu::{self, MARGIN, Sizes};
 use super::optimiser::{Gradient, flushed};
 use super::simd::vectorised;
@@ -93,7 +91,7 @@ fn orthogonalised(matrix: Vec<f32>, [rows, columns]: [usize; 2], iterations: usi
         let mut factor = cpu::matmul(Sizes { rows: columns, inputs: columns, outputs: columns }, &gram, &gram);
         factor.iter_mut().zip(&gram).for_each(|(square, gram)| *square = c * *square + b * gram);
         factor.iter_mut().step_by(columns + 1).for_each(|diagonal| *diagonal += a);
-        x = cpu::matmul(Sizes { rows, inputs: columns, outputs: columns }, &take(&mut x)[..len], &factor);
+        x = cpu::matmul(Sizes { rows, inputs: columns, outputs: columns }, &x[..len], &factor);
     }
     x
 }

@@ -121,6 +121,7 @@ enum Rule {
     Matrix(Muon, [usize; 2]),
 }
 
+/// The optimisers that change elements one by one.
 enum Elements {
     Sgd(Sgd),
     Adam(Adam, u64),
@@ -130,20 +131,18 @@ impl Rule {
     fn new(optimiser: &Optimiser, learning_rate: f32, plan: &Plan, parameter: usize, step: u64) -> Self {
         let decays = matches!(plan.parameters[parameter].role, Role::Kernel { .. });
         let weight_decay = if decays { optimiser.weight_decay() } else { 0.0 };
+        if let Optimiser::Muon { momentum, nesterov, ns_steps, .. } = *optimiser
+            && let Some(form) = matrix(plan, parameter)
+        {
+            return Self::Matrix(Muon { learning_rate, momentum, nesterov, ns_steps, weight_decay }, form);
+        }
         Self::Elements(match *optimiser {
             Optimiser::Sgd { momentum, nesterov, .. } => {
                 Elements::Sgd(Sgd { learning_rate, momentum, nesterov, weight_decay })
             }
-            Optimiser::Muon { momentum, nesterov, ns_steps, beta_1, beta_2, epsilon, .. } => {
-                match matrix(plan, parameter) {
-                    Some(form) => {
-                        let muon = Muon { learning_rate, momentum, nesterov, ns_steps, weight_decay };
-                        return Self::Matrix(muon, form);
-                    }
-                    None => Elements::Adam(Adam { learning_rate, beta_1, beta_2, epsilon, weight_decay }, step),
-                }
-            }
-            Optimiser::Adam { beta_1, beta_2, epsilon, .. } | Optimiser::AdamW { beta_1, beta_2, epsilon, .. } => {
+            Optimiser::Adam { beta_1, beta_2, epsilon, .. }
+            | Optimiser::AdamW { beta_1, beta_2, epsilon, .. }
+            | Optimiser::Muon { beta_1, beta_2, epsilon, .. } => {
                 Elements::Adam(Adam { learning_rate, beta_1, beta_2, epsilon, weight_decay }, step)
             }
         })

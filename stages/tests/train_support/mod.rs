@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use stages::artifact::dataset::{self, Pixels};
 use stages::artifact::tensors::{self, Data};
 use stages::kind::{Checkpoints, Context, Input, Kind};
+use stages::model::recipe::Augmentation;
 use stages::model::{Model, load};
 use stages::rng::Rng;
+use stages::train::images::Images;
 
 /// A temporary folder.
 pub(crate) struct Folder(tempfile::TempDir);
@@ -60,6 +62,16 @@ impl Bars {
     /// Rows to train on, and every fourth to validate on.
     pub(crate) fn split(&self) -> (Vec<u32>, Vec<u32>) {
         (0..self.labels.len() as u32).partition(|i| i % 4 != 0)
+    }
+
+    /// The images of these rows, for a trainer.
+    pub(crate) fn images<'a>(
+        &'a self,
+        rows: &'a [u32],
+        augmentation: Option<&'a Augmentation>,
+        seed: u64,
+    ) -> Images<'a> {
+        Images { pixels: &self.pixels, labels: &self.labels, shape: self.shape(), rows, augmentation, seed }
     }
 
     /// Writes the image set, the split and a resolved model; returns them by input name.
