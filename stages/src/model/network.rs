@@ -149,8 +149,17 @@ impl Network {
     }
 
     fn steps(&self, steps: &[Step], mut x: Tensor, pass: &mut Pass) -> candle_core::Result<Tensor> {
-        for step in steps {
-            x = self.step(step, x, pass)?;
+        let mut steps = steps.iter().peekable();
+        while let Some(step) = steps.next() {
+            x = match (&step.kind, steps.peek().map(|next| &next.kind)) {
+                (LayerKind::BatchNorm(norm), Some(LayerKind::MaxPool(pool)))
+                    if pass.training.is_some() && norm.activation == Activation::Relu =>
+                {
+                    steps.next();
+                    self.batch_norm(step, norm, Some(pool), &x, pass)?
+                }
+                _ => self.step(step, x, pass)?,
+            };
             if pass.tapped.is_some() {
                 break;
             }
@@ -185,7 +194,7 @@ impl Network {
                 }
                 _ => Ok(x),
             },
-            LayerKind::BatchNorm(norm) => self.batch_norm(step, norm, &x, pass),
+            LayerKind::BatchNorm(norm) => self.batch_norm(step, norm, None, &x, pass),
             LayerKind::Residual(block) => {
                 let inner = self.steps(&step.inner[0], x.clone(), pass)?;
                 if pass.tapped.is_some() {
@@ -234,13 +243,27 @@ impl Network {
         }
     }
 
-    fn batch_norm(&self, step: &Step, norm: &BatchNorm, x: &Tensor, pass: &mut Pass) -> candle_core::Result<Tensor> {
+    /// Batch normalisation, and in training the pool behind it if that is given.
+    fn batch_norm(
+        &self,
+        step: &Step,
+        norm: &BatchNorm,
+        pool: Option<&Pool>,
+        x: &Tensor,
+        pass: &mut Pass,
+    ) -> candle_core::Result<Tensor> {
         let (scale, bias, sink) = self.pair(step, pass);
         let at = step.parameters.start + 2;
         let epsilon = f64::from(norm.epsilon);
         let relu = norm.activation == Activation::Relu;
         if pass.training.is_some() {
-            let normed = ops::batch_norm_train(x, &scale, &bias, epsilon, relu, sink)?;
+            let normed = match pool {
+                Some(pool) => {
+                    let pool = (pool.size, pool.step(), padding(pool.padding));
+                    ops::batch_norm_max_pool_train(x, &scale, &bias, epsilon, pool, sink)?
+                }
+                None => ops::batch_norm_train(x, &scale, &bias, epsilon, relu, sink)?,
+            };
             pass.statistics.push(Statistics { parameter: at, mean: normed.mean, variance: normed.variance });
             return Ok(normed.y);
         }

@@ -140,6 +140,28 @@ pub fn batch_norm_train(
     }
 }
 
+/// [`batch_norm_train`] with a ReLU, then [`max_pool2d`] of this size, stride and padding. Where the pools are 2 x 2 pixels side by side,
+/// the CPU does both at once, with the same bits.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn batch_norm_max_pool_train(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    epsilon: f64,
+    pool: (usize, usize, Padding),
+    grads: Option<&GradSink>,
+) -> Result<BatchNorm> {
+    check::sink("batch_norm_train", grads, gamma, Some(beta))?;
+    if x.device().is_cpu() {
+        return cpu::batch_norm_max_pool_train(x, gamma, beta, epsilon, pool, grads);
+    }
+    let norm = portable::batch_norm_train(x, gamma, beta, epsilon, true)?;
+    let (size, stride, padding) = pool;
+    Ok(BatchNorm { y: portable::max_pool2d(&norm.y, size, stride, padding)?, ..norm })
+}
+
 /// Batch normalisation with given statistics: `gamma * (x - mean) / sqrt(variance + epsilon) + beta`, then a ReLU if `relu`.
 ///
 /// # Errors

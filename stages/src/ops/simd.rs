@@ -1,5 +1,7 @@
 //! Which vector instructions a kernel is compiled for: chosen at run time, so that one build is fast everywhere.
 
+use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pulp::{Simd, WithSimd};
@@ -60,6 +62,48 @@ impl<R, F: FnMut() -> R> WithSimd for Loops<F> {
     fn with_simd<S: Simd>(mut self, _: S) -> R {
         (self.0)()
     }
+}
+
+/// Calls `f` with the range of each vector of so many elements, and of those that are left.
+#[inline(always)]
+pub(super) fn each_vector<S: Simd>(len: usize, mut f: impl FnMut(Range<usize>)) {
+    let mut start = 0;
+    while start + S::F32_LANES <= len {
+        f(start..start + S::F32_LANES);
+        start += S::F32_LANES;
+    }
+    if start < len {
+        f(start..len);
+    }
+}
+
+/// A vector of elements; those that it has more than `from` are 0.
+#[inline(always)]
+pub(super) fn load<S: Simd>(simd: S, from: &[f32]) -> S::f32s {
+    if from.len() == S::F32_LANES {
+        // SAFETY: so many elements are there.
+        return unsafe { from.as_ptr().cast::<S::f32s>().read_unaligned() };
+    }
+    simd.partial_load_f32s(from)
+}
+
+/// Writes the first elements of a vector: as many as there is room for, at most all.
+#[inline(always)]
+pub(super) fn store<S: Simd>(vector: S::f32s, to: &mut [MaybeUninit<f32>]) {
+    if to.len() == S::F32_LANES {
+        // SAFETY: so many elements are there.
+        return unsafe { to.as_mut_ptr().cast::<S::f32s>().write_unaligned(vector) };
+    }
+    // SAFETY: a vector is made of f32.
+    let elements = unsafe { std::slice::from_raw_parts((&raw const vector).cast::<f32>(), S::F32_LANES) };
+    to.iter_mut().zip(elements).for_each(|(to, element)| _ = to.write(*element));
+}
+
+/// Room that holds something already.
+#[inline(always)]
+pub(super) fn uninit(room: &mut [f32]) -> &mut [MaybeUninit<f32>] {
+    // SAFETY: the layout is the same, and the callee, `store` and the like, writes only what is initialised.
+    unsafe { &mut *(std::ptr::from_mut(room) as *mut [MaybeUninit<f32>]) }
 }
 
 /// `f` of each pair of elements, for [`vectorised`] loops: to collect an iterator goes through functions that the compiler does not inline.

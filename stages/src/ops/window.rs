@@ -76,6 +76,13 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// Whether windows of `side` x `side` lie side by side from the first pixel on, each inside the image.
+    pub(super) fn is_tiled_by(&self, side: usize) -> bool {
+        let tiled =
+            |axis: Axis| (axis.window, axis.stride, axis.before) == (side, side, 0) && side * axis.output <= axis.input;
+        tiled(self.rows) && tiled(self.columns)
+    }
+
     /// The window of an operator (`what`, for the error) over `[rows, columns]`.
     pub(super) fn new(
         what: &str,

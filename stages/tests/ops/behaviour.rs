@@ -92,6 +92,42 @@ fn what_passed_behind_batch_normalisation_is_what_was_above_0() {
     }
 }
 
+/// What a pool behind batch normalisation gives at once are the numbers of one after the other: results, statistics and gradients, with
+/// equal maxima, images whose last rows and columns no pool reaches, and pools that are computed apart.
+#[test]
+fn a_pool_behind_batch_normalisation_changes_no_bit() {
+    let tiled = (2, 2, Padding::Valid);
+    let others = [(2, 2, Padding::Same), (3, 2, Padding::Same), (3, 3, Padding::Valid), (2, 1, Padding::Valid)];
+    let cases = [(1, 2, 2), (3, 7, 8), (16, 14, 14), (20, 5, 9), (33, 6, 4), (80, 9, 3)];
+    for ((channels, rows, columns), pool) in cases.into_iter().flat_map(|case| {
+        let pools = if case.1.min(case.2) > 2 { &others[..] } else { &[] };
+        std::iter::once((case, tiled)).chain(pools.iter().map(move |pool| (case, *pool)))
+    }) {
+        // Few different values, so that maxima are often equal.
+        let x = (values("x", &[9, rows, columns, channels], false) * 2.0).unwrap().round().unwrap();
+        let x = Var::from_tensor(&x).unwrap();
+        let (gamma, beta) = (var("gamma", &[channels]), var("beta", &[channels]));
+        let together = ops::batch_norm_max_pool_train(&x, &gamma, &beta, 1e-3, pool, None).unwrap();
+        let norm = ops::batch_norm_train(&x, &gamma, &beta, 1e-3, true, None).unwrap();
+        let apart = ops::max_pool2d(&norm.y, pool.0, pool.1, pool.2).unwrap();
+        let what = format!("{channels} channels of {rows} x {columns} by {pool:?}");
+        assert_eq!(flat(&together.y), flat(&apart), "{what}");
+        assert_eq!(
+            [flat(&together.mean), flat(&together.variance)],
+            [flat(&norm.mean), flat(&norm.variance)],
+            "{what}"
+        );
+        let weights = values("weights", apart.dims(), false);
+        let gradients = |y: &Tensor| {
+            let store = (y * &weights).unwrap().sum_all().unwrap().backward().unwrap();
+            [&x, &gamma, &beta].map(|of| flat(store.get(of).unwrap()))
+        };
+        let (found, expected) = (gradients(&together.y), gradients(&apart));
+        assert!(expected.iter().all(|gradient| gradient.iter().any(|g| *g != 0.0)), "{what}: something passes");
+        assert_eq!(found, expected, "{what}");
+    }
+}
+
 #[test]
 fn dropout_does_not_depend_on_the_cut() {
     let x = values("x", &[100], false);

@@ -11,8 +11,8 @@ struct Network {
     variables: Vec<(Var, Var, GradSink)>,
 }
 
-const SHAPES: [&[usize]; 8] =
-    [&[3, 3, 2, 8], &[3, 3, 8, 8], &[8], &[1, 1, 8, 5], &[3, 3, 8, 5], &[5, 5, 8, 5], &[1, 1, 8, 3], &[18, 4]];
+const SHAPES: [&[usize]; 9] =
+    [&[3, 3, 2, 8], &[3, 3, 8, 8], &[8], &[1, 1, 8, 5], &[3, 3, 8, 5], &[5, 5, 8, 5], &[1, 1, 8, 3], &[18, 4], &[8]];
 
 impl Network {
     fn new() -> Self {
@@ -35,7 +35,9 @@ impl Network {
         let (gamma, beta, sink) = &self.variables[2];
         let inner = ops::batch_norm_train(&conv(&x, 1)?, gamma, beta, 1e-3, true, Some(sink))?.y;
         let x = ops::add(&inner, &x, true)?;
-        let x = ops::dropout(&ops::max_pool2d(&x, 2, 2, Padding::Valid)?, 0.25, 3, 0)?;
+        let (gamma, beta, sink) = &self.variables[8];
+        let x = ops::batch_norm_max_pool_train(&x, gamma, beta, 1e-3, (2, 2, Padding::Valid), Some(sink))?.y;
+        let x = ops::max_pool2d(&ops::dropout(&x, 0.25, 3, 0)?, 2, 1, Padding::Same)?;
         let branches = [
             conv(&x, 3)?,
             conv(&x, 4)?,

@@ -14,39 +14,92 @@ pub(super) fn sums<S: Simd, const A: usize, const P: usize, const K: usize>(
     (matrices, parameters, channels): ([&[f32]; A], [&[f32]; P], usize),
     term: impl Fn([S::f32s; A], [S::f32s; P]) -> [S::f32s; K] + Copy,
 ) -> [Vec<f64>; K] {
-    let elements = matrices[0].len();
-    assert!(matrices.iter().all(|matrix| matrix.len() == elements) && elements.is_multiple_of(channels), "matrices");
-    assert!(parameters.iter().all(|values| values.len() == channels), "a parameter for each channel");
-    let mut totals = array::from_fn(|_| vec![0.0; channels]);
-    for first in (0..elements).step_by(ROWS * channels) {
-        let last = (first + ROWS * channels).min(elements);
-        let block = Block { matrices: matrices.map(|matrix| &matrix[first..last]), parameters, channels };
-        let mut channel = 0;
-        while channel + 4 * S::F32_LANES <= channels {
-            block.add::<S, K, 4>(simd, channel, 4 * S::F32_LANES, term, &mut totals);
-            channel += 4 * S::F32_LANES;
-        }
-        while channel + 2 * S::F32_LANES <= channels {
-            block.add::<S, K, 2>(simd, channel, 2 * S::F32_LANES, term, &mut totals);
-            channel += 2 * S::F32_LANES;
-        }
-        while channel < channels {
-            block.add::<S, K, 1>(simd, channel, S::F32_LANES.min(channels - channel), term, &mut totals);
-            channel += S::F32_LANES;
-        }
-    }
-    totals
+    let mut sums = ColumnSums::new(channels);
+    sums.add(simd, (matrices, parameters), term);
+    sums.totals()
 }
 
-/// A block of rows.
-struct Block<'a, const A: usize, const P: usize> {
+/// `K` sums of each channel, to which rows are added. They have the same bits however many rows are added at a time.
+pub(super) struct ColumnSums<const K: usize> {
+    channels: usize,
+    totals: [Vec<f64>; K],
+    /// The sums over the rows of the last block, which is not whole yet.
+    block: [Vec<f32>; K],
+    /// How many rows those are.
+    rows: usize,
+}
+
+impl<const K: usize> ColumnSums<K> {
+    pub(super) fn new(channels: usize) -> Self {
+        let totals = array::from_fn(|_| vec![0.0; channels]);
+        Self { channels, totals, block: array::from_fn(|_| vec![0.0; channels]), rows: 0 }
+    }
+
+    /// Adds the terms of each element of some rows of `A` matrices and the `P` parameters of its channel.
+    #[inline(always)]
+    pub(super) fn add<S: Simd, const A: usize, const P: usize>(
+        &mut self,
+        simd: S,
+        (matrices, parameters): ([&[f32]; A], [&[f32]; P]),
+        term: impl Fn([S::f32s; A], [S::f32s; P]) -> [S::f32s; K] + Copy,
+    ) {
+        let (channels, elements) = (self.channels, matrices[0].len());
+        assert!(
+            matrices.iter().all(|matrix| matrix.len() == elements) && elements.is_multiple_of(channels),
+            "matrices"
+        );
+        assert!(parameters.iter().all(|values| values.len() == channels), "a parameter for each channel");
+        let mut first = 0;
+        while first < elements {
+            let last = (first + (ROWS - self.rows) * channels).min(elements);
+            let rows = Rows { matrices: matrices.map(|matrix| &matrix[first..last]), parameters, channels };
+            let mut channel = 0;
+            while channel + 4 * S::F32_LANES <= channels {
+                rows.add::<S, K, 4>(simd, channel, 4 * S::F32_LANES, term, &mut self.block);
+                channel += 4 * S::F32_LANES;
+            }
+            while channel + 2 * S::F32_LANES <= channels {
+                rows.add::<S, K, 2>(simd, channel, 2 * S::F32_LANES, term, &mut self.block);
+                channel += 2 * S::F32_LANES;
+            }
+            while channel < channels {
+                rows.add::<S, K, 1>(simd, channel, S::F32_LANES.min(channels - channel), term, &mut self.block);
+                channel += S::F32_LANES;
+            }
+            self.rows += (last - first) / channels;
+            if self.rows == ROWS {
+                self.end_block();
+            }
+            first = last;
+        }
+    }
+
+    /// The sums over all rows that were added.
+    pub(super) fn totals(mut self) -> [Vec<f64>; K] {
+        self.end_block();
+        self.totals
+    }
+
+    fn end_block(&mut self) {
+        self.rows = 0;
+        for (totals, sums) in self.totals.iter_mut().zip(&mut self.block) {
+            for (total, sum) in totals.iter_mut().zip(sums) {
+                *total += f64::from(*sum);
+                *sum = 0.0;
+            }
+        }
+    }
+}
+
+/// Rows of one block.
+struct Rows<'a, const A: usize, const P: usize> {
     matrices: [&'a [f32]; A],
     parameters: [&'a [f32]; P],
     channels: usize,
 }
 
-impl<const A: usize, const P: usize> Block<'_, A, P> {
-    /// Adds the sums of `kept` channels from `channel` on, which `V` vectors hold: they stay in registers over all rows.
+impl<const A: usize, const P: usize> Rows<'_, A, P> {
+    /// Adds the terms of `kept` channels from `channel` on, which `V` vectors hold: they stay in registers over all rows.
     #[inline(always)]
     #[allow(
         clippy::needless_range_loop,
@@ -58,7 +111,7 @@ impl<const A: usize, const P: usize> Block<'_, A, P> {
         channel: usize,
         kept: usize,
         term: impl Fn([S::f32s; A], [S::f32s; P]) -> [S::f32s; K],
-        totals: &mut [Vec<f64>; K],
+        to: &mut [Vec<f32>; K],
     ) {
         let zero = simd.splat_f32s(0.0);
         let mut parameters = [[zero; P]; V];
@@ -69,6 +122,9 @@ impl<const A: usize, const P: usize> Block<'_, A, P> {
             }
         }
         let mut sums = [[zero; V]; K];
+        for k in 0..K {
+            sums[k] = read(simd, &to[k][channel..channel + kept]);
+        }
         for row in (0..self.matrices[0].len()).step_by(self.channels) {
             let mut elements = [[zero; A]; V];
             for a in 0..A {
@@ -84,10 +140,10 @@ impl<const A: usize, const P: usize> Block<'_, A, P> {
                 }
             }
         }
-        for (sums, totals) in sums.iter().zip(totals) {
+        for (sums, to) in sums.iter().zip(to) {
             // SAFETY: vectors are made of f32.
             let sums = unsafe { std::slice::from_raw_parts(sums.as_ptr().cast::<f32>(), V * S::F32_LANES) };
-            totals[channel..channel + kept].iter_mut().zip(sums).for_each(|(total, sum)| *total += f64::from(*sum));
+            to[channel..channel + kept].copy_from_slice(&sums[..kept]);
         }
     }
 }

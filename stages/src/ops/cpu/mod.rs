@@ -3,7 +3,7 @@
 //! `convolve.rs` is convolution over slices, made of two loops, `slide.rs` (outputs) and `weigh.rs` (gradients of the
 //! weights), or handed to `winograd/` where the kernels are 3 x 3; `product.rs` are the products of dense layers. All build
 //! on the register-blocked sums of `tile.rs`. `panels.rs` lays weights out for the two loops, and `frame.rs` images.
-//! `column_sums.rs` sums what batch normalisation asks of each channel.
+//! `column_sums.rs` sums what batch normalisation asks of each channel, and `norm_pool.rs` is batch normalisation with a pool behind it.
 //! `bf16/` has the same layers as products of rounded operands. Vector instructions are chosen at run time.
 
 mod add;
@@ -16,6 +16,7 @@ mod dropout;
 mod frame;
 mod loss;
 mod norm;
+mod norm_pool;
 mod panels;
 mod pool_average;
 mod pool_max;
@@ -32,6 +33,7 @@ pub(super) use dense::{MARGIN, PAD, dense, matmul, weight_gradient};
 pub(super) use dropout::dropout;
 pub(super) use loss::{softmax, softmax_cross_entropy};
 pub(super) use norm::{batch_norm_infer, batch_norm_train};
+pub(super) use norm_pool::batch_norm_max_pool_train;
 pub(super) use pool_average::{avg_pool2d, global_avg_pool2d};
 pub(super) use pool_max::max_pool2d;
 pub(super) use product::Sizes;

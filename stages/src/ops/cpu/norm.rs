@@ -1,9 +1,11 @@
 //! Batch normalisation.
 
+use std::mem::MaybeUninit;
+
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use pulp::{Simd, WithSimd};
 
-use super::column_sums::sums;
+use super::column_sums::{ColumnSums, sums};
 use super::{read, tensor, values};
 use crate::ops::simd::{dispatch, vectorised};
 use crate::ops::tape::{apply_3, tracks};
@@ -12,15 +14,15 @@ use crate::ops::{BatchNorm, GradSink, check};
 /// Elements of rows that are worked on at a time, at least, where each is computed by itself: rows of few channels alone keep vectors short.
 const WIDTH: usize = 256;
 
-struct Normalise {
-    mean: Vec<f32>,
+pub(super) struct Normalise {
+    pub(super) mean: Vec<f32>,
     /// `1 / sqrt(variance + epsilon)`.
     inverse: Vec<f32>,
     /// Whether mean and variance depend on x.
     training: bool,
     /// Whether a ReLU follows.
     relu: bool,
-    needs_x: bool,
+    pub(super) needs_x: bool,
     needs_parameters: bool,
     grads: Option<GradSink>,
 }
@@ -34,20 +36,10 @@ pub(crate) fn batch_norm_train(
     relu: bool,
     grads: Option<&GradSink>,
 ) -> Result<BatchNorm> {
-    let (_, channels) = check::batch_norm("batch_norm_train", x, &[gamma, beta])?;
     let x = x.contiguous()?;
-    let (mean, variance) = read([&x], |[x]| dispatch(Moments { x, channels }))?;
-    let op = Normalise {
-        inverse: inverses(&variance, epsilon),
-        mean: mean.clone(),
-        training: true,
-        relu,
-        needs_x: tracks(&x),
-        needs_parameters: tracks(gamma) || tracks(beta),
-        grads: grads.cloned(),
-    };
+    let (op, seen) = Normalise::of_batch(&x, gamma, beta, (epsilon, relu), grads)?;
     let y = apply_3(&x, &gamma.contiguous()?, &beta.contiguous()?, op)?;
-    Ok(BatchNorm { y, mean: tensor(mean, channels)?, variance: tensor(variance, channels)? })
+    Ok(seen.with(y))
 }
 
 /// [`ops::batch_norm_infer`](crate::ops::batch_norm_infer) on the CPU; mean and variance get no gradient.
@@ -122,9 +114,43 @@ fn repeated(values: &[f32]) -> Vec<f32> {
     values.repeat(WIDTH.div_ceil(values.len()))
 }
 
+/// The mean and variance of a batch.
+pub(super) struct Statistics {
+    mean: Tensor,
+    variance: Tensor,
+}
+
+impl Statistics {
+    pub(super) fn with(self, y: Tensor) -> BatchNorm {
+        BatchNorm { y, mean: self.mean, variance: self.variance }
+    }
+}
+
 impl Normalise {
+    /// By the statistics of a contiguous batch.
+    pub(super) fn of_batch(
+        x: &Tensor,
+        gamma: &Tensor,
+        beta: &Tensor,
+        (epsilon, relu): (f64, bool),
+        grads: Option<&GradSink>,
+    ) -> Result<(Self, Statistics)> {
+        let (_, channels) = check::batch_norm("batch_norm_train", x, &[gamma, beta])?;
+        let (mean, variance) = read([x], |[x]| dispatch(Moments { x, channels }))?;
+        let op = Self {
+            inverse: inverses(&variance, epsilon),
+            mean: mean.clone(),
+            training: true,
+            relu,
+            needs_x: tracks(x),
+            needs_parameters: tracks(gamma) || tracks(beta),
+            grads: grads.cloned(),
+        };
+        Ok((op, Statistics { mean: tensor(mean, channels)?, variance: tensor(variance, channels)? }))
+    }
+
     /// The inverse deviation times gamma.
-    fn scale(&self, gamma: &[f32]) -> Vec<f32> {
+    pub(super) fn scale(&self, gamma: &[f32]) -> Vec<f32> {
         gamma.iter().zip(&self.inverse).map(|(gamma, inverse)| gamma * inverse).collect()
     }
 
@@ -149,60 +175,20 @@ impl Normalise {
         )
     }
 
+    /// Adds to the sums over rows of the gradient of y, and of that times the normalised input. What passed a ReLU is computed anew, by
+    /// the arithmetic of the forward pass: the arrays are larger than the caches, and that takes less time than to read the output.
     #[inline(always)]
-    fn image_gradient<const RELU: bool>(
+    pub(super) fn add_sums<S: Simd, const RELU: bool>(
         &self,
-        [x, gy]: [&[f32]; 2],
+        simd: S,
+        sums: &mut ColumnSums<2>,
+        operands: [&[f32]; 2],
         [scale, beta]: [&[f32]; 2],
-        sums: &[Vec<f64>; 2],
-    ) -> Vec<f32> {
-        let rows = (x.len() / beta.len()) as f64;
-        // With statistics of the batch its mean gradient, and the part along the normalised input, cancel out.
-        let share = |sum: &f64| if self.training { (sum / rows) as f32 } else { 0.0 };
-        let mean_gradient: Vec<f32> = sums[0].iter().map(share).collect();
-        let slope: Vec<f32> = sums[1].iter().zip(&self.inverse).map(|(sum, inverse)| share(sum) * inverse).collect();
-        let [mean, slope, mean_gradient, scale, beta] = [&self.mean, &slope, &mean_gradient, scale, beta].map(repeated);
-        let mut dx = Vec::with_capacity(x.len());
-        let operands = x.chunks(mean.len()).zip(gy.chunks(mean.len()));
-        for ((x, gy), dx) in operands.zip(dx.spare_capacity_mut().chunks_mut(mean.len())) {
-            let parameters = mean.iter().zip(&slope).zip(&mean_gradient).zip(&scale).zip(&beta);
-            for (((dx, x), gy), ((((mean, slope), mean_gradient), scale), beta)) in
-                dx.iter_mut().zip(x).zip(gy).zip(parameters)
-            {
-                let deviation = x - mean;
-                let g = if !RELU || scaled(deviation, *scale, *beta) > 0.0 { *gy } else { 0.0 };
-                dx.write((g - mean_gradient - deviation * slope) * scale);
-            }
-        }
-        assert_eq!(gy.len(), x.len(), "operands");
-        // SAFETY: an element was written for each of x and gy.
-        unsafe { dx.set_len(x.len()) };
-        dx
-    }
-}
-
-/// The gradients of beta, gamma and, if needed, x. What passed a ReLU is computed anew, by the arithmetic of the forward pass: the
-/// arrays are larger than the caches, and that takes less time than to read the output.
-struct Backward<'a, const RELU: bool> {
-    op: &'a Normalise,
-    /// x and the gradient of y.
-    operands: [&'a [f32]; 2],
-    gamma: &'a [f32],
-    beta: &'a [f32],
-}
-
-impl<const RELU: bool> WithSimd for Backward<'_, RELU> {
-    type Output = (Vec<f64>, Vec<f64>, Option<Vec<f32>>);
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let Self { op, operands, gamma, beta } = self;
+    ) {
         let zero = simd.splat_f32s(0.0);
-        let scale = op.scale(gamma);
-        // Of the gradient, and of the gradient times the normalised input.
-        let sums = sums(
+        sums.add(
             simd,
-            (operands, [&op.mean, &op.inverse, &scale, beta], beta.len()),
+            (operands, [&self.mean, &self.inverse, scale, beta]),
             #[inline(always)]
             |[x, gy], [mean, inverse, scale, beta]| {
                 let deviation = simd.sub_f32s(x, mean);
@@ -212,9 +198,99 @@ impl<const RELU: bool> WithSimd for Backward<'_, RELU> {
                 [g, simd.mul_f32s(g, simd.mul_f32s(deviation, inverse))]
             },
         );
-        let dx = op.needs_x.then(|| op.image_gradient::<RELU>(operands, [&scale, beta], &sums));
-        let [beta, gamma] = sums;
-        (beta, gamma, dx)
+    }
+
+    /// What the gradient of x is made of, from the sums over all `rows`.
+    pub(super) fn image_gradient(
+        &self,
+        sums: &[Vec<f64>; 2],
+        rows: usize,
+        [scale, beta]: [&[f32]; 2],
+    ) -> ImageGradient {
+        // With statistics of the batch its mean gradient, and the part along the normalised input, cancel out.
+        let share = |sum: &f64| if self.training { (sum / rows as f64) as f32 } else { 0.0 };
+        let mean_gradient: Vec<f32> = sums[0].iter().map(share).collect();
+        let slope: Vec<f32> = sums[1].iter().zip(&self.inverse).map(|(sum, inverse)| share(sum) * inverse).collect();
+        let [mean, slope, mean_gradient, scale, beta] = [&self.mean, &slope, &mean_gradient, scale, beta].map(repeated);
+        ImageGradient { mean, slope, mean_gradient, scale, beta }
+    }
+
+    /// Hands the gradients of gamma and beta, the sums, to the sink, or to the caller if there is none.
+    pub(super) fn give(&self, [beta, gamma]: [Vec<f64>; 2]) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let single = |sums: &[f64]| sums.iter().map(|sum| *sum as f32).collect::<Vec<_>>();
+        let (beta, gamma) = (single(&beta), single(&gamma));
+        match &self.grads {
+            _ if !self.needs_parameters => Ok((None, None)),
+            None => Ok((Some(tensor(gamma, self.mean.len())?), Some(tensor(beta, self.mean.len())?))),
+            Some(grads) => {
+                grads.write(|to_gamma, add_gamma, to_beta, add_beta| {
+                    put(to_gamma, &gamma, add_gamma);
+                    put(to_beta, &beta, add_beta);
+                });
+                Ok((None, None))
+            }
+        }
+    }
+}
+
+/// The gradient of x but for x itself and the gradient of y: values a channel, over and over.
+pub(super) struct ImageGradient {
+    mean: Vec<f32>,
+    slope: Vec<f32>,
+    mean_gradient: Vec<f32>,
+    scale: Vec<f32>,
+    beta: Vec<f32>,
+}
+
+impl ImageGradient {
+    /// Writes it for some rows.
+    #[inline(always)]
+    pub(super) fn write<const RELU: bool>(&self, [x, gy]: [&[f32]; 2], to: &mut [MaybeUninit<f32>]) {
+        assert!(gy.len() == x.len() && to.len() == x.len(), "operands");
+        let Self { mean, slope, mean_gradient, scale, beta } = self;
+        let operands = x.chunks(mean.len()).zip(gy.chunks(mean.len()));
+        for ((x, gy), to) in operands.zip(to.chunks_mut(mean.len())) {
+            let parameters = mean.iter().zip(slope).zip(mean_gradient).zip(scale).zip(beta);
+            for (((to, x), gy), ((((mean, slope), mean_gradient), scale), beta)) in
+                to.iter_mut().zip(x).zip(gy).zip(parameters)
+            {
+                let deviation = x - mean;
+                let g = if !RELU || scaled(deviation, *scale, *beta) > 0.0 { *gy } else { 0.0 };
+                to.write((g - mean_gradient - deviation * slope) * scale);
+            }
+        }
+    }
+}
+
+/// The gradients of beta and gamma, and, if needed, of x.
+struct Backward<'a, const RELU: bool> {
+    op: &'a Normalise,
+    /// x and the gradient of y.
+    operands: [&'a [f32]; 2],
+    gamma: &'a [f32],
+    beta: &'a [f32],
+}
+
+impl<const RELU: bool> WithSimd for Backward<'_, RELU> {
+    type Output = ([Vec<f64>; 2], Option<Vec<f32>>);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+        let Self { op, operands, gamma, beta } = self;
+        let parameters = [&op.scale(gamma), beta];
+        let mut sums = ColumnSums::new(beta.len());
+        op.add_sums::<S, RELU>(simd, &mut sums, operands, parameters);
+        let sums = sums.totals();
+        if !op.needs_x {
+            return (sums, None);
+        }
+        let len = operands[0].len();
+        let gradient = op.image_gradient(&sums, len / beta.len(), parameters);
+        let mut dx = Vec::with_capacity(len);
+        gradient.write::<RELU>(operands, &mut dx.spare_capacity_mut()[..len]);
+        // SAFETY: so many elements were written.
+        unsafe { dx.set_len(len) };
+        (sums, Some(dx))
     }
 }
 
@@ -244,27 +320,15 @@ impl CustomOp3 for Normalise {
         _: &Tensor,
         gy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (beta, gamma, dx) = read([x, &gy.contiguous()?, gamma, beta], |[x, gy, gamma, beta]| {
+        let (sums, dx) = read([x, &gy.contiguous()?, gamma, beta], |[x, gy, gamma, beta]| {
             let operands = [x, gy];
             match self.relu {
                 true => dispatch(Backward::<true> { op: self, operands, gamma, beta }),
                 false => dispatch(Backward::<false> { op: self, operands, gamma, beta }),
             }
         })?;
-        let dx = dx.map(|dx| tensor(dx, x.shape())).transpose()?;
-        let single = |sums: &[f64]| sums.iter().map(|sum| *sum as f32).collect::<Vec<_>>();
-        let (beta, gamma) = (single(&beta), single(&gamma));
-        match &self.grads {
-            _ if !self.needs_parameters => Ok((dx, None, None)),
-            None => Ok((dx, Some(tensor(gamma, self.mean.len())?), Some(tensor(beta, self.mean.len())?))),
-            Some(grads) => {
-                grads.write(|to_gamma, add_gamma, to_beta, add_beta| {
-                    put(to_gamma, &gamma, add_gamma);
-                    put(to_beta, &beta, add_beta);
-                });
-                Ok((dx, None, None))
-            }
-        }
+        let (gamma, beta) = self.give(sums)?;
+        Ok((dx.map(|dx| tensor(dx, x.shape())).transpose()?, gamma, beta))
     }
 }
 

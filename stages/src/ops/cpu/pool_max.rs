@@ -9,7 +9,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::{read, tensor, values};
 use crate::ops::tape::apply_1;
-use crate::ops::window::{Axis, Window};
+use crate::ops::window::Window;
 use crate::ops::{Padding, check};
 
 struct MaxPool(Window);
@@ -37,7 +37,7 @@ impl CustomOp1 for MaxPool {
         let channels = x.dim(3)?;
         let gy = gy.contiguous()?;
         let dx = read([x, y, &gy], |[x, y, gy]| {
-            if Tiles::are(self.0) {
+            if self.0.is_tiled_by(2) {
                 return dispatch(Tiles { x, y, gy, window: self.0, channels });
             }
             dispatch(Backward { x, y, gy, window: self.0, channels })
@@ -232,14 +232,6 @@ struct Tiles<'a> {
     gy: &'a [f32],
     window: Window,
     channels: usize,
-}
-
-impl Tiles<'_> {
-    /// Whether windows lie so.
-    fn are(Window { rows, columns }: Window) -> bool {
-        let tiled = |axis: Axis| (axis.window, axis.stride, axis.before) == (2, 2, 0) && 2 * axis.output <= axis.input;
-        tiled(rows) && tiled(columns)
-    }
 }
 
 impl WithSimd for Tiles<'_> {

@@ -55,28 +55,28 @@ impl<'a> Images<'a> {
         &self.pixels[number * self.len()..][..self.len()]
     }
 
-    /// Copies N x N pixels of an image from (`row`, `column`) on, which are counted from `before` rows and columns before its first
-    /// pixel. `rows` and `columns` of them lie inside; the others are 0.
+    /// Where the N x N pixels of an image from (`row`, `column`) on are, which are counted from `before` rows and columns before its
+    /// first pixel. `rows` and `columns` of them lie inside; the others are `zeros`.
     #[inline(always)]
-    fn copy<const N: usize>(
+    fn find<const N: usize>(
         &self,
         image: &[f32],
         (row, column): (usize, usize),
         before: (usize, usize),
         (rows, columns): (Range<usize>, Range<usize>),
-        to: &mut [f32],
-    ) {
-        let (left, right) = (columns.start * self.channels, columns.end * self.channels);
-        for (i, to) in to.chunks_exact_mut(N * self.channels).enumerate() {
-            if !rows.contains(&i) || columns.is_empty() {
-                to.fill(0.0);
-                continue;
+        zeros: &[f32],
+    ) -> [[*const f32; N]; N] {
+        assert!(zeros.len() >= self.channels, "zeros");
+        let mut pixels = [[zeros.as_ptr(); N]; N];
+        let width = columns.len() * self.channels;
+        for (i, found) in pixels.iter_mut().enumerate() {
+            if rows.contains(&i) && width > 0 {
+                let first = (row + i - before.0) * self.columns + column + columns.start - before.1;
+                let line = image[first * self.channels..][..width].chunks_exact(self.channels);
+                found[columns.clone()].iter_mut().zip(line).for_each(|(found, pixel)| *found = pixel.as_ptr());
             }
-            let first = ((row + i - before.0) * self.columns + column + columns.start - before.1) * self.channels;
-            to[..left].fill(0.0);
-            to[left..right].copy_from_slice(&image[first..][..right - left]);
-            to[right..].fill(0.0);
         }
+        pixels
     }
 }
 
@@ -113,14 +113,14 @@ impl Tiling {
     }
 
     /// Brings the N x N pixels of every tile to the points. The first tile of an image begins `before` its first pixel, by so many
-    /// rows and columns. A tile that reaches beyond its image is copied to `edge`, with zeros around it.
+    /// rows and columns. Pixels of a tile that lie beyond its image are read from `zeros`, where a pixel is put.
     #[inline(always)]
     pub(super) fn gather<S: Simd, const N: usize>(
         &self,
         simd: S,
         (images, before): (Images, (usize, usize)),
         map: impl Fn([S::f32s; N]) -> [S::f32s; TILE] + Copy,
-        edge: &mut Vec<f32>,
+        zeros: &mut Vec<f32>,
         to: &mut [f32],
     ) {
         let Images { rows, columns, channels, .. } = images;
@@ -128,29 +128,40 @@ impl Tiling {
         let stride = planes.stride();
         assert!(to.len() >= planes.len(), "planes");
         assert_eq!(channels % S::F32_LANES, 0, "whole vectors of channels");
-        let edge = room(edge, N * N * channels);
+        let zeros = &*room(zeros, channels);
         for (t, image, row, column) in self.each(images.count()) {
             let image = images.image(image);
+            let to = &mut to[t * channels..];
             let lies = (inside(row, before.0, rows, N), inside(column, before.1, columns, N));
-            let (tile, line) = if lies == (0..N, 0..N) {
-                (&image[((row - before.0) * columns + column - before.1) * channels..], columns * channels)
-            } else {
-                images.copy::<N>(image, (row, column), before, lies, edge);
-                (&*edge, N * channels)
-            };
-            assert!(tile.len() >= (N - 1) * line + N * channels, "a tile");
-            for channel in (0..channels).step_by(S::F32_LANES) {
-                // SAFETY: the tile was found to hold N lines of N pixels, the planes to have room for it, and the channels to
-                // be whole vectors.
+            if lies == (0..N, 0..N) {
+                let line = columns * channels;
+                let tile = &image[((row - before.0) * columns + column - before.1) * channels..];
+                assert!(tile.len() >= (N - 1) * line + N * channels, "a tile");
+                let tile = tile.as_ptr();
+                // SAFETY: the tile was found to hold N lines of N pixels, the planes to have room for it, and the channels to be
+                // whole vectors.
                 unsafe {
-                    let (from, to) = (tile.as_ptr().add(channel), to.as_mut_ptr().add(t * channels + channel));
-                    both(
-                        simd.splat_f32s(0.0),
+                    bring(
+                        simd,
                         #[inline(always)]
-                        |i, j| from.add(i * line + j * channels).cast::<S::f32s>().read_unaligned(),
+                        |i, j| tile.add(i * line + j * channels),
                         map,
+                        (channels, stride),
+                        to,
+                    );
+                }
+            } else {
+                let pixels = images.find::<N>(image, (row, column), before, lies, zeros);
+                // SAFETY: each pixel was found to be there, the planes to have room for the tile, and the channels to be whole
+                // vectors.
+                unsafe {
+                    bring(
+                        simd,
                         #[inline(always)]
-                        |i, j, value| to.add((i * TILE + j) * stride).cast::<S::f32s>().write_unaligned(value),
+                        |i, j| pixels[i][j],
+                        map,
+                        (channels, stride),
+                        to,
                     );
                 }
             }
@@ -209,6 +220,34 @@ impl Tiling {
     }
 }
 
+/// Brings the pixels of a tile to the points: `channels` of them from where `pixel` says, to planes that lie `stride` apart.
+///
+/// # Safety
+/// So many elements must be there to read at each pixel, and to write in each plane; channels must be whole vectors.
+#[inline(always)]
+unsafe fn bring<S: Simd, const N: usize>(
+    simd: S,
+    pixel: impl Fn(usize, usize) -> *const f32,
+    map: impl Fn([S::f32s; N]) -> [S::f32s; TILE] + Copy,
+    (channels, stride): (usize, usize),
+    to: &mut [f32],
+) {
+    for channel in (0..channels).step_by(S::F32_LANES) {
+        // SAFETY: see above.
+        unsafe {
+            let to = to.as_mut_ptr().add(channel);
+            both(
+                simd.splat_f32s(0.0),
+                #[inline(always)]
+                |i, j| pixel(i, j).add(channel).cast::<S::f32s>().read_unaligned(),
+                map,
+                #[inline(always)]
+                |i, j, value| to.add((i * TILE + j) * stride).cast::<S::f32s>().write_unaligned(value),
+            );
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,9 +271,9 @@ mod tests {
             let images = Images { pixels: &pixels, rows, columns, channels };
             let planes = Planes { tiles: count * tiling.tiles(), channels };
             let mut to = vec![f32::NAN; planes.len()];
-            let mut edge = vec![f32::NAN; 7];
+            let mut zeros = Vec::new();
             let points = |values: [f32; N]| std::array::from_fn(|i| if i < N { values[i] } else { 0.0 });
-            tiling.gather(pulp::Scalar, (images, (before, before)), points, &mut edge, &mut to);
+            tiling.gather(pulp::Scalar, (images, (before, before)), points, &mut zeros, &mut to);
             for (t, image, row, column) in tiling.each(count) {
                 for (i, j, channel) in (0..N * N * channels).map(|k| (k / channels / N, k / channels % N, k % channels))
                 {
