@@ -149,16 +149,11 @@ impl Network {
     }
 
     fn steps(&self, steps: &[Step], mut x: Tensor, pass: &mut Pass) -> candle_core::Result<Tensor> {
-        let mut steps = steps.iter().peekable();
-        while let Some(step) = steps.next() {
-            x = match (&step.kind, steps.peek().map(|next| &next.kind)) {
-                (LayerKind::BatchNorm(norm), Some(LayerKind::MaxPool(pool)))
-                    if pass.training.is_some() && norm.activation == Activation::Relu =>
-                {
-                    steps.next();
-                    self.batch_norm(step, norm, Some(pool), &x, pass)?
-                }
-                _ => self.step(step, x, pass)?,
+        let mut rest = steps;
+        while let [step, behind @ ..] = rest {
+            (x, rest) = match self.together(rest, &x, pass)? {
+                Some(done) => done,
+                None => (self.step(step, x, pass)?, behind),
             };
             if pass.tapped.is_some() {
                 break;
@@ -169,6 +164,49 @@ impl Network {
             }
         }
         Ok(x)
+    }
+
+    /// In training, a batch normalisation with the convolution before it, and with the pool behind its ReLU, where the first steps are these:
+    /// the result, and the steps that are left.
+    fn together<'s>(
+        &self,
+        steps: &'s [Step],
+        x: &Tensor,
+        pass: &mut Pass,
+    ) -> candle_core::Result<Option<(Tensor, &'s [Step])>> {
+        if pass.training.is_none() {
+            return Ok(None);
+        }
+        let (convolution, steps) = match steps {
+            [step @ Step { kind: LayerKind::Conv(conv), .. }, rest @ ..] if self.precision == Precision::Float32 => {
+                (Some((step, conv)), rest)
+            }
+            _ => (None, steps),
+        };
+        let [step @ Step { kind: LayerKind::BatchNorm(norm), .. }, rest @ ..] = steps else { return Ok(None) };
+        let relu = norm.activation == Activation::Relu;
+        let (pool, rest) = match rest {
+            [Step { kind: LayerKind::MaxPool(pool), .. }, rest @ ..] if relu => {
+                (Some((pool.size, pool.step(), padding(pool.padding))), rest)
+            }
+            _ => (None, rest),
+        };
+        let (weight, bias, grads) = self.pair(step, pass);
+        let epsilon = f64::from(norm.epsilon);
+        let normed = match (convolution, pool) {
+            (Some((step, conv)), _) => {
+                let (kernel, kernel_bias, kernel_grads) = self.pair(step, pass);
+                let kernels = ops::Layer { weight: &kernel, bias: &kernel_bias, grads: kernel_grads };
+                let scales = ops::Layer { weight: &weight, bias: &bias, grads };
+                let norm = ops::Norm { epsilon, relu, pool };
+                ops::conv2d_batch_norm_train(x, (kernels, &settings(conv)), (scales, &norm))?
+            }
+            (None, Some(pool)) => ops::batch_norm_max_pool_train(x, &weight, &bias, epsilon, pool, grads)?,
+            (None, None) => ops::batch_norm_train(x, &weight, &bias, epsilon, relu, grads)?,
+        };
+        let parameter = step.parameters.start + 2;
+        pass.statistics.push(Statistics { parameter, mean: normed.mean, variance: normed.variance });
+        Ok(Some((normed.y, rest)))
     }
 
     fn step(&self, step: &Step, x: Tensor, pass: &mut Pass) -> candle_core::Result<Tensor> {
@@ -194,7 +232,7 @@ impl Network {
                 }
                 _ => Ok(x),
             },
-            LayerKind::BatchNorm(norm) => self.batch_norm(step, norm, None, &x, pass),
+            LayerKind::BatchNorm(norm) => self.batch_norm(step, norm, &x, pass),
             LayerKind::Residual(block) => {
                 let inner = self.steps(&step.inner[0], x.clone(), pass)?;
                 if pass.tapped.is_some() {
@@ -232,44 +270,25 @@ impl Network {
 
     fn conv(&self, step: &Step, conv: &Conv, x: &Tensor, pass: &Pass) -> candle_core::Result<Tensor> {
         let (weight, bias, sink) = self.pair(step, pass);
-        let settings = ops::Conv {
-            stride: conv.stride,
-            padding: padding(conv.padding),
-            relu: conv.activation == Activation::Relu,
+        let operator = match self.precision {
+            Precision::Float32 => ops::conv2d,
+            Precision::Bf16 => bf16::conv2d,
         };
-        match self.precision {
-            Precision::Float32 => ops::conv2d(x, &weight, Some(&bias), &settings, sink),
-            Precision::Bf16 => bf16::conv2d(x, &weight, Some(&bias), &settings, sink),
-        }
+        operator(x, &weight, Some(&bias), &settings(conv), sink)
     }
 
-    /// Batch normalisation, and in training the pool behind it if that is given.
-    fn batch_norm(
-        &self,
-        step: &Step,
-        norm: &BatchNorm,
-        pool: Option<&Pool>,
-        x: &Tensor,
-        pass: &mut Pass,
-    ) -> candle_core::Result<Tensor> {
-        let (scale, bias, sink) = self.pair(step, pass);
+    /// Batch normalisation with the running statistics, as it is outside training.
+    fn batch_norm(&self, step: &Step, norm: &BatchNorm, x: &Tensor, pass: &Pass) -> candle_core::Result<Tensor> {
+        let (scale, bias, _) = self.pair(step, pass);
         let at = step.parameters.start + 2;
-        let epsilon = f64::from(norm.epsilon);
-        let relu = norm.activation == Activation::Relu;
-        if pass.training.is_some() {
-            let normed = match pool {
-                Some(pool) => {
-                    let pool = (pool.size, pool.step(), padding(pool.padding));
-                    ops::batch_norm_max_pool_train(x, &scale, &bias, epsilon, pool, sink)?
-                }
-                None => ops::batch_norm_train(x, &scale, &bias, epsilon, relu, sink)?,
-            };
-            pass.statistics.push(Statistics { parameter: at, mean: normed.mean, variance: normed.variance });
-            return Ok(normed.y);
-        }
         let [mean, variance] = [at, at + 1].map(|i| self.weights[i].as_detached_tensor());
-        ops::batch_norm_infer(x, &scale, &bias, &mean, &variance, epsilon, relu)
+        let relu = norm.activation == Activation::Relu;
+        ops::batch_norm_infer(x, &scale, &bias, &mean, &variance, f64::from(norm.epsilon), relu)
     }
+}
+
+fn settings(conv: &Conv) -> ops::Conv {
+    ops::Conv { stride: conv.stride, padding: padding(conv.padding), relu: conv.activation == Activation::Relu }
 }
 
 type PoolOperator = fn(&Tensor, usize, usize, ops::Padding) -> candle_core::Result<Tensor>;

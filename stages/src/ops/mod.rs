@@ -25,7 +25,7 @@ mod simd;
 mod tape;
 mod window;
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 
 pub use gradients::{GradSink, Gradients, Shares};
 pub use precision::Precision;
@@ -43,6 +43,28 @@ pub struct Conv {
     pub padding: Padding,
     /// Whether a ReLU follows, in the same pass.
     pub relu: bool,
+}
+
+/// The parameters of a layer, and the sink of their gradients.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer<'a> {
+    /// Its kernels, or scales.
+    pub weight: &'a Tensor,
+    /// Its biases, or offsets.
+    pub bias: &'a Tensor,
+    /// Where their gradients go.
+    pub grads: Option<&'a GradSink>,
+}
+
+/// The settings of batch normalisation in training, and what follows it in the same pass.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Norm {
+    /// Added to variances.
+    pub epsilon: f64,
+    /// Whether a ReLU follows.
+    pub relu: bool,
+    /// The size, stride and padding of a [`max_pool2d`] that follows the ReLU.
+    pub pool: Option<(usize, usize, Padding)>,
 }
 
 /// What batch normalisation of a training batch yields.
@@ -160,6 +182,29 @@ pub fn batch_norm_max_pool_train(
     let norm = portable::batch_norm_train(x, gamma, beta, epsilon, true)?;
     let (size, stride, padding) = pool;
     Ok(BatchNorm { y: portable::max_pool2d(&norm.y, size, stride, padding)?, ..norm })
+}
+
+/// [`conv2d`], then [`batch_norm_train`], then a pool if there is one. While a [`Tape`] records, the CPU does them at once, with the same bits.
+///
+/// # Errors
+/// If the shapes do not fit, or a pool follows no ReLU.
+pub fn conv2d_batch_norm_train(
+    x: &Tensor,
+    (kernels, conv): (Layer, &Conv),
+    (scales, norm): (Layer, &Norm),
+) -> Result<BatchNorm> {
+    check::sink("conv2d", kernels.grads, kernels.weight, Some(kernels.bias))?;
+    check::sink("batch_norm_train", scales.grads, scales.weight, Some(scales.bias))?;
+    if norm.pool.is_some() && !norm.relu {
+        bail!("conv2d_batch_norm_train: a pool follows a ReLU")
+    }
+    if x.device().is_cpu() {
+        return cpu::conv2d_batch_norm_train(x, (kernels, conv), (scales, norm));
+    }
+    let y = portable::conv2d(x, kernels.weight, Some(kernels.bias), conv)?;
+    let normed = portable::batch_norm_train(&y, scales.weight, scales.bias, norm.epsilon, norm.relu)?;
+    let Some((size, stride, padding)) = norm.pool else { return Ok(normed) };
+    Ok(BatchNorm { y: portable::max_pool2d(&normed.y, size, stride, padding)?, ..normed })
 }
 
 /// Batch normalisation with given statistics: `gamma * (x - mean) / sqrt(variance + epsilon) + beta`, then a ReLU if `relu`.

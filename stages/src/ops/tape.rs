@@ -32,9 +32,16 @@ enum Step {
     One(Box<dyn CustomOp1>, Tensor),
     Two(Box<dyn CustomOp2>, [Tensor; 2]),
     Three(Box<dyn CustomOp3>, [Tensor; 3]),
+    Recorded(Box<dyn Back>, Tensor),
     Reshape(Tensor),
     /// Along the last axis.
     Concat(Vec<Tensor>),
+}
+
+/// The way back through what was computed apart from candle's operators. Gradients of parameters go to their sinks.
+pub(super) trait Back {
+    /// The gradient of x from that of the result, if x tracks one.
+    fn back(&self, x: &Tensor, gy: &Tensor) -> Result<Option<Tensor>>;
 }
 
 /// Records the CPU's operators of this thread, from when it is made to when it is dropped.
@@ -89,6 +96,7 @@ impl Tape {
                     give(&b, db)?;
                     give(&c, dc)?;
                 }
+                Step::Recorded(op, x) => give(&x, op.back(&x, &gradient)?)?,
                 Step::Reshape(x) => give(&x, Some(gradient.reshape(x.shape())?))?,
                 Step::Concat(parts) => {
                     let mut start = 0;
@@ -111,7 +119,7 @@ impl Drop for Tape {
 }
 
 /// Whether a tape of this thread records.
-fn records() -> bool {
+pub(super) fn records() -> bool {
     TAPE.with_borrow(Option::is_some)
 }
 
@@ -162,6 +170,11 @@ pub(super) fn apply_3(
     let result = a.apply_op3_no_bwd(b, c, &op)?;
     let tracked = [a, b, c].into_iter().any(tracks);
     Ok(if tracked { note(Step::Three(Box::new(op), [a, b, c].map(Tensor::clone)), result) } else { result })
+}
+
+/// Notes down that the result was computed from x, and parameters that have sinks.
+pub(super) fn record(x: &Tensor, op: impl Back + 'static, result: Tensor) -> Tensor {
+    note(Step::Recorded(Box::new(op), x.clone()), result)
 }
 
 /// All axes but the first as one.

@@ -1,7 +1,7 @@
 //! A tape takes the gradients back that candle's own backward pass does, to the bit, and says so where it cannot.
 
 use candle_core::{Device, Result, Tensor, Var};
-use stages::ops::{self, Conv, GradSink, Padding, Tape};
+use stages::ops::{self, BatchNorm, Conv, GradSink, Layer, Norm, Padding, Tape};
 
 use super::cases::values;
 
@@ -107,4 +107,108 @@ fn a_tape_asks_for_no_gradient_of_images() {
     let loss = ops::softmax_cross_entropy(&y, &[0, 1, 0], 3, 0.0).unwrap();
     tape.backward(&loss).unwrap();
     assert!(sink.lock().weight().iter().any(|g| *g != 0.0));
+}
+
+/// A convolution before batch normalisation, and perhaps a pool behind it: with kernels of 3 x 3 at their points and by the loops, with
+/// strides, without a gradient of the images, with ReLUs in either place.
+struct Behind {
+    shape: [usize; 4],
+    outputs: usize,
+    kernel: usize,
+    conv: Conv,
+    norm: Norm,
+    is_first: bool,
+}
+
+impl Behind {
+    fn all() -> impl Iterator<Item = Self> {
+        let same = Conv { stride: 1, padding: Padding::Same, relu: false };
+        let convolutions = [
+            ([5, 14, 14, 16], 32, 3, same),
+            ([5, 9, 7, 16], 16, 3, Conv { padding: Padding::Valid, ..same }),
+            ([3, 28, 28, 1], 20, 3, same),
+            ([5, 11, 8, 3], 7, 5, Conv { stride: 2, ..same }),
+            ([5, 8, 8, 4], 16, 1, same),
+            ([5, 8, 8, 4], 8, 3, Conv { relu: true, ..same }),
+        ];
+        let norm = |relu, pool| Norm { epsilon: 1e-3, relu, pool };
+        let norms = [
+            norm(false, None),
+            norm(true, None),
+            norm(true, Some((2, 2, Padding::Valid))),
+            norm(true, Some((3, 2, Padding::Same))),
+        ];
+        convolutions.into_iter().flat_map(move |(shape, outputs, kernel, conv)| {
+            norms.into_iter().flat_map(move |norm| {
+                [false, true].map(|is_first| Self { shape, outputs, kernel, conv, norm, is_first })
+            })
+        })
+    }
+
+    /// The result, the statistics and all gradients.
+    fn run(&self, at_once: bool) -> Result<Vec<Vec<f32>>> {
+        let Self { shape: [_, _, _, channels], outputs, kernel, .. } = *self;
+        let layer = |shape: &[usize], name: &str| -> Result<(Var, Var, GradSink)> {
+            let biases = shape[shape.len() - 1];
+            let (weight, bias) = (values(name, shape, false), values(&format!("{name} bias"), &[biases], false));
+            Ok((Var::from_tensor(&weight)?, Var::from_tensor(&bias)?, GradSink::new(shape.iter().product(), biases)))
+        };
+        let before = layer(&[1, 1, channels, channels], "before")?;
+        let kernels = layer(&[kernel, kernel, channels, outputs], "kernels")?;
+        let scales = layer(&[outputs], "scales")?;
+        fn of((weight, bias, sink): &(Var, Var, GradSink)) -> Layer<'_> {
+            Layer { weight, bias, grads: Some(sink) }
+        }
+        let tape = Tape::new();
+        let mut x = values("x", &self.shape, false);
+        if !self.is_first {
+            let plain = Conv { stride: 1, padding: Padding::Same, relu: false };
+            x = ops::conv2d(&x, &before.0, Some(&before.1), &plain, Some(&before.2))?;
+        }
+        let normed = if at_once {
+            ops::conv2d_batch_norm_train(&x, (of(&kernels), &self.conv), (of(&scales), &self.norm))?
+        } else {
+            let y = ops::conv2d(&x, &kernels.0, Some(&kernels.1), &self.conv, Some(&kernels.2))?;
+            let Norm { epsilon, relu, pool } = self.norm;
+            let normed = ops::batch_norm_train(&y, &scales.0, &scales.1, epsilon, relu, Some(&scales.2))?;
+            match pool {
+                Some((size, stride, padding)) => {
+                    BatchNorm { y: ops::max_pool2d(&normed.y, size, stride, padding)?, ..normed }
+                }
+                None => normed,
+            }
+        };
+        let flat = |x: &Tensor| x.flatten_all()?.to_vec1::<f32>();
+        let results = [flat(&normed.y)?, flat(&normed.mean)?, flat(&normed.variance)?];
+        let head = values("head", &[normed.y.elem_count() / self.shape[0], 3], false);
+        let logits = ops::dense(&ops::flatten(&normed.y)?, &head, None, false, None)?;
+        tape.backward(&ops::softmax_cross_entropy(&logits, &vec![1; self.shape[0]], self.shape[0], 0.0)?)?;
+        let gradients = [&before, &kernels, &scales].map(|(_, _, sink)| {
+            let gradients = sink.lock();
+            [gradients.weight().to_vec(), gradients.bias().to_vec()]
+        });
+        Ok(results.into_iter().chain(gradients.into_iter().flatten()).collect())
+    }
+}
+
+#[test]
+fn batch_normalisation_behind_a_convolution_changes_no_bit() {
+    for case in Behind::all() {
+        let Behind { shape, outputs, kernel, conv, norm, is_first } = &case;
+        let what = format!("{shape:?} to {outputs} by {kernel}, {conv:?}, {norm:?}, images {is_first}");
+        let (found, expected) = (case.run(true).unwrap(), case.run(false).unwrap());
+        // A convolution's bias has no gradient behind which means are taken off, but what rounding leaves.
+        let some = |values: &Vec<f32>| values.iter().any(|value| *value != 0.0);
+        let is_reached = |i: usize| !(i == 6 || *is_first && (3..5).contains(&i));
+        assert!(expected.iter().enumerate().all(|(i, values)| some(values) || !is_reached(i)), "{what}: all take part");
+        let bits = |all: &[Vec<f32>]| all.concat().into_iter().map(f32::to_bits).collect::<Vec<_>>();
+        assert!(bits(&found) == bits(&expected), "{what}: the same bits");
+    }
+}
+
+#[test]
+fn a_pool_behind_batch_normalisation_needs_its_relu() {
+    let case = Behind::all().find(|case| case.norm.pool.is_some()).unwrap();
+    let error = Behind { norm: Norm { relu: false, ..case.norm }, ..case }.run(true).unwrap_err().to_string();
+    assert_eq!(error.lines().next(), Some("conv2d_batch_norm_train: a pool follows a ReLU"));
 }

@@ -7,18 +7,6 @@ use pulp::Simd;
 /// Rows summed in f32 before the sum goes into f64: precise, and still vectorised.
 const ROWS: usize = 64;
 
-/// The sums over the rows of `K` terms of each element of `A` matrices and the `P` parameters of its channel.
-#[inline(always)]
-pub(super) fn sums<S: Simd, const A: usize, const P: usize, const K: usize>(
-    simd: S,
-    (matrices, parameters, channels): ([&[f32]; A], [&[f32]; P], usize),
-    term: impl Fn([S::f32s; A], [S::f32s; P]) -> [S::f32s; K] + Copy,
-) -> [Vec<f64>; K] {
-    let mut sums = ColumnSums::new(channels);
-    sums.add(simd, (matrices, parameters), term);
-    sums.totals()
-}
-
 /// `K` sums of each channel, to which rows are added. They have the same bits however many rows are added at a time.
 pub(super) struct ColumnSums<const K: usize> {
     channels: usize,
@@ -88,6 +76,19 @@ impl<const K: usize> ColumnSums<K> {
                 *sum = 0.0;
             }
         }
+    }
+}
+
+impl ColumnSums<1> {
+    /// Adds the elements of some rows.
+    #[inline(always)]
+    pub(super) fn add_elements<S: Simd>(&mut self, simd: S, rows: &[f32]) {
+        self.add(
+            simd,
+            ([rows], []),
+            #[inline(always)]
+            |x, []| x,
+        );
     }
 }
 

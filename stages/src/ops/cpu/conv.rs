@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 
-use super::convolve::{self, Parameters, Problem};
+use super::convolve::{self, Parameters, Problem, Upstream};
 use super::{bf16, read, tensor, values};
 use crate::ops::tape::{apply_2, apply_3, tracks};
 use crate::ops::{Conv, GradSink, Precision, check};
@@ -44,7 +44,7 @@ pub(crate) fn conv2d(
 impl Conv2d {
     fn forward(&self, x: &[f32], w: &[f32], b: &[f32]) -> (CpuStorage, Shape) {
         let y = match self.precision {
-            Precision::Float32 => convolve::forward(&self.problem, x, w, b),
+            Precision::Float32 => convolve::forward(&self.problem, x, w, b, None),
             Precision::Bf16 => bf16::forward(&self.problem, x, w, b),
         };
         let Problem { images, window, outputs, .. } = self.problem;
@@ -59,28 +59,21 @@ impl Conv2d {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let gy = gy.contiguous()?;
         let mut own = (Vec::new(), Vec::new());
-        let dx = read([x, w, y, &gy], |operands| {
+        let dx = read([x, w, y, &gy], |[x, w, y, gy]| {
             let run = |parameters: Option<Parameters>| match self.precision {
-                Precision::Float32 => convolve::backward(&self.problem, operands, self.needs_x, parameters),
-                Precision::Bf16 => bf16::backward(&self.problem, operands, self.needs_x, parameters),
+                Precision::Float32 => {
+                    convolve::backward(&self.problem, [x, w], Upstream::Values { y, gy }, self.needs_x, parameters)
+                }
+                Precision::Bf16 => bf16::backward(&self.problem, [x, w, y, gy], self.needs_x, parameters),
             };
             if !self.needs_w {
                 return run(None);
             }
-            let write = |dw: &mut [f32], add_w: bool, db: &mut [f32], add_b: bool| {
-                if !add_w {
-                    dw.fill(0.0);
-                }
-                if !add_b {
-                    db.fill(0.0);
-                }
-                run(Some((dw, db)))
-            };
             match &self.grads {
-                Some(grads) => grads.write(write),
+                Some(grads) => into_sink(grads, |parameters| run(Some(parameters))),
                 None => {
-                    own = (vec![0.0; w.elem_count()], vec![0.0; biases]);
-                    write(&mut own.0, true, &mut own.1, true)
+                    own = (vec![0.0; w.len()], vec![0.0; biases]);
+                    run(Some((&mut own.0, &mut own.1)))
                 }
             }
         })?;
@@ -90,6 +83,19 @@ impl Conv2d {
         }
         Ok((dx, Some(tensor(own.0, w.shape())?), Some(tensor(own.1, biases)?)))
     }
+}
+
+/// Lets a kernel add to the gradients of weights and biases in a sink.
+pub(super) fn into_sink<R>(grads: &GradSink, run: impl FnOnce(Parameters) -> R) -> R {
+    grads.write(|dw, add_w, db, add_b| {
+        if !add_w {
+            dw.fill(0.0);
+        }
+        if !add_b {
+            db.fill(0.0);
+        }
+        run((dw, db))
+    })
 }
 
 impl CustomOp3 for Conv2d {

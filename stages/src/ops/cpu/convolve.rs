@@ -5,9 +5,13 @@
 //! output's gradient, spread out by the stride, with the flipped kernels.
 
 use std::cell::RefCell;
+use std::ops::Range;
+use std::slice;
 
 use pulp::{Simd, WithSimd};
 
+use super::column_sums::ColumnSums;
+use super::conv_norm::NormGradient;
 use super::frame::{Frame, Place};
 use super::panels::pack;
 use super::slide::Sliding;
@@ -30,25 +34,75 @@ pub(super) struct Problem {
 /// The gradients of weights and biases, to be added to. Without biases the second is empty.
 pub(super) type Parameters<'a> = (&'a mut [f32], &'a mut [f32]);
 
-/// `[images, rows, columns, outputs]`; without biases `b` is empty.
-pub(super) fn forward(problem: &Problem, x: &[f32], w: &[f32], b: &[f32]) -> Vec<f32> {
-    if winograd::applies(problem) {
-        return winograd::forward(problem, x, w, b);
+/// The gradient of a convolution's outputs.
+#[derive(Clone, Copy)]
+pub(super) enum Upstream<'a> {
+    /// It is there, with the outputs, of which a ReLU let some pass.
+    Values { y: &'a [f32], gy: &'a [f32] },
+    /// It comes through the batch normalisation behind the convolution.
+    Norm(&'a NormGradient<'a>),
+}
+
+impl<'a> Upstream<'a> {
+    /// Whether it is that of so many elements.
+    pub(super) fn has(&self, elements: usize) -> bool {
+        match self {
+            Self::Values { y, gy } => (y.len(), gy.len()) == (elements, elements),
+            Self::Norm(norm) => norm.len() == elements,
+        }
     }
-    SCRATCH.with_borrow_mut(|scratch| dispatch(Forward { problem, x, w, b, scratch }))
+
+    /// The outputs and the gradients of some images, of so many elements each. If they are not there yet, they are written to `room`, and
+    /// stand for the outputs too, which no ReLU needs then.
+    #[inline(always)]
+    pub(super) fn of_images<'b, S: Simd>(
+        self,
+        simd: S,
+        images: Range<usize>,
+        elements: usize,
+        room: &'b mut Vec<f32>,
+    ) -> (&'b [f32], &'b [f32])
+    where
+        'a: 'b,
+    {
+        let range = images.start * elements..images.end * elements;
+        match self {
+            Self::Values { y, gy } => (&y[range.clone()], &gy[range]),
+            Self::Norm(norm) => {
+                room.resize(range.len().max(room.len()), 0.0);
+                norm.write(simd, images, &mut room[..range.len()]);
+                (&room[..range.len()], &room[..range.len()])
+            }
+        }
+    }
+}
+
+/// `[images, rows, columns, outputs]`; without biases `b` is empty. Where sums are given, the outputs are added to them.
+pub(super) fn forward(
+    problem: &Problem,
+    x: &[f32],
+    w: &[f32],
+    b: &[f32],
+    sums: Option<&mut ColumnSums<1>>,
+) -> Vec<f32> {
+    if winograd::applies(problem) {
+        return winograd::forward(problem, [x, w, b], sums);
+    }
+    SCRATCH.with_borrow_mut(|scratch| dispatch(Forward { problem, x, w, b, sums, scratch }))
 }
 
 /// Adds to the parameters' gradients, if asked for, and returns the images', if needed.
 pub(super) fn backward(
     problem: &Problem,
-    [x, w, y, gy]: [&[f32]; 4],
+    [x, w]: [&[f32]; 2],
+    upstream: Upstream,
     needs_x: bool,
     parameters: Option<Parameters>,
 ) -> Option<Vec<f32>> {
     if winograd::applies(problem) {
-        return winograd::backward(problem, [x, w, y, gy], needs_x, parameters);
+        return winograd::backward(problem, [x, w], upstream, needs_x, parameters);
     }
-    SCRATCH.with_borrow_mut(|scratch| dispatch(Backward { problem, x, w, y, gy, needs_x, parameters, scratch }))
+    SCRATCH.with_borrow_mut(|scratch| dispatch(Backward { problem, x, w, upstream, needs_x, parameters, scratch }))
 }
 
 /// Elements of framed images at a time: half a second-level cache of 512 KiB.
@@ -58,6 +112,7 @@ const CHUNK: usize = 64 * 1024;
 #[derive(Default)]
 struct Scratch {
     images: Vec<f32>,
+    upstream: Vec<f32>,
     gradients: Vec<f32>,
     panels: Vec<f32>,
     biases: Vec<f32>,
@@ -73,6 +128,7 @@ struct Forward<'a> {
     x: &'a [f32],
     w: &'a [f32],
     b: &'a [f32],
+    sums: Option<&'a mut ColumnSums<1>>,
     scratch: &'a mut Scratch,
 }
 
@@ -80,7 +136,7 @@ impl WithSimd for Forward<'_> {
     type Output = Vec<f32>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+    fn with_simd<S: Simd>(mut self, simd: S) -> Vec<f32> {
         let Problem { images, window, outputs, relu, .. } = *self.problem;
         let Scratch { images: framed, panels, biases, starts, .. } = self.scratch;
         let (depth, width) = (self.problem.depth(), tile::columns::<S>());
@@ -114,6 +170,11 @@ impl WithSimd for Forward<'_> {
             let starts = &starts[..count * window.positions()];
             // SAFETY: `to` has room for `images * positions` elements, of which these are `count` images'.
             unsafe { sliding.run(simd, x, starts, panels, biases, to.add(start * positions)) };
+            if let Some(sums) = &mut self.sums {
+                // SAFETY: they were written just now.
+                let y = unsafe { slice::from_raw_parts(to.add(start * positions), count * positions) };
+                sums.add_elements(simd, y);
+            }
         }
         // SAFETY: the chunks cover all images, and each wrote all of its outputs.
         unsafe { y.set_len(images * positions) };
@@ -125,8 +186,7 @@ struct Backward<'a> {
     problem: &'a Problem,
     x: &'a [f32],
     w: &'a [f32],
-    y: &'a [f32],
-    gy: &'a [f32],
+    upstream: Upstream<'a>,
     needs_x: bool,
     parameters: Option<Parameters<'a>>,
     scratch: &'a mut Scratch,
@@ -139,11 +199,11 @@ impl WithSimd for Backward<'_> {
     fn with_simd<S: Simd>(mut self, simd: S) -> Option<Vec<f32>> {
         let problem = self.problem;
         let Problem { images, window, channels, outputs, .. } = *problem;
-        let Scratch { images: framed, gradients, panels, biases, starts } = self.scratch;
+        let Scratch { images: framed, upstream, gradients, panels, biases, starts } = self.scratch;
         let image = problem.image();
         let positions = window.positions() * outputs;
         assert_eq!((self.x.len(), self.w.len()), (images * image, problem.depth() * outputs), "operands");
-        assert_eq!((self.y.len(), self.gy.len()), (images * positions, images * positions), "results");
+        assert!(self.upstream.has(images * positions), "results");
 
         let (g_frame, place) = problem.gradient_frame(self.needs_x);
         let sliding = Sliding {
@@ -166,8 +226,7 @@ impl WithSimd for Backward<'_> {
         let to: *mut f32 = dx.as_mut_ptr();
         for start in (0..images).step_by(chunk) {
             let count = chunk.min(images - start);
-            let range = start * positions..(start + count) * positions;
-            let (y, gy) = (&self.y[range.clone()], &self.gy[range]);
+            let (y, gy) = self.upstream.of_images(simd, start..start + count, positions, upstream);
             let bias = self.parameters.as_mut().map_or(&mut [] as &mut [f32], |(_, bias)| bias);
             // A tile may read, and ignore, a few elements past the last pixel's channels.
             gradients.resize((count * g_frame.image() + tile::columns::<S>()).max(gradients.len()), 0.0);
@@ -255,7 +314,7 @@ impl Problem {
 
     /// Images number `range` in their frames.
     #[inline(always)]
-    fn framed<'a>(&self, x: &'a [f32], range: std::ops::Range<usize>, to: &'a mut Vec<f32>) -> &'a [f32] {
+    fn framed<'a>(&self, x: &'a [f32], range: Range<usize>, to: &'a mut Vec<f32>) -> &'a [f32] {
         let image = self.image();
         let x = &x[range.start * image..range.end * image];
         if self.inside() {

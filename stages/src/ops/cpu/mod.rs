@@ -3,13 +3,15 @@
 //! `convolve.rs` is convolution over slices, made of two loops, `slide.rs` (outputs) and `weigh.rs` (gradients of the
 //! weights), or handed to `winograd/` where the kernels are 3 x 3; `product.rs` are the products of dense layers. All build
 //! on the register-blocked sums of `tile.rs`. `panels.rs` lays weights out for the two loops, and `frame.rs` images.
-//! `column_sums.rs` sums what batch normalisation asks of each channel, and `norm_pool.rs` is batch normalisation with a pool behind it.
+//! `column_sums.rs` sums what batch normalisation asks of each channel, `norm_pool.rs` is batch normalisation with a pool
+//! behind it, and `conv_norm.rs` that with a convolution before it.
 //! `bf16/` has the same layers as products of rounded operands. Vector instructions are chosen at run time.
 
 mod add;
 pub(super) mod bf16;
 mod column_sums;
 mod conv;
+mod conv_norm;
 mod convolve;
 mod dense;
 mod dropout;
@@ -29,6 +31,7 @@ mod winograd;
 
 pub(super) use add::add;
 pub(super) use conv::conv2d;
+pub(super) use conv_norm::conv2d_batch_norm_train;
 pub(super) use dense::{MARGIN, PAD, dense, matmul, weight_gradient};
 pub(super) use dropout::dropout;
 pub(super) use loss::{softmax, softmax_cross_entropy};

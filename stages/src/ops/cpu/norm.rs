@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use pulp::{Simd, WithSimd};
 
-use super::column_sums::{ColumnSums, sums};
+use super::column_sums::ColumnSums;
 use super::{read, tensor, values};
 use crate::ops::simd::{dispatch, vectorised};
 use crate::ops::tape::{apply_3, tracks};
@@ -21,7 +21,7 @@ pub(super) struct Normalise {
     /// Whether mean and variance depend on x.
     training: bool,
     /// Whether a ReLU follows.
-    relu: bool,
+    pub(super) relu: bool,
     pub(super) needs_x: bool,
     needs_parameters: bool,
     grads: Option<GradSink>,
@@ -69,36 +69,54 @@ fn inverses(variance: &[f32], epsilon: f64) -> Vec<f32> {
     variance.iter().map(|v| (1.0 / (f64::from(*v) + epsilon).sqrt()) as f32).collect()
 }
 
-/// The mean and variance of each channel.
-struct Moments<'a> {
-    x: &'a [f32],
-    channels: usize,
+/// The sum of each channel.
+fn sums_of(x: &[f32], channels: usize) -> ColumnSums<1> {
+    struct Sum<'a>(&'a [f32], ColumnSums<1>);
+    impl WithSimd for Sum<'_> {
+        type Output = ColumnSums<1>;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(mut self, simd: S) -> ColumnSums<1> {
+            self.1.add_elements(simd, self.0);
+            self.1
+        }
+    }
+    dispatch(Sum(x, ColumnSums::new(channels)))
 }
 
-impl WithSimd for Moments<'_> {
-    type Output = (Vec<f32>, Vec<f32>);
+/// The mean of each channel over so many rows.
+pub(super) fn mean(sums: ColumnSums<1>, rows: usize) -> Vec<f32> {
+    let [sums] = sums.totals();
+    sums.iter().map(|sum| (sum / rows as f64) as f32).collect()
+}
+
+/// The variance of each channel, whose means are given.
+pub(super) fn variance(x: &[f32], means: &[f32]) -> Vec<f32> {
+    dispatch(Variance { x, means })
+}
+
+struct Variance<'a> {
+    x: &'a [f32],
+    means: &'a [f32],
+}
+
+impl WithSimd for Variance<'_> {
+    type Output = Vec<f32>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let Self { x, channels } = self;
-        let rows = (x.len() / channels) as f64;
-        let mean = |[sums]: [Vec<f64>; 1]| sums.iter().map(|sum| (sum / rows) as f32).collect::<Vec<_>>();
-        let means = mean(sums(
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        let Self { x, means } = self;
+        let mut sums = ColumnSums::new(means.len());
+        sums.add(
             simd,
-            ([x], [], channels),
-            #[inline(always)]
-            |x, []| x,
-        ));
-        let variances = mean(sums(
-            simd,
-            ([x], [&means], channels),
+            ([x], [means]),
             #[inline(always)]
             |[x], [mean]| {
                 let deviation = simd.sub_f32s(x, mean);
                 [simd.mul_f32s(deviation, deviation)]
             },
-        ));
-        (means, variances)
+        );
+        mean(sums, x.len() / means.len())
     }
 }
 
@@ -135,18 +153,26 @@ impl Normalise {
         (epsilon, relu): (f64, bool),
         grads: Option<&GradSink>,
     ) -> Result<(Self, Statistics)> {
-        let (_, channels) = check::batch_norm("batch_norm_train", x, &[gamma, beta])?;
-        let (mean, variance) = read([x], |[x]| dispatch(Moments { x, channels }))?;
-        let op = Self {
-            inverse: inverses(&variance, epsilon),
-            mean: mean.clone(),
-            training: true,
-            relu,
-            needs_x: tracks(x),
-            needs_parameters: tracks(gamma) || tracks(beta),
-            grads: grads.cloned(),
-        };
+        let (rows, channels) = check::batch_norm("batch_norm_train", x, &[gamma, beta])?;
+        let (mean, variance) = read([x], |[x]| {
+            let mean = mean(sums_of(x, channels), rows);
+            let variance = variance(x, &mean);
+            (mean, variance)
+        })?;
+        let needs = (tracks(x), tracks(gamma) || tracks(beta));
+        let op = Self::by((&mean, &variance), (epsilon, relu), needs, grads);
         Ok((op, Statistics { mean: tensor(mean, channels)?, variance: tensor(variance, channels)? }))
+    }
+
+    /// By given statistics of a batch, and for gradients of x and of the parameters if they are needed.
+    pub(super) fn by(
+        (mean, variance): (&[f32], &[f32]),
+        (epsilon, relu): (f64, bool),
+        (needs_x, needs_parameters): (bool, bool),
+        grads: Option<&GradSink>,
+    ) -> Self {
+        let (mean, inverse) = (mean.to_vec(), inverses(variance, epsilon));
+        Self { mean, inverse, training: true, relu, needs_x, needs_parameters, grads: grads.cloned() }
     }
 
     /// The inverse deviation times gamma.
@@ -154,7 +180,7 @@ impl Normalise {
         gamma.iter().zip(&self.inverse).map(|(gamma, inverse)| gamma * inverse).collect()
     }
 
-    fn forward(&self, x: &[f32], gamma: &[f32], beta: &[f32]) -> Vec<f32> {
+    pub(super) fn forward(&self, x: &[f32], gamma: &[f32], beta: &[f32]) -> Vec<f32> {
         let [mean, scale, beta] = [&self.mean, &self.scale(gamma), beta].map(repeated);
         vectorised(
             #[inline(always)]
@@ -257,6 +283,21 @@ impl ImageGradient {
                 let deviation = x - mean;
                 let g = if !RELU || scaled(deviation, *scale, *beta) > 0.0 { *gy } else { 0.0 };
                 to.write((g - mean_gradient - deviation * slope) * scale);
+            }
+        }
+    }
+}
+
+impl ImageGradient {
+    /// Replaces the gradient of y, where a ReLU let it pass, by that of x.
+    #[inline(always)]
+    pub(super) fn replace(&self, x: &[f32], gradient: &mut [f32]) {
+        assert_eq!(gradient.len(), x.len(), "operands");
+        let Self { mean, slope, mean_gradient, scale, .. } = self;
+        for (x, gradient) in x.chunks(mean.len()).zip(gradient.chunks_mut(mean.len())) {
+            let parameters = mean.iter().zip(slope).zip(mean_gradient).zip(scale);
+            for ((gradient, x), (((mean, slope), mean_gradient), scale)) in gradient.iter_mut().zip(x).zip(parameters) {
+                *gradient = (*gradient - mean_gradient - (x - mean) * slope) * scale;
             }
         }
     }

@@ -58,7 +58,7 @@ impl CustomOp3 for NormPool {
         let (n, _, _, channels) = x_layout.shape().dims4()?;
         let scale = self.norm.scale(values(gamma, gamma_layout)?);
         let parameters = [&self.norm.mean, &scale, values(beta, beta_layout)?];
-        let y = dispatch(Forward(Bands { x: values(x, x_layout)?, window: self.window, parameters }));
+        let y = Bands { x: values(x, x_layout)?, window: self.window, parameters }.pooled();
         let Window { rows, columns } = self.window;
         Ok((CpuStorage::F32(y), (n, rows.output, columns.output, channels).into()))
     }
@@ -82,11 +82,11 @@ impl CustomOp3 for NormPool {
 
 /// Images `[images, rows, columns, channels]`, two rows at a time.
 #[derive(Clone, Copy)]
-struct Bands<'a> {
-    x: &'a [f32],
-    window: Window,
+pub(super) struct Bands<'a> {
+    pub(super) x: &'a [f32],
+    pub(super) window: Window,
     /// The mean, the scale and beta of each channel.
-    parameters: [&'a [f32]; 3],
+    pub(super) parameters: [&'a [f32]; 3],
 }
 
 impl<'a> Bands<'a> {
@@ -99,12 +99,32 @@ impl<'a> Bands<'a> {
         self.window.columns.input * self.channels()
     }
 
+    /// Elements of an image.
+    fn image(&self) -> usize {
+        self.window.rows.input * self.row()
+    }
+
+    /// Elements of an image's pools.
+    pub(super) fn pools(&self) -> usize {
+        self.window.positions() * self.channels()
+    }
+
+    /// Some of the images.
+    pub(super) fn of_images(self, images: Range<usize>) -> Self {
+        Self { x: &self.x[images.start * self.image()..images.end * self.image()], ..self }
+    }
+
+    /// Normalised, passed through the ReLU, and pooled.
+    pub(super) fn pooled(self) -> Vec<f32> {
+        dispatch(Forward(self))
+    }
+
     /// The elements of each band, from the first on, and of its pools: none for rows at the end of an image that no pool reaches.
-    fn each(self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+    pub(super) fn each(self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
         let (rows, row) = (self.window.rows, self.row());
         let pools = self.window.columns.output * self.channels();
         let bands = rows.output + usize::from(rows.input > 2 * rows.output);
-        (0..self.x.len() / (rows.input * row)).flat_map(move |image| {
+        (0..self.x.len() / self.image()).flat_map(move |image| {
             (0..bands).map(move |band| {
                 let is_whole = band < rows.output;
                 let first = image * rows.input + 2 * band;
@@ -136,7 +156,7 @@ impl<'a> Bands<'a> {
 
     /// Spreads the gradient of a band's pools over its pixels: all of it to the first maximum, if that passed the ReLU.
     #[inline(always)]
-    fn spread<S: Simd>(&self, simd: S, x: &[f32], gy: &[f32], to: &mut [f32]) {
+    pub(super) fn spread<S: Simd>(&self, simd: S, x: &[f32], gy: &[f32], to: &mut [f32]) {
         let (zero, channels) = (simd.splat_f32s(0.0), self.channels());
         assert_eq!(x.len(), to.len(), "a band and its gradient");
         if gy.is_empty() {
@@ -170,6 +190,20 @@ impl<'a> Bands<'a> {
         to_above[rest..].fill(0.0);
         to_below[rest..].fill(0.0);
     }
+
+    /// The sums over rows that gradients are made of, where `gy` is that of the pools. `room` is given the size of a band.
+    #[inline(always)]
+    pub(super) fn sums<S: Simd>(self, simd: S, norm: &Normalise, gy: &[f32], room: &mut Vec<f32>) -> [Vec<f64>; 2] {
+        let [_, scale, beta] = self.parameters;
+        room.resize(2 * self.row(), 0.0);
+        let mut sums = ColumnSums::new(self.channels());
+        for (band, pools) in self.each() {
+            let (x, spread) = (&self.x[band.clone()], &mut room[..band.len()]);
+            self.spread(simd, x, &gy[pools], spread);
+            norm.add_sums::<S, false>(simd, &mut sums, [x, spread], [scale, beta]);
+        }
+        sums.totals()
+    }
 }
 
 struct Forward<'a>(Bands<'a>);
@@ -180,9 +214,8 @@ impl WithSimd for Forward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
         let bands = self.0;
-        let Bands { x, window, .. } = bands;
-        let (row, channels) = (bands.row(), bands.channels());
-        let len = x.len() / (window.pixels() * channels) * window.positions() * channels;
+        let (x, row, channels) = (bands.x, bands.row(), bands.channels());
+        let len = x.len() / bands.image() * bands.pools();
         let mut y = Vec::with_capacity(len);
         let room = &mut y.spare_capacity_mut()[..len];
         for (band, pools) in bands.each() {
@@ -219,14 +252,8 @@ impl WithSimd for Backward<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
         let Self { norm, bands, gy } = self;
         let Bands { x, parameters: [_, scale, beta], .. } = bands;
-        let mut spread = vec![0.0; 2 * bands.row()];
-        let mut sums = ColumnSums::new(beta.len());
-        for (band, pools) in bands.each() {
-            let (x, spread) = (&x[band.clone()], &mut spread[..band.len()]);
-            bands.spread(simd, x, &gy[pools], spread);
-            norm.add_sums::<S, false>(simd, &mut sums, [x, spread], [scale, beta]);
-        }
-        let sums = sums.totals();
+        let mut spread = Vec::new();
+        let sums = bands.sums(simd, norm, gy, &mut spread);
         if !norm.needs_x {
             return (sums, None);
         }

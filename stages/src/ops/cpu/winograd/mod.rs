@@ -13,11 +13,13 @@ mod tiles;
 mod transform;
 
 use std::cell::RefCell;
+use std::slice;
 
 use pulp::{Simd, WithSimd};
 
 use self::tiles::{Images, Planes, Tiling};
-use super::convolve::{Parameters, Problem};
+use super::column_sums::ColumnSums;
+use super::convolve::{Parameters, Problem, Upstream};
 use crate::ops::simd::dispatch;
 
 /// Tiles at a time, about: enough rows for the products, few enough for their planes to stay in the second-level cache.
@@ -41,18 +43,19 @@ pub(super) fn applies(problem: &Problem) -> bool {
 }
 
 /// As [`convolve::forward`](super::convolve::forward).
-pub(super) fn forward(problem: &Problem, x: &[f32], w: &[f32], b: &[f32]) -> Vec<f32> {
-    SCRATCH.with_borrow_mut(|scratch| dispatch(Forward { problem, x, w, b, scratch }))
+pub(super) fn forward(problem: &Problem, [x, w, b]: [&[f32]; 3], sums: Option<&mut ColumnSums<1>>) -> Vec<f32> {
+    SCRATCH.with_borrow_mut(|scratch| dispatch(Forward { problem, x, w, b, sums, scratch }))
 }
 
 /// As [`convolve::backward`](super::convolve::backward).
 pub(super) fn backward(
     problem: &Problem,
-    [x, w, y, gy]: [&[f32]; 4],
+    [x, w]: [&[f32]; 2],
+    upstream: Upstream,
     needs_x: bool,
     parameters: Option<Parameters>,
 ) -> Option<Vec<f32>> {
-    SCRATCH.with_borrow_mut(|scratch| dispatch(Backward { problem, x, w, y, gy, needs_x, parameters, scratch }))
+    SCRATCH.with_borrow_mut(|scratch| dispatch(Backward { problem, x, w, upstream, needs_x, parameters, scratch }))
 }
 
 /// Buffers that a thread keeps, so that a step allocates nothing but its results.
@@ -60,6 +63,8 @@ pub(super) fn backward(
 struct Scratch {
     /// What lies beyond an image. Nothing is written there.
     zeros: Vec<f32>,
+    /// The output's gradient, if it comes through batch normalisation.
+    upstream: Vec<f32>,
     /// The output's gradient where a ReLU let it pass.
     gradients: Vec<f32>,
     flipped: Vec<f32>,
@@ -87,6 +92,7 @@ struct Forward<'a> {
     x: &'a [f32],
     w: &'a [f32],
     b: &'a [f32],
+    sums: Option<&'a mut ColumnSums<1>>,
     scratch: &'a mut Scratch,
 }
 
@@ -94,7 +100,7 @@ impl WithSimd for Forward<'_> {
     type Output = Vec<f32>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+    fn with_simd<S: Simd>(mut self, simd: S) -> Vec<f32> {
         let Problem { images, window, channels, outputs, relu } = *self.problem;
         let Scratch { zeros, kernels, tiles, results, .. } = self.scratch;
         let (image, positions) = (self.problem.image(), window.positions() * outputs);
@@ -124,6 +130,11 @@ impl WithSimd for Forward<'_> {
             let size = (count, window.rows.output, window.columns.output);
             // SAFETY: `to` has room for `images * positions` elements, of which these are `count` images'.
             unsafe { tiling.scatter(simd, (results, result), size, (self.b, relu), to.add(start * positions)) };
+            if let Some(sums) = &mut self.sums {
+                // SAFETY: they were written just now.
+                let y = unsafe { slice::from_raw_parts(to.add(start * positions), count * positions) };
+                sums.add_elements(simd, y);
+            }
         }
         // SAFETY: the chunks cover all images, and the tiles of each all its outputs.
         unsafe { y.set_len(images * positions) };
@@ -135,8 +146,7 @@ struct Backward<'a> {
     problem: &'a Problem,
     x: &'a [f32],
     w: &'a [f32],
-    y: &'a [f32],
-    gy: &'a [f32],
+    upstream: Upstream<'a>,
     needs_x: bool,
     parameters: Option<Parameters<'a>>,
     scratch: &'a mut Scratch,
@@ -148,10 +158,10 @@ impl WithSimd for Backward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) -> Option<Vec<f32>> {
         let Problem { images, window, channels, outputs, .. } = *self.problem;
-        let Scratch { zeros, gradients, flipped, kernels, tiles, results, weights } = self.scratch;
+        let Scratch { zeros, upstream, gradients, flipped, kernels, tiles, results, weights } = self.scratch;
         let (image, positions) = (self.problem.image(), window.positions() * outputs);
         assert_eq!((self.x.len(), self.w.len()), (images * image, 9 * channels * outputs), "operands");
-        assert_eq!((self.y.len(), self.gy.len()), (images * positions, images * positions), "results");
+        assert!(self.upstream.has(images * positions), "results");
         // Tiles of the output, whose gradients make the kernels'; and tiles of the input, whose gradients are convolved.
         let of_output = Tiling::new(window.rows.output, window.columns.output);
         let of_input = Tiling::new(window.rows.input, window.columns.input);
@@ -168,11 +178,11 @@ impl WithSimd for Backward<'_> {
         let weight_planes = Planes { tiles: channels, channels: outputs };
         for start in (0..images).step_by(chunk) {
             let count = chunk.min(images - start);
-            let range = start * positions..(start + count) * positions;
+            let (y, gy) = self.upstream.of_images(simd, start..start + count, positions, upstream);
             let bias = self.parameters.as_mut().map_or(&mut [] as &mut [f32], |(_, bias)| bias);
             let gy = match self.problem.relu {
-                true => passed(&self.y[range.clone()], &self.gy[range], gradients),
-                false => &self.gy[range],
+                true => passed(y, gy, gradients),
+                false => gy,
             };
             if !bias.is_empty() {
                 for gy in gy.chunks_exact(outputs) {
