@@ -22,22 +22,24 @@ pub(super) fn pack<S: Simd>(simd: S, w: &[f32], (channels, outputs): (usize, usi
     let (len, stride) = packed::<S>(channels, outputs);
     to.resize(len.max(to.len()), 0.0);
     assert_eq!((w.len(), outputs % S::F32_LANES), (9 * channels * outputs, 0), "kernels");
-    for channel in 0..channels {
-        for output in (0..outputs).step_by(S::F32_LANES) {
-            let (panel, column) = (output / width, output % width);
-            // SAFETY: nine kernels' elements were found in `w`, and the panels made to have room.
-            unsafe {
-                let from = w.as_ptr().add(channel * outputs + output);
-                let to = to.as_mut_ptr().add((panel * channels + channel) * width + column);
-                both(
-                    simd.splat_f32s(0.0),
-                    #[inline(always)]
-                    |i, j| from.add((i * 3 + j) * channels * outputs).cast::<S::f32s>().read_unaligned(),
-                    #[inline(always)]
-                    |g| kernel(simd, g),
-                    #[inline(always)]
-                    |i, j, value| to.add((i * TILE + j) * stride).cast::<S::f32s>().write_unaligned(value),
-                );
+    // Panel by panel, so that each point is written from its first element to its last.
+    for first in (0..outputs).step_by(width) {
+        for channel in 0..channels {
+            for column in (0..width.min(outputs - first)).step_by(S::F32_LANES) {
+                // SAFETY: nine kernels' elements were found in `w`, and the panels made to have room.
+                unsafe {
+                    let from = w.as_ptr().add(channel * outputs + first + column);
+                    let to = to.as_mut_ptr().add(first * channels + channel * width + column);
+                    both(
+                        simd.splat_f32s(0.0),
+                        #[inline(always)]
+                        |i, j| from.add((i * 3 + j) * channels * outputs).cast::<S::f32s>().read_unaligned(),
+                        #[inline(always)]
+                        |g| kernel(simd, g),
+                        #[inline(always)]
+                        |i, j, value| to.add((i * TILE + j) * stride).cast::<S::f32s>().write_unaligned(value),
+                    );
+                }
             }
         }
     }
