@@ -2,8 +2,7 @@
 //!
 //! The outputs are cut into tiles of 4 x 4. A tile's 6 x 6 inputs are brought to 36 points (`transform.rs`, `tiles.rs`), where
 //! convolution is a product of matrices each (`product.rs`) with the kernels at the same points (`kernels.rs`); the
-//! outputs are interpolated from the products. A tile is read where it lies; pixels of it that lie beyond its
-//! image are read from a pixel of zeros. The gradient of the images is such a convolution of the output's gradient with the
+//! outputs are interpolated from the products. A tile is read where it lies; what of it lies beyond its image is 0. The gradient of the images is such a convolution of the output's gradient with the
 //! flipped kernels; the gradient of the kernels is made at the points too, from the transposed maps. Sums round differently from those
 //! of the direct form: results differ by about 1e-6 of the greatest.
 
@@ -61,8 +60,6 @@ pub(super) fn backward(
 /// Buffers that a thread keeps, so that a step allocates nothing but its results.
 #[derive(Default)]
 struct Scratch {
-    /// What lies beyond an image. Nothing is written there.
-    zeros: Vec<f32>,
     /// The output's gradient, if it comes through batch normalisation.
     upstream: Vec<f32>,
     /// The output's gradient where a ReLU let it pass.
@@ -102,7 +99,7 @@ impl WithSimd for Forward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) -> Vec<f32> {
         let Problem { images, window, channels, outputs, relu } = *self.problem;
-        let Scratch { zeros, kernels, tiles, results, .. } = self.scratch;
+        let Scratch { kernels, tiles, results, .. } = self.scratch;
         let (image, positions) = (self.problem.image(), window.positions() * outputs);
         assert_eq!((self.x.len(), self.w.len()), (images * image, 9 * channels * outputs), "operands");
         let tiling = Tiling::new(window.rows.output, window.columns.output);
@@ -123,7 +120,6 @@ impl WithSimd for Forward<'_> {
                 (x, before),
                 #[inline(always)]
                 |d| transform::input(simd, d),
-                zeros,
                 tiles,
             );
             product::with_kernels(simd, (tiles, shape), kernels, outputs, results);
@@ -158,7 +154,7 @@ impl WithSimd for Backward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) -> Option<Vec<f32>> {
         let Problem { images, window, channels, outputs, .. } = *self.problem;
-        let Scratch { zeros, upstream, gradients, flipped, kernels, tiles, results, weights } = self.scratch;
+        let Scratch { upstream, gradients, flipped, kernels, tiles, results, weights } = self.scratch;
         let (image, positions) = (self.problem.image(), window.positions() * outputs);
         assert_eq!((self.x.len(), self.w.len()), (images * image, 9 * channels * outputs), "operands");
         assert!(self.upstream.has(images * positions), "results");
@@ -200,7 +196,6 @@ impl WithSimd for Backward<'_> {
                     (x, before),
                     #[inline(always)]
                     |d| transform::input(simd, d),
-                    zeros,
                     tiles,
                 );
                 of_output.gather(
@@ -208,7 +203,6 @@ impl WithSimd for Backward<'_> {
                     (gy, (0, 0)),
                     #[inline(always)]
                     |g| transform::gradient(simd, g),
-                    zeros,
                     results,
                 );
                 let weights = room(weights, weight_planes.len());
@@ -223,7 +217,6 @@ impl WithSimd for Backward<'_> {
                     (gy, before_flipped),
                     #[inline(always)]
                     |d| transform::input(simd, d),
-                    zeros,
                     tiles,
                 );
                 product::with_kernels(simd, (tiles, shape), kernels, channels, results);

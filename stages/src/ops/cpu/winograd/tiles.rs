@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::room;
 use super::transform::{POINTS, STEP, TILE, both, output};
 
 /// A matrix `[tiles, channels]` a point, one after another.
@@ -54,30 +53,6 @@ impl<'a> Images<'a> {
     fn image(&self, number: usize) -> &'a [f32] {
         &self.pixels[number * self.len()..][..self.len()]
     }
-
-    /// Where the N x N pixels of an image from (`row`, `column`) on are, which are counted from `before` rows and columns before its
-    /// first pixel. `rows` and `columns` of them lie inside; the others are `zeros`.
-    #[inline(always)]
-    fn find<const N: usize>(
-        &self,
-        image: &[f32],
-        (row, column): (usize, usize),
-        before: (usize, usize),
-        (rows, columns): (Range<usize>, Range<usize>),
-        zeros: &[f32],
-    ) -> [[*const f32; N]; N] {
-        assert!(zeros.len() >= self.channels, "zeros");
-        let mut pixels = [[zeros.as_ptr(); N]; N];
-        let width = columns.len() * self.channels;
-        for (i, found) in pixels.iter_mut().enumerate() {
-            if rows.contains(&i) && width > 0 {
-                let first = (row + i - before.0) * self.columns + column + columns.start - before.1;
-                let line = image[first * self.channels..][..width].chunks_exact(self.channels);
-                found[columns.clone()].iter_mut().zip(line).for_each(|(found, pixel)| *found = pixel.as_ptr());
-            }
-        }
-        pixels
-    }
 }
 
 /// Which of the `n` positions from `first` on lie inside, where position `before` is the first of `len` that do.
@@ -113,14 +88,13 @@ impl Tiling {
     }
 
     /// Brings the N x N pixels of every tile to the points. The first tile of an image begins `before` its first pixel, by so many
-    /// rows and columns. Pixels of a tile that lie beyond its image are read from `zeros`, where a pixel is put.
+    /// rows and columns. Pixels of a tile that lie beyond its image are 0.
     #[inline(always)]
     pub(super) fn gather<S: Simd, const N: usize>(
         &self,
         simd: S,
         (images, before): (Images, (usize, usize)),
         map: impl Fn([S::f32s; N]) -> [S::f32s; TILE] + Copy,
-        zeros: &mut Vec<f32>,
         to: &mut [f32],
     ) {
         let Images { rows, columns, channels, .. } = images;
@@ -128,37 +102,35 @@ impl Tiling {
         let stride = planes.stride();
         assert!(to.len() >= planes.len(), "planes");
         assert_eq!(channels % S::F32_LANES, 0, "whole vectors of channels");
-        let zeros = &*room(zeros, channels);
+        let zero = simd.splat_f32s(0.0);
         for (t, image, row, column) in self.each(images.count()) {
-            let image = images.image(image);
+            let (i_inside, j_inside) = (inside(row, before.0, rows, N), inside(column, before.1, columns, N));
+            // Where the tile begins, which may be before the image does.
+            let (row, column) = (row.wrapping_sub(before.0), column.wrapping_sub(before.1));
+            let first = row.wrapping_mul(columns).wrapping_add(column).wrapping_mul(channels);
+            let tile = images.image(image).as_ptr().wrapping_add(first);
             let to = &mut to[t * channels..];
-            let lies = (inside(row, before.0, rows, N), inside(column, before.1, columns, N));
-            if lies == (0..N, 0..N) {
-                let line = columns * channels;
-                let tile = &image[((row - before.0) * columns + column - before.1) * channels..];
-                assert!(tile.len() >= (N - 1) * line + N * channels, "a tile");
-                let tile = tile.as_ptr();
-                // SAFETY: the tile was found to hold N lines of N pixels, the planes to have room for it, and the channels to be
-                // whole vectors.
-                unsafe {
+            let is_whole = (&i_inside, &j_inside) == (&(0..N), &(0..N));
+            // SAFETY: pixels inside the image are there, the planes were found to have room for the tile, and the channels to be whole
+            // vectors.
+            unsafe {
+                if is_whole {
                     bring(
                         simd,
                         #[inline(always)]
-                        |i, j| tile.add(i * line + j * channels),
+                        |i, j, channel| vector::<S>(tile.wrapping_add((i * columns + j) * channels + channel)),
                         map,
                         (channels, stride),
                         to,
                     );
-                }
-            } else {
-                let pixels = images.find::<N>(image, (row, column), before, lies, zeros);
-                // SAFETY: each pixel was found to be there, the planes to have room for the tile, and the channels to be whole
-                // vectors.
-                unsafe {
+                } else {
                     bring(
                         simd,
                         #[inline(always)]
-                        |i, j| pixels[i][j],
+                        |i, j, channel| match i_inside.contains(&i) && j_inside.contains(&j) {
+                            true => vector::<S>(tile.wrapping_add((i * columns + j) * channels + channel)),
+                            false => zero,
+                        },
                         map,
                         (channels, stride),
                         to,
@@ -220,14 +192,25 @@ impl Tiling {
     }
 }
 
-/// Brings the pixels of a tile to the points: `channels` of them from where `pixel` says, to planes that lie `stride` apart.
+/// The vector there.
 ///
 /// # Safety
-/// So many elements must be there to read at each pixel, and to write in each plane; channels must be whole vectors.
+/// It must be there.
+#[inline(always)]
+unsafe fn vector<S: Simd>(at: *const f32) -> S::f32s {
+    // SAFETY: see above.
+    unsafe { at.cast::<S::f32s>().read_unaligned() }
+}
+
+/// Brings the pixels of a tile to the points, which lie in planes `stride` apart. `pixel(i, j, channel)` is a vector of channels from
+/// `channel` on.
+///
+/// # Safety
+/// `to` must have room for so many channels in each plane, and they must be whole vectors.
 #[inline(always)]
 unsafe fn bring<S: Simd, const N: usize>(
     simd: S,
-    pixel: impl Fn(usize, usize) -> *const f32,
+    pixel: impl Fn(usize, usize, usize) -> S::f32s,
     map: impl Fn([S::f32s; N]) -> [S::f32s; TILE] + Copy,
     (channels, stride): (usize, usize),
     to: &mut [f32],
@@ -239,7 +222,7 @@ unsafe fn bring<S: Simd, const N: usize>(
             both(
                 simd.splat_f32s(0.0),
                 #[inline(always)]
-                |i, j| pixel(i, j).add(channel).cast::<S::f32s>().read_unaligned(),
+                |i, j| pixel(i, j, channel),
                 map,
                 #[inline(always)]
                 |i, j, value| to.add((i * TILE + j) * stride).cast::<S::f32s>().write_unaligned(value),
@@ -271,9 +254,8 @@ mod tests {
             let images = Images { pixels: &pixels, rows, columns, channels };
             let planes = Planes { tiles: count * tiling.tiles(), channels };
             let mut to = vec![f32::NAN; planes.len()];
-            let mut zeros = Vec::new();
             let points = |values: [f32; N]| std::array::from_fn(|i| if i < N { values[i] } else { 0.0 });
-            tiling.gather(pulp::Scalar, (images, (before, before)), points, &mut zeros, &mut to);
+            tiling.gather(pulp::Scalar, (images, (before, before)), points, &mut to);
             for (t, image, row, column) in tiling.each(count) {
                 for (i, j, channel) in (0..N * N * channels).map(|k| (k / channels / N, k / channels % N, k % channels))
                 {
