@@ -19,6 +19,10 @@
 //! (`ops/cpu/winograd/tiles.rs`). A test there holds tiles of images of every side up to 14 against a padded image, and models 1
 //! and 5, GoogLeNet, ResNet and own-ten, trained by both, came out with the same bytes.
 //!
+//! A third is held by a case that was made for it, `pooled`, whose outputs are those of the code before: batch normalisation became one
+//! operator with the convolution before it and the pool behind it. Its shards are large enough to be cut. `tests/ops/tape.rs` and
+//! `behaviour.rs` hold both forms against each other.
+//!
 //! Bits of outputs depend on the processor where a kind computes with vector instructions, so a golden output is kept with
 //! the name of the machines it holds for: see [`cases::Machine`]. A machine holds the code against what is listed for it.
 //! Networks are also computed with portable vectors, on every machine, so code can be proven equal on any of them; on a

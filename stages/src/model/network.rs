@@ -166,8 +166,8 @@ impl Network {
         Ok(x)
     }
 
-    /// In training, a batch normalisation with the convolution before it, and with the pool behind its ReLU, where the first steps are these:
-    /// the result, and the steps that are left.
+    /// In training, any batch normalisation: with the convolution before it and the pool behind its ReLU, where there are such, and where the
+    /// first steps are these. The result, and the steps that are left.
     fn together<'s>(
         &self,
         steps: &'s [Step],
@@ -279,6 +279,7 @@ impl Network {
 
     /// Batch normalisation with the running statistics, as it is outside training.
     fn batch_norm(&self, step: &Step, norm: &BatchNorm, x: &Tensor, pass: &Pass) -> candle_core::Result<Tensor> {
+        debug_assert!(pass.training.is_none(), "in training the statistics are the batch's");
         let (scale, bias, _) = self.pair(step, pass);
         let at = step.parameters.start + 2;
         let [mean, variance] = [at, at + 1].map(|i| self.weights[i].as_detached_tensor());

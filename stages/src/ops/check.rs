@@ -48,13 +48,19 @@ pub(super) fn batch_norm(what: &str, x: &Tensor, per_channel: &[&Tensor]) -> Res
     let Some(channels) = x.dims().last().copied().filter(|_| x.rank() >= 2 && x.elem_count() > 0) else {
         bail!("{what}: expected at least [N,C] with at least one element, got {:?}", x.dims())
     };
-    for tensor in per_channel {
+    self::per_channel(what, channels, per_channel)?;
+    Ok((x.elem_count() / channels, channels))
+}
+
+/// That there are channels, and a parameter of each kind for each.
+pub(super) fn per_channel(what: &str, channels: usize, parameters: &[&Tensor]) -> Result<()> {
+    for tensor in parameters {
         floats(what, tensor)?;
-        if tensor.dims() != [channels] {
+        if tensor.dims() != [channels] || channels == 0 {
             bail!("{what}: {channels} channels need parameters [{channels}], got {:?}", tensor.dims())
         }
     }
-    Ok((x.elem_count() / channels, channels))
+    Ok(())
 }
 
 pub(super) fn dropout(rate: f32) -> Result<()> {

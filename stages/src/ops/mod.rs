@@ -1,7 +1,7 @@
 //! The operators of networks: right gradients on every device, and fast on the CPU.
 //!
 //! All tensors are f32; images are NHWC, convolution kernels `[KH,KW,C,O]`, dense kernels `[I,O]`, as in Keras. On the
-//! CPU each operator is a candle custom op with a kernel and a backward pass of its own (`cpu/`); elsewhere it is
+//! CPU each operator has a kernel and a backward pass of its own (`cpu/`), as a custom op of candle or on the tape; elsewhere it is
 //! composed of candle operators ([`portable`]), which the tests hold against the kernels. Kernels run on the calling
 //! thread alone, so a batch is cut into shards to use several; their results are a function of the arguments only.
 //!
@@ -70,7 +70,7 @@ pub struct Norm {
 /// What batch normalisation of a training batch yields.
 #[derive(Clone, Debug)]
 pub struct BatchNorm {
-    /// The normalised batch, in the shape of the input.
+    /// The normalised batch. It has the shape of the input, or that of what an operator does before and behind.
     pub y: Tensor,
     /// The batch's mean of each channel, `[C]`, without a gradient.
     pub mean: Tensor,
@@ -179,12 +179,15 @@ pub fn batch_norm_max_pool_train(
     if x.device().is_cpu() {
         return cpu::batch_norm_max_pool_train(x, gamma, beta, epsilon, pool, grads);
     }
-    let norm = portable::batch_norm_train(x, gamma, beta, epsilon, true)?;
+    let norm = batch_norm_train(x, gamma, beta, epsilon, true, grads)?;
     let (size, stride, padding) = pool;
-    Ok(BatchNorm { y: portable::max_pool2d(&norm.y, size, stride, padding)?, ..norm })
+    Ok(BatchNorm { y: max_pool2d(&norm.y, size, stride, padding)?, ..norm })
 }
 
-/// [`conv2d`], then [`batch_norm_train`], then a pool if there is one. While a [`Tape`] records, the CPU does them at once, with the same bits.
+/// [`conv2d`], then [`batch_norm_train`], then a pool if there is one.
+///
+/// While a [`Tape`] records, the CPU does them at once, with the same bits: if both layers are trained and have sinks, the convolution has no ReLU,
+/// and pools are 2 x 2 pixels side by side.
 ///
 /// # Errors
 /// If the shapes do not fit, or a pool follows no ReLU.
@@ -201,10 +204,11 @@ pub fn conv2d_batch_norm_train(
     if x.device().is_cpu() {
         return cpu::conv2d_batch_norm_train(x, (kernels, conv), (scales, norm));
     }
-    let y = portable::conv2d(x, kernels.weight, Some(kernels.bias), conv)?;
-    let normed = portable::batch_norm_train(&y, scales.weight, scales.bias, norm.epsilon, norm.relu)?;
-    let Some((size, stride, padding)) = norm.pool else { return Ok(normed) };
-    Ok(BatchNorm { y: portable::max_pool2d(&normed.y, size, stride, padding)?, ..normed })
+    let y = conv2d(x, kernels.weight, Some(kernels.bias), conv, kernels.grads)?;
+    match norm.pool {
+        Some(pool) => batch_norm_max_pool_train(&y, scales.weight, scales.bias, norm.epsilon, pool, scales.grads),
+        None => batch_norm_train(&y, scales.weight, scales.bias, norm.epsilon, norm.relu, scales.grads),
+    }
 }
 
 /// Batch normalisation with given statistics: `gamma * (x - mean) / sqrt(variance + epsilon) + beta`, then a ReLU if `relu`.

@@ -99,11 +99,14 @@ pub(super) fn store<S: Simd>(vector: S::f32s, to: &mut [MaybeUninit<f32>]) {
     to.iter_mut().zip(elements).for_each(|(to, element)| _ = to.write(*element));
 }
 
-/// Room that holds something already.
+/// Elements as room to write to.
+///
+/// # Safety
+/// Nothing but numbers may be written there.
 #[inline(always)]
-pub(super) fn uninit(room: &mut [f32]) -> &mut [MaybeUninit<f32>] {
-    // SAFETY: the layout is the same, and the callee, `store` and the like, writes only what is initialised.
-    unsafe { &mut *(std::ptr::from_mut(room) as *mut [MaybeUninit<f32>]) }
+pub(super) unsafe fn as_room(elements: &mut [f32]) -> &mut [MaybeUninit<f32>] {
+    // SAFETY: the layout is the same, and what is there stays initialised.
+    unsafe { &mut *(std::ptr::from_mut(elements) as *mut [MaybeUninit<f32>]) }
 }
 
 /// `f` of each pair of elements, for [`vectorised`] loops: to collect an iterator goes through functions that the compiler does not inline.

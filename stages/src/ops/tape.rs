@@ -32,7 +32,7 @@ enum Step {
     One(Box<dyn CustomOp1>, Tensor),
     Two(Box<dyn CustomOp2>, [Tensor; 2]),
     Three(Box<dyn CustomOp3>, [Tensor; 3]),
-    Recorded(Box<dyn Back>, Tensor),
+    Apart(Box<dyn Back>, Tensor),
     Reshape(Tensor),
     /// Along the last axis.
     Concat(Vec<Tensor>),
@@ -96,7 +96,10 @@ impl Tape {
                     give(&b, db)?;
                     give(&c, dc)?;
                 }
-                Step::Recorded(op, x) => give(&x, op.back(&x, &gradient)?)?,
+                Step::Apart(op, x) => {
+                    drop(result);
+                    give(&x, op.back(&x, &gradient)?)?;
+                }
                 Step::Reshape(x) => give(&x, Some(gradient.reshape(x.shape())?))?,
                 Step::Concat(parts) => {
                     let mut start = 0;
@@ -174,7 +177,7 @@ pub(super) fn apply_3(
 
 /// Notes down that the result was computed from x, and parameters that have sinks.
 pub(super) fn record(x: &Tensor, op: impl Back + 'static, result: Tensor) -> Tensor {
-    note(Step::Recorded(Box::new(op), x.clone()), result)
+    note(Step::Apart(Box::new(op), x.clone()), result)
 }
 
 /// All axes but the first as one.

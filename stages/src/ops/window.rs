@@ -76,10 +76,9 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Whether windows of `side` x `side` lie side by side from the first pixel on, each inside the image.
-    pub(super) fn is_tiled_by(&self, side: usize) -> bool {
-        let tiled =
-            |axis: Axis| (axis.window, axis.stride, axis.before) == (side, side, 0) && side * axis.output <= axis.input;
+    /// Whether windows of 2 x 2 lie side by side from the first pixel on, each inside the image.
+    pub(super) fn is_tiled_by_two(&self) -> bool {
+        let tiled = |axis: Axis| (axis.window, axis.stride, axis.before) == (2, 2, 0) && 2 * axis.output <= axis.input;
         tiled(self.rows) && tiled(self.columns)
     }
 

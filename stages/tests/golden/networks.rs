@@ -59,6 +59,28 @@ augmentation: {rotation: 8, shift: 0.07, zoom: 0.1, flip: true, erase: 0.2}
 label_smoothing: 0.1
 ";
 
+/// Batch normalisation behind convolutions and before pools, which are computed together where they can be: with and without a ReLU, by
+/// windows and at points, with pools that reach all pixels, that do not, and that overlap.
+const POOLED: &str = "
+name: pooled
+layers:
+  - {name: conv1, type: conv, filters: 16}
+  - {name: norm1, type: batch_norm, activation: relu}
+  - {name: pool1, type: max_pool}
+  - {name: conv2, type: conv, filters: 16}
+  - {name: norm2, type: batch_norm}
+  - {name: conv3, type: conv, filters: 32}
+  - {name: norm3, type: batch_norm, activation: relu}
+  - {name: pool3, type: max_pool, size: 3, stride: 1, padding: same}
+  - {name: norm4, type: batch_norm, activation: relu}
+  - {name: pool4, type: max_pool}
+  - {name: conv5, type: conv, filters: 7, kernel: 1, activation: relu}
+  - {name: norm5, type: batch_norm, activation: relu}
+  - {name: pool5, type: global_avg_pool}
+  - {name: output, type: dense, activation: softmax}
+optimiser: {type: sgd, learning_rate: 0.05, momentum: 0.9}
+";
+
 /// What extends another model, and what the end of training decides.
 const CHILD: &str = "
 name: child
@@ -104,13 +126,14 @@ insert:
 optimiser: {type: muon, learning_rate: 0.01}
 ";
 
-const MODELS: [(&str, &str); 6] = [
+const MODELS: [(&str, &str); 7] = [
     ("plain.yaml", PLAIN),
     ("blocks.yaml", BLOCKS),
     ("child.yaml", CHILD),
     ("sharp.yaml", SHARP),
     ("averaged.yaml", AVERAGED),
     ("matrices.yaml", MATRICES),
+    ("pooled.yaml", POOLED),
 ];
 
 fn write_models(folder: &Folder) {
@@ -189,6 +212,9 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("sharp", train("sharp.yaml", 40, json!({"epochs": 2, "batch_size": 20, "seed": 2}))),
         ("averaged", train("averaged.yaml", 40, json!({"epochs": 3, "batch_size": 20, "seed": 4}))),
         ("matrices", train("matrices.yaml", 40, json!({"epochs": 2, "batch_size": 20, "seed": 6}))),
+        // Shards that are cut into several pieces.
+        ("pooled", train("pooled.yaml", 230, json!({"epochs": 2, "batch_size": 160, "seed": 3}))),
+        ("bf16, pooled", train("pooled.yaml", 40, json!({"epochs": 2, "batch_size": 13, "precision": "bf16"}))),
         ("plain", trained("evaluate", "plain.yaml")),
         ("blocks", trained("evaluate", "blocks.yaml")),
         ("mirror", trained("evaluate", "blocks.yaml").with(json!({"mirror": true}))),

@@ -104,19 +104,25 @@ fn a_pool_behind_batch_normalisation_changes_no_bit() {
         std::iter::once((case, tiled)).chain(pools.iter().map(move |pool| (case, *pool)))
     }) {
         // Few different values, so that maxima are often equal.
-        let x = (values("x", &[9, rows, columns, channels], false) * 2.0).unwrap().round().unwrap();
-        let x = Var::from_tensor(&x).unwrap();
+        let mut x = flat(&(values("x", &[9, rows, columns, channels], false) * 2.0).unwrap().round().unwrap());
+        if channels == 16 {
+            x[3] = f32::NAN;
+        }
+        let x = Var::from_vec(x, (9, rows, columns, channels), &Device::Cpu).unwrap();
         let (gamma, beta) = (var("gamma", &[channels]), var("beta", &[channels]));
         let together = ops::batch_norm_max_pool_train(&x, &gamma, &beta, 1e-3, pool, None).unwrap();
         let norm = ops::batch_norm_train(&x, &gamma, &beta, 1e-3, true, None).unwrap();
         let apart = ops::max_pool2d(&norm.y, pool.0, pool.1, pool.2).unwrap();
         let what = format!("{channels} channels of {rows} x {columns} by {pool:?}");
-        assert_eq!(flat(&together.y), flat(&apart), "{what}");
-        assert_eq!(
-            [flat(&together.mean), flat(&together.variance)],
-            [flat(&norm.mean), flat(&norm.variance)],
-            "{what}"
-        );
+        // What is no number has many bits.
+        let bits = |values: Vec<f32>| {
+            values
+                .into_iter()
+                .map(|value| if value.is_nan() { None } else { Some(value.to_bits()) })
+                .collect::<Vec<_>>()
+        };
+        let all = |y: &Tensor, norm: &ops::BatchNorm| [y, &norm.mean, &norm.variance].map(|values| bits(flat(values)));
+        assert!(all(&together.y, &together) == all(&apart, &norm), "{what}");
         let weights = values("weights", apart.dims(), false);
         let gradients = |y: &Tensor| {
             let store = (y * &weights).unwrap().sum_all().unwrap().backward().unwrap();
@@ -124,7 +130,7 @@ fn a_pool_behind_batch_normalisation_changes_no_bit() {
         };
         let (found, expected) = (gradients(&together.y), gradients(&apart));
         assert!(expected.iter().all(|gradient| gradient.iter().any(|g| *g != 0.0)), "{what}: something passes");
-        assert_eq!(found, expected, "{what}");
+        assert!(found.map(bits) == expected.map(bits), "{what}");
     }
 }
 

@@ -129,6 +129,8 @@ impl Behind {
             ([3, 28, 28, 1], 20, 3, same),
             ([5, 11, 8, 3], 7, 5, Conv { stride: 2, ..same }),
             ([5, 8, 8, 4], 16, 1, same),
+            // More than a chunk of framed images.
+            ([5, 40, 40, 12], 8, 5, same),
             ([5, 8, 8, 4], 8, 3, Conv { relu: true, ..same }),
         ];
         let norm = |relu, pool| Norm { epsilon: 1e-3, relu, pool };

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{Result, Tensor};
 use pulp::{Simd, WithSimd};
 
 use super::column_sums::ColumnSums;
@@ -15,7 +15,7 @@ use super::convolve::{self, Problem, Upstream};
 use super::norm::{self, ImageGradient, Normalise};
 use super::norm_pool::Bands;
 use super::{batch_norm_max_pool_train, batch_norm_train, conv2d, read, tensor};
-use crate::ops::simd::{dispatch, uninit};
+use crate::ops::simd::{as_room, dispatch};
 use crate::ops::tape::{self, Back, tracks};
 use crate::ops::window::Window;
 use crate::ops::{BatchNorm, Conv, GradSink, Layer, Norm, Precision, check};
@@ -34,7 +34,8 @@ pub(crate) fn conv2d_batch_norm_train(
         Window::new("max_pool2d", padding, size, (side, side), stride)
     });
     let pool = pool.transpose()?;
-    let at_once = tape::records() && !conv.relu && pool.is_none_or(|pool| pool.is_tiled_by(2));
+    let is_trained = [kernels.weight, scales.weight].into_iter().all(tracks);
+    let at_once = tape::records() && is_trained && !conv.relu && pool.is_none_or(|pool| pool.is_tiled_by_two());
     match (kernels.grads, scales.grads) {
         (Some(kernel_grads), Some(scale_grads)) if at_once => {
             let grads = (kernel_grads.clone(), scale_grads);
@@ -80,11 +81,7 @@ impl ConvNorm {
         let (x, w, b) = (x.contiguous()?, kernels.weight.contiguous()?, kernels.bias.contiguous()?);
         let (gamma, beta) = (scales.weight.contiguous()?, scales.bias.contiguous()?);
         let Problem { images, window, outputs, .. } = problem;
-        for tensor in [&gamma, &beta] {
-            if tensor.dims() != [outputs] {
-                bail!("batch_norm_train: {outputs} channels need parameters [{outputs}], got {:?}", tensor.dims())
-            }
-        }
+        check::per_channel("batch_norm_train", outputs, &[&gamma, &beta])?;
         let mut sums = ColumnSums::new(outputs);
         let convolved = read([&x, &w, &b], |[x, w, b]| convolve::forward(&problem, x, w, b, Some(&mut sums)))?;
         let mean = norm::mean(sums, images * window.positions());
@@ -178,18 +175,22 @@ impl NormGradient<'_> {
     pub(super) fn write<S: Simd>(&self, simd: S, images: Range<usize>, to: &mut [f32]) {
         let range = images.start * self.image..images.end * self.image;
         let x = &self.convolved[range.clone()];
-        match &self.bands {
-            Some(bands) => {
-                let bands = bands.of_images(images.clone());
-                let gy = &self.gy[images.start * bands.pools()..images.end * bands.pools()];
-                for (band, pools) in bands.each() {
-                    let (x, to) = (&x[band.clone()], &mut to[band]);
-                    bands.spread(simd, x, &gy[pools], to);
-                    self.gradient.replace(x, to);
-                }
+        if let Some(bands) = &self.bands {
+            let bands = bands.of_images(images.clone());
+            let gy = &self.gy[images.start * bands.pools()..images.end * bands.pools()];
+            for (band, pools) in bands.each() {
+                let (x, to) = (&x[band.clone()], &mut to[band]);
+                bands.spread(simd, x, &gy[pools], to);
+                self.gradient.replace(x, to);
             }
-            None if self.relu => self.gradient.write::<true>([x, &self.gy[range]], uninit(to)),
-            None => self.gradient.write::<false>([x, &self.gy[range]], uninit(to)),
+            return;
+        }
+        let operands = [x, &self.gy[range]];
+        // SAFETY: gradients are written there.
+        let to = unsafe { as_room(to) };
+        match self.relu {
+            true => self.gradient.write::<true>(operands, to),
+            false => self.gradient.write::<false>(operands, to),
         }
     }
 }

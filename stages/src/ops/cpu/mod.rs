@@ -1,4 +1,4 @@
-//! The operators' CPU kernels, as candle custom ops with backward passes of their own.
+//! The operators' CPU kernels, with backward passes of their own: as custom ops of candle, or recorded on the tape.
 //!
 //! `convolve.rs` is convolution over slices, made of two loops, `slide.rs` (outputs) and `weigh.rs` (gradients of the
 //! weights), or handed to `winograd/` where the kernels are 3 x 3; `product.rs` are the products of dense layers. All build

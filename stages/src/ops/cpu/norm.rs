@@ -286,9 +286,7 @@ impl ImageGradient {
             }
         }
     }
-}
 
-impl ImageGradient {
     /// Replaces the gradient of y, where a ReLU let it pass, by that of x.
     #[inline(always)]
     pub(super) fn replace(&self, x: &[f32], gradient: &mut [f32]) {

@@ -11,7 +11,7 @@ use pulp::{Simd, WithSimd};
 use super::column_sums::ColumnSums;
 use super::norm::Normalise;
 use super::{batch_norm_train, max_pool2d, read, tensor, values};
-use crate::ops::simd::{dispatch, each_vector, load, store, uninit};
+use crate::ops::simd::{as_room, dispatch, each_vector, load, store};
 use crate::ops::tape::apply_3;
 use crate::ops::window::Window;
 use crate::ops::{BatchNorm, GradSink, Padding, check};
@@ -26,7 +26,7 @@ pub(crate) fn batch_norm_max_pool_train(
     grads: Option<&GradSink>,
 ) -> Result<BatchNorm> {
     let window = check::pool2d("max_pool2d", x, size, stride, padding)?;
-    if !window.is_tiled_by(2) {
+    if !window.is_tiled_by_two() {
         let norm = batch_norm_train(x, gamma, beta, epsilon, true, grads)?;
         return Ok(BatchNorm { y: max_pool2d(&norm.y, size, stride, padding)?, ..norm });
     }
@@ -148,7 +148,8 @@ impl<'a> Bands<'a> {
         for (i, pixel) in pixels.iter_mut().enumerate() {
             let x = load(simd, &x[i / 2][i % 2 * channels..][range.clone()]);
             let y = simd.add_f32s(simd.mul_f32s(simd.sub_f32s(x, mean), scale), beta);
-            *pixel = simd.max_f32s(y, zero);
+            // 0 for what is no number, on every processor.
+            *pixel = simd.select_f32s(simd.greater_than_f32s(y, zero), y, zero);
         }
         let [a, b, c, d] = pixels;
         (pixels, simd.max_f32s(simd.max_f32s(a, b), simd.max_f32s(c, d)))
@@ -164,7 +165,7 @@ impl<'a> Bands<'a> {
         }
         let (above, below) = x.split_at(self.row());
         let (to_above, to_below) = to.split_at_mut(self.row());
-        let rest = gy.len() * 2;
+        let pooled = 2 * gy.len();
         let pixels = above.chunks_exact(2 * channels).zip(below.chunks_exact(2 * channels));
         let results = to_above.chunks_exact_mut(2 * channels).zip(to_below.chunks_exact_mut(2 * channels));
         for (((above, below), (to_above, to_below)), gy) in pixels.zip(results).zip(gy.chunks_exact(channels)) {
@@ -178,17 +179,16 @@ impl<'a> Bands<'a> {
                     for (i, pixel) in pixels.into_iter().enumerate() {
                         let to = if i < 2 { &mut *to_above } else { &mut *to_below };
                         let hit = simd.equal_f32s(pixel, greatest);
-                        store::<S>(
-                            simd.select_f32s(hit, rest, zero),
-                            uninit(&mut to[i % 2 * channels..][range.clone()]),
-                        );
+                        // SAFETY: a vector of numbers is written there.
+                        let to = unsafe { as_room(&mut to[i % 2 * channels..][range.clone()]) };
+                        store::<S>(simd.select_f32s(hit, rest, zero), to);
                         rest = simd.select_f32s(hit, zero, rest);
                     }
                 },
             );
         }
-        to_above[rest..].fill(0.0);
-        to_below[rest..].fill(0.0);
+        to_above[pooled..].fill(0.0);
+        to_below[pooled..].fill(0.0);
     }
 
     /// The sums over rows that gradients are made of, where `gy` is that of the pools. `room` is given the size of a band.

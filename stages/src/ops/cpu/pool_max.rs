@@ -37,7 +37,7 @@ impl CustomOp1 for MaxPool {
         let channels = x.dim(3)?;
         let gy = gy.contiguous()?;
         let dx = read([x, y, &gy], |[x, y, gy]| {
-            if self.0.is_tiled_by(2) {
+            if self.0.is_tiled_by_two() {
                 return dispatch(Tiles { x, y, gy, window: self.0, channels });
             }
             dispatch(Backward { x, y, gy, window: self.0, channels })

@@ -2,9 +2,9 @@
 //!
 //! The outputs are cut into tiles of 4 x 4. A tile's 6 x 6 inputs are brought to 36 points (`transform.rs`, `tiles.rs`), where
 //! convolution is a product of matrices each (`product.rs`) with the kernels at the same points (`kernels.rs`); the
-//! outputs are interpolated from the products. A tile is read where it lies; what of it lies beyond its image is 0. The gradient of the images is such a convolution of the output's gradient with the
-//! flipped kernels; the gradient of the kernels is made at the points too, from the transposed maps. Sums round differently from those
-//! of the direct form: results differ by about 1e-6 of the greatest.
+//! outputs are interpolated from the products. A tile is read where it lies; what of it lies beyond its image is 0. The gradient of
+//! the images is such a convolution of the output's gradient with the flipped kernels; the gradient of the kernels is made at the points
+//! too, from the transposed maps. Sums round differently from those of the direct form: results differ by about 1e-6 of the greatest.
 
 mod kernels;
 mod product;

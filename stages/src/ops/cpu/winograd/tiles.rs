@@ -203,7 +203,7 @@ unsafe fn vector<S: Simd>(at: *const f32) -> S::f32s {
 }
 
 /// Brings the pixels of a tile to the points, which lie in planes `stride` apart. `pixel(i, j, channel)` is a vector of channels from
-/// `channel` on.
+/// `channel` on. It is called with i and j below N, and channels that begin a whole vector of them.
 ///
 /// # Safety
 /// `to` must have room for so many channels in each plane, and they must be whole vectors.
