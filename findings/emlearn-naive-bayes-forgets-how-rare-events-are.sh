@@ -5,7 +5,7 @@
 #   which is its share of the training data or is given as priors. emlearn lists the model as supported.
 # Happens: The converted model has no priors. With 2 percent of events among 5,000 rows scikit-learn raises 35 alarms, three of four
 #   right, and the C code 733, of which one of eight is right. It agrees with a model of scikit-learn with equal priors. Priors that
-#   are given are dropped as well. Numbers are 16.16 fixed-point and wrap around: rows 180 or more standard deviations from a
+#   are given are dropped as well. Numbers are 16.16 fixed-point and wrap around: rows some 180 or more standard deviations from a
 #   class can get that class, and half the rows get the other class if the pressure is in pascals, right if it is in hectopascals.
 #   No error is raised and no warning is given. predict of the converted model in Python runs the C code and shows the same.
 # Seen: emlearn 0.23.2, scikit-learn 1.9.1, GCC 12.2, Python 3.11 on Debian 12, x86-64, in November 2026.

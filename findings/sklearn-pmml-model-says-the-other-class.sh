@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# sklearn-pmml-model: an SVC from a PMML file says the other class for all rows, and another one in the next process.
+# sklearn-pmml-model: an SVC of two classes from a PMML file says the other class for all rows, and one of three differs by process.
 #
 # Expected: A classifier that nyoka writes as PMML and sklearn-pmml-model reads says what it said before. sklearn-pmml-model lists
 #   all three kinds as supported. The files are right: the rules of PMML, applied by hand in this script, give the classes of the
