@@ -176,8 +176,10 @@ pub fn batch_norm_max_pool_train(
     grads: Option<&GradSink>,
 ) -> Result<BatchNorm> {
     check::sink("batch_norm_train", grads, gamma, Some(beta))?;
-    if x.device().is_cpu() {
-        return cpu::batch_norm_max_pool_train(x, gamma, beta, epsilon, pool, grads);
+    if x.device().is_cpu()
+        && let Some(done) = cpu::batch_norm_max_pool_train(x, gamma, beta, epsilon, pool, grads)?
+    {
+        return Ok(done);
     }
     let norm = batch_norm_train(x, gamma, beta, epsilon, true, grads)?;
     let (size, stride, padding) = pool;
@@ -201,8 +203,10 @@ pub fn conv2d_batch_norm_train(
     if norm.pool.is_some() && !norm.relu {
         bail!("conv2d_batch_norm_train: a pool follows a ReLU")
     }
-    if x.device().is_cpu() {
-        return cpu::conv2d_batch_norm_train(x, (kernels, conv), (scales, norm));
+    if x.device().is_cpu()
+        && let Some(done) = cpu::conv2d_batch_norm_train(x, (kernels, conv), (scales, norm))?
+    {
+        return Ok(done);
     }
     let y = conv2d(x, kernels.weight, Some(kernels.bias), conv, kernels.grads)?;
     match norm.pool {

@@ -4,6 +4,8 @@ use std::array;
 
 use pulp::Simd;
 
+use crate::ops::simd::load;
+
 /// Rows summed in f32 before the sum goes into f64: precise, and still vectorised.
 const ROWS: usize = 64;
 
@@ -158,7 +160,7 @@ fn read<S: Simd, const V: usize>(simd: S, from: &[f32]) -> [S::f32s; V] {
     }
     let mut vectors = [simd.splat_f32s(0.0); V];
     for (vector, from) in vectors.iter_mut().zip(from.chunks(S::F32_LANES)) {
-        *vector = simd.partial_load_f32s(from);
+        *vector = load(simd, from);
     }
     vectors
 }

@@ -14,18 +14,18 @@ use super::conv::into_sink;
 use super::convolve::{self, Problem, Upstream};
 use super::norm::{self, ImageGradient, Normalise};
 use super::norm_pool::Bands;
-use super::{batch_norm_max_pool_train, batch_norm_train, conv2d, read, tensor};
+use super::{read, tensor};
 use crate::ops::simd::{as_room, dispatch};
 use crate::ops::tape::{self, Back, tracks};
 use crate::ops::window::Window;
-use crate::ops::{BatchNorm, Conv, GradSink, Layer, Norm, Precision, check};
+use crate::ops::{BatchNorm, Conv, GradSink, Layer, Norm, check};
 
-/// [`ops::conv2d_batch_norm_train`](crate::ops::conv2d_batch_norm_train) on the CPU.
+/// [`ops::conv2d_batch_norm_train`](crate::ops::conv2d_batch_norm_train) on the CPU, if both can be done at once.
 pub(crate) fn conv2d_batch_norm_train(
     x: &Tensor,
     (kernels, conv): (Layer, &Conv),
     (scales, norm): (Layer, &Norm),
-) -> Result<BatchNorm> {
+) -> Result<Option<BatchNorm>> {
     let window = check::conv2d(x, kernels.weight, Some(kernels.bias), conv)?;
     let (_, _, channels, outputs) = kernels.weight.dims4()?;
     let problem = Problem { images: x.dim(0)?, window, channels, outputs, relu: false };
@@ -39,21 +39,9 @@ pub(crate) fn conv2d_batch_norm_train(
     match (kernels.grads, scales.grads) {
         (Some(kernel_grads), Some(scale_grads)) if at_once => {
             let grads = (kernel_grads.clone(), scale_grads);
-            ConvNorm::train(x, (kernels, problem), (scales, norm, pool), grads)
+            ConvNorm::train(x, (kernels, problem), (scales, norm, pool), grads).map(Some)
         }
-        _ => one_after_another(x, (kernels, conv), (scales, norm)),
-    }
-}
-
-fn one_after_another(
-    x: &Tensor,
-    (kernels, conv): (Layer, &Conv),
-    (Layer { weight: gamma, bias: beta, grads }, norm): (Layer, &Norm),
-) -> Result<BatchNorm> {
-    let y = conv2d(x, kernels.weight, Some(kernels.bias), conv, kernels.grads, Precision::Float32)?;
-    match norm.pool {
-        Some(pool) => batch_norm_max_pool_train(&y, gamma, beta, norm.epsilon, pool, grads),
-        None => batch_norm_train(&y, gamma, beta, norm.epsilon, norm.relu, grads),
+        _ => Ok(None),
     }
 }
 
@@ -140,7 +128,7 @@ impl WithSimd for Sums<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> [Vec<f64>; 2] {
         let Self { norm, bands, operands, parameters } = self;
         if let Some(bands) = bands {
-            return bands.sums(simd, norm, operands[1], &mut Vec::new());
+            return bands.sums(simd, norm, operands[1]);
         }
         let mut sums = ColumnSums::new(norm.mean.len());
         match norm.relu {
@@ -174,18 +162,11 @@ impl NormGradient<'_> {
     #[inline(always)]
     pub(super) fn write<S: Simd>(&self, simd: S, images: Range<usize>, to: &mut [f32]) {
         let range = images.start * self.image..images.end * self.image;
-        let x = &self.convolved[range.clone()];
         if let Some(bands) = &self.bands {
-            let bands = bands.of_images(images.clone());
             let gy = &self.gy[images.start * bands.pools()..images.end * bands.pools()];
-            for (band, pools) in bands.each() {
-                let (x, to) = (&x[band.clone()], &mut to[band]);
-                bands.spread(simd, x, &gy[pools], to);
-                self.gradient.replace(x, to);
-            }
-            return;
+            return bands.of_images(images).write_gradient(simd, &self.gradient, gy, to);
         }
-        let operands = [x, &self.gy[range]];
+        let operands = [&self.convolved[range.clone()], &self.gy[range]];
         // SAFETY: gradients are written there.
         let to = unsafe { as_room(to) };
         match self.relu {

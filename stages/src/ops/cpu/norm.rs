@@ -127,6 +127,12 @@ fn scaled(deviation: f32, scale: f32, beta: f32) -> f32 {
     deviation * scale + beta
 }
 
+/// The gradient of an element of x, from that of its normalised value.
+#[inline(always)]
+fn through(g: f32, deviation: f32, [mean_gradient, slope, scale]: [f32; 3]) -> f32 {
+    (g - mean_gradient - deviation * slope) * scale
+}
+
 /// A value a channel, over and over, for rows that are worked on together.
 fn repeated(values: &[f32]) -> Vec<f32> {
     values.repeat(WIDTH.div_ceil(values.len()))
@@ -282,7 +288,7 @@ impl ImageGradient {
             {
                 let deviation = x - mean;
                 let g = if !RELU || scaled(deviation, *scale, *beta) > 0.0 { *gy } else { 0.0 };
-                to.write((g - mean_gradient - deviation * slope) * scale);
+                to.write(through(g, deviation, [*mean_gradient, *slope, *scale]));
             }
         }
     }
@@ -295,7 +301,7 @@ impl ImageGradient {
         for (x, gradient) in x.chunks(mean.len()).zip(gradient.chunks_mut(mean.len())) {
             let parameters = mean.iter().zip(slope).zip(mean_gradient).zip(scale);
             for ((gradient, x), (((mean, slope), mean_gradient), scale)) in gradient.iter_mut().zip(x).zip(parameters) {
-                *gradient = (*gradient - mean_gradient - (x - mean) * slope) * scale;
+                *gradient = through(*gradient, x - mean, [*mean_gradient, *slope, *scale]);
             }
         }
     }

@@ -9,14 +9,14 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use pulp::{Simd, WithSimd};
 
 use super::column_sums::ColumnSums;
-use super::norm::Normalise;
-use super::{batch_norm_train, max_pool2d, read, tensor, values};
+use super::norm::{ImageGradient, Normalise};
+use super::{read, tensor, values};
 use crate::ops::simd::{as_room, dispatch, each_vector, load, store};
 use crate::ops::tape::apply_3;
 use crate::ops::window::Window;
 use crate::ops::{BatchNorm, GradSink, Padding, check};
 
-/// [`ops::batch_norm_max_pool_train`](crate::ops::batch_norm_max_pool_train) on the CPU.
+/// [`ops::batch_norm_max_pool_train`](crate::ops::batch_norm_max_pool_train) on the CPU, if both can be done at once.
 pub(crate) fn batch_norm_max_pool_train(
     x: &Tensor,
     gamma: &Tensor,
@@ -24,16 +24,15 @@ pub(crate) fn batch_norm_max_pool_train(
     epsilon: f64,
     (size, stride, padding): (usize, usize, Padding),
     grads: Option<&GradSink>,
-) -> Result<BatchNorm> {
+) -> Result<Option<BatchNorm>> {
     let window = check::pool2d("max_pool2d", x, size, stride, padding)?;
     if !window.is_tiled_by_two() {
-        let norm = batch_norm_train(x, gamma, beta, epsilon, true, grads)?;
-        return Ok(BatchNorm { y: max_pool2d(&norm.y, size, stride, padding)?, ..norm });
+        return Ok(None);
     }
     let x = x.contiguous()?;
     let (norm, seen) = Normalise::of_batch(&x, gamma, beta, (epsilon, true), grads)?;
     let y = apply_3(&x, &gamma.contiguous()?, &beta.contiguous()?, NormPool { norm, window })?;
-    Ok(seen.with(y))
+    Ok(Some(seen.with(y)))
 }
 
 struct NormPool {
@@ -120,7 +119,7 @@ impl<'a> Bands<'a> {
     }
 
     /// The elements of each band, from the first on, and of its pools: none for rows at the end of an image that no pool reaches.
-    pub(super) fn each(self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+    fn each(self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
         let (rows, row) = (self.window.rows, self.row());
         let pools = self.window.columns.output * self.channels();
         let bands = rows.output + usize::from(rows.input > 2 * rows.output);
@@ -157,7 +156,7 @@ impl<'a> Bands<'a> {
 
     /// Spreads the gradient of a band's pools over its pixels: all of it to the first maximum, if that passed the ReLU.
     #[inline(always)]
-    pub(super) fn spread<S: Simd>(&self, simd: S, x: &[f32], gy: &[f32], to: &mut [f32]) {
+    fn spread<S: Simd>(&self, simd: S, x: &[f32], gy: &[f32], to: &mut [f32]) {
         let (zero, channels) = (simd.splat_f32s(0.0), self.channels());
         assert_eq!(x.len(), to.len(), "a band and its gradient");
         if gy.is_empty() {
@@ -191,18 +190,28 @@ impl<'a> Bands<'a> {
         to_below[pooled..].fill(0.0);
     }
 
-    /// The sums over rows that gradients are made of, where `gy` is that of the pools. `room` is given the size of a band.
+    /// The sums over rows that gradients are made of, where `gy` is that of the pools.
     #[inline(always)]
-    pub(super) fn sums<S: Simd>(self, simd: S, norm: &Normalise, gy: &[f32], room: &mut Vec<f32>) -> [Vec<f64>; 2] {
+    pub(super) fn sums<S: Simd>(self, simd: S, norm: &Normalise, gy: &[f32]) -> [Vec<f64>; 2] {
         let [_, scale, beta] = self.parameters;
-        room.resize(2 * self.row(), 0.0);
+        let mut spread = vec![0.0; 2 * self.row()];
         let mut sums = ColumnSums::new(self.channels());
         for (band, pools) in self.each() {
-            let (x, spread) = (&self.x[band.clone()], &mut room[..band.len()]);
+            let (x, spread) = (&self.x[band.clone()], &mut spread[..band.len()]);
             self.spread(simd, x, &gy[pools], spread);
             norm.add_sums::<S, false>(simd, &mut sums, [x, spread], [scale, beta]);
         }
         sums.totals()
+    }
+
+    /// Writes the gradient of the images, where `gy` is that of the pools.
+    #[inline(always)]
+    pub(super) fn write_gradient<S: Simd>(self, simd: S, gradient: &ImageGradient, gy: &[f32], to: &mut [f32]) {
+        for (band, pools) in self.each() {
+            let (x, to) = (&self.x[band.clone()], &mut to[band]);
+            self.spread(simd, x, &gy[pools], to);
+            gradient.replace(x, to);
+        }
     }
 }
 
@@ -252,21 +261,13 @@ impl WithSimd for Backward<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
         let Self { norm, bands, gy } = self;
         let Bands { x, parameters: [_, scale, beta], .. } = bands;
-        let mut spread = Vec::new();
-        let sums = bands.sums(simd, norm, gy, &mut spread);
+        let sums = bands.sums(simd, norm, gy);
         if !norm.needs_x {
             return (sums, None);
         }
         let gradient = norm.image_gradient(&sums, x.len() / beta.len(), [scale, beta]);
-        let mut dx = Vec::with_capacity(x.len());
-        let room = &mut dx.spare_capacity_mut()[..x.len()];
-        for (band, pools) in bands.each() {
-            let (x, spread) = (&x[band.clone()], &mut spread[..band.len()]);
-            bands.spread(simd, x, &gy[pools], spread);
-            gradient.write::<false>([x, spread], &mut room[band]);
-        }
-        // SAFETY: the bands are all elements.
-        unsafe { dx.set_len(x.len()) };
+        let mut dx = vec![0.0; x.len()];
+        bands.write_gradient(simd, &gradient, gy, &mut dx);
         (sums, Some(dx))
     }
 }
