@@ -192,17 +192,15 @@ impl Network {
             _ => (None, rest),
         };
         let (weight, bias, grads) = self.pair(step, pass);
-        let epsilon = f64::from(norm.epsilon);
-        let normed = match (convolution, pool) {
-            (Some((step, conv)), _) => {
-                let (kernel, kernel_bias, kernel_grads) = self.pair(step, pass);
-                let kernels = ops::Layer { weight: &kernel, bias: &kernel_bias, grads: kernel_grads };
-                let scales = ops::Layer { weight: &weight, bias: &bias, grads };
-                let norm = ops::Norm { epsilon, relu, pool };
+        let scales = ops::Layer { weight: &weight, bias: &bias, grads };
+        let norm = ops::Norm { epsilon: f64::from(norm.epsilon), relu, pool };
+        let normed = match convolution {
+            Some((step, conv)) => {
+                let (weight, bias, grads) = self.pair(step, pass);
+                let kernels = ops::Layer { weight: &weight, bias: &bias, grads };
                 ops::conv2d_batch_norm_train(x, (kernels, &settings(conv)), (scales, &norm))?
             }
-            (None, Some(pool)) => ops::batch_norm_max_pool_train(x, &weight, &bias, epsilon, pool, grads)?,
-            (None, None) => ops::batch_norm_train(x, &weight, &bias, epsilon, relu, grads)?,
+            None => ops::batch_norm_max_pool_train(x, scales, &norm)?,
         };
         let parameter = step.parameters.start + 2;
         pass.statistics.push(Statistics { parameter, mean: normed.mean, variance: normed.variance });

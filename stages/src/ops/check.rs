@@ -3,7 +3,7 @@
 use candle_core::{DType, Result, Tensor, bail};
 
 use super::window::Window;
-use super::{Conv, GradSink, Padding};
+use super::{Conv, GradSink, Norm, Padding};
 
 /// `[N,H,W,C]` of floats.
 pub(super) fn images(what: &str, x: &Tensor) -> Result<(usize, usize, usize, usize)> {
@@ -40,6 +40,14 @@ pub(super) fn dense(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<(usize
 pub(super) fn pool2d(what: &str, x: &Tensor, size: usize, stride: usize, padding: Padding) -> Result<Window> {
     let (_, height, width, _) = images(what, x)?;
     Window::new(what, padding, (height, width), (size, size), stride)
+}
+
+/// That a pool behind batch normalisation is behind a ReLU.
+pub(super) fn norm(what: &str, norm: &Norm) -> Result<()> {
+    if norm.pool.is_some() && !norm.relu {
+        bail!("{what}: a pool follows a ReLU")
+    }
+    Ok(())
 }
 
 /// Rows and channels.

@@ -25,7 +25,7 @@ mod simd;
 mod tape;
 mod window;
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{Result, Tensor};
 
 pub use gradients::{GradSink, Gradients, Shares};
 pub use precision::Precision;
@@ -162,31 +162,27 @@ pub fn batch_norm_train(
     }
 }
 
-/// [`batch_norm_train`] with a ReLU, then [`max_pool2d`] of this size, stride and padding. Where the pools are 2 x 2 pixels side by side,
-/// the CPU does both at once, with the same bits.
+/// [`batch_norm_train`], then a [`max_pool2d`] if there is one. Where the pools are 2 x 2 pixels side by side, the CPU does both at once, with the
+/// same bits.
 ///
 /// # Errors
-/// If the shapes do not fit.
-pub fn batch_norm_max_pool_train(
-    x: &Tensor,
-    gamma: &Tensor,
-    beta: &Tensor,
-    epsilon: f64,
-    pool: (usize, usize, Padding),
-    grads: Option<&GradSink>,
-) -> Result<BatchNorm> {
-    check::sink("batch_norm_train", grads, gamma, Some(beta))?;
+/// If the shapes do not fit, or a pool follows no ReLU.
+pub fn batch_norm_max_pool_train(x: &Tensor, scales: Layer, norm: &Norm) -> Result<BatchNorm> {
+    check::sink("batch_norm_train", scales.grads, scales.weight, Some(scales.bias))?;
+    check::norm("batch_norm_max_pool_train", norm)?;
+    let Norm { epsilon, relu, pool } = *norm;
     if x.device().is_cpu()
-        && let Some(done) = cpu::batch_norm_max_pool_train(x, gamma, beta, epsilon, pool, grads)?
+        && let Some(pool) = pool
+        && let Some(done) = cpu::batch_norm_max_pool_train(x, scales, epsilon, pool)?
     {
         return Ok(done);
     }
-    let norm = batch_norm_train(x, gamma, beta, epsilon, true, grads)?;
-    let (size, stride, padding) = pool;
+    let norm = batch_norm_train(x, scales.weight, scales.bias, epsilon, relu, scales.grads)?;
+    let Some((size, stride, padding)) = pool else { return Ok(norm) };
     Ok(BatchNorm { y: max_pool2d(&norm.y, size, stride, padding)?, ..norm })
 }
 
-/// [`conv2d`], then [`batch_norm_train`], then a pool if there is one.
+/// [`conv2d`], then [`batch_norm_max_pool_train`].
 ///
 /// While a [`Tape`] records, the CPU does them at once, with the same bits: if both layers are trained and have sinks, the convolution has no ReLU,
 /// and pools are 2 x 2 pixels side by side.
@@ -200,19 +196,14 @@ pub fn conv2d_batch_norm_train(
 ) -> Result<BatchNorm> {
     check::sink("conv2d", kernels.grads, kernels.weight, Some(kernels.bias))?;
     check::sink("batch_norm_train", scales.grads, scales.weight, Some(scales.bias))?;
-    if norm.pool.is_some() && !norm.relu {
-        bail!("conv2d_batch_norm_train: a pool follows a ReLU")
-    }
+    check::norm("conv2d_batch_norm_train", norm)?;
     if x.device().is_cpu()
         && let Some(done) = cpu::conv2d_batch_norm_train(x, (kernels, conv), (scales, norm))?
     {
         return Ok(done);
     }
     let y = conv2d(x, kernels.weight, Some(kernels.bias), conv, kernels.grads)?;
-    match norm.pool {
-        Some(pool) => batch_norm_max_pool_train(&y, scales.weight, scales.bias, norm.epsilon, pool, scales.grads),
-        None => batch_norm_train(&y, scales.weight, scales.bias, norm.epsilon, norm.relu, scales.grads),
-    }
+    batch_norm_max_pool_train(&y, scales, norm)
 }
 
 /// Batch normalisation with given statistics: `gamma * (x - mean) / sqrt(variance + epsilon) + beta`, then a ReLU if `relu`.

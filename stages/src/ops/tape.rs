@@ -40,8 +40,24 @@ enum Step {
 
 /// The way back through what was computed apart from candle's operators. Gradients of parameters go to their sinks.
 pub(super) trait Back {
-    /// The gradient of x from that of the result, if x tracks one.
-    fn back(&self, x: &Tensor, gy: &Tensor) -> Result<Option<Tensor>>;
+    /// As an operator of candle has one.
+    fn name(&self) -> &'static str;
+
+    /// The gradient of x from that of the result, if x tracks one. What x received from elsewhere is added.
+    fn back(&self, x: &Tensor, gy: &Tensor, received: Option<&Tensor>) -> Result<Option<Tensor>>;
+}
+
+impl Step {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::One(op, _) => op.name(),
+            Self::Two(op, _) => op.name(),
+            Self::Three(op, _) => op.name(),
+            Self::Apart(op, _) => op.name(),
+            Self::Reshape(_) => "flatten",
+            Self::Concat(_) => "concat",
+        }
+    }
 }
 
 /// Records the CPU's operators of this thread, from when it is made to when it is dropped.
@@ -59,6 +75,11 @@ impl Tape {
         let before = TAPE.replace(Some(Recorded::default()));
         assert!(before.is_none(), "a tape of this thread records already");
         Self(())
+    }
+
+    /// The names of the operators that were recorded, oldest first.
+    pub fn operators(&self) -> Vec<&'static str> {
+        TAPE.with_borrow(|tape| tape.iter().flat_map(|tape| tape.nodes.iter().map(|node| node.step.name())).collect())
     }
 
     /// Takes the gradient of a scalar back to the variables: into the sinks of the operators that have one. A variable without a sink
@@ -98,14 +119,17 @@ impl Tape {
                 }
                 Step::Apart(op, x) => {
                     drop(result);
-                    give(&x, op.back(&x, &gradient)?)?;
+                    let received = gradients.remove(&x.id());
+                    if let Some(sum) = op.back(&x, &gradient, received.as_ref())? {
+                        gradients.insert(x.id(), sum);
+                    }
                 }
                 Step::Reshape(x) => give(&x, Some(gradient.reshape(x.shape())?))?,
                 Step::Concat(parts) => {
                     let mut start = 0;
                     for part in parts {
                         let len = part.dim(D::Minus1)?;
-                        give(&part, Some(gradient.narrow(D::Minus1, start, len)?.contiguous()?))?;
+                        give(&part, Some(gradient.narrow(D::Minus1, start, len)?))?;
                         start += len;
                     }
                 }

@@ -110,7 +110,9 @@ fn a_pool_behind_batch_normalisation_changes_no_bit() {
         }
         let x = Var::from_vec(x, (9, rows, columns, channels), &Device::Cpu).unwrap();
         let (gamma, beta) = (var("gamma", &[channels]), var("beta", &[channels]));
-        let together = ops::batch_norm_max_pool_train(&x, &gamma, &beta, 1e-3, pool, None).unwrap();
+        let scales = ops::Layer { weight: &gamma, bias: &beta, grads: None };
+        let norm = ops::Norm { epsilon: 1e-3, relu: true, pool: Some(pool) };
+        let together = ops::batch_norm_max_pool_train(&x, scales, &norm).unwrap();
         let norm = ops::batch_norm_train(&x, &gamma, &beta, 1e-3, true, None).unwrap();
         let apart = ops::max_pool2d(&norm.y, pool.0, pool.1, pool.2).unwrap();
         let what = format!("{channels} channels of {rows} x {columns} by {pool:?}");

@@ -5,14 +5,27 @@ use stages::ops::{self, BatchNorm, Conv, GradSink, Layer, Norm, Padding, Tape};
 
 use super::cases::values;
 
-/// A network that has each operator, results that are used twice and four times, and variables that feed two layers.
+/// A network that has each operator, and results that are used two, three and five times: by convolutions with windows and at points, with and
+/// without a ReLU, and by one with batch normalisation behind it.
 struct Network {
     x: Tensor,
     variables: Vec<(Var, Var, GradSink)>,
 }
 
-const SHAPES: [&[usize]; 9] =
-    [&[3, 3, 2, 8], &[3, 3, 8, 8], &[8], &[1, 1, 8, 5], &[3, 3, 8, 5], &[5, 5, 8, 5], &[1, 1, 8, 3], &[18, 4], &[8]];
+const SHAPES: [&[usize]; 12] = [
+    &[3, 3, 2, 16],
+    &[3, 3, 16, 16],
+    &[16],
+    &[1, 1, 16, 5],
+    &[3, 3, 16, 16],
+    &[5, 5, 16, 5],
+    &[1, 1, 16, 3],
+    &[45, 4],
+    &[16],
+    &[3, 3, 16, 16],
+    &[5, 5, 16, 16],
+    &[16],
+];
 
 impl Network {
     fn new() -> Self {
@@ -27,22 +40,31 @@ impl Network {
 
     fn loss(&self) -> Result<Tensor> {
         let settings = Conv { stride: 1, padding: Padding::Same, relu: true };
-        let conv = |x: &Tensor, i: usize| {
-            let (w, b, sink) = &self.variables[i];
-            ops::conv2d(x, w, Some(b), &settings, Some(sink))
+        let plain = Conv { relu: false, ..settings };
+        let layer = |i: usize| {
+            let (weight, bias, sink) = &self.variables[i];
+            Layer { weight, bias, grads: Some(sink) }
         };
+        let conv_by = |x: &Tensor, i: usize, settings: &Conv| {
+            let Layer { weight, bias, grads } = layer(i);
+            ops::conv2d(x, weight, Some(bias), settings, grads)
+        };
+        let conv = |x: &Tensor, i: usize| conv_by(x, i, &settings);
         let x = conv(&self.x, 0)?;
         let (gamma, beta, sink) = &self.variables[2];
         let inner = ops::batch_norm_train(&conv(&x, 1)?, gamma, beta, 1e-3, true, Some(sink))?.y;
-        let x = ops::add(&inner, &x, true)?;
-        let (gamma, beta, sink) = &self.variables[8];
-        let x = ops::batch_norm_max_pool_train(&x, gamma, beta, 1e-3, (2, 2, Padding::Valid), Some(sink))?.y;
+        let norm = Norm { epsilon: 1e-3, relu: true, pool: None };
+        let beside = ops::conv2d_batch_norm_train(&x, (layer(10), &plain), (layer(11), &norm))?.y;
+        let x = ops::add(&ops::add(&inner, &x, true)?, &beside, false)?;
+        let pooled = Norm { pool: Some((2, 2, Padding::Valid)), ..norm };
+        let x = ops::batch_norm_max_pool_train(&x, layer(8), &pooled)?.y;
         let x = ops::max_pool2d(&ops::dropout(&x, 0.25, 3, 0)?, 2, 1, Padding::Same)?;
         let branches = [
             conv(&x, 3)?,
             conv(&x, 4)?,
             ops::avg_pool2d(&conv(&x, 5)?, 3, 1, Padding::Same)?,
             conv(&ops::max_pool2d(&x, 3, 1, Padding::Same)?, 6)?,
+            conv_by(&x, 9, &plain)?,
         ];
         let x = ops::relu(&ops::concat(&branches)?)?;
         let x = ops::flatten(&ops::avg_pool2d(&x, 6, 6, Padding::Valid)?)?;
@@ -147,7 +169,20 @@ impl Behind {
         })
     }
 
-    /// The result, the statistics and all gradients.
+    /// The operators between the images and the logits.
+    fn operators(&self) -> Vec<&'static str> {
+        let is_tiled = self.norm.pool.is_none_or(|pool| pool == (2, 2, Padding::Valid));
+        let before = if self.is_first { &[][..] } else { &["conv2d"] };
+        let behind = match self.norm.pool {
+            _ if !self.conv.relu && is_tiled => &["conv2d_batch_norm"][..],
+            None => &["conv2d", "batch_norm"],
+            Some(_) if is_tiled => &["conv2d", "batch_norm_max_pool"],
+            Some(_) => &["conv2d", "batch_norm", "max_pool2d"],
+        };
+        [before, behind].concat()
+    }
+
+    /// The result, the statistics and all gradients. If both layers are asked for at once, these have to be the operators.
     fn run(&self, at_once: bool) -> Result<Vec<Vec<f32>>> {
         let Self { shape: [_, _, _, channels], outputs, kernel, .. } = *self;
         let layer = |shape: &[usize], name: &str| -> Result<(Var, Var, GradSink)> {
@@ -180,6 +215,9 @@ impl Behind {
                 None => normed,
             }
         };
+        if at_once {
+            assert_eq!(tape.operators(), self.operators());
+        }
         let flat = |x: &Tensor| x.flatten_all()?.to_vec1::<f32>();
         let results = [flat(&normed.y)?, flat(&normed.mean)?, flat(&normed.variance)?];
         let head = values("head", &[normed.y.elem_count() / self.shape[0], 3], false);

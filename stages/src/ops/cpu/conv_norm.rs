@@ -11,10 +11,10 @@ use pulp::{Simd, WithSimd};
 
 use super::column_sums::ColumnSums;
 use super::conv::into_sink;
-use super::convolve::{self, Problem, Upstream};
+use super::convolve::{self, Problem, Upstream, Wanted};
 use super::norm::{self, ImageGradient, Normalise};
 use super::norm_pool::Bands;
-use super::{read, tensor};
+use super::{read, read_if, tensor};
 use crate::ops::simd::{as_room, dispatch};
 use crate::ops::tape::{self, Back, tracks};
 use crate::ops::window::Window;
@@ -91,20 +91,29 @@ impl ConvNorm {
 }
 
 impl Back for ConvNorm {
-    fn back(&self, x: &Tensor, gy: &Tensor) -> Result<Option<Tensor>> {
+    fn name(&self) -> &'static str {
+        "conv2d_batch_norm"
+    }
+
+    fn back(&self, x: &Tensor, gy: &Tensor, received: Option<&Tensor>) -> Result<Option<Tensor>> {
         let Self { problem, norm, convolved, .. } = self;
-        let (sums, dx) = read([x, &self.w, &self.gamma, &self.beta, &gy.contiguous()?], |[x, w, gamma, beta, gy]| {
-            let scale = norm.scale(gamma);
-            let parameters = [&scale, beta];
-            let bands = self.pool.map(|window| Bands { x: convolved, window, parameters: [&norm.mean, &scale, beta] });
-            let sums = dispatch(Sums { norm, bands, operands: [convolved, gy], parameters });
-            let gradient = norm.image_gradient(&sums, convolved.len() / problem.outputs, parameters);
-            let image = problem.window.positions() * problem.outputs;
-            let upstream = NormGradient { gradient, relu: norm.relu, bands, convolved, gy, image };
-            let dx = into_sink(&self.grads, |parameters| {
-                convolve::backward(problem, [x, w], Upstream::Norm(&upstream), self.needs_x, Some(parameters))
-            });
-            (sums, dx)
+        let operands = [x, &self.w, &self.gamma, &self.beta, &gy.contiguous()?];
+        let (sums, dx) = read_if(received, |received| {
+            read(operands, |[x, w, gamma, beta, gy]| {
+                let scale = norm.scale(gamma);
+                let parameters = [&scale, beta];
+                let bands =
+                    self.pool.map(|window| Bands { x: convolved, window, parameters: [&norm.mean, &scale, beta] });
+                let sums = dispatch(Sums { norm, bands, operands: [convolved, gy], parameters });
+                let gradient = norm.image_gradient(&sums, convolved.len() / problem.outputs, parameters);
+                let image = problem.window.positions() * problem.outputs;
+                let upstream = NormGradient { gradient, relu: norm.relu, bands, convolved, gy, image };
+                let wanted = Wanted::new(self.needs_x, received);
+                let dx = into_sink(&self.grads, |parameters| {
+                    convolve::backward(problem, [x, w], Upstream::Norm(&upstream), wanted, Some(parameters))
+                });
+                (sums, dx)
+            })
         })?;
         norm.give(sums)?;
         dx.map(|dx| tensor(dx, x.shape())).transpose()

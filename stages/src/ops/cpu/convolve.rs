@@ -14,6 +14,7 @@ use super::column_sums::ColumnSums;
 use super::conv_norm::NormGradient;
 use super::frame::{Frame, Place};
 use super::panels::pack;
+use super::rows::Rows;
 use super::slide::Sliding;
 use super::tile;
 use super::weigh::Weighing;
@@ -34,44 +35,75 @@ pub(super) struct Problem {
 /// The gradients of weights and biases, to be added to. Without biases the second is empty.
 pub(super) type Parameters<'a> = (&'a mut [f32], &'a mut [f32]);
 
+/// Whether the gradient of the images is to be computed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Wanted<'a> {
+    Nothing,
+    Gradient,
+    /// Added to these elements, as many as the images have.
+    Sum(&'a [f32]),
+}
+
+impl<'a> Wanted<'a> {
+    /// The gradient if it is needed, with what the images received from elsewhere.
+    pub(super) fn new(needed: bool, received: Option<&'a [f32]>) -> Self {
+        match received {
+            _ if !needed => Self::Nothing,
+            Some(received) => Self::Sum(received),
+            None => Self::Gradient,
+        }
+    }
+
+    /// What is added to the gradient of these elements: nothing if it is empty.
+    pub(super) fn addend(self, elements: Range<usize>) -> &'a [f32] {
+        match self {
+            Self::Sum(addend) => &addend[elements],
+            Self::Nothing | Self::Gradient => &[],
+        }
+    }
+}
+
 /// The gradient of a convolution's outputs.
 #[derive(Clone, Copy)]
 pub(super) enum Upstream<'a> {
     /// It is there, with the outputs, of which a ReLU let some pass.
-    Values { y: &'a [f32], gy: &'a [f32] },
+    Values { y: &'a [f32], gy: Rows<'a> },
     /// It comes through the batch normalisation behind the convolution.
     Norm(&'a NormGradient<'a>),
 }
 
 impl<'a> Upstream<'a> {
-    /// Whether it is that of so many elements.
-    pub(super) fn has(&self, elements: usize) -> bool {
+    /// Whether it is that of rows `[count, len]`.
+    pub(super) fn has(&self, count: usize, len: usize) -> bool {
         match self {
-            Self::Values { y, gy } => (y.len(), gy.len()) == (elements, elements),
-            Self::Norm(norm) => norm.len() == elements,
+            Self::Values { y, gy } => y.len() == count * len && gy.has(count, len),
+            Self::Norm(norm) => norm.len() == count * len,
         }
     }
 
-    /// The outputs and the gradients of some images, of so many elements each. If they are not there yet, they are written to `room`, and
+    /// The outputs and the gradients of some images, of `[positions, outputs]` each. If they are not there yet, they are written to `room`, and
     /// stand for the outputs too, which no ReLU needs then.
     #[inline(always)]
     pub(super) fn of_images<'b, S: Simd>(
         self,
         simd: S,
         images: Range<usize>,
-        elements: usize,
+        (positions, outputs): (usize, usize),
         room: &'b mut Vec<f32>,
-    ) -> (&'b [f32], &'b [f32])
+    ) -> (&'b [f32], Rows<'b>)
     where
         'a: 'b,
     {
-        let range = images.start * elements..images.end * elements;
+        let elements = positions * outputs;
         match self {
-            Self::Values { y, gy } => (&y[range.clone()], &gy[range]),
+            Self::Values { y, gy } => {
+                (&y[images.start * elements..images.end * elements], gy.from(images.start * positions))
+            }
             Self::Norm(norm) => {
-                room.resize(range.len().max(room.len()), 0.0);
-                norm.write(simd, images, &mut room[..range.len()]);
-                (&room[..range.len()], &room[..range.len()])
+                let len = images.len() * elements;
+                room.resize(len.max(room.len()), 0.0);
+                norm.write(simd, images, &mut room[..len]);
+                (&room[..len], Rows { values: &room[..len], pitch: outputs })
             }
         }
     }
@@ -91,18 +123,18 @@ pub(super) fn forward(
     SCRATCH.with_borrow_mut(|scratch| dispatch(Forward { problem, x, w, b, sums, scratch }))
 }
 
-/// Adds to the parameters' gradients, if asked for, and returns the images', if needed.
+/// Adds to the parameters' gradients, if asked for, and returns what is wanted of the images'.
 pub(super) fn backward(
     problem: &Problem,
     [x, w]: [&[f32]; 2],
     upstream: Upstream,
-    needs_x: bool,
+    wanted: Wanted,
     parameters: Option<Parameters>,
 ) -> Option<Vec<f32>> {
     if winograd::applies(problem) {
-        return winograd::backward(problem, [x, w], upstream, needs_x, parameters);
+        return winograd::backward(problem, [x, w], upstream, wanted, parameters);
     }
-    SCRATCH.with_borrow_mut(|scratch| dispatch(Backward { problem, x, w, upstream, needs_x, parameters, scratch }))
+    SCRATCH.with_borrow_mut(|scratch| dispatch(Backward { problem, x, w, upstream, wanted, parameters, scratch }))
 }
 
 /// Elements of framed images at a time: half a second-level cache of 512 KiB.
@@ -169,7 +201,7 @@ impl WithSimd for Forward<'_> {
             let x = self.problem.framed(self.x, start..start + count, framed);
             let starts = &starts[..count * window.positions()];
             // SAFETY: `to` has room for `images * positions` elements, of which these are `count` images'.
-            unsafe { sliding.run(simd, x, starts, panels, biases, to.add(start * positions)) };
+            unsafe { sliding.run(simd, x, starts, (panels, biases), &[], to.add(start * positions)) };
             if let Some(sums) = &mut self.sums {
                 // SAFETY: they were written just now.
                 let y = unsafe { slice::from_raw_parts(to.add(start * positions), count * positions) };
@@ -187,7 +219,7 @@ struct Backward<'a> {
     x: &'a [f32],
     w: &'a [f32],
     upstream: Upstream<'a>,
-    needs_x: bool,
+    wanted: Wanted<'a>,
     parameters: Option<Parameters<'a>>,
     scratch: &'a mut Scratch,
 }
@@ -203,9 +235,10 @@ impl WithSimd for Backward<'_> {
         let image = problem.image();
         let positions = window.positions() * outputs;
         assert_eq!((self.x.len(), self.w.len()), (images * image, problem.depth() * outputs), "operands");
-        assert!(self.upstream.has(images * positions), "results");
+        assert!(self.upstream.has(images * window.positions(), outputs), "results");
 
-        let (g_frame, place) = problem.gradient_frame(self.needs_x);
+        let needs_x = self.wanted != Wanted::Nothing;
+        let (g_frame, place) = problem.gradient_frame(needs_x);
         let sliding = Sliding {
             frame: g_frame,
             window: (window.rows.window, window.columns.window),
@@ -217,22 +250,23 @@ impl WithSimd for Backward<'_> {
         let frame = problem.frame();
         let weighing = Weighing { images: frame, gradients: g_frame, place, window, outputs };
         let chunk = (CHUNK / frame.image().max(g_frame.image())).clamp(1, images);
-        if self.needs_x {
+        if needs_x {
             pack_flipped(problem, self.w, tile::columns::<S>(), panels);
             pack(biases, 1, channels, tile::columns::<S>(), |_, _, _| {});
             sliding.starts(chunk, starts);
         }
-        let mut dx = Vec::with_capacity(if self.needs_x { images * image } else { 0 });
+        let mut dx = Vec::with_capacity(if needs_x { images * image } else { 0 });
         let to: *mut f32 = dx.as_mut_ptr();
         for start in (0..images).step_by(chunk) {
             let count = chunk.min(images - start);
-            let (y, gy) = self.upstream.of_images(simd, start..start + count, positions, upstream);
+            let size = (window.positions(), outputs);
+            let (y, gy) = self.upstream.of_images(simd, start..start + count, size, upstream);
             let bias = self.parameters.as_mut().map_or(&mut [] as &mut [f32], |(_, bias)| bias);
             // A tile may read, and ignore, a few elements past the last pixel's channels.
             gradients.resize((count * g_frame.image() + tile::columns::<S>()).max(gradients.len()), 0.0);
             for (n, framed) in gradients.chunks_exact_mut(g_frame.image()).take(count).enumerate() {
-                let image = n * positions..(n + 1) * positions;
-                frame_gradient(problem, g_frame, place, (&y[image.clone()], &gy[image]), bias, framed);
+                let of_image = (&y[n * positions..][..positions], gy.from(n * window.positions()));
+                frame_gradient(problem, g_frame, place, of_image, bias, framed);
             }
             if let Some((weight, _)) = &mut self.parameters {
                 let x = problem.framed(self.x, start..start + count, framed);
@@ -240,13 +274,14 @@ impl WithSimd for Backward<'_> {
                     weighing.run(simd, &x[n * frame.image()..], &gradients[n * g_frame.image()..], weight);
                 }
             }
-            if self.needs_x {
+            if needs_x {
                 let starts = &starts[..count * window.pixels()];
+                let addend = self.wanted.addend(start * image..(start + count) * image);
                 // SAFETY: `to` has room for `images * image` elements, of which these are `count` images'.
-                unsafe { sliding.run(simd, gradients, starts, panels, biases, to.add(start * image)) };
+                unsafe { sliding.run(simd, gradients, starts, (panels, biases), addend, to.add(start * image)) };
             }
         }
-        if !self.needs_x {
+        if !needs_x {
             return None;
         }
         // SAFETY: the chunks cover all images, and each wrote all of its gradient.
@@ -261,13 +296,13 @@ pub(super) fn frame_gradient(
     problem: &Problem,
     frame: Frame,
     place: Place,
-    (y, gy): (&[f32], &[f32]),
+    (y, gy): (&[f32], Rows),
     bias: &mut [f32],
     to: &mut [f32],
 ) {
     let Problem { window, outputs, relu, .. } = *problem;
     frame.fill(to, place, (window.rows.output, window.columns.output), |pixel, to| {
-        let (y, gy) = (&y[pixel * outputs..][..outputs], &gy[pixel * outputs..][..outputs]);
+        let (y, gy) = (&y[pixel * outputs..][..outputs], gy.row(pixel, outputs));
         if relu {
             to.iter_mut().zip(gy).zip(y).for_each(|((to, g), y)| *to = if *y > 0.0 { *g } else { 0.0 });
         } else {

@@ -2,7 +2,8 @@
 //!
 //! `convolve.rs` is convolution over slices, made of two loops, `slide.rs` (outputs) and `weigh.rs` (gradients of the
 //! weights), or handed to `winograd/` where the kernels are 3 x 3; `product.rs` are the products of dense layers. All build
-//! on the register-blocked sums of `tile.rs`. `panels.rs` lays weights out for the two loops, and `frame.rs` images.
+//! on the register-blocked sums of `tile.rs`. `panels.rs` lays weights out for the two loops, and `frame.rs` images; `rows.rs` are gradients that
+//! lie among others.
 //! `column_sums.rs` sums what batch normalisation asks of each channel, `norm_pool.rs` is batch normalisation with a pool
 //! behind it, and `conv_norm.rs` that with a convolution before it.
 //! `bf16/` has the same layers as products of rounded operands. Vector instructions are chosen at run time.
@@ -24,6 +25,7 @@ mod pool_average;
 mod pool_max;
 mod product;
 mod relu;
+mod rows;
 mod slide;
 mod tile;
 mod weigh;
@@ -41,6 +43,8 @@ pub(super) use pool_average::{avg_pool2d, global_avg_pool2d};
 pub(super) use pool_max::max_pool2d;
 pub(super) use product::Sizes;
 pub(super) use relu::relu;
+
+use rows::Rows;
 
 use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor, bail};
 
@@ -63,6 +67,25 @@ pub(super) fn read<const N: usize, R>(tensors: [&Tensor; N], read: impl FnOnce([
         }
     }
     Ok(read(slices))
+}
+
+/// Calls `with` with the elements of a tensor, if there is one.
+fn read_if<R>(tensor: Option<&Tensor>, with: impl FnOnce(Option<&[f32]>) -> Result<R>) -> Result<R> {
+    match tensor {
+        Some(tensor) => read([&tensor.contiguous()?], |[values]| with(Some(values)))?,
+        None => with(None),
+    }
+}
+
+/// Calls `with` with a tensor's rows along its last axis. They may lie among those of others that it was joined with.
+fn read_rows<R>(tensor: &Tensor, with: impl FnOnce(Rows) -> Result<R>) -> Result<R> {
+    let rows = Rows::of(tensor.layout());
+    let tensor = if rows.is_some() { tensor.clone() } else { tensor.contiguous()? };
+    let (storage, layout) = tensor.storage_and_layout();
+    let (Storage::Cpu(storage), Some((first, pitch))) = (&*storage, Rows::of(layout)) else {
+        bail!("a CPU kernel was given a tensor of another device")
+    };
+    with(Rows { values: &storage.as_slice::<f32>()?[first..], pitch })
 }
 
 /// A CPU tensor that takes the values over.

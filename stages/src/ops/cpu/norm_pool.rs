@@ -14,16 +14,14 @@ use super::{read, tensor, values};
 use crate::ops::simd::{as_room, dispatch, each_vector, load, store};
 use crate::ops::tape::apply_3;
 use crate::ops::window::Window;
-use crate::ops::{BatchNorm, GradSink, Padding, check};
+use crate::ops::{BatchNorm, Layer, Padding, check};
 
 /// [`ops::batch_norm_max_pool_train`](crate::ops::batch_norm_max_pool_train) on the CPU, if both can be done at once.
 pub(crate) fn batch_norm_max_pool_train(
     x: &Tensor,
-    gamma: &Tensor,
-    beta: &Tensor,
+    Layer { weight: gamma, bias: beta, grads }: Layer,
     epsilon: f64,
     (size, stride, padding): (usize, usize, Padding),
-    grads: Option<&GradSink>,
 ) -> Result<Option<BatchNorm>> {
     let window = check::pool2d("max_pool2d", x, size, stride, padding)?;
     if !window.is_tiled_by_two() {

@@ -5,7 +5,7 @@ use std::array;
 use pulp::Simd;
 
 use super::frame::Frame;
-use super::tile::{self, Runs, multiply, split_for, store, with_tile};
+use super::tile::{self, Runs, multiply, split_for, store, store_sum, with_tile};
 
 /// A convolution of framed images.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,8 @@ impl Sliding {
         }
     }
 
-    /// Writes `[starts.len(), outputs]`: the window's sum at each start, plus the bias, through the ReLU if there is one.
+    /// Writes `[starts.len(), outputs]`: the window's sum at each start, plus the bias, through the ReLU if there is one; then what is to be
+    /// added, if it is not empty.
     ///
     /// # Safety
     /// `to` must be writable for `starts.len() * outputs` elements.
@@ -43,8 +44,8 @@ impl Sliding {
         simd: S,
         x: &[f32],
         starts: &[usize],
-        panels: &[f32],
-        biases: &[f32],
+        (panels, biases): (&[f32], &[f32]),
+        addend: &[f32],
         to: *mut f32,
     ) {
         let width = tile::columns::<S>();
@@ -55,6 +56,7 @@ impl Sliding {
         // Starts ascend, so the last window reaches furthest.
         let reach = starts.last().map_or(0, |last| last + (runs.runs - 1) * runs.stride + runs.len);
         assert!(reach <= x.len(), "the last window reaches {reach} of {}", x.len());
+        assert!(addend.is_empty() || addend.len() == starts.len() * self.outputs, "what is added");
         for panel in 0..panel_count {
             let first = panel * width;
             let kept = width.min(self.outputs - first);
@@ -64,14 +66,19 @@ impl Sliding {
             for (start, rows) in split_for(vectors, starts.len()) {
                 with_tile!(rows, vectors, (M, V) => {
                     // SAFETY: every start is at most the last, whose window was found to lie in `x`; the panel has
-                    // `depth` rows; and the caller promises room for all positions' outputs.
+                    // `depth` rows; and the caller promises room for all positions' outputs, as many as are added, if any.
                     unsafe {
                         let at: [*const f32; M] = array::from_fn(|i| x.as_ptr().add(starts[start + i]));
                         let mut sums = multiply::<S, M, V>(simd, at, runs, weights.as_ptr(), [array::from_fn(|j| bias[j]); M]);
                         if self.relu {
                             tile::relu::<S, M, V>(simd, &mut sums);
                         }
-                        store::<S, M, V>(sums, to.add(start * self.outputs + first), self.outputs, kept);
+                        let at = start * self.outputs + first;
+                        if addend.is_empty() {
+                            store::<S, M, V>(sums, to.add(at), self.outputs, kept);
+                        } else {
+                            store_sum::<S, M, V>(simd, sums, addend.as_ptr().add(at), to.add(at), self.outputs, kept);
+                        }
                     }
                 });
             }

@@ -232,21 +232,37 @@ pub(super) unsafe fn add<S: Simd, const M: usize, const V: usize>(
     stride: usize,
     width: usize,
 ) {
+    // SAFETY: the caller's promise.
+    unsafe { store_sum::<S, M, V>(simd, tile, to, to, stride, width) }
+}
+
+/// Writes the sum of the first `width` columns of a tile and rows elsewhere, which are `stride` apart as well.
+///
+/// # Safety
+/// As [`store`], and `from` must be readable where `to` is written. They may be the same.
+#[inline(always)]
+pub(super) unsafe fn store_sum<S: Simd, const M: usize, const V: usize>(
+    simd: S,
+    tile: [[S::f32s; V]; M],
+    from: *const f32,
+    to: *mut f32,
+    stride: usize,
+    width: usize,
+) {
     for (i, row) in tile.iter().enumerate() {
         // SAFETY: the caller's promise; a row of the tile holds `V` vectors.
         unsafe {
-            let to = to.add(i * stride);
+            let (from, to) = (from.add(i * stride), to.add(i * stride));
             if width == V * S::F32_LANES {
-                let to = to.cast::<[S::f32s; V]>();
-                let mut sums = to.read_unaligned();
+                let mut sums = from.cast::<[S::f32s; V]>().read_unaligned();
                 for j in 0..V {
                     sums[j] = simd.add_f32s(sums[j], row[j]);
                 }
-                to.write_unaligned(sums);
+                to.cast::<[S::f32s; V]>().write_unaligned(sums);
             } else {
-                let from = row.as_ptr().cast::<f32>();
+                let row = row.as_ptr().cast::<f32>();
                 for j in 0..width {
-                    *to.add(j) += *from.add(j);
+                    *to.add(j) = *from.add(j) + *row.add(j);
                 }
             }
         }

@@ -5,6 +5,7 @@
 
 use super::super::convolve::{Parameters, Problem, frame_gradient};
 use super::super::frame::Frame;
+use super::super::rows::Rows;
 use super::pack::Buffers;
 use super::round::Element;
 use super::unit::{Compute, Kernel, dispatch};
@@ -113,7 +114,7 @@ impl Kernel for Backward<'_> {
         gradients.resize(frame.image(), 0.0);
         for (y, gy) in y.chunks_exact(positions).zip(gy.chunks_exact(positions)) {
             let bias = parameters.as_mut().map_or(&mut [] as &mut [f32], |(_, bias)| bias);
-            frame_gradient(problem, frame, place, (y, gy), bias, &mut gradients);
+            frame_gradient(problem, frame, place, (y, Rows { values: gy, pitch: outputs }), bias, &mut gradients);
             if needs_x {
                 buffers.images.clear();
                 buffers.images.extend(gradients.iter().map(|g| U::Element::of(*g)));

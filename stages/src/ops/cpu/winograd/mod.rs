@@ -18,7 +18,8 @@ use pulp::{Simd, WithSimd};
 
 use self::tiles::{Images, Planes, Tiling};
 use super::column_sums::ColumnSums;
-use super::convolve::{Parameters, Problem, Upstream};
+use super::convolve::{Parameters, Problem, Upstream, Wanted};
+use super::rows::Rows;
 use crate::ops::simd::dispatch;
 
 /// Tiles at a time, about: enough rows for the products, few enough for their planes to stay in the second-level cache.
@@ -51,10 +52,10 @@ pub(super) fn backward(
     problem: &Problem,
     [x, w]: [&[f32]; 2],
     upstream: Upstream,
-    needs_x: bool,
+    wanted: Wanted,
     parameters: Option<Parameters>,
 ) -> Option<Vec<f32>> {
-    SCRATCH.with_borrow_mut(|scratch| dispatch(Backward { problem, x, w, upstream, needs_x, parameters, scratch }))
+    SCRATCH.with_borrow_mut(|scratch| dispatch(Backward { problem, x, w, upstream, wanted, parameters, scratch }))
 }
 
 /// Buffers that a thread keeps, so that a step allocates nothing but its results.
@@ -125,7 +126,7 @@ impl WithSimd for Forward<'_> {
             product::with_kernels(simd, (tiles, shape), kernels, outputs, results);
             let size = (count, window.rows.output, window.columns.output);
             // SAFETY: `to` has room for `images * positions` elements, of which these are `count` images'.
-            unsafe { tiling.scatter(simd, (results, result), size, (self.b, relu), to.add(start * positions)) };
+            unsafe { tiling.scatter(simd, (results, result), size, (self.b, relu), &[], to.add(start * positions)) };
             if let Some(sums) = &mut self.sums {
                 // SAFETY: they were written just now.
                 let y = unsafe { slice::from_raw_parts(to.add(start * positions), count * positions) };
@@ -143,7 +144,7 @@ struct Backward<'a> {
     x: &'a [f32],
     w: &'a [f32],
     upstream: Upstream<'a>,
-    needs_x: bool,
+    wanted: Wanted<'a>,
     parameters: Option<Parameters<'a>>,
     scratch: &'a mut Scratch,
 }
@@ -155,9 +156,9 @@ impl WithSimd for Backward<'_> {
     fn with_simd<S: Simd>(mut self, simd: S) -> Option<Vec<f32>> {
         let Problem { images, window, channels, outputs, .. } = *self.problem;
         let Scratch { upstream, gradients, flipped, kernels, tiles, results, weights } = self.scratch;
-        let (image, positions) = (self.problem.image(), window.positions() * outputs);
+        let image = self.problem.image();
         assert_eq!((self.x.len(), self.w.len()), (images * image, 9 * channels * outputs), "operands");
-        assert!(self.upstream.has(images * positions), "results");
+        assert!(self.upstream.has(images * window.positions(), outputs), "results");
         // Tiles of the output, whose gradients make the kernels'; and tiles of the input, whose gradients are convolved.
         let of_output = Tiling::new(window.rows.output, window.columns.output);
         let of_input = Tiling::new(window.rows.input, window.columns.input);
@@ -165,20 +166,23 @@ impl WithSimd for Backward<'_> {
         // The flipped kernel reaches two positions back, less what the window itself reached.
         let before_flipped = (2 - before.0, 2 - before.1);
         let chunk = (TILES / of_input.tiles()).clamp(1, images.max(1));
-        if self.needs_x {
+        let needs_x = self.wanted != Wanted::Nothing;
+        if needs_x {
             kernels::flip(self.w, (channels, outputs), flipped);
             kernels::pack(simd, &flipped[..self.w.len()], (outputs, channels), kernels);
         }
-        let mut dx = Vec::with_capacity(if self.needs_x { images * image } else { 0 });
+        let mut dx = Vec::with_capacity(if needs_x { images * image } else { 0 });
         let to: *mut f32 = dx.as_mut_ptr();
         let weight_planes = Planes { tiles: channels, channels: outputs };
         for start in (0..images).step_by(chunk) {
             let count = chunk.min(images - start);
-            let (y, gy) = self.upstream.of_images(simd, start..start + count, positions, upstream);
+            let size = (window.positions(), outputs);
+            let (y, gy) = self.upstream.of_images(simd, start..start + count, size, upstream);
             let bias = self.parameters.as_mut().map_or(&mut [] as &mut [f32], |(_, bias)| bias);
             let gy = match self.problem.relu {
-                true => passed(y, gy, gradients),
-                false => gy,
+                true => passed(y, gy, outputs, gradients),
+                false if gy.pitch == outputs => &gy.values[..y.len()],
+                false => packed(gy, (count * window.positions(), outputs), gradients),
             };
             if !bias.is_empty() {
                 for gy in gy.chunks_exact(outputs) {
@@ -208,7 +212,7 @@ impl WithSimd for Backward<'_> {
                 let weights = room(weights, weight_planes.len());
                 product::with_gradients(simd, (tiles, shape), (results, result), start > 0, weights);
             }
-            if self.needs_x {
+            if needs_x {
                 let shape = Planes { tiles: count * of_input.tiles(), channels: outputs };
                 let result = Planes { tiles: shape.tiles, channels };
                 let (tiles, results) = (room(tiles, shape.len()), room(results, result.len()));
@@ -221,8 +225,9 @@ impl WithSimd for Backward<'_> {
                 );
                 product::with_kernels(simd, (tiles, shape), kernels, channels, results);
                 let size = (count, window.rows.input, window.columns.input);
+                let addend = self.wanted.addend(start * image..(start + count) * image);
                 // SAFETY: `to` has room for `images * image` elements, of which these are `count` images'.
-                unsafe { of_input.scatter(simd, (results, result), size, (&[], false), to.add(start * image)) };
+                unsafe { of_input.scatter(simd, (results, result), size, (&[], false), addend, to.add(start * image)) };
             }
         }
         if let Some((weight, _)) = &mut self.parameters
@@ -230,7 +235,7 @@ impl WithSimd for Backward<'_> {
         {
             kernels::unpack(simd, weights, weight_planes, weight);
         }
-        if !self.needs_x {
+        if !needs_x {
             return None;
         }
         // SAFETY: the chunks cover all images, and the tiles of each all of its gradient.
@@ -245,12 +250,24 @@ fn inputs<'a>(problem: &Problem, x: &'a [f32]) -> Images<'a> {
     Images { pixels: x, rows, columns, channels: problem.channels }
 }
 
-/// A gradient where the output is above 0, else 0.
+/// A gradient `[positions, outputs]` where the output is above 0, else 0.
 #[inline(always)]
-fn passed<'a>(y: &[f32], gy: &[f32], to: &'a mut Vec<f32>) -> &'a [f32] {
-    let to = room(to, gy.len());
-    for ((to, y), gy) in to.iter_mut().zip(y).zip(gy) {
-        *to = if *y > 0.0 { *gy } else { 0.0 };
+fn passed<'a>(y: &[f32], gy: Rows, outputs: usize, to: &'a mut Vec<f32>) -> &'a [f32] {
+    let to = room(to, y.len());
+    for (i, (to, y)) in to.chunks_exact_mut(outputs).zip(y.chunks_exact(outputs)).enumerate() {
+        for ((to, y), gy) in to.iter_mut().zip(y).zip(gy.row(i, outputs)) {
+            *to = if *y > 0.0 { *gy } else { 0.0 };
+        }
+    }
+    to
+}
+
+/// Rows `[count, len]` without what lies between them.
+#[inline(always)]
+fn packed<'a>(rows: Rows, (count, len): (usize, usize), to: &'a mut Vec<f32>) -> &'a [f32] {
+    let to = room(to, count * len);
+    for (i, to) in to.chunks_exact_mut(len).enumerate() {
+        to.copy_from_slice(rows.row(i, len));
     }
     to
 }

@@ -141,7 +141,7 @@ impl Tiling {
     }
 
     /// Writes the outputs `[images, rows, columns, channels]` that the planes stand for, plus the biases (none, or one a
-    /// channel), through the ReLU if there is one.
+    /// channel), through the ReLU if there is one; then what is to be added, if it is not empty.
     ///
     /// # Safety
     /// `to` must be writable for all of them, and [`Tiling::new`] have been given the same rows and columns.
@@ -152,18 +152,20 @@ impl Tiling {
         (from, planes): (&[f32], Planes),
         (images, rows, columns): (usize, usize, usize),
         (biases, relu): (&[f32], bool),
+        addend: &[f32],
         to: *mut f32,
     ) {
         let (channels, stride) = (planes.channels, planes.stride());
         let zero = simd.splat_f32s(0.0);
         assert!(from.len() >= planes.len() && planes.tiles == images * self.tiles(), "planes");
         assert!(channels.is_multiple_of(S::F32_LANES) && (biases.is_empty() || biases.len() == channels), "channels");
+        assert!(addend.is_empty() || addend.len() == images * rows * columns * channels, "what is added");
         for (t, image, row, column) in self.each(images) {
             let first = ((image * rows + row) * columns + column) * channels;
             let (rows, kept) = (STEP.min(rows - row), STEP.min(columns - column));
             for channel in (0..channels).step_by(S::F32_LANES) {
-                // SAFETY: the planes have this tile, and only outputs inside the image are written. Biases, where there are
-                // any, are as many as channels, which are whole vectors: so a vector of them begins here.
+                // SAFETY: the planes have this tile, and only outputs inside the image are written. What is added is as large, if there is any.
+                // Biases, where there are any, are as many as channels, which are whole vectors: so a vector of them begins here.
                 unsafe {
                     let from = from.as_ptr().add(t * channels + channel);
                     let to = to.add(first + channel);
@@ -182,7 +184,14 @@ impl Tiling {
                             let value = simd.add_f32s(value, bias);
                             let value = if relu { simd.max_f32s(value, zero) } else { value };
                             if i < rows && j < kept {
-                                to.add((i * columns + j) * channels).cast::<S::f32s>().write_unaligned(value);
+                                let at = (i * columns + j) * channels;
+                                let sum = match addend.is_empty() {
+                                    true => value,
+                                    false => {
+                                        simd.add_f32s(vector::<S>(addend.as_ptr().add(first + channel + at)), value)
+                                    }
+                                };
+                                to.add(at).cast::<S::f32s>().write_unaligned(sum);
                             }
                         },
                     );
