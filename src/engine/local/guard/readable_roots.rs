@@ -19,7 +19,7 @@ const SYSTEM: [&str; 11] =
 const HARMLESS: [&str; 12] =
     ["null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm", "dri", "kfd", "nvidia-caps"];
 
-/// Handles are kept for so many entries; the others are opened for each stage.
+/// Handles are kept for so many entries; the others are opened for each slot.
 const HANDLES: usize = 300;
 
 /// What can be read and written by every stage.
