@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::hash::canonical_json;
+use crate::hash::{Numbers, json_by};
 
 /// A part that is not the same in every one of some values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,8 +27,13 @@ pub struct Change {
 /// Mappings are compared key by key, lists of items with names item by item, other lists of one length by place; anything else
 /// is compared whole.
 pub fn changes(values: &[Option<&Value>]) -> Vec<Change> {
+    changes_by(values, Numbers::ByValue)
+}
+
+/// [`changes`], where numbers are told apart as asked.
+pub(crate) fn changes_by(values: &[Option<&Value>], numbers: Numbers) -> Vec<Change> {
     let mut found = Vec::new();
-    collect("", values, &mut found);
+    collect("", values, numbers, &mut found);
     found
 }
 
@@ -39,26 +44,26 @@ pub fn member(path: &str, key: &str) -> String {
     if path.is_empty() { key } else { format!("{path}.{key}") }
 }
 
-fn collect(path: &str, values: &[Option<&Value>], found: &mut Vec<Change>) {
-    if values.windows(2).all(|pair| same(pair[0], pair[1])) {
+fn collect(path: &str, values: &[Option<&Value>], numbers: Numbers, found: &mut Vec<Change>) {
+    if values.windows(2).all(|pair| same(pair[0], pair[1], numbers)) {
         return;
     }
     if let Some(names) = names(values) {
-        return by_name(path, values, &names, found);
+        return by_name(path, values, &names, numbers, found);
     }
     let children = children(values);
     if children.is_empty() {
         found.push(whole(path, values));
     }
     for (key, values) in children {
-        collect(&member(path, &key), &values, found);
+        collect(&member(path, &key), &values, numbers, found);
     }
 }
 
-/// Whether two values are one and the same to a stage: 30 and 30.0 are. (A record may hold either, as it is long or short.)
-fn same(a: Option<&Value>, b: Option<&Value>) -> bool {
+/// Whether two values are one and the same to a stage: to a kind 30 and 30.0 are. (A record may hold either, as it is long or short.)
+fn same(a: Option<&Value>, b: Option<&Value>, numbers: Numbers) -> bool {
     match (a, b) {
-        (Some(a), Some(b)) => a == b || canonical_json(a) == canonical_json(b),
+        (Some(a), Some(b)) => json_by(a, numbers) == json_by(b, numbers),
         _ => a == b,
     }
 }
@@ -98,7 +103,7 @@ fn names<'a>(values: &[Option<&'a Value>]) -> Option<Vec<Vec<&'a str>>> {
     all.iter().any(|names| !names.is_empty()).then_some(all)
 }
 
-fn by_name(path: &str, values: &[Option<&Value>], names: &[Vec<&str>], found: &mut Vec<Change>) {
+fn by_name(path: &str, values: &[Option<&Value>], names: &[Vec<&str>], numbers: Numbers, found: &mut Vec<Change>) {
     let places: Vec<HashMap<&str, usize>> =
         names.iter().map(|names| names.iter().enumerate().map(|(place, name)| (*name, place)).collect()).collect();
     // The last value's in its order, then what only others have.
@@ -107,7 +112,7 @@ fn by_name(path: &str, values: &[Option<&Value>], names: &[Vec<&str>], found: &m
         let all = values.iter().zip(&places);
         let items: Vec<Option<&Value>> = all.map(|(value, places)| value.as_ref()?.get(*places.get(name)?)).collect();
         if items.iter().all(Option::is_some) {
-            collect(&member(path, name), &items, found);
+            collect(&member(path, name), &items, numbers, found);
         } else {
             found.push(whole(&member(path, name), &items));
         }
@@ -126,6 +131,7 @@ fn by_name(path: &str, values: &[Option<&Value>], names: &[Vec<&str>], found: &m
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::canonical_json;
     use proptest::prelude::*;
     use serde_json::json;
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::difference::{Change, Difference, pairs};
 use super::{Body, Command, Input, Manifest, Output};
-use crate::hash::canonical_json;
+use crate::hash::{Numbers, canonical_json};
 
 /// Every difference, the most telling first; empty exactly where the keys are the same.
 pub fn differences(old: &Manifest, new: &Manifest) -> Vec<Difference> {
@@ -24,7 +24,7 @@ pub fn differences(old: &Manifest, new: &Manifest) -> Vec<Difference> {
             } else if old_code != code {
                 out.push(Difference::Code { uses: kind.clone() });
             }
-            out.extend(parameters(old_params, params));
+            out.extend(parameters(old_params, params, Numbers::ByValue));
         }
         (
             Body::Run { run: old_run, env: old_env, params: old_params, shell: old_shell },
@@ -32,7 +32,8 @@ pub fn differences(old: &Manifest, new: &Manifest) -> Vec<Difference> {
         ) => {
             command(&mut out, old_run, run);
             let none = Value::Object(serde_json::Map::new());
-            out.extend(parameters(old_params.as_ref().unwrap_or(&none), params.as_ref().unwrap_or(&none)));
+            let [old_params, params] = [old_params, params].map(|params| params.as_ref().unwrap_or(&none));
+            out.extend(parameters(old_params, params, Numbers::ByType));
             if old_shell != shell {
                 out.push(Difference::Shell(Change { old: old_shell.clone(), new: shell.clone() }));
             }
@@ -67,8 +68,8 @@ fn is_path(variable: &str) -> bool {
     told.is_some_and(|(_, told)| told.starts_with("inputs_") || told.starts_with("outputs_"))
 }
 
-fn parameters(old: &Value, new: &Value) -> impl Iterator<Item = Difference> + use<> {
-    pairs(old, new).map(|(path, change)| Difference::Parameter { path, change })
+fn parameters(old: &Value, new: &Value, numbers: Numbers) -> impl Iterator<Item = Difference> + use<> {
+    pairs(old, new, numbers).map(|(path, change)| Difference::Parameter { path, change })
 }
 
 fn change<T: Clone>(old: &T, new: &T) -> Change<T> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::differ;
-use crate::hash::Digest;
+use crate::hash::{Digest, Numbers};
 
 /// What something was and what it is; `None` where it did not or does not exist.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -180,13 +180,17 @@ impl Difference {
 impl Field {
     /// Every field that differs.
     pub fn between(old: &Value, new: &Value) -> Vec<Self> {
-        pairs(old, new).map(|(path, change)| Self { path, change }).collect()
+        pairs(old, new, Numbers::ByValue).map(|(path, change)| Self { path, change }).collect()
     }
 }
 
 /// The paths at which two values differ, with what stands there.
-pub(super) fn pairs(old: &Value, new: &Value) -> impl Iterator<Item = (String, Change<Value>)> + use<> {
-    differ::changes(&[Some(old), Some(new)]).into_iter().map(|differ::Change { path, values }| {
+pub(super) fn pairs(
+    old: &Value,
+    new: &Value,
+    numbers: Numbers,
+) -> impl Iterator<Item = (String, Change<Value>)> + use<> {
+    differ::changes_by(&[Some(old), Some(new)], numbers).into_iter().map(|differ::Change { path, values }| {
         let mut values = values.into_iter();
         (path, Change { old: values.next().flatten(), new: values.next().flatten() })
     })

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Command;
-use crate::hash::{ActionKey, Digest, write_string, write_value};
+use crate::hash::{ActionKey, Digest, Numbers, write_string, write_value};
 use crate::kind::Role;
 use crate::name_map::NameMap;
 
@@ -111,8 +111,19 @@ impl Manifest {
         }
     }
 
-    /// The canonical JSON.
+    /// The canonical JSON. Numbers among the values of a command's `with` are told apart by their types, since the command is.
     pub fn text(&self) -> String {
+        self.text_by(Numbers::ByType)
+    }
+
+    /// The key that a command had when `1.0` and `1` in its `with` were the same; `None` where it is the same key.
+    pub fn untyped_key(&self) -> Option<ActionKey> {
+        matches!(self.body, Body::Run { params: Some(_), .. }).then_some(())?;
+        let untyped = self.text_by(Numbers::ByValue);
+        (untyped != self.text()).then(|| key_of(&untyped))
+    }
+
+    fn text_by(&self, numbers: Numbers) -> String {
         // Written straight from the fields, sorted by hand, because a plan of many thousand stages does this for each.
         // That it is the canonical form of what serde reads is tested.
         let mut out = String::with_capacity(512);
@@ -122,7 +133,7 @@ impl Manifest {
                 write_string(&mut out, fingerprint);
                 self.write_ports(&mut out);
                 out.push_str(",\"params\":");
-                write_value(&mut out, params);
+                write_value(&mut out, params, Numbers::ByValue);
                 out.push_str(",\"uses\":");
                 write_string(&mut out, uses);
             }
@@ -132,7 +143,7 @@ impl Manifest {
                 self.write_ports(&mut out);
                 if let Some(params) = params {
                     out.push_str(",\"params\":");
-                    write_value(&mut out, params);
+                    write_value(&mut out, params, numbers);
                 }
                 out.push_str(",\"run\":");
                 match run {
@@ -226,7 +237,7 @@ fn write_list<V>(out: &mut String, list: &[V], write: impl Fn(&mut String, &V)) 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::hash::canonical_json;
+    use crate::hash::json_by;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -283,7 +294,11 @@ pub(super) mod tests {
         #[test]
         fn the_text_is_canonical_and_reads_back(manifest in manifests()) {
             let text = manifest.text();
-            prop_assert_eq!(&text, &canonical_json(&serde_json::to_value(&manifest).unwrap()));
+            let numbers = match &manifest.body {
+                Body::Uses { .. } => Numbers::ByValue,
+                Body::Run { .. } => Numbers::ByType,
+            };
+            prop_assert_eq!(&text, &json_by(&serde_json::to_value(&manifest).unwrap(), numbers));
             let read: Manifest = serde_json::from_str(&text).unwrap();
             prop_assert_eq!(read.text(), text);
         }
@@ -303,6 +318,20 @@ pub(super) mod tests {
                 + r#""outputs":{"model":{"role":"data"}},"params":{"rate":0.5,"seed":42},"uses":"train","version":1}"#
         );
         assert_eq!(manifest.key().to_string(), "ae1ebb404e388fbe046f7818a3a209565c3c23f27d76ce8f8a382f99fe10cb54");
+    }
+
+    #[test]
+    fn a_command_is_told_the_type_of_a_number_and_a_kind_is_not() {
+        let run = |params: Value| Manifest::run(Command::Shell("true".into()), BTreeMap::new(), Some(params), None);
+        for (a, b) in [(json!({"n": 5}), json!({"n": 5.0})), (json!({"n": [{"m": 0.0}]}), json!({"n": [{"m": -0.0}]}))]
+        {
+            assert_ne!(run(a.clone()).key(), run(b.clone()).key());
+            assert_eq!(Manifest::uses("train", "1", a).key(), Manifest::uses("train", "1", b).key());
+        }
+        assert!(run(json!({"n": 5.0})).text().contains(r#""params":{"n":5.0}"#));
+        assert_eq!(run(json!({"n": 5.0})).untyped_key(), Some(run(json!({"n": 5})).key()));
+        assert_eq!(run(json!({"n": 5, "m": 0.5, "l": 1e300})).untyped_key(), None);
+        assert_eq!(Manifest::uses("train", "1", json!({"n": 5.0})).untyped_key(), None);
     }
 
     #[test]

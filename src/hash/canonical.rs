@@ -11,20 +11,34 @@ use serde_json::{Number, Value};
 /// The largest magnitude below which every whole number is a double.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
+/// What makes two numbers one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Numbers {
+    /// Their value: `1` and `1.0` are the same, and `-0.0` is `0`.
+    ByValue,
+    /// Their value and their type, which a script is told by JSON: `1.0` is another than `1`, and `-0.0` than `0`.
+    ByType,
+}
+
 /// The canonical JSON of a value. `1` and `1.0` are the same value; `-0.0` is `0`.
 pub fn canonical_json(value: &Value) -> String {
+    json_by(value, Numbers::ByValue)
+}
+
+/// The canonical JSON of a value, in which numbers are told apart as asked.
+pub(crate) fn json_by(value: &Value, numbers: Numbers) -> String {
     let mut out = String::new();
-    write_value(&mut out, value);
+    write_value(&mut out, value, numbers);
     out
 }
 
 /// Appends the canonical JSON of a value.
-pub(crate) fn write_value(out: &mut String, value: &Value) {
+pub(crate) fn write_value(out: &mut String, value: &Value, numbers: Numbers) {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
         Value::Bool(false) => out.push_str("false"),
-        Value::Number(number) => write_number(out, number),
+        Value::Number(number) => write_number(out, number, numbers),
         Value::String(text) => write_string(out, text),
         Value::Array(items) => {
             out.push('[');
@@ -32,7 +46,7 @@ pub(crate) fn write_value(out: &mut String, value: &Value) {
                 if i > 0 {
                     out.push(',');
                 }
-                write_value(out, item);
+                write_value(out, item, numbers);
             }
             out.push(']');
         }
@@ -47,7 +61,7 @@ pub(crate) fn write_value(out: &mut String, value: &Value) {
                 }
                 write_string(out, key);
                 out.push(':');
-                write_value(out, item);
+                write_value(out, item, numbers);
             }
             out.push('}');
         }
@@ -73,22 +87,26 @@ pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
 }
 
-fn write_number(out: &mut String, number: &Number) {
+fn write_number(out: &mut String, number: &Number, numbers: Numbers) {
     let written = if let Some(n) = number.as_u64() {
         write!(out, "{n}")
     } else if let Some(n) = number.as_i64() {
         write!(out, "{n}")
     } else {
-        write_float(out, number.as_f64().unwrap_or(f64::NAN));
+        write_float(out, number.as_f64().unwrap_or(f64::NAN), numbers);
         Ok(())
     };
     written.expect("a String takes everything");
 }
 
 /// Shortest digits that read back as `x`, laid out as ECMAScript does.
-fn write_float(out: &mut String, x: f64) {
+fn write_float(out: &mut String, x: f64, numbers: Numbers) {
     if x.fract() == 0.0 && x.abs() < EXACT {
-        write!(out, "{}", x as i64).expect("a String takes everything");
+        match numbers {
+            Numbers::ByValue => write!(out, "{}", x as i64),
+            Numbers::ByType => write!(out, "{x:.1}"),
+        }
+        .expect("a String takes everything");
         return;
     }
     let scientific = format!("{:e}", x.abs());

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::script::{as_written, written};
 use crate::action::{Change, Difference, ENVIRONMENT, Field, Files, Names};
-use crate::hash::{Digest, canonical_json};
+use crate::hash::{Digest, Numbers, canonical_json, json_by};
 
 /// One line.
 pub fn words(difference: &Difference) -> String {
@@ -22,9 +22,9 @@ pub fn words(difference: &Difference) -> String {
             }
         }
         Difference::Parameter { path, change } if path.is_empty() => {
-            format!("parameters{}", arrow(&change.map(canonical_json)))
+            format!("parameters{}", arrow(&values(change)))
         }
-        Difference::Parameter { path, change } => format!("parameter {path}{}", arrow(&change.map(canonical_json))),
+        Difference::Parameter { path, change } => format!("parameter {path}{}", arrow(&values(change))),
         Difference::Shell(change) => {
             let named = |shell: &Option<String>| Some(shell.clone().unwrap_or_else(|| "sh".into()));
             format!("shell{}", arrow(&Change { old: named(&change.old), new: named(&change.new) }))
@@ -124,6 +124,12 @@ fn subject(difference: &Difference) -> String {
         Difference::Input { name, .. } | Difference::Executable { name, .. } => format!("input {name}"),
         other => words(other),
     }
+}
+
+/// What values are; with the types of numbers where nothing else tells them apart: `5.0 => 5`.
+fn values(change: &Change<Value>) -> Change<String> {
+    let said = change.map(canonical_json);
+    if said.old == said.new { change.map(|value| json_by(value, Numbers::ByType)) } else { said }
 }
 
 /// A text on one line, in quotes.

@@ -54,6 +54,31 @@ fn a_changed_value_executes_the_command_and_says_which() {
     assert_eq!(project.run(&["--set", "rate=0.7"]).outcome("train"), "up-to-date");
 }
 
+/// A script is told the type of a number, and does otherwise by it: scikit-learn takes one feature for 1, and all for 1.0.
+#[test]
+fn a_number_of_another_type_is_another_value() {
+    let script = r#"cat "$KILN_PARAMS" > out/o; echo " $KILN_PARAM_n" >> out/o"#;
+    let pipeline =
+        |n: &str| format!("version: 1\nstages:\n  s: {{run: '{script}', with: {{n: {n}}}, outputs: {{o: out/o}}}}\n");
+    let project = Project::new(&pipeline("5.0"));
+    project.run(&[]);
+    assert_eq!(project.read("out/o"), "{\"n\":5.0} 5.0\n");
+    for (n, reason) in [
+        ("5", "5.0 => 5"),
+        ("0.0", "n: 5 => 0"),
+        ("-0.0", "n: 0.0 => -0.0"),
+        ("[1.0]", "n: 0 => [1]"),
+        ("[1]", "n.0: 1.0 => 1"),
+    ] {
+        let record = project.write("pipeline.yaml", &pipeline(n)).run(&[]);
+        assert_eq!(record.outcome("s"), "executed", "{n}");
+        assert!(record.reasons("s").contains(reason), "{n}: {}", record.reasons("s"));
+        assert_eq!(project.read("out/o"), format!("{{\"n\":{n}}} {n}\n"));
+    }
+    assert_eq!(project.write("pipeline.yaml", &pipeline("5.0")).run(&[]).outcome("s"), "restored");
+    assert_eq!(project.read("out/o"), "{\"n\":5.0} 5.0\n");
+}
+
 #[test]
 fn a_with_without_values_is_none() {
     let plain = "version: 1\nstages:\n  s: {run: \"echo $${KILN_PARAMS-none} > out/x\", outputs: {x: out/x}}\n";

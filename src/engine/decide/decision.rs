@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rayon::prelude::*;
 use serde_json::json;
 
@@ -167,7 +168,8 @@ impl Deciding<'_> {
         let verdict = match force {
             true => Some(Verdict::Execute(Missing::Forced)),
             false => match self.known(stage, &key).or_else(|| {
-                let (other, result) = self.under_other_roles(stage, &manifest)?;
+                let other = self.under_other_roles(stage, &manifest);
+                let (other, result) = other.or_else(|| self.of_untyped_numbers(stage, &manifest))?;
                 under = other;
                 Some(result)
             }) {
@@ -304,6 +306,15 @@ impl Deciding<'_> {
         Some((key, result))
     }
 
+    /// The result of the same command from the time when `1.0` and `1` in a `with` had one key, and that key. Which of the two it was made of
+    /// nobody knows, so it counts for both, as it did then.
+    fn of_untyped_numbers(&self, stage: &Stage, manifest: &Manifest) -> Option<(ActionKey, ActionResult)> {
+        let key = manifest.untyped_key()?;
+        let result = self.store.result(&key).filter(|result| result.created < TYPED)?;
+        let is_whole = result.outputs.values().all(|artifact| self.store.has(artifact));
+        is_whole.then(|| (key, self.with_numbers(stage, result)))
+    }
+
     /// The result of a fixed-output stage whose pinned contents the store already has, from wherever they came.
     fn pinned(&self, stage: &Stage) -> Option<ActionResult> {
         let Body::Uses { kind, params } = &stage.body else { return None };
@@ -312,7 +323,7 @@ impl Deciding<'_> {
             let bytes = std::fs::metadata(self.store.blob_path(&digest)).ok()?.len();
             outputs.insert(name, Artifact { digest, tree: false, bytes, executable: false });
         }
-        let (created, host) = (jiff::Timestamp::UNIX_EPOCH, String::new());
+        let (created, host) = (Timestamp::UNIX_EPOCH, String::new());
         Some(ActionResult { created, host, ..ActionResult::of(outputs) })
     }
 
@@ -352,6 +363,9 @@ impl Deciding<'_> {
         }
     }
 }
+
+/// Since when the types of the numbers in a `with` count: 2026-11-30, 15:00 UTC.
+const TYPED: Timestamp = Timestamp::constant(1_796_050_800, 0);
 
 /// The manifests in which an output, or of few outputs any number, has another role.
 fn under_other_roles(manifest: &Manifest) -> Vec<Manifest> {
