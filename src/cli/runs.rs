@@ -26,13 +26,14 @@ pub(crate) fn runs(place: &ProjectArgs, args: &Runs) -> Result<u8, Stop> {
     let traces = past.store.traces(project);
     let records = past.store.runs(project)?;
     let mut runs: Vec<Listed> = records.into_iter().map(|summary| Listed { summary, trace: None }).collect();
+    // Records are in order by themselves, the newest first, even where the clock was set back. A run without one is put in by its time.
     for trace in traces {
         if runs.iter().all(|run| run.summary.id != trace.began.id) {
-            runs.push(Listed { summary: trace.summary(), trace: Some(trace) });
+            let summary = trace.summary();
+            let place = runs.iter().position(|run| run.summary.started <= summary.started).unwrap_or(runs.len());
+            runs.insert(place, Listed { summary, trace: Some(trace) });
         }
     }
-    // Records are in order by themselves, even where the clock was set back; so the sort is stable.
-    runs.sort_by_key(|run| std::cmp::Reverse(run.summary.started));
     if args.json {
         let runs = runs.iter().map(Listed::json).collect::<serde_json::Result<Vec<Value>>>()?;
         render::json(&json!({ "version": 1, "runs": runs }))?;

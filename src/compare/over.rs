@@ -84,7 +84,15 @@ impl OverRow {
     pub fn stands_out(&self) -> bool {
         match self.interval {
             Some(Interval { low, high }) => low > 0.0 || high < 0.0,
-            None => self.means.differs(),
+            None => self.means.differs() || self.is_lost_in_what_is_not_finite(),
+        }
+    }
+
+    /// Whether a mean of first or last is none, as some of the numbers are not finite, and the numbers are not the same in both.
+    pub(super) fn is_lost_in_what_is_not_finite(&self) -> bool {
+        match (self.spreads.first(), self.spreads.last()) {
+            (Some(Some(first)), Some(Some(last))) => first.not_finite + last.not_finite > 0 && !first.is_same(last),
+            _ => false,
         }
     }
 }

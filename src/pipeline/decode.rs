@@ -327,6 +327,13 @@ fn view<'n>(node: &'n Node, entries: &'n [Entry], mistakes: &mut Mistakes<'_>) -
     };
     let (only, ignore) = (list("only", "a list of patterns"), list("ignore", "a list of patterns"));
     let keys = list("keys", "a list of keys, such as `train.epochs`")?;
+    if let Some(entry) =
+        get(entries, "keys").filter(|entry| matches!(&entry.node.content, Content::List(all) if all.is_empty()))
+    {
+        let mistake = Mistake::new("`keys` names no key").at(entry.place, "");
+        mistakes.add(mistake.hint("name those that the command needs; without `keys` it sees the whole file"));
+        return None;
+    }
     if let (Some(keys), Some(other)) = (get(entries, "keys"), get(entries, "only").or(get(entries, "ignore"))) {
         let mistake = Mistake::new("an input takes patterns, or keys").at(keys.place, "").at(other.place, "");
         mistakes.add(mistake.hint("patterns are for a folder, keys for a file of parameters"));

@@ -163,7 +163,10 @@ fn steps() -> Value {
                 "additionalProperties": false,
                 "properties": { "min": { "type": "string" }, "max": { "type": "string" } },
             }),
-            _ => text("Others are kept as long as all states take no more than this: `20GB`. 1GB unless said."),
+            _ => json!({
+                "description": "Others are kept as long as all states take no more than this: `20GB`. 1GB unless said.",
+                "anyOf": [{ "type": "string" }, { "const": 0 }],
+            }),
         }),
     });
     steps["description"] = json!("The command is a chain of steps whose states are kept, so that it goes on.");

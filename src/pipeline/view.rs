@@ -63,7 +63,9 @@ pub(super) fn write(out: &mut String, node: &Node, yaml: bool, mistakes: &Mistak
                 let key = if yaml { plain(mistakes, entry.place) } else { None };
                 out.push_str(&key.unwrap_or_else(|| quoted(&entry.key)));
                 out.push_str(": ");
-                write(out, &entry.node, yaml, mistakes);
+                // A value that is not written has the place of its key.
+                let is_written = entry.node.place != entry.place || !matches!(entry.node.content, Content::Null);
+                write(out, &entry.node, yaml && is_written, mistakes);
             }
             out.push('}');
         }

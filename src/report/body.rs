@@ -172,6 +172,10 @@ impl<'m> Writer<'_, 'm> {
 
     /// Writes a reference that is a block; `false` if it is none.
     fn block(&mut self, n: usize) -> bool {
+        // A condition that could not be decided is told where it stands, as one within a text is.
+        if self.document.uses[n].inner.and_then(marker).is_some() {
+            return false;
+        }
         let subject = self.subject;
         let drawn = match self.read(n) {
             Ok((Reference::Graph, _)) => {

@@ -252,3 +252,69 @@ fn metrics_that_are_nested_without_end_are_a_warning() {
         said(&project, &["compare"]);
     }
 }
+
+/// Three seeds, one of which diverges in every run.
+fn seeds() -> Project {
+    let project = Project::new(
+        "
+            version: 1
+            report: r.md
+            stages:
+              t:
+                run: cp given/${matrix.seed} out/${matrix.seed}.json; cp given/other out/${matrix.seed}-other.json
+                matrix: {seed: [1, 2, 3]}
+                inputs: {given: 'given/${matrix.seed}', other: given/other}
+                outputs:
+                  m: {path: 'out/${matrix.seed}.json', role: metrics}
+                  other: {path: 'out/${matrix.seed}-other.json', role: metrics}
+        ",
+    );
+    project.write("r.md", "# Report\n\n${if metrics.t[seed=1].m.acc < 3}\n\nLow.\n\n${end}\n");
+    project.write("given/1", "{\"acc\": NaN}").write("given/other", "{\"size\": 7}");
+    for accuracy in ["0.9", "0.1"] {
+        for seed in [2, 3] {
+            project.write(&format!("given/{seed}"), &format!("{{\"acc\": {accuracy}}}"));
+        }
+        let ran = project.kiln(&["run"]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    }
+    project
+}
+
+#[test]
+fn a_seed_that_diverges_in_both_runs_does_not_let_the_others_pass() {
+    let project = seeds();
+    let gate = ["compare", "--over", "seed", "--fail-if", "m.acc < -0.002"];
+    let ran = project.kiln(&gate);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("not finite"), "{}", ran.stdout);
+    // The same numbers again are no difference.
+    project.kiln(&["run", "--force", "t"]);
+    let ran = project.kiln(&gate);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn each_file_of_metrics_is_told_with_its_own_numbers() {
+    let ran = seeds().kiln(&["run", "--force", "t"]);
+    let said = ran.stdout + &ran.stderr;
+    assert!(said.contains("out/2.json        acc 0.1000\n"), "{said}");
+    assert!(said.contains("out/2-other.json  size 7\n"), "{said}");
+}
+
+#[test]
+fn a_condition_on_what_is_no_number_says_so_where_it_stands_alone() {
+    let page = seeds().read("out/r.html");
+    assert!(page.contains("(missing: `metrics.t[seed=1].m.acc` is not a number)"), "{page}");
+    assert!(!page.contains("unknown name"), "{page}");
+}
+
+#[test]
+fn the_history_of_a_file_has_the_values_and_the_script_of_its_stage() {
+    let project =
+        Project::new("version: 1\nstages:\n  t: {run: 'echo 1 > out/t', with: {epochs: 9}, outputs: {t: out/t}}\n");
+    project.run(&[]);
+    let shown = said(&project, &["show", "out/t"]);
+    assert!(shown.contains("with epochs") && shown.contains("echo 1 > out/t"), "{shown}");
+    assert!(!shown.contains("env "), "{shown}");
+}

@@ -99,3 +99,27 @@ stages:
     project.run(&["--profile", "quick", "--set", "seed=7"]);
     assert_eq!(project.read("out/params.yaml"), "{seed: 7, train: {augment: no, lr: 0.5, name: \"no\"}}\n");
 }
+
+#[test]
+fn a_value_that_is_not_written_is_null() {
+    let project = Project::new(
+        "
+            version: 1
+            params: params.yaml
+            stages:
+              s:
+                run: cat params.yaml > out/o
+                inputs: {p: {path: params.yaml, keys: [a, train]}}
+                outputs: {o: out/o}
+        ",
+    );
+    project.write("params.yaml", "a:\ntrain:\n  resume:\n  flow: {x: , y: 2}\n  list: [1]\n").run(&[]);
+    assert_eq!(project.read("out/o"), "{a: null, train: {flow: {x: null, y: 2}, list: [1], resume: null}}\n");
+    project.edit("params.yaml", "resume:", "resume: resume");
+    assert_eq!(project.run(&[]).outcome("s"), "executed");
+    assert!(project.read("out/o").contains("resume: resume"));
+    project.edit("pipeline.yaml", "[a, train]", "[]");
+    let ran = project.kiln(&["run"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`keys` names no key"), "{}", ran.stderr);
+}

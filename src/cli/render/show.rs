@@ -57,7 +57,10 @@ fn parameters(shown: &Shown) -> Vec<[String; 2]> {
     let Value::Object(params) = &shown.params else { return vec![[String::new(), value(&shown.params)]] };
     let mut rows = Vec::new();
     for (name, param) in params {
-        match param {
+        // A record says what kind of command it is.
+        let command = |param: &'_ Value| param.get("shell").or(param.get("argv")).cloned();
+        let command = if shown.uses.is_none() && name == "run" { command(param) } else { None };
+        match command.as_ref().unwrap_or(param) {
             // A script is read as it is written.
             Value::String(script) if shown.uses.is_none() => {
                 let script = as_written(script);
@@ -68,7 +71,9 @@ fn parameters(shown: &Shown) -> Vec<[String; 2]> {
             Value::Array(names) if shown.uses.is_none() && name == "pass" => {
                 rows.extend(names.iter().filter_map(Value::as_str).map(|name| ["passes".to_owned(), one_line(name)]));
             }
-            Value::Object(values) if shown.uses.is_none() && ["with", "steps"].contains(&name.as_str()) => {
+            // A record says `params` of what a stage says by `with`.
+            Value::Object(values) if shown.uses.is_none() && ["with", "params", "steps"].contains(&name.as_str()) => {
+                let name = if name == "params" { "with" } else { name };
                 let said = values.iter().filter(|(_, text)| !text.is_null());
                 rows.extend(said.map(|(key, text)| [format!("{name} {}", escaped(key)), value(text)]));
             }

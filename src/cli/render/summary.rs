@@ -115,22 +115,22 @@ pub(super) fn failures(run: &RunRecord, look: &Look) -> String {
     text
 }
 
-/// The outputs of `role`, with the stage that has them.
-fn outputs(run: &RunRecord, role: Role) -> impl Iterator<Item = (&StageRecord, &Path)> {
+/// The outputs of `role`: the stage that has them, their names and paths.
+fn outputs(run: &RunRecord, role: Role) -> impl Iterator<Item = (&StageRecord, &str, &Path)> {
     let done =
         |stage: &&StageRecord| matches!(stage.outcome, Outcome::Executed | Outcome::UpToDate | Outcome::Restored);
     run.stages.iter().filter(done).flat_map(move |stage| {
         stage
             .outputs
-            .values()
-            .filter(move |output| output.role == role)
-            .map(move |output| (stage, output.path.as_path()))
+            .iter()
+            .filter(move |(_, output)| output.role == role)
+            .map(move |(name, output)| (stage, name.as_str(), output.path.as_path()))
     })
 }
 
 fn results(run: &RunRecord, look: &Look) -> String {
     let metrics: Vec<(String, String)> =
-        outputs(run, Role::Metrics).map(|(stage, path)| (stand::shown(path), numbers(stage))).collect();
+        outputs(run, Role::Metrics).map(|(stage, name, path)| (stand::shown(path), numbers(stage, name))).collect();
     let figures: Vec<(String, String)> = figures(run).into_iter().map(|path| (path, String::new())).collect();
     section("metrics", &metrics, look) + &section("figures", &figures, look)
 }
@@ -152,11 +152,18 @@ fn section(title: &str, lines: &[(String, String)], look: &Look) -> String {
     text
 }
 
-/// The first few numbers of a stage; those nested under a key only if it has no others.
-fn numbers(stage: &StageRecord) -> String {
-    let (nested, plain): (Vec<_>, Vec<_>) = stage.metrics.iter().partition(|(name, _)| name.contains('.'));
+/// The first few numbers of an output of a stage; those nested under a key only if it has no others.
+fn numbers(stage: &StageRecord, output: &str) -> String {
+    let several = stage.outputs.values().filter(|output| output.role == Role::Metrics).count() > 1;
+    // Of several outputs each number begins with the name of its own.
+    let own = |name: &'_ str| match several {
+        true => name.strip_prefix(output)?.strip_prefix('.').map(str::to_owned),
+        false => Some(name.to_owned()),
+    };
+    let all = stage.metrics.iter().filter_map(|(name, value)| Some((own(name)?, *value)));
+    let (nested, plain): (Vec<_>, Vec<_>) = all.partition(|(name, _)| name.contains('.'));
     let chosen = if plain.is_empty() { nested } else { plain };
-    let show = |(name, value): (&String, &f64)| format!("{} {}", escaped(name), Precision::of([*value]).show(*value));
+    let show = |(name, value): (String, f64)| format!("{} {}", escaped(&name), Precision::of([value]).show(value));
     chosen.into_iter().take(NUMBERS).map(show).collect::<Vec<_>>().join("  ")
 }
 
@@ -164,7 +171,7 @@ fn numbers(stage: &StageRecord) -> String {
 fn figures(run: &RunRecord) -> Vec<String> {
     let mut order: Vec<PathBuf> = Vec::new();
     let mut formats: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
-    for (_, path) in outputs(run, Role::Figure) {
+    for (_, _, path) in outputs(run, Role::Figure) {
         let stem = path.with_extension("");
         let extension = path.extension().unwrap_or_default().to_string_lossy().into_owned();
         let known = formats.entry(stem.clone()).or_insert_with(|| {
@@ -187,7 +194,7 @@ fn figures(run: &RunRecord) -> Vec<String> {
 /// How many metrics files and figures there are, and the folder that holds them all.
 fn unchanged(run: &RunRecord) -> Option<(usize, PathBuf)> {
     let paths: Vec<&Path> =
-        outputs(run, Role::Metrics).chain(outputs(run, Role::Figure)).map(|(_, path)| path).collect();
+        outputs(run, Role::Metrics).chain(outputs(run, Role::Figure)).map(|(_, _, path)| path).collect();
     let mut folder = paths.first()?.parent()?.to_path_buf();
     while !paths.iter().all(|path| path.starts_with(&folder)) {
         folder.pop();
