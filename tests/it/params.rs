@@ -1,5 +1,8 @@
 //! What a command is handed: the values of its `with`, the paths of its files by name, and time to leave.
 
+use kiln::hash::ActionKey;
+use kiln::store::{ActionResult, Store};
+
 use crate::project::{Project, mailbox};
 
 const PIPELINE: &str = "version: 1
@@ -77,6 +80,34 @@ fn a_number_of_another_type_is_another_value() {
     }
     assert_eq!(project.write("pipeline.yaml", &pipeline("5.0")).run(&[]).outcome("s"), "restored");
     assert_eq!(project.read("out/o"), "{\"n\":5.0} 5.0\n");
+}
+
+#[test]
+fn a_result_from_before_types_counted_serves_either_number() {
+    let pipeline = |n: &str| {
+        format!("version: 1\nstages:\n  s: {{run: 'echo 1 > out/o', with: {{n: {n}}}, outputs: {{o: out/o}}}}\n")
+    };
+    let project = Project::new(&pipeline("5"));
+    let key = |project: &Project| -> ActionKey {
+        let record = project.run(&[]);
+        assert_eq!(record.outcome("s"), "up-to-date");
+        record.stage("s")["key"].as_str().and_then(|key| key.parse().ok()).expect("a key")
+    };
+    project.run(&[]);
+    let untyped = key(&project);
+    let store = Store::open(&project.root().join("cache")).unwrap();
+    let (manifest, result) = (store.manifest(&untyped).unwrap(), store.result(&untyped).unwrap());
+    let before = ActionResult { created: "2026-11-30T14:59:59Z".parse().unwrap(), ..result };
+    store.replace(&untyped, &manifest, &before).unwrap();
+    drop(store);
+    // It is filed under a key of its own, and found by that.
+    project.write("pipeline.yaml", &pipeline("5.0"));
+    let typed = key(&project);
+    assert_ne!(typed, untyped);
+    let store = Store::open(&project.root().join("cache")).unwrap();
+    assert_eq!(store.result(&typed).unwrap(), before);
+    assert_eq!(project.write("pipeline.yaml", &pipeline("6.0")).run(&[]).outcome("s"), "executed");
+    assert_eq!(project.write("pipeline.yaml", &pipeline("6")).run(&[]).outcome("s"), "executed");
 }
 
 #[test]
