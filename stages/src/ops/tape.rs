@@ -120,9 +120,8 @@ impl Tape {
                 Step::Apart(op, x) => {
                     drop(result);
                     let received = gradients.remove(&x.id());
-                    if let Some(sum) = op.back(&x, &gradient, received.as_ref())? {
-                        gradients.insert(x.id(), sum);
-                    }
+                    let sum = op.back(&x, &gradient, received.as_ref())?;
+                    gradients.extend(sum.filter(|_| results.contains(&x.id())).map(|sum| (x.id(), sum)));
                 }
                 Step::Reshape(x) => give(&x, Some(gradient.reshape(x.shape())?))?,
                 Step::Concat(parts) => {

@@ -35,7 +35,8 @@ pub(crate) fn conv2d(
         grads: grads.cloned(),
     };
     let (x, w) = (x.contiguous()?, w.contiguous()?);
-    if tape::records() {
+    // Gradients that have no sink go by the tape.
+    if tape::records() && (op.grads.is_some() || !op.needs_w) {
         return op.record(&x, w, b);
     }
     match b {
@@ -101,12 +102,14 @@ impl Conv2d {
                 read_rows(gy, |gy| {
                     read(operands, |[x, w, y]| {
                         let upstream = Upstream::Values { y, gy };
-                        self.into(parameters, |to| convolve::backward(&self.problem, [x, w], upstream, wanted, to))
+                        self.with_parameters(parameters, |to| {
+                            convolve::backward(&self.problem, [x, w], upstream, wanted, to)
+                        })
                     })
                 })
             })?,
             Precision::Bf16 => read([x, w, y, &gy.contiguous()?], |operands| {
-                self.into(parameters, |to| bf16::backward(&self.problem, operands, self.needs_x, to))
+                self.with_parameters(parameters, |to| bf16::backward(&self.problem, operands, self.needs_x, to))
             })?,
         };
         let dx = dx.map(|dx| tensor(dx, x.shape())).transpose()?;
@@ -121,7 +124,7 @@ impl Conv2d {
     }
 
     /// Runs a kernel that adds to the gradients of weights and biases: in the sink if there is one, else in `own`, or not at all.
-    fn into<R>(&self, own: Parameters, run: impl FnOnce(Option<Parameters>) -> R) -> R {
+    fn with_parameters<R>(&self, own: Parameters, run: impl FnOnce(Option<Parameters>) -> R) -> R {
         match &self.grads {
             _ if !self.needs_w => run(None),
             Some(grads) => into_sink(grads, |parameters| run(Some(parameters))),

@@ -192,7 +192,7 @@ impl WithSimd for Forward<'_> {
             relu,
         };
         let positions = window.positions() * outputs;
-        let chunk = (CHUNK / frame.image()).clamp(1, images);
+        let chunk = (CHUNK / frame.image()).clamp(1, images.max(1));
         sliding.starts(chunk, starts);
         let mut y = Vec::with_capacity(images * positions);
         let to: *mut f32 = y.as_mut_ptr();
@@ -249,7 +249,7 @@ impl WithSimd for Backward<'_> {
         };
         let frame = problem.frame();
         let weighing = Weighing { images: frame, gradients: g_frame, place, window, outputs };
-        let chunk = (CHUNK / frame.image().max(g_frame.image())).clamp(1, images);
+        let chunk = (CHUNK / frame.image().max(g_frame.image())).clamp(1, images.max(1));
         if needs_x {
             pack_flipped(problem, self.w, tile::columns::<S>(), panels);
             pack(biases, 1, channels, tile::columns::<S>(), |_, _, _| {});

@@ -83,9 +83,9 @@ fn read_rows<R>(tensor: &Tensor, with: impl FnOnce(Rows) -> Result<R>) -> Result
     let tensor = if rows.is_some() { tensor.clone() } else { tensor.contiguous()? };
     let (storage, layout) = tensor.storage_and_layout();
     let (Storage::Cpu(storage), Some((first, pitch))) = (&*storage, Rows::of(layout)) else {
-        bail!("a CPU kernel was given a tensor of another device")
+        bail!("a CPU kernel was given a tensor of another device, or without rows")
     };
-    with(Rows { values: &storage.as_slice::<f32>()?[first..], pitch })
+    with(Rows { values: storage.as_slice::<f32>()?.get(first..).unwrap_or(&[]), pitch })
 }
 
 /// A CPU tensor that takes the values over.

@@ -195,7 +195,7 @@ fn weigh<U: Compute>(
     let (image, positions) = (problem.image(), window.positions() * outputs);
     let frame = problem.frame();
     let plane = frame.height * frame.width;
-    let chunk = (IMAGES / frame.image()).clamp(1, images);
+    let chunk = (IMAGES / frame.image()).clamp(1, images.max(1));
     let (rows, columns) = (window.rows, window.columns);
     let depth = problem.depth();
     let mut sums = std::mem::take(&mut buffers.sums);
