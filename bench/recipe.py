@@ -121,7 +121,7 @@ def rate_at(model, step, steps, epochs):
 
 
 def whitening(images, side):
-    """Kernels [2 * side * side, 1, side, side] whose answers to the patches of images [N, 1, H, W] have variance 1 and no correlation."""
+    """The principal directions of the patches of images [N, 1, H, W], divided by their size along each, then their negatives: [2 * side * side, 1, side, side]."""
     import torch
 
     patches = torch.nn.functional.unfold(images, side, padding=side // 2).transpose(1, 2).reshape(-1, side * side).double()
@@ -161,6 +161,8 @@ def torch_training(model, mode, folder, epochs, batch, seed, threads, whiten):
     if whiten != "no":
         first = next(module.weight.data for module in net.modules() if isinstance(module, torch.nn.Conv2d))
         white = whitening(images[rows[:5000]], first.shape[-1])
+        if len(first) < len(white) or first.shape[1] != 1:
+            raise SystemExit(f"kernels that whiten need a first convolution of one channel and {len(white)} filters or more")
         first = first[: len(white)]
         first.copy_(white)
     kept = copy.deepcopy(net) if "ema" in model else net

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::hash::{Numbers, json_by};
+use crate::hash::{NumberForm, json_by};
 
 /// A part that is not the same in every one of some values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,11 +27,11 @@ pub struct Change {
 /// Mappings are compared key by key, lists of items with names item by item, other lists of one length by place; anything else
 /// is compared whole.
 pub fn changes(values: &[Option<&Value>]) -> Vec<Change> {
-    changes_by(values, Numbers::ByValue)
+    changes_by(values, NumberForm::ByValue)
 }
 
 /// [`changes`], where numbers are told apart as asked.
-pub(crate) fn changes_by(values: &[Option<&Value>], numbers: Numbers) -> Vec<Change> {
+pub(crate) fn changes_by(values: &[Option<&Value>], numbers: NumberForm) -> Vec<Change> {
     let mut found = Vec::new();
     collect("", values, numbers, &mut found);
     found
@@ -44,7 +44,7 @@ pub fn member(path: &str, key: &str) -> String {
     if path.is_empty() { key } else { format!("{path}.{key}") }
 }
 
-fn collect(path: &str, values: &[Option<&Value>], numbers: Numbers, found: &mut Vec<Change>) {
+fn collect(path: &str, values: &[Option<&Value>], numbers: NumberForm, found: &mut Vec<Change>) {
     if values.windows(2).all(|pair| same(pair[0], pair[1], numbers)) {
         return;
     }
@@ -61,8 +61,10 @@ fn collect(path: &str, values: &[Option<&Value>], numbers: Numbers, found: &mut 
 }
 
 /// Whether two values are one and the same to a stage: to a kind 30 and 30.0 are. (A record may hold either, as it is long or short.)
-fn same(a: Option<&Value>, b: Option<&Value>, numbers: Numbers) -> bool {
+fn same(a: Option<&Value>, b: Option<&Value>, numbers: NumberForm) -> bool {
     match (a, b) {
+        // Of equal values only the sign of a zero may differ by type.
+        (Some(a), Some(b)) if numbers == NumberForm::ByValue && a == b => true,
         (Some(a), Some(b)) => json_by(a, numbers) == json_by(b, numbers),
         _ => a == b,
     }
@@ -103,7 +105,7 @@ fn names<'a>(values: &[Option<&'a Value>]) -> Option<Vec<Vec<&'a str>>> {
     all.iter().any(|names| !names.is_empty()).then_some(all)
 }
 
-fn by_name(path: &str, values: &[Option<&Value>], names: &[Vec<&str>], numbers: Numbers, found: &mut Vec<Change>) {
+fn by_name(path: &str, values: &[Option<&Value>], names: &[Vec<&str>], numbers: NumberForm, found: &mut Vec<Change>) {
     let places: Vec<HashMap<&str, usize>> =
         names.iter().map(|names| names.iter().enumerate().map(|(place, name)| (*name, place)).collect()).collect();
     // The last value's in its order, then what only others have.

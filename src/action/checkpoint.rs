@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::{Body, Manifest, Output};
-use crate::hash::{Digest, Numbers, json_by};
+use crate::hash::{Digest, json_by};
 use crate::kind::Role;
 use crate::name_map::NameMap;
 
@@ -76,11 +76,7 @@ impl Checkpoint {
         if let Some(rest) = rest.as_object_mut() {
             rest.remove("step");
         }
-        let numbers = match self.manifest.body {
-            Body::Uses { .. } => Numbers::ByValue,
-            Body::Run { .. } => Numbers::ByType,
-        };
-        json_by(&rest, numbers)
+        json_by(&rest, self.manifest.body.numbers())
     }
 
     /// What an execution and the states on its way have in common: the code and the inputs.

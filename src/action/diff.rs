@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::difference::{Change, Difference, pairs};
 use super::{Body, Command, Input, Manifest, Output};
-use crate::hash::{Numbers, canonical_json};
+use crate::hash::{NumberForm, canonical_json};
 
 /// Every difference, the most telling first; empty exactly where the keys are the same.
 pub fn differences(old: &Manifest, new: &Manifest) -> Vec<Difference> {
@@ -24,7 +24,7 @@ pub fn differences(old: &Manifest, new: &Manifest) -> Vec<Difference> {
             } else if old_code != code {
                 out.push(Difference::Code { uses: kind.clone() });
             }
-            out.extend(parameters(old_params, params, Numbers::ByValue));
+            out.extend(parameters(old_params, params, new.body.numbers()));
         }
         (
             Body::Run { run: old_run, env: old_env, params: old_params, shell: old_shell },
@@ -33,7 +33,7 @@ pub fn differences(old: &Manifest, new: &Manifest) -> Vec<Difference> {
             command(&mut out, old_run, run);
             let none = Value::Object(serde_json::Map::new());
             let [old_params, params] = [old_params, params].map(|params| params.as_ref().unwrap_or(&none));
-            out.extend(parameters(old_params, params, Numbers::ByType));
+            out.extend(parameters(old_params, params, new.body.numbers()));
             if old_shell != shell {
                 out.push(Difference::Shell(Change { old: old_shell.clone(), new: shell.clone() }));
             }
@@ -68,7 +68,7 @@ fn is_path(variable: &str) -> bool {
     told.is_some_and(|(_, told)| told.starts_with("inputs_") || told.starts_with("outputs_"))
 }
 
-fn parameters(old: &Value, new: &Value, numbers: Numbers) -> impl Iterator<Item = Difference> + use<> {
+fn parameters(old: &Value, new: &Value, numbers: NumberForm) -> impl Iterator<Item = Difference> + use<> {
     pairs(old, new, numbers).map(|(path, change)| Difference::Parameter { path, change })
 }
 

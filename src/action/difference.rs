@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::differ;
-use crate::hash::{Digest, Numbers};
+use crate::hash::{Digest, NumberForm};
 
 /// What something was and what it is; `None` where it did not or does not exist.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -180,7 +180,7 @@ impl Difference {
 impl Field {
     /// Every field that differs.
     pub fn between(old: &Value, new: &Value) -> Vec<Self> {
-        pairs(old, new, Numbers::ByValue).map(|(path, change)| Self { path, change }).collect()
+        pairs(old, new, NumberForm::ByValue).map(|(path, change)| Self { path, change }).collect()
     }
 }
 
@@ -188,7 +188,7 @@ impl Field {
 pub(super) fn pairs(
     old: &Value,
     new: &Value,
-    numbers: Numbers,
+    numbers: NumberForm,
 ) -> impl Iterator<Item = (String, Change<Value>)> + use<> {
     differ::changes_by(&[Some(old), Some(new)], numbers).into_iter().map(|differ::Change { path, values }| {
         let mut values = values.into_iter();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Command;
-use crate::hash::{ActionKey, Digest, Numbers, write_string, write_value};
+use crate::hash::{ActionKey, Digest, NumberForm, write_string, write_value};
 use crate::kind::Role;
 use crate::name_map::NameMap;
 
@@ -88,6 +88,16 @@ pub struct Output {
     pub role: Role,
 }
 
+impl Body {
+    /// How the numbers among its parameters are told apart: a kind reads them by their value, a command is told their types.
+    pub(super) fn numbers(&self) -> NumberForm {
+        match self {
+            Self::Uses { .. } => NumberForm::ByValue,
+            Self::Run { .. } => NumberForm::ByType,
+        }
+    }
+}
+
 impl Manifest {
     /// The manifest of a built-in kind, without inputs and outputs yet.
     pub fn uses(kind: &str, fingerprint: &str, params: Value) -> Self {
@@ -111,19 +121,19 @@ impl Manifest {
         }
     }
 
-    /// The canonical JSON. Numbers among the values of a command's `with` are told apart by their types, since the command is.
+    /// The canonical JSON.
     pub fn text(&self) -> String {
-        self.text_by(Numbers::ByType)
+        self.text_by(self.body.numbers())
     }
 
     /// The key that a command had when `1.0` and `1` in its `with` were the same; `None` where it is the same key.
     pub fn untyped_key(&self) -> Option<ActionKey> {
         matches!(self.body, Body::Run { params: Some(_), .. }).then_some(())?;
-        let untyped = self.text_by(Numbers::ByValue);
+        let untyped = self.text_by(NumberForm::ByValue);
         (untyped != self.text()).then(|| key_of(&untyped))
     }
 
-    fn text_by(&self, numbers: Numbers) -> String {
+    fn text_by(&self, numbers: NumberForm) -> String {
         // Written straight from the fields, sorted by hand, because a plan of many thousand stages does this for each.
         // That it is the canonical form of what serde reads is tested.
         let mut out = String::with_capacity(512);
@@ -133,7 +143,7 @@ impl Manifest {
                 write_string(&mut out, fingerprint);
                 self.write_ports(&mut out);
                 out.push_str(",\"params\":");
-                write_value(&mut out, params, Numbers::ByValue);
+                write_value(&mut out, params, numbers);
                 out.push_str(",\"uses\":");
                 write_string(&mut out, uses);
             }
@@ -294,11 +304,7 @@ pub(super) mod tests {
         #[test]
         fn the_text_is_canonical_and_reads_back(manifest in manifests()) {
             let text = manifest.text();
-            let numbers = match &manifest.body {
-                Body::Uses { .. } => Numbers::ByValue,
-                Body::Run { .. } => Numbers::ByType,
-            };
-            prop_assert_eq!(&text, &json_by(&serde_json::to_value(&manifest).unwrap(), numbers));
+            prop_assert_eq!(&text, &json_by(&serde_json::to_value(&manifest).unwrap(), manifest.body.numbers()));
             let read: Manifest = serde_json::from_str(&text).unwrap();
             prop_assert_eq!(read.text(), text);
         }

@@ -179,8 +179,11 @@ impl Gate {
     /// Judges the means of several numbers. What the means meet fails only if the whole interval meets it.
     pub(super) fn judge_over(&self, row: &OverRow) -> GateMetric {
         let mut judged = self.judge(&row.means);
-        if row.is_lost_in_what_is_not_finite() {
+        if self.of != Of::Value && row.differs_beyond_finite {
             judged.verdict = Verdict::NotFinite;
+        }
+        if row.lost {
+            judged.verdict = Verdict::Gone;
         }
         let ends = [row.spreads.first(), row.spreads.last()];
         let [first, last] = ends.map(|spread| spread.and_then(Option::as_ref));

@@ -1,8 +1,10 @@
 //! Runs side by side, variants that differ in one axis only, such as a seed, put together in each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
+
+use crate::show::number::is_same;
 
 use super::{CompareError, Comparison, Gate, GateMetric, GateResult, Interval, MetricRow, Spread};
 
@@ -25,6 +27,20 @@ pub struct OverRow {
     pub spreads: Vec<Option<Spread>>,
     /// Where the difference of the means lies, last minus first; `None` if either run has fewer than two numbers.
     pub interval: Option<Interval>,
+    /// Whether the last run has a variant without this number, of which an earlier run has it: it failed, or gave `null`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
+    /// Whether numbers of the first or the last run are not finite, and the two runs have not the same numbers.
+    #[serde(skip)]
+    pub(super) differs_beyond_finite: bool,
+}
+
+/// The numbers of a metric in every run, and whether the last one lost some.
+struct Group<'c> {
+    stage: String,
+    metric: &'c str,
+    numbers: Vec<Vec<f64>>,
+    lost: bool,
 }
 
 impl Comparison {
@@ -50,25 +66,44 @@ impl Comparison {
             .iter()
             .map(|stage| (stage.name.as_str(), without(&stage.stage, &stage.name, &stage.variant, axis)))
             .collect();
-        let mut groups: Vec<(String, &str, Vec<Vec<f64>>)> = Vec::new();
+        let here: HashSet<&str> =
+            self.stages.iter().filter(|stage| stage.outcome().is_some()).map(|stage| stage.name.as_str()).collect();
+        let mut groups: Vec<Group> = Vec::new();
         let mut places: HashMap<(String, &str), usize> = HashMap::new();
         for row in &self.metrics {
             let name = names.get(row.stage.as_str()).cloned().unwrap_or_else(|| row.stage.clone());
             let place = *places.entry((name.clone(), row.metric.as_str())).or_insert_with(|| {
-                groups.push((name, &row.metric, vec![vec![]; row.values.len()]));
+                groups.push(Group {
+                    stage: name,
+                    metric: &row.metric,
+                    numbers: vec![vec![]; row.values.len()],
+                    lost: false,
+                });
                 groups.len() - 1
             });
-            for (numbers, value) in groups[place].2.iter_mut().zip(&row.values) {
+            let group = &mut groups[place];
+            for (numbers, value) in group.numbers.iter_mut().zip(&row.values) {
                 numbers.extend(value);
             }
+            group.lost |= row.values.last() == Some(&None) && here.contains(row.stage.as_str());
         }
-        let rows = groups.into_iter().map(|(stage, metric, numbers)| OverRow::of(stage, metric, &numbers));
+        let rows = groups.into_iter().map(OverRow::of);
         Ok(Over { axis: axis.to_owned(), rows: rows.collect() })
     }
 }
 
 impl OverRow {
-    fn of(stage: String, metric: &str, numbers: &[Vec<f64>]) -> Self {
+    fn of(Group { stage, metric, numbers, lost }: Group) -> Self {
+        let sorted = |numbers: Option<&Vec<f64>>| {
+            let mut numbers = numbers.cloned().unwrap_or_default();
+            numbers.sort_by(f64::total_cmp);
+            numbers
+        };
+        let ends = [sorted(numbers.first()), sorted(numbers.last())];
+        let is_same = ends[0].len() == ends[1].len() && ends[0].iter().zip(&ends[1]).all(|(a, b)| is_same(*a, *b));
+        let differs_beyond_finite = !is_same
+            && ends.iter().all(|numbers| !numbers.is_empty())
+            && ends.iter().flatten().any(|number| !number.is_finite());
         let spreads: Vec<Option<Spread>> = numbers.iter().map(|numbers| Spread::of(numbers)).collect();
         // A number that is not finite is not lost in a mean of the others.
         let mean = |spread: &Spread| if spread.not_finite > 0 { f64::NAN } else { spread.mean };
@@ -77,22 +112,20 @@ impl OverRow {
         let ends = first.zip(last).filter(|(a, b)| spreads.len() > 1 && a.not_finite + b.not_finite == 0);
         let delta = ends.map(|(first, last)| last.mean - first.mean).filter(|delta| delta.is_finite());
         let interval = ends.and_then(|(first, last)| Interval::of_difference(first, last));
-        Self { means: MetricRow { stage, metric: metric.to_owned(), values, delta }, spreads, interval }
+        Self {
+            means: MetricRow { stage, metric: metric.to_owned(), values, delta },
+            spreads,
+            interval,
+            lost,
+            differs_beyond_finite,
+        }
     }
 
     /// Whether the runs differ by more than chance: where there is an interval, zero is not in it.
     pub fn stands_out(&self) -> bool {
         match self.interval {
             Some(Interval { low, high }) => low > 0.0 || high < 0.0,
-            None => self.means.differs() || self.is_lost_in_what_is_not_finite(),
-        }
-    }
-
-    /// Whether a mean of first or last is none, as some of the numbers are not finite, and the numbers are not the same in both.
-    pub(super) fn is_lost_in_what_is_not_finite(&self) -> bool {
-        match (self.spreads.first(), self.spreads.last()) {
-            (Some(Some(first)), Some(Some(last))) => first.not_finite + last.not_finite > 0 && !first.is_same(last),
-            _ => false,
+            None => self.means.differs() || self.differs_beyond_finite,
         }
     }
 }

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::variants::{Column, VariantRow, VariantTable, sort_rows};
 use super::{CompareError, RunSummary};
 use crate::json_number;
-use crate::show::number::is_same;
 
 /// The variants of one run, those that differ in one axis only put together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,12 +57,6 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Whether two are of the same numbers, as far as that can be seen from them.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        let of = |spread: &Self| (spread.n, spread.not_finite, spread.sd.map(f64::to_bits));
-        of(self) == of(other) && is_same(self.mean, other.mean)
-    }
-
     /// Of `numbers`; `None` if there are none.
     pub fn of(numbers: &[f64]) -> Option<Self> {
         if numbers.is_empty() {

@@ -11,9 +11,9 @@ use serde_json::{Number, Value};
 /// The largest magnitude below which every whole number is a double.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// What makes two numbers one.
+/// What makes two numbers below 2^53 one. Whole floats from there on are another than integers in any form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Numbers {
+pub(crate) enum NumberForm {
     /// Their value: `1` and `1.0` are the same, and `-0.0` is `0`.
     ByValue,
     /// Their value and their type, which a script is told by JSON: `1.0` is another than `1`, and `-0.0` than `0`.
@@ -22,18 +22,18 @@ pub(crate) enum Numbers {
 
 /// The canonical JSON of a value. `1` and `1.0` are the same value; `-0.0` is `0`.
 pub fn canonical_json(value: &Value) -> String {
-    json_by(value, Numbers::ByValue)
+    json_by(value, NumberForm::ByValue)
 }
 
 /// The canonical JSON of a value, in which numbers are told apart as asked.
-pub(crate) fn json_by(value: &Value, numbers: Numbers) -> String {
+pub(crate) fn json_by(value: &Value, numbers: NumberForm) -> String {
     let mut out = String::new();
     write_value(&mut out, value, numbers);
     out
 }
 
 /// Appends the canonical JSON of a value.
-pub(crate) fn write_value(out: &mut String, value: &Value, numbers: Numbers) {
+pub(crate) fn write_value(out: &mut String, value: &Value, numbers: NumberForm) {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
@@ -87,7 +87,7 @@ pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
 }
 
-fn write_number(out: &mut String, number: &Number, numbers: Numbers) {
+fn write_number(out: &mut String, number: &Number, numbers: NumberForm) {
     let written = if let Some(n) = number.as_u64() {
         write!(out, "{n}")
     } else if let Some(n) = number.as_i64() {
@@ -100,11 +100,11 @@ fn write_number(out: &mut String, number: &Number, numbers: Numbers) {
 }
 
 /// Shortest digits that read back as `x`, laid out as ECMAScript does.
-fn write_float(out: &mut String, x: f64, numbers: Numbers) {
+fn write_float(out: &mut String, x: f64, numbers: NumberForm) {
     if x.fract() == 0.0 && x.abs() < EXACT {
         match numbers {
-            Numbers::ByValue => write!(out, "{}", x as i64),
-            Numbers::ByType => write!(out, "{x:.1}"),
+            NumberForm::ByValue => write!(out, "{}", x as i64),
+            NumberForm::ByType => write!(out, "{x:.1}"),
         }
         .expect("a String takes everything");
         return;

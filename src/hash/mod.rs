@@ -21,7 +21,7 @@ pub(crate) mod walk;
 pub(crate) use allowance::Allowance;
 pub use artifact::Artifact;
 pub use canonical::canonical_json;
-pub(crate) use canonical::{Numbers, json_by, write_string, write_value};
+pub(crate) use canonical::{NumberForm, json_by, write_string, write_value};
 pub use content::ContentError;
 pub(crate) use content::{hash_file, hash_showing, open_regular};
 pub use digest::{ActionKey, Digest};

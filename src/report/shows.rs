@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::hash::canonical_json;
+use crate::hash::{NumberForm, json_by};
 use crate::record::{Outcome, RunRecord};
 
 /// The version of the pages that are made; another one makes them anew.
@@ -22,7 +22,7 @@ pub fn shows(markdown: &str, run: &RunRecord) -> String {
         run.origin.pipeline,
         stages
     ]);
-    blake3::hash(canonical_json(&all).as_bytes()).to_hex()[..32].to_owned()
+    blake3::hash(json_by(&all, NumberForm::ByType).as_bytes()).to_hex()[..32].to_owned()
 }
 
 /// Whether a run did nothing that a page would tell: everything was as it should be, or was put back.

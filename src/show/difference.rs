@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::script::{as_written, written};
 use crate::action::{Change, Difference, ENVIRONMENT, Field, Files, Names};
-use crate::hash::{Digest, Numbers, canonical_json, json_by};
+use crate::hash::{Digest, NumberForm, canonical_json, json_by};
 
 /// One line.
 pub fn words(difference: &Difference) -> String {
@@ -129,7 +129,7 @@ fn subject(difference: &Difference) -> String {
 /// What values are; with the types of numbers where nothing else tells them apart: `5.0 => 5`.
 fn values(change: &Change<Value>) -> Change<String> {
     let said = change.map(canonical_json);
-    if said.old == said.new { change.map(|value| json_by(value, Numbers::ByType)) } else { said }
+    if said.old == said.new { change.map(|value| json_by(value, NumberForm::ByType)) } else { said }
 }
 
 /// A text on one line, in quotes.

@@ -288,7 +288,22 @@ fn a_seed_that_diverges_in_both_runs_does_not_let_the_others_pass() {
     let ran = project.kiln(&gate);
     assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("not finite"), "{}", ran.stdout);
+    // A gate on the last run alone is not held against the first.
+    let all: String = ran.stdout + &ran.stderr;
+    assert!(!all.contains("panicked"), "{all}");
+    project.write("given/1", "{\"acc\": 0.5}");
+    project.kiln(&["run"]);
+    let ran = project.kiln(&["compare", "--over", "seed", "--fail-if", "value(m.acc) < 0.05"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    // A seed that gives no number any more is lost, though the others are better.
+    project.write("given/2", "{\"acc\": null}").write("given/3", "{\"acc\": 0.95}");
+    project.kiln(&["run"]);
+    let ran = project.kiln(&gate);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("no number in the last run"), "{}", ran.stdout);
     // The same numbers again are no difference.
+    project.write("given/2", "{\"acc\": 0.95}");
+    project.kiln(&["run"]);
     project.kiln(&["run", "--force", "t"]);
     let ran = project.kiln(&gate);
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);

@@ -58,9 +58,8 @@ fn parameters(shown: &Shown) -> Vec<[String; 2]> {
     let mut rows = Vec::new();
     for (name, param) in params {
         // A record says what kind of command it is.
-        let command = |param: &'_ Value| param.get("shell").or(param.get("argv")).cloned();
-        let command = if shown.uses.is_none() && name == "run" { command(param) } else { None };
-        match command.as_ref().unwrap_or(param) {
+        let command = param.get("shell").or(param.get("argv")).filter(|_| shown.uses.is_none() && name == "run");
+        match command.unwrap_or(param) {
             // A script is read as it is written.
             Value::String(script) if shown.uses.is_none() => {
                 let script = as_written(script);

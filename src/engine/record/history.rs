@@ -110,7 +110,9 @@ impl<'a> History<'a> {
         if good == decision.key {
             return vec![];
         }
-        let Some(old) = self.store.manifest(&good) else { return vec![Reason::ResultGone] };
+        // A result that was taken without its contents is where it was promised.
+        let promised = || self.store.promised(&good)?.manifest();
+        let Some(old) = self.store.manifest(&good).or_else(promised) else { return vec![Reason::ResultGone] };
         let mut all = differences(&old, &decision.manifest);
         let count = all.len().saturating_sub(LISTED);
         all.truncate(LISTED);

@@ -154,6 +154,13 @@ fn a_lazy_run_fetches_what_a_changed_stage_needs_and_nothing_else() {
     let (executed, _, ran) = second.run(&[]);
     assert_eq!(executed.len(), 0, "{}", ran.stderr);
     second.is_right();
+    // Why a stage is executed is told from what was promised.
+    let third = Checkout::of(&url);
+    third.run(&["--lazy"]);
+    third.project.edit("pipeline.yaml", "tr a-z A-Z", "tr a-y A-Y");
+    let record = third.kiln(&["run", "--lazy", "--json"]).record();
+    assert_eq!(record.with("executed"), ["upper"]);
+    assert!(record.reasons("upper").starts_with("command: "), "{}", record.reasons("upper"));
 }
 
 #[test]
