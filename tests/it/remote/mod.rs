@@ -160,7 +160,7 @@ fn a_lazy_run_fetches_what_a_changed_stage_needs_and_nothing_else() {
     third.project.edit("pipeline.yaml", "tr a-z A-Z", "tr a-y A-Y");
     let record = third.kiln(&["run", "--lazy", "--json"]).record();
     assert_eq!(record.with("executed"), ["upper"]);
-    assert!(record.reasons("upper").starts_with("command: "), "{}", record.reasons("upper"));
+    assert!(record.reasons("upper").starts_with("command, line 1: "), "{}", record.reasons("upper"));
 }
 
 #[test]
