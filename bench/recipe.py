@@ -14,8 +14,8 @@ once, so that Python's loops do not count. What differs: its random numbers are 
 half of one, and divides its running variance by n - 1; its velocity is multiplied by the rate of the step that uses it, Kiln's by the rate of
 the step that adds to it, as in Keras.
 
-With `--whiten` the first kernels of PyTorch's first convolution are the principal directions of the images' patches, each beside its negative and
-divided by the deviation along it, as in the speed records for CIFAR-10: at the start, or kept so. Kiln has no such layer.
+With `--whiten` the first kernels of PyTorch's first convolution are the principal directions of the images' patches, divided by
+the patches' size along it, and their negatives, as in the speed records for CIFAR-10: at the start, or kept so. Kiln has no such layer.
 
 PyTorch's seconds are those of all epochs with their validation, and of compiling, without its start and the reading of the data. Kiln's are those of its stage,
 with both.

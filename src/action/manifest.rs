@@ -128,9 +128,9 @@ impl Manifest {
 
     /// The key that a command had when `1.0` and `1` in its `with` were the same; `None` where it is the same key.
     pub fn untyped_key(&self) -> Option<ActionKey> {
-        matches!(self.body, Body::Run { params: Some(_), .. }).then_some(())?;
-        let untyped = self.text_by(NumberForm::ByValue);
-        (untyped != self.text()).then(|| key_of(&untyped))
+        let Body::Run { params: Some(_), .. } = self.body else { return None };
+        let key = key_of(&self.text_by(NumberForm::ByValue));
+        (key != self.key()).then_some(key)
     }
 
     fn text_by(&self, numbers: NumberForm) -> String {

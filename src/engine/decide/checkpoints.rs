@@ -188,7 +188,7 @@ impl<'a> Checkpoints<'a> {
         if let Published::Conflict(first) = self.store.publish(&key, manifest, &result)? {
             // One that was dropped has nothing that could differ.
             same = first.outputs.is_empty();
-            if same || !first.outputs.values().all(|artifact| self.store.has(artifact)) {
+            if same || !self.store.is_whole(&first) {
                 self.store.replace(&key, manifest, &result)?;
             }
         }

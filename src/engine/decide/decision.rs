@@ -299,7 +299,7 @@ impl Deciding<'_> {
         let keys = under_other_roles(manifest).into_iter().map(|other| other.key());
         let key = keys.into_iter().find(|key| self.store.knows(key))?;
         let mut result = self.store.result(&key)?;
-        if !result.outputs.values().all(|artifact| self.store.has(artifact)) {
+        if !self.store.is_whole(&result) {
             return None;
         }
         Numbers::of(stage, &result.outputs, self.store).enter(&mut result);
@@ -310,9 +310,9 @@ impl Deciding<'_> {
     /// nobody knows, so it counts for both, as it did then.
     fn of_untyped_numbers(&self, stage: &Stage, manifest: &Manifest) -> Option<(ActionKey, ActionResult)> {
         let key = manifest.untyped_key()?;
-        let result = self.store.result(&key).filter(|result| result.created < TYPED)?;
-        let is_whole = result.outputs.values().all(|artifact| self.store.has(artifact));
-        is_whole.then(|| (key, self.with_numbers(stage, result)))
+        let result = self.store.result(&key)?;
+        let serves = result.created < TYPED && self.store.is_whole(&result);
+        serves.then(|| (key, self.with_numbers(stage, result)))
     }
 
     /// The result of a fixed-output stage whose pinned contents the store already has, from wherever they came.

@@ -204,8 +204,7 @@ impl Task<'_> {
                 }
                 reasons.push(reason);
                 let existing = self.deciding.with_numbers(stage, *existing);
-                let whole = existing.outputs.values().all(|artifact| self.deciding.store.has(artifact));
-                if whole {
+                if self.deciding.store.is_whole(&existing) {
                     return Ok(existing);
                 }
                 self.deciding.store.replace(&self.decision.key, &self.decision.manifest, &result)?;
