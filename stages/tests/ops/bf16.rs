@@ -82,6 +82,36 @@ fn defined(a: impl Fn(usize) -> f32, b: impl Fn(usize) -> f32, depth: usize) -> 
     sum
 }
 
+/// A dense layer's results and gradients are those of the definition by each unit: of x `[rows, inputs]`, w `[inputs, outputs]` and the results' gradient.
+fn products_are_as_defined((rows, inputs, outputs): (usize, usize, usize), [x, w, g]: [&[f32]; 3], what: &str) {
+    let tensor = |values: &[f32], shape: [usize; 2]| Tensor::from_slice(values, &shape, &Device::Cpu).unwrap();
+    each_unit(|unit| {
+        let x_var = Var::from_tensor(&tensor(x, [rows, inputs])).unwrap();
+        let w_var = Var::from_tensor(&tensor(w, [inputs, outputs])).unwrap();
+        let y = bf16::dense(&x_var, &w_var, None, false, None).unwrap();
+        let store = (&y * tensor(g, [rows, outputs])).unwrap().sum_all().unwrap().backward().unwrap();
+        let what = format!("{unit:?}, {rows} x {inputs} x {outputs}, {what}");
+        let same = |of: &str, found: &[f32], at: &dyn Fn(usize) -> f32| {
+            for (i, found) in found.iter().enumerate() {
+                let expected = at(i);
+                assert!(found.to_bits() == expected.to_bits(), "{what}: {of} {i} is {found:e}, not {expected:e}");
+            }
+        };
+        same("y", &flat(&y), &|at| {
+            let (row, output) = (at / outputs, at % outputs);
+            defined(|k| x[row * inputs + k], |k| w[k * outputs + output], inputs)
+        });
+        same("dx", &flat(store.get(&x_var).unwrap()), &|at| {
+            let (row, input) = (at / inputs, at % inputs);
+            defined(|k| w[input * outputs + k], |k| g[row * outputs + k], outputs)
+        });
+        same("dw", &flat(store.get(&w_var).unwrap()), &|at| {
+            let (input, output) = (at / outputs, at % outputs);
+            defined(|k| x[k * inputs + input], |k| g[k * outputs + output], rows)
+        });
+    });
+}
+
 #[test]
 fn bf16_sums_are_those_of_the_definition_to_the_bit() {
     // Depths of whole blocks and not, sums whose parts become too small for float32, operands that are too small themselves.
@@ -90,37 +120,29 @@ fn bf16_sums_are_those_of_the_definition_to_the_bit() {
         for (rows, inputs, outputs) in sizes {
             let (x, w) = (wide("x", rows * inputs, below), wide("w", inputs * outputs, below));
             let g = wide("g", rows * outputs, below);
-            let tensor = |values: &[f32], shape: [usize; 2]| Tensor::from_slice(values, &shape, &Device::Cpu).unwrap();
-            each_unit(|unit| {
-                let x_var = Var::from_tensor(&tensor(&x, [rows, inputs])).unwrap();
-                let w_var = Var::from_tensor(&tensor(&w, [inputs, outputs])).unwrap();
-                let y = bf16::dense(&x_var, &w_var, None, false, None).unwrap();
-                let store = (&y * tensor(&g, [rows, outputs])).unwrap().sum_all().unwrap().backward().unwrap();
-                let what = format!("{unit:?}, {rows} x {inputs} x {outputs}, to 2^-{below}");
-                let same = |of: &str, found: &[f32], at: &dyn Fn(usize) -> f32| {
-                    for (i, found) in found.iter().enumerate() {
-                        let expected = at(i);
-                        assert!(
-                            found.to_bits() == expected.to_bits(),
-                            "{what}: {of} {i} is {found:e}, not {expected:e}"
-                        );
-                    }
-                };
-                same("y", &flat(&y), &|at| {
-                    let (row, output) = (at / outputs, at % outputs);
-                    defined(|k| x[row * inputs + k], |k| w[k * outputs + output], inputs)
-                });
-                same("dx", &flat(store.get(&x_var).unwrap()), &|at| {
-                    let (row, input) = (at / inputs, at % inputs);
-                    defined(|k| w[input * outputs + k], |k| g[row * outputs + k], outputs)
-                });
-                same("dw", &flat(store.get(&w_var).unwrap()), &|at| {
-                    let (input, output) = (at / outputs, at % outputs);
-                    defined(|k| x[k * inputs + input], |k| g[k * outputs + output], rows)
-                });
-            });
+            products_are_as_defined((rows, inputs, outputs), [&x, &w, &g], &format!("to 2^-{below}"));
         }
     }
+}
+
+#[test]
+fn bf16_operands_just_below_the_least_normal_number_are_rounded_up_to_it() {
+    let size = (33, 70, 45);
+    let mut rng = Rng::new(5, "edge", 0);
+    // Numbers around the one from which on the least normal number is the nearest, 0x7f8000, and plain ones among them.
+    let mut edge = |len: usize| -> Vec<f32> {
+        let one = |rng: &mut Rng| match rng.below(4) {
+            0 => rng.between(-1.0, 1.0) * power(-100),
+            n => f32::from_bits(0x007f_7fff + rng.below(3) as u32) * if n == 1 { -1.0 } else { 1.0 },
+        };
+        (0..len).map(|_| one(&mut rng)).collect()
+    };
+    let (x, w, g) = (edge(33 * 70), edge(70 * 45), edge(33 * 45));
+    let large = |name: &str, len: usize| wide(name, len, 3).into_iter().map(|x| x * power(100)).collect::<Vec<_>>();
+    let (large_x, large_w, large_g) = (large("x", 33 * 70), large("w", 70 * 45), large("g", 33 * 45));
+    products_are_as_defined(size, [&x, &large_w, &large_g], "small inputs");
+    products_are_as_defined(size, [&large_x, &w, &large_g], "small weights");
+    products_are_as_defined(size, [&large_x, &large_w, &g], "small gradients");
 }
 
 /// The sum of the products of terms is `expected`, by the definition and by each unit.
@@ -234,8 +256,14 @@ fn bf16_is_computed_by_the_unit_that_is_forced() {
 
 #[test]
 fn bf16_units_agree_to_the_bit_on_convolutions() {
-    let cases =
-        [([2, 9, 8, 5], 5, 16, 2), ([3, 14, 14, 32], 3, 17, 1), ([1, 28, 28, 1], 3, 32, 1), ([9, 7, 7, 40], 1, 70, 1)];
+    let cases = [
+        ([2, 9, 8, 5], 5, 16, 2),
+        ([3, 14, 14, 32], 3, 17, 1),
+        ([1, 28, 28, 1], 3, 32, 1),
+        ([9, 7, 7, 40], 1, 70, 1),
+        ([1, 6, 40, 4], 3, 48, 1),
+        ([2, 15, 11, 12], 3, 8, 2),
+    ];
     for (shape, window, outputs, stride) in cases {
         for tiny in [1.0, 1e-25] {
             let inputs = [

@@ -9,11 +9,11 @@ use std::sync::OnceLock;
 
 use pulp::x86::V4;
 
-use super::super::tile::{split, with_rows};
+use super::super::tile::{ROWS, split_by, with_one_of, with_rows};
 use super::BLOCK;
 use super::pack::MOST;
 use super::round::{Element, round};
-use super::unit::{Compute, Sizes};
+use super::unit::{Compute, GROUP, Sum, Terms};
 
 /// The product on pairs of words. Who has one may use the instruction.
 #[derive(Clone, Copy, Debug)]
@@ -32,91 +32,208 @@ impl Avx512Bf16 {
     }
 }
 
+/// The class of numbers below the least normal one, but for 0.
+const SMALL: i32 = 1 << 5;
+
 impl Compute for Avx512Bf16 {
     type Element = u16;
 
     const WIDTH: usize = 32;
-    const ROWS: usize = 1;
-    const DEPTH: usize = 4;
 
     #[inline(always)]
-    fn arrange(rows: &mut [u16]) {
-        for four in rows.as_chunks_mut().0 {
+    fn round(self, from: &[f32], to: &mut [u16]) {
+        // SAFETY: the processor has the instructions.
+        unsafe { round_run(from, to) }
+    }
+
+    #[inline(always)]
+    fn arrange(terms: &mut [u16]) {
+        for four in terms.as_chunks_mut().0 {
             let [k0, k1, k2, k3] = *four;
             *four = [k2, k0, k3, k1];
         }
     }
 
     #[inline(always)]
-    fn lay(lines: &[[f32; MOST]; 4], to: &mut [u16]) {
-        let (even, odd) = to.split_at_mut(2 * Self::WIDTH);
-        for (k, to) in [even, odd].into_iter().enumerate() {
-            let columns = lines[k].iter().zip(&lines[k + 2]);
-            for (pair, (first, second)) in to.as_chunks_mut().0.iter_mut().zip(columns) {
-                *pair = [u16::of(*second), u16::of(*first)];
-            }
-        }
+    fn lay(self, lines: &[[f32; MOST]; 4], to: &mut [u16]) {
+        // SAFETY: the processor has the instructions.
+        unsafe { lay(lines, to) }
     }
 
     #[inline(always)]
-    unsafe fn add(self, a: *const u16, b: *const u16, c: *mut f32, sizes: Sizes, plain: bool) {
-        // SAFETY: the caller's promise, and the processor has the instruction.
-        unsafe { if plain { tiles::<true>(a, b, c, sizes) } else { tiles::<false>(a, b, c, sizes) } }
+    fn turn(self, lines: &[[f32; MOST]; 4], count: usize, to: &mut [u16], stride: usize) {
+        // SAFETY: the processor has the instructions.
+        unsafe { turn(lines, count, to, stride) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, a: Terms<u16>, b: *const u16, columns: usize, c: *mut f32, sum: Sum) {
+        let begins = sum.begins;
+        // SAFETY: the caller's promise, and the processor has the instructions.
+        unsafe {
+            if sum.plain { tiles::<true>(a, b, columns, c, begins) } else { tiles::<false>(a, b, columns, c, begins) }
+        }
+    }
+}
+
+/// [`Compute::lay`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16")]
+fn lay(lines: &[[f32; MOST]; 4], to: &mut [u16]) {
+    assert_eq!(to.len(), 4 * 32, "room for four lines");
+    let to = to.as_mut_ptr().cast::<[__m512i; 2]>();
+    let [even, odd] = pairs(lines);
+    // SAFETY: there is room for four vectors of words.
+    unsafe {
+        to.write_unaligned(even);
+        to.add(1).write_unaligned(odd);
+    }
+}
+
+/// [`Compute::turn`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16")]
+fn turn(lines: &[[f32; MOST]; 4], count: usize, to: &mut [u16], stride: usize) {
+    // SAFETY: vectors of pairs of words are as long as arrays of them.
+    let [even, odd] = unsafe { transmute::<[[__m512i; 2]; 2], [[[u16; 2]; 32]; 2]>(pairs(lines)) };
+    for (column, (even, odd)) in even.into_iter().zip(odd).enumerate().take(count) {
+        let to = &mut to[column * stride..][..4];
+        to[..2].copy_from_slice(&even);
+        to[2..].copy_from_slice(&odd);
+    }
+}
+
+/// The words of the first 32 columns of four lines: pairs of the first and the third line, and of the others. The earlier line is in the upper word.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16")]
+fn pairs(lines: &[[f32; MOST]; 4]) -> [[__m512i; 2]; 2] {
+    // Words 32 to 63 are the second operand's.
+    const ORDER: [[u16; 32]; 2] = {
+        let mut order = [[0; 32]; 2];
+        let mut i = 0;
+        while i < 32 {
+            (order[i / 16][i % 16 * 2], order[i / 16][i % 16 * 2 + 1]) = (32 + i as u16, i as u16);
+            i += 1;
+        }
+        order
+    };
+    // SAFETY: a line has two vectors and more; arrays of 32 words are vectors.
+    unsafe {
+        let line = |k: usize| lines[k].as_ptr().cast::<[__m512; 2]>().read_unaligned();
+        let [left, right] = transmute::<[[u16; 32]; 2], [__m512i; 2]>(ORDER);
+        let [k0, k1, k2, k3] = [words(line(0)), words(line(1)), words(line(2)), words(line(3))];
+        [
+            [_mm512_permutex2var_epi16(k0, left, k2), _mm512_permutex2var_epi16(k0, right, k2)],
+            [_mm512_permutex2var_epi16(k1, left, k3), _mm512_permutex2var_epi16(k1, right, k3)],
+        ]
+    }
+}
+
+/// [`Compute::round`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16")]
+fn round_run(from: &[f32], to: &mut [u16]) {
+    assert_eq!(from.len(), to.len(), "room for as many words");
+    let whole = from.len() / 32 * 32;
+    for i in (0..whole).step_by(32) {
+        // SAFETY: 32 numbers from i on are there, and room for their words.
+        unsafe {
+            let from = from.as_ptr().add(i).cast::<[__m512; 2]>().read_unaligned();
+            to.as_mut_ptr().add(i).cast::<__m512i>().write_unaligned(words(from));
+        }
+    }
+    to[whole..].iter_mut().zip(&from[whole..]).for_each(|(to, x)| *to = u16::of(*x));
+}
+
+/// Rounds as [`Element::of`] does.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16")]
+fn words([lower, upper]: [__m512; 2]) -> __m512i {
+    // SAFETY: both are 512 bits.
+    let words = unsafe { transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(upper, lower)) };
+    // The instruction takes such numbers as 0 of their sign. The greatest of them are nearest to the least normal one.
+    let small = [_mm512_fpclass_ps_mask::<SMALL>(lower), _mm512_fpclass_ps_mask::<SMALL>(upper)];
+    if small == [0, 0] { words } else { with_small(words, [lower, upper]) }
+}
+
+/// The words with those of the numbers that are rounded up to the least normal one.
+#[cold]
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn with_small(words: __m512i, numbers: [__m512; 2]) -> __m512i {
+    // SAFETY: all are as long as what they are made from.
+    unsafe {
+        let numbers = transmute::<[__m512; 2], [f32; 32]>(numbers);
+        let mut words = transmute::<__m512i, [u16; 32]>(words);
+        for (word, x) in words.iter_mut().zip(numbers) {
+            if x.is_subnormal() {
+                *word = u16::of(x);
+            }
+        }
+        transmute::<[u16; 32], __m512i>(words)
     }
 }
 
 /// # Safety
 /// As [`Compute::add`].
-#[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn tiles<const PLAIN: bool>(a: *const u16, b: *const u16, c: *mut f32, sizes: Sizes) {
-    let Sizes { rows, depth, panels } = sizes;
-    let (width, stride) = (Avx512Bf16::WIDTH, panels * Avx512Bf16::WIDTH);
+#[target_feature(enable = "avx512f,avx512dq,avx512bf16")]
+unsafe fn tiles<const PLAIN: bool>(a: Terms<u16>, b: *const u16, columns: usize, c: *mut f32, begins: bool) {
+    let width = Avx512Bf16::WIDTH;
+    let panels = columns.div_ceil(width);
+    let stride = panels * width;
     for panel in 0..panels {
-        for (row, count) in split(rows) {
+        let is_narrow = columns - panel * width <= 16;
+        // Where a row starts needs a register, too, so a narrow tile has 8 rows and not 12.
+        for (row, count) in split_by(a.starts.len(), if is_narrow { 8 } else { ROWS }) {
             // SAFETY: the panel and the rows are among those that the caller promises.
             unsafe {
-                let at = (a.add(row * depth), b.add(panel * depth * width), c.add(row * stride + panel * width));
-                with_rows!(count, M => tile::<M, PLAIN>(at, depth, stride));
+                let b = b.add(panel * a.groups.len() * GROUP * width);
+                let c = (c.add(row * stride + panel * width), stride, begins);
+                if is_narrow {
+                    with_one_of!(1 2 3 4 5 6 7 8, count, M => tile::<M, 1, PLAIN>((a.rows::<M>(row), a.groups), b, c));
+                } else {
+                    with_rows!(count, M => tile::<M, 2, PLAIN>((a.rows::<M>(row), a.groups), b, c));
+                }
             }
         }
     }
 }
 
-/// Adds the products of `M` rows and one panel. Six rows have 24 sums in registers, of 32.
+/// Adds the products of `M` rows and the first `V` vectors of a panel to the sums, or begins them. Six rows of two vectors have 24 sums in
+/// registers, of 32.
 ///
 /// # Safety
-/// The first must be readable for `M` rows of `depth`, the second for a panel, and the third for `M` rows of a panel's width, `stride` apart.
-#[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn tile<const M: usize, const PLAIN: bool>(
-    (a, b, c): (*const u16, *const u16, *mut f32),
-    depth: usize,
-    stride: usize,
+/// The groups of each row and a panel must be readable, and the sums writable for `M` rows of `V` vectors, `stride` apart.
+#[target_feature(enable = "avx512f,avx512dq,avx512bf16")]
+unsafe fn tile<const M: usize, const V: usize, const PLAIN: bool>(
+    (rows, groups): ([*const u16; M], &[usize]),
+    b: *const u16,
+    (c, stride, begins): (*mut f32, usize, bool),
 ) {
     let zero = _mm512_setzero_ps();
     let mut line = b.cast::<[__m512bh; 2]>();
-    for block in (0..depth).step_by(BLOCK) {
-        let mut even = [[zero; 2]; M];
+    for (block, groups) in groups.chunks(BLOCK / GROUP).enumerate() {
+        let mut even = [[zero; V]; M];
         let mut odd = even;
-        for k in (block..(block + BLOCK).min(depth)).step_by(4) {
-            // SAFETY: k to k + 3 are below the depth, which is a multiple of 4.
+        for group in groups {
+            // SAFETY: the caller's promise; a group is two pairs.
             unsafe {
-                for (sums, k) in [(&mut even, k), (&mut odd, k + 2)] {
-                    let [b0, b1] = line.read_unaligned();
+                for (sums, k) in [(&mut even, *group), (&mut odd, group + 2)] {
+                    let b = line.cast::<[__m512bh; V]>().read_unaligned();
                     line = line.add(1);
-                    for (i, sums) in sums.iter_mut().enumerate() {
-                        let pair = a.add(i * depth + k).cast::<i32>().read_unaligned();
+                    for (row, sums) in rows.iter().zip(sums) {
+                        let pair = row.add(k).cast::<i32>().read_unaligned();
                         let pairs = transmute::<__m512i, __m512bh>(_mm512_set1_epi32(pair));
-                        *sums = [_mm512_dpbf16_ps(sums[0], pairs, b0), _mm512_dpbf16_ps(sums[1], pairs, b1)];
+                        for (sum, b) in sums.iter_mut().zip(b) {
+                            *sum = _mm512_dpbf16_ps(*sum, pairs, b);
+                        }
                     }
                 }
             }
         }
-        let is_filled_up = block + BLOCK > depth;
+        let is_filled_up = groups.len() * GROUP < BLOCK;
         for i in 0..M {
             // SAFETY: the caller's promise.
             unsafe {
-                let to = c.add(i * stride).cast::<[__m512; 2]>();
-                let mut sums = to.read_unaligned();
+                let to = c.add(i * stride).cast::<[__m512; V]>();
+                let mut sums = if begins && block == 0 { [zero; V] } else { to.read_unaligned() };
                 for (j, sum) in sums.iter_mut().enumerate() {
                     if !PLAIN && is_filled_up {
                         odd[i][j] = _mm512_add_ps(odd[i][j], zero);
@@ -131,14 +248,14 @@ unsafe fn tile<const M: usize, const PLAIN: bool>(
 
 /// A sum; 0 of its sign where it is below the least normal number, unless it is plain.
 #[inline]
-#[target_feature(enable = "avx512f")]
+#[target_feature(enable = "avx512f,avx512dq")]
 fn add<const PLAIN: bool>(a: __m512, b: __m512) -> __m512 {
     let sum = _mm512_add_ps(a, b);
     if PLAIN {
         return sum;
     }
-    let small = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(_mm512_abs_ps(sum), _mm512_set1_ps(f32::MIN_POSITIVE));
-    _mm512_mask_mul_ps(sum, small, sum, _mm512_setzero_ps())
+    let small = _mm512_fpclass_ps_mask::<SMALL>(sum);
+    _mm512_mask_and_ps(sum, small, sum, _mm512_set1_ps(-0.0))
 }
 
 /// Whether the instruction gives the results of the definition where another could be meant: their order, what is rounded, what becomes 0.

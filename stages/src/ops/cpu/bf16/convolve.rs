@@ -8,7 +8,7 @@ use super::super::frame::Frame;
 use super::super::rows::Rows;
 use super::pack::Buffers;
 use super::round::Element;
-use super::unit::{Compute, Kernel, dispatch};
+use super::unit::{Compute, GROUP, Kernel, dispatch};
 use crate::ops::window::Window;
 
 /// Elements of windows that are copied out at a time.
@@ -54,7 +54,7 @@ impl Kernel for Forward<'_> {
         assert!(b.is_empty() || b.len() == outputs, "biases");
         let mut y = Vec::with_capacity(images * window.positions() * outputs);
         let mut buffers = U::Element::BUFFERS.take();
-        buffers.right.fill::<U>(depth, outputs, |k, start, to| {
+        buffers.right.fill(unit, (depth, outputs), |k, start, to| {
             to.copy_from_slice(&w[k * outputs + start..][..to.len()]);
         });
         let frame = problem.frame();
@@ -95,7 +95,9 @@ impl Kernel for Backward<'_> {
         assert_eq!((x.len(), w.len()), (images * image, depth * outputs), "operands");
         assert_eq!((y.len(), gy.len()), (images * positions, images * positions), "results");
         let mut buffers = U::Element::BUFFERS.take();
-        if let Some((weight, _)) = &mut parameters {
+        if let Some((weight, _)) = &mut parameters
+            && images > 0
+        {
             weigh(unit, problem, [x, y, gy], weight, &mut buffers);
         }
         // The biases' gradients come with the frames.
@@ -106,7 +108,7 @@ impl Kernel for Backward<'_> {
             to.iter_mut().zip(from).for_each(|(to, w)| *to = *w);
         };
         if needs_x {
-            buffers.right.fill::<U>(depth / channels * outputs, channels, flipped);
+            buffers.right.fill(unit, (depth / channels * outputs, channels), flipped);
         }
         let slide = Slide { frame, window, output: (window.rows.input, window.columns.input), outputs: channels };
         let mut dx = Vec::with_capacity(if needs_x { images * image } else { 0 });
@@ -166,17 +168,28 @@ impl Slide {
         let depth = window.rows.window * run;
         let positions = output.0 * output.1;
         let block = (WINDOWS / depth).clamp(16, 4096).min(positions);
+        let start = |position| {
+            let (i, j) = (position / output.1, position % output.1);
+            i * stride.0 * frame.row() + j * stride.1 * frame.channels
+        };
+        // Where groups do not reach from one row of a window to the next, windows are read where they lie.
+        let lie = run % GROUP == 0 && frame.channels % GROUP == 0;
+        if lie {
+            let groups =
+                (0..window.rows.window).flat_map(|i| (0..run).step_by(GROUP).map(move |k| i * frame.row() + k));
+            left.slide::<U>(images, (0..positions).map(start), groups);
+        }
         for first in (0..positions).step_by(block) {
             let count = block.min(positions - first);
-            left.fill::<U>(count, depth, |row, to| {
-                let (i, j) = ((first + row) / output.1, (first + row) % output.1);
-                let start = i * stride.0 * frame.row() + j * stride.1 * frame.channels;
-                for (to, from) in to.chunks_exact_mut(run).zip(images[start..].chunks(frame.row())) {
-                    to.copy_from_slice(&from[..run]);
-                }
-            });
+            if !lie {
+                left.fill::<U>(count, depth, |row, to| {
+                    for (i, to) in to.chunks_exact_mut(run).enumerate() {
+                        to.copy_from_slice(&images[start(first + row) + i * frame.row()..][..run]);
+                    }
+                });
+            }
             sums.clear::<U>(count, outputs);
-            sums.add(unit, left, (0, count), right);
+            sums.add(unit, left, (if lie { first } else { 0 }, count), right);
             (0..count).for_each(|row| take(&sums.row(row)[..outputs]));
         }
     }
@@ -214,29 +227,40 @@ fn weigh<U: Compute>(
         let all = count * rows.output;
         for first in (0..all).step_by(lines) {
             let lines = lines.min(all - first);
+            // Where the windows of each line begin in their planes.
+            let starts: Vec<usize> = (first..first + lines)
+                .map(|line| {
+                    let (n, i) = (line / rows.output, line % rows.output);
+                    (n * channels * frame.height + i * rows.stride) * frame.width
+                })
+                .collect();
             buffers.left.fill::<U>(depth, lines * columns.output, |element, to| {
                 let (tap, channel) = (element / channels, element % channels);
                 let (down, right) = (tap / columns.window, tap % columns.window);
-                for (line, to) in to.chunks_exact_mut(columns.output).enumerate() {
-                    let (n, i) = ((first + line) / rows.output, (first + line) % rows.output);
-                    let row = (n * channels + channel) * plane + (i * rows.stride + down) * frame.width;
-                    let from = &planes[row + right..];
-                    if columns.stride == 1 {
-                        to.copy_from_slice(&from[..to.len()]);
-                    } else {
-                        to.iter_mut().zip(from.iter().step_by(columns.stride)).for_each(|(to, x)| *to = *x);
+                let from = &planes[channel * plane + down * frame.width + right..];
+                match (columns.stride, columns.output) {
+                    (1, ..=8) => copy_lines::<8, _>(from, &starts, columns.output, to),
+                    (1, 9..=16) => copy_lines::<16, _>(from, &starts, columns.output, to),
+                    (1, 17..=32) => copy_lines::<32, _>(from, &starts, columns.output, to),
+                    (stride, output) => {
+                        for (start, to) in starts.iter().zip(to.chunks_exact_mut(output)) {
+                            to.iter_mut().zip(from[*start..].iter().step_by(stride)).for_each(|(to, x)| *to = *x);
+                        }
                     }
                 }
             });
-            let first = start * positions + first * columns.output * outputs;
-            buffers.right.fill::<U>(lines * columns.output, outputs, |k, start, to| {
-                let at = first + k * outputs + start;
-                let (y, gy) = (&y[at..][..to.len()], &gy[at..][..to.len()]);
-                if problem.relu {
-                    to.iter_mut().zip(gy).zip(y).for_each(|((to, g), y)| *to = if *y > 0.0 { *g } else { 0.0 });
-                } else {
-                    to.copy_from_slice(gy);
-                }
+            let range = start * positions + first * columns.output * outputs..;
+            let range = range.start..range.start + lines * columns.output * outputs;
+            let gy = if problem.relu {
+                buffers.gradients.clear();
+                let passed = gy[range.clone()].iter().zip(&y[range]).map(|(g, y)| if *y > 0.0 { *g } else { 0.0 });
+                buffers.gradients.extend(passed);
+                &buffers.gradients
+            } else {
+                &gy[range]
+            };
+            buffers.right.fill(unit, (lines * columns.output, outputs), |k, start, to| {
+                to.copy_from_slice(&gy[k * outputs + start..][..to.len()]);
             });
             sums.add(unit, &buffers.left, (0, depth), &buffers.right);
         }
@@ -245,4 +269,18 @@ fn weigh<U: Compute>(
         to.iter_mut().zip(sums.row(row)).for_each(|(to, sum)| *to += sum);
     }
     buffers.sums = sums;
+}
+
+/// Copies lines of `len` elements, at most `W`, to follow one another. As long as there is room, `W` are copied, of which the next line replaces what
+/// is too much: so the compiler knows how many there are.
+#[inline(always)]
+fn copy_lines<const W: usize, E: Copy>(from: &[E], starts: &[usize], len: usize, to: &mut [E]) {
+    for (i, start) in starts.iter().enumerate() {
+        let (from, to) = (&from[*start..], &mut to[i * len..]);
+        if from.len() >= W && to.len() >= W {
+            to[..W].copy_from_slice(&from[..W]);
+        } else {
+            to[..len].copy_from_slice(&from[..len]);
+        }
+    }
 }

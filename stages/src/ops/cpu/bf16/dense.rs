@@ -46,9 +46,9 @@ impl Kernel for Forward<'_> {
         for first in (0..inputs).step_by(DEPTH) {
             let depth = DEPTH.min(inputs - first);
             left.fill::<U>(rows, depth, |row, to| {
-                to.iter_mut().zip(&x[row * inputs + first..]).for_each(|(to, x)| *to = U::Element::of(*x));
+                unit.round(&x[row * inputs + first..][..to.len()], to);
             });
-            right.fill::<U>(depth, outputs, |k, start, to| {
+            right.fill(unit, (depth, outputs), |k, start, to| {
                 to.copy_from_slice(&w[(first + k) * outputs + start..][..to.len()]);
             });
             sums.add(unit, left, (0, rows), right);
@@ -83,20 +83,20 @@ impl Kernel for InputGradient<'_> {
         let mut dx = vec![0.0; rows * inputs];
         let mut buffers = U::Element::BUFFERS.take();
         let Buffers { left, right, sums, .. } = &mut buffers;
-        right.fill::<U>(outputs, rows, |k, start, to| {
+        right.fill(unit, (outputs, rows), |k, start, to| {
             let from = g[start * outputs + k..].iter().step_by(outputs);
             to.iter_mut().zip(from).for_each(|(to, g)| *to = *g);
         });
         for first in (0..inputs).step_by(INPUTS) {
             let count = INPUTS.min(inputs - first);
             left.fill::<U>(count, outputs, |row, to| {
-                to.iter_mut().zip(&w[(first + row) * outputs..]).for_each(|(to, w)| *to = U::Element::of(*w));
+                unit.round(&w[(first + row) * outputs..][..to.len()], to);
             });
             sums.clear::<U>(count, rows);
             sums.add(unit, left, (0, count), right);
-            for input in 0..count {
-                let sums = &sums.row(input)[..rows];
-                sums.iter().enumerate().for_each(|(row, sum)| dx[row * inputs + first + input] = *sum);
+            for (row, dx) in dx.chunks_exact_mut(inputs).enumerate() {
+                let dx = dx[first..first + count].iter_mut().enumerate();
+                dx.for_each(|(input, dx)| *dx = sums.row(input)[row]);
             }
         }
         U::Element::BUFFERS.set(buffers);
@@ -138,13 +138,11 @@ impl Kernel for Fill<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<U: Compute>(self, _: U) {
+    fn run<U: Compute>(self, unit: U) {
         let Self { sizes: Sizes { rows, inputs, outputs }, x, g, stride, to } = self;
         let (left, right) = U::Element::factors_mut(to);
-        left.fill::<U>(inputs, rows, |input, to| {
-            to.iter_mut().zip(x[input..].iter().step_by(inputs)).for_each(|(to, x)| *to = U::Element::of(*x));
-        });
-        right.fill::<U>(rows, outputs, |k, start, to| to.copy_from_slice(&g[k * stride + start..][..to.len()]));
+        left.turn(unit, (rows, inputs), x);
+        right.fill(unit, (rows, outputs), |k, start, to| to.copy_from_slice(&g[k * stride + start..][..to.len()]));
     }
 }
 

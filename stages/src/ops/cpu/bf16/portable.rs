@@ -2,11 +2,11 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::super::tile::{split_by, with_rows};
+use super::super::tile::{split_by, with_tile};
 use super::BLOCK;
 use super::pack::MOST;
 use super::round::Element;
-use super::unit::{Compute, Sizes};
+use super::unit::{Compute, GROUP, Sum, Terms};
 
 /// The product on vectors of float32.
 #[derive(Clone, Copy, Debug)]
@@ -22,94 +22,115 @@ impl<S: Simd> Compute for Portable<S> {
     type Element = f32;
 
     const WIDTH: usize = 2 * S::F32_LANES;
-    const ROWS: usize = 1;
-    const DEPTH: usize = 4;
+
+    #[inline(always)]
+    fn round(self, from: &[f32], to: &mut [f32]) {
+        to.iter_mut().zip(from).for_each(|(to, x)| *to = f32::of(*x));
+    }
 
     #[inline(always)]
     fn arrange(_: &mut [f32]) {}
 
     #[inline(always)]
-    fn lay(lines: &[[f32; MOST]; 4], to: &mut [f32]) {
+    fn lay(self, lines: &[[f32; MOST]; 4], to: &mut [f32]) {
         for (line, to) in lines.iter().zip(to.chunks_exact_mut(Self::WIDTH)) {
             to.iter_mut().zip(line).for_each(|(to, x)| *to = f32::of(*x));
         }
     }
 
     #[inline(always)]
-    unsafe fn add(self, a: *const f32, b: *const f32, c: *mut f32, sizes: Sizes, plain: bool) {
-        if plain {
-            self.0.vectorize(Tiles::<true> { a, b, c, sizes });
+    fn turn(self, lines: &[[f32; MOST]; 4], count: usize, to: &mut [f32], stride: usize) {
+        for column in 0..count {
+            let to = to[column * stride..][..4].iter_mut();
+            to.zip(lines).for_each(|(to, line)| *to = f32::of(line[column]));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, a: Terms<f32>, b: *const f32, columns: usize, c: *mut f32, sum: Sum) {
+        let begins = sum.begins;
+        if sum.plain {
+            self.0.vectorize(Tiles::<true> { a, b, columns, c, begins });
         } else {
-            self.0.vectorize(Tiles::<false> { a, b, c, sizes });
+            self.0.vectorize(Tiles::<false> { a, b, columns, c, begins });
         }
     }
 }
 
 /// The loops over tiles, compiled once for all kernels. Only [`Compute::add`] makes one, of what its caller promises.
-struct Tiles<const PLAIN: bool> {
-    a: *const f32,
+struct Tiles<'a, const PLAIN: bool> {
+    a: Terms<'a, f32>,
     b: *const f32,
+    columns: usize,
     c: *mut f32,
-    sizes: Sizes,
+    begins: bool,
 }
 
-impl<const PLAIN: bool> WithSimd for Tiles<PLAIN> {
+impl<const PLAIN: bool> WithSimd for Tiles<'_, PLAIN> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { a, b, c, sizes: Sizes { rows, depth, panels } } = self;
-        let (width, stride) = (2 * S::F32_LANES, panels * 2 * S::F32_LANES);
+        let Self { a, b, columns, c, begins } = self;
+        let width = 2 * S::F32_LANES;
+        let panels = columns.div_ceil(width);
+        let stride = panels * width;
         for panel in 0..panels {
-            for (row, count) in split_by(rows, most::<S>()) {
+            let vectors = (columns - panel * width).min(width).div_ceil(S::F32_LANES);
+            for (row, count) in split_by(a.starts.len(), most::<S>() * 2 / vectors) {
                 // SAFETY: the panel and the rows are among those that the caller of `add` promises.
                 unsafe {
-                    let at = (a.add(row * depth), b.add(panel * depth * width), c.add(row * stride + panel * width));
-                    with_rows!(count, M => tile::<S, M, PLAIN>(simd, at, depth, stride));
+                    let b = b.add(panel * a.groups.len() * GROUP * width);
+                    let c = c.add(row * stride + panel * width);
+                    with_tile!(count, vectors, (M, V) => {
+                        tile::<S, M, V, PLAIN>(simd, (a.rows::<M>(row), a.groups), b, (c, stride, begins));
+                    });
                 }
             }
         }
     }
 }
 
-/// Adds the products of `M` rows and one panel.
+/// Adds the products of `M` rows and the first `V` vectors of a panel to the sums, or begins them.
 ///
 /// # Safety
-/// The first must be readable for `M` rows of `depth`, the second for a panel, and the third for `M` rows of a panel's width, `stride` apart.
+/// The groups of each row and a panel must be readable, and the sums writable for `M` rows of `V` vectors, `stride` apart.
 #[inline(always)]
-unsafe fn tile<S: Simd, const M: usize, const PLAIN: bool>(
+unsafe fn tile<S: Simd, const M: usize, const V: usize, const PLAIN: bool>(
     simd: S,
-    (a, b, c): (*const f32, *const f32, *mut f32),
-    depth: usize,
-    stride: usize,
+    (rows, groups): ([*const f32; M], &[usize]),
+    b: *const f32,
+    (c, stride, begins): (*mut f32, usize, bool),
 ) {
     let multiply_add =
         |a, b, c| if PLAIN { simd.mul_add_e_f32s(a, b, c) } else { multiply_add_and_flush(simd, a, b, c) };
     let add = |a, b| if PLAIN { simd.add_f32s(a, b) } else { flush(simd, simd.add_f32s(a, b)) };
     let zero = simd.splat_f32s(0.0);
     let mut line = b.cast::<[S::f32s; 2]>();
-    for block in (0..depth).step_by(BLOCK) {
-        let mut even = [[zero; 2]; M];
+    for (block, groups) in groups.chunks(BLOCK / GROUP).enumerate() {
+        let mut even = [[zero; V]; M];
         let mut odd = even;
-        for k in (block..(block + BLOCK).min(depth)).step_by(2) {
-            // SAFETY: k and k + 1 are below the depth, which is even.
+        for k in groups.iter().flat_map(|group| [*group, group + 2]) {
+            // SAFETY: the caller's promise; a group has four terms.
             unsafe {
                 for (sums, k) in [(&mut even, k), (&mut odd, k + 1)] {
-                    let [b0, b1] = line.read_unaligned();
+                    let b = line.cast::<[S::f32s; V]>().read_unaligned();
                     line = line.add(1);
-                    for (i, sums) in sums.iter_mut().enumerate() {
-                        let a = simd.splat_f32s(*a.add(i * depth + k));
-                        *sums = [multiply_add(a, b0, sums[0]), multiply_add(a, b1, sums[1])];
+                    for (row, sums) in rows.iter().zip(sums) {
+                        let a = simd.splat_f32s(*row.add(k));
+                        for (sum, b) in sums.iter_mut().zip(b) {
+                            *sum = multiply_add(a, b, *sum);
+                        }
                     }
                 }
             }
         }
-        let is_filled_up = block + BLOCK > depth;
+        let is_filled_up = groups.len() * GROUP < BLOCK;
         for i in 0..M {
             // SAFETY: the caller's promise.
             unsafe {
-                let to = c.add(i * stride).cast::<[S::f32s; 2]>();
-                let mut sums = to.read_unaligned();
+                let to = c.add(i * stride).cast::<[S::f32s; V]>();
+                let mut sums = if begins && block == 0 { [zero; V] } else { to.read_unaligned() };
                 for (j, sum) in sums.iter_mut().enumerate() {
                     if !PLAIN && is_filled_up {
                         odd[i][j] = simd.add_f32s(odd[i][j], zero);

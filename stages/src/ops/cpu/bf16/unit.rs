@@ -48,9 +48,9 @@ pub fn use_unit(unit: Option<Unit>) {
 
 /// The unit that computes products.
 ///
-/// Where nothing is forced, AVX512-BF16 is used on AMD's processors alone. Zen 4 and 5 are said to begin as many of its instructions in a cycle as
-/// of float32's multiply-adds, and each has twice the products. Intel's begin a quarter as many (measured on family 6, model 207), so there
-/// the float32 unit is the faster one.
+/// Where nothing is forced, AVX512-BF16 is used on AMD's processors alone. Zen 4 begins as many of its instructions in a cycle as of
+/// float32's multiply-adds, and each has twice the products (measured on family 25, model 17). Intel's begin a quarter as many (family 6, model
+/// 207), so there the float32 unit is the faster one.
 pub fn unit() -> Unit {
     match FORCED.load(Ordering::Relaxed) {
         0 => fastest(),
@@ -82,12 +82,13 @@ fn is_amd() -> bool {
     [about.ebx, about.edx, about.ecx].map(u32::to_le_bytes).as_flattened() == b"AuthenticAMD"
 }
 
-/// Rows of the left operand, terms of each sum, panels of the right operand.
+/// What is known of the sums that a product is added to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sizes {
-    pub(super) rows: usize,
-    pub(super) depth: usize,
-    pub(super) panels: usize,
+pub(super) struct Sum {
+    /// They begin with this product: what is there is not read, and counts as 0.
+    pub(super) begins: bool,
+    /// [No result is too small](super::round::Range::is_plain).
+    pub(super) plain: bool,
 }
 
 /// How a unit wants operands, and its product.
@@ -97,24 +98,53 @@ pub(super) trait Compute: Copy {
 
     /// Columns of a panel of the right operand, at most [`MOST`].
     const WIDTH: usize;
-    /// Rows that are taken at a time.
-    const ROWS: usize;
-    /// Terms that are taken at a time, a multiple of 4: the operands are filled up with zeros.
-    const DEPTH: usize;
 
-    /// Brings elements of rows of the left operand into the order in which they are read.
-    fn arrange(rows: &mut [Self::Element]);
+    /// Rounds a run of numbers to as many elements.
+    fn round(self, from: &[f32], to: &mut [Self::Element]);
+
+    /// Brings [groups](GROUP) of terms of the left operand into the order in which they are read.
+    fn arrange(terms: &mut [Self::Element]);
 
     /// Rounds four lines of a panel, and writes them as they are read.
-    fn lay(lines: &[[f32; MOST]; 4], to: &mut [Self::Element]);
+    fn lay(self, lines: &[[f32; MOST]; 4], to: &mut [Self::Element]);
 
-    /// Adds the product of `a` `[rows, depth]` and the panels `b` to `c` `[rows, panels * WIDTH]`. `plain` says that
-    /// [no result is too small](super::round::Range::is_plain).
+    /// Rounds four terms of the first `count` lines' columns, at most [`WIDTH`](Self::WIDTH). Each column is a row of the left operand, and they are
+    /// `stride` apart: writes them as they are read.
+    fn turn(self, lines: &[[f32; MOST]; 4], count: usize, to: &mut [Self::Element], stride: usize);
+
+    /// Adds the product of `a` and the panels `b`, as deep as `a`, to `c` `[rows, panels * WIDTH]`. Of the last panel only vectors that hold some
+    /// of the `columns` are computed.
     ///
     /// # Safety
-    /// The processor must have the unit, `a` and `b` must be readable and `c` initialised and writable for these sizes, in which the rows and
-    /// the depth are multiples of what the unit takes.
-    unsafe fn add(self, a: *const Self::Element, b: *const Self::Element, c: *mut f32, sizes: Sizes, plain: bool);
+    /// The processor must have the unit. The groups of all rows of `a` and the panels must be readable, and `c` initialised and writable.
+    unsafe fn add(self, a: Terms<Self::Element>, b: *const Self::Element, columns: usize, c: *mut f32, sum: Sum);
+}
+
+/// Terms that lie together in the left operand, and are laid out together in the right one.
+pub(super) const GROUP: usize = 4;
+
+/// The left operand: group g of row i lies at `starts[i] + groups[g]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms<'a, E> {
+    pub(super) data: *const E,
+    pub(super) starts: &'a [usize],
+    pub(super) groups: &'a [usize],
+}
+
+impl<E> Terms<'_, E> {
+    /// Where `M` rows start.
+    ///
+    /// # Safety
+    /// There must be `M` rows from `first` on, in what the data point to.
+    #[inline(always)]
+    pub(super) unsafe fn rows<const M: usize>(&self, first: usize) -> [*const E; M] {
+        let mut rows = [self.data; M];
+        for (i, row) in rows.iter_mut().enumerate() {
+            // SAFETY: the caller's promise.
+            *row = unsafe { row.add(*self.starts.get_unchecked(first + i)) };
+        }
+        rows
+    }
 }
 
 /// What is computed by products.
