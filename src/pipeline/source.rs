@@ -78,6 +78,21 @@ fn unreadable(fault: &positions::Fault, origin: u16) -> Mistake {
     mistake.at(Place { origin, start: fault.at, end: fault.at + 1 }, "")
 }
 
+/// Where the line `---` is that another one of them or something else stands before.
+fn second_document(text: &str) -> Option<usize> {
+    let is_mark = |line: &str| line.trim_end() == "---" || line.starts_with("--- ");
+    let says = |line: &str| is_mark(line) || !(line.trim().is_empty() || line.starts_with(['#', '%']));
+    let (mut at, mut said) = (0, false);
+    for line in text.split_inclusive('\n') {
+        if said && is_mark(line) {
+            return Some(at);
+        }
+        said |= says(line);
+        at += line.len();
+    }
+    None
+}
+
 const TOO_DEEP: &str = "lists and mappings nest too deeply in this YAML";
 
 /// A parser's complaint with a place, and a hint where it is a slip that pipelines invite.
@@ -92,10 +107,9 @@ fn explain(fault: parse::Fault, text: &str, origin: u16, base: u32) -> Mistake {
         message => Mistake::new(format!("this is not YAML: {message}")),
     }
     .maybe_hint(fault.refused.clone().filter(|hint| !hint.is_empty()));
-    let Some((line, column)) = fault.at else {
-        return mistake;
-    };
-    let at = offset(text, line, column);
+    // What is wrong with the text as a whole has no place of its own. A second document begins at a line `---`.
+    let at = fault.at.map(|(line, column)| offset(text, line, column));
+    let at = at.unwrap_or_else(|| second_document(text).unwrap_or(0));
     let width = text[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
     let place = |at: usize, width: usize| Place { origin, start: base + at as u32, end: base + (at + width) as u32 };
     mistake = mistake.at(place(at, width), "");

@@ -124,6 +124,49 @@ fn what_other_stages_write_and_what_children_read_is_found() {
 }
 
 #[test]
+fn a_folder_that_is_listed_is_an_input_whatever_is_read_of_it() {
+    if !finds() {
+        return;
+    }
+    let project = Project::new(
+        "
+        version: 1
+        stages:
+          sum:
+            run: python3 sum.py
+            outputs: {sum: out/sum}
+          names:
+            run: ls imgs | wc -l > out/names
+            outputs: {names: out/names}
+        ",
+    );
+    project.write(
+        "sum.py",
+        "import glob\ntotal = sum(int(open(f).read()) for f in glob.glob('data/*/*.csv'))\n\
+         open('out/sum', 'w').write(str(total))\n",
+    );
+    for year in [2023, 2024, 2025] {
+        project.write(&format!("data/{year}/x.csv"), "1\n");
+    }
+    project.write("imgs/1.png", "").write("imgs/2.png", "");
+    for stage in ["sum", "names"] {
+        let ran = project.kiln(&["run", "--discover", stage, "--write"]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    }
+    let written = project.read("pipeline.yaml");
+    assert!(written.contains("data: data") && !written.contains("x.csv"), "{written}");
+    assert!(written.contains("imgs: imgs") && !written.contains("in_1"), "{written}");
+    project.run(&[]);
+    assert_eq!(project.read("out/sum"), "3");
+    assert!(project.read("out/names").starts_with('2'));
+    // What was not there when it was looked at counts.
+    project.write("data/2026/x.csv", "1000\n").write("imgs/3.png", "");
+    let record = project.run(&[]);
+    assert_eq!((record.outcome("sum"), record.outcome("names")), ("executed", "executed"));
+    assert_eq!(project.read("out/sum"), "1003");
+}
+
+#[test]
 fn a_stage_that_is_looked_at_writes_nothing_of_the_project() {
     if !finds() {
         return;

@@ -40,17 +40,35 @@ pub(super) fn inputs(found: &Found, pipeline: &Pipeline, id: StageId) -> Vec<(St
             None => other.push(path.as_path()),
         }
     }
+    let listed = looked_through(found, &code, pipeline, id);
+    outputs.extend(listed.iter().filter_map(|path| producer(path, pipeline, id)));
+    let listed: BTreeSet<&Path> = listed.into_iter().filter(|path| producer(path, pipeline, id).is_none()).collect();
     all.extend(packages(&code, &pipeline.root));
-    let taken: Vec<&Path> =
-        pipeline.stages.iter().flat_map(|stage| stage.outputs.values()).map(|output| output.path.as_path()).collect();
+    let taken = outputs_of(pipeline);
     let mut tree = Folder::default();
     other.iter().for_each(|path| tree.add(path));
-    all.extend(tree.fold(Path::new(""), &found.listed, &pipeline.root, &taken).into_iter().map(FoundInput::Path));
+    listed.iter().for_each(|path| tree.reach(path));
+    all.extend(tree.fold(Path::new(""), &listed, &pipeline.root, &taken).into_iter().map(FoundInput::Path));
     all.extend(gathered(outputs, pipeline).into_iter().map(FoundInput::From));
     let mut all: Vec<FoundInput> = all.into_iter().map(|input| for_all(input, pipeline, id)).collect();
     all.dedup();
     let mut names: HashSet<String> = stage.inputs.iter().map(|(name, _)| name.clone()).collect();
     all.into_iter().map(|input| (name(&input, &mut names), input)).collect()
+}
+
+fn outputs_of(pipeline: &Pipeline) -> Vec<&Path> {
+    pipeline.stages.iter().flat_map(|stage| stage.outputs.values()).map(|output| output.path.as_path()).collect()
+}
+
+/// The folders that were listed to see what is in them. Who imports a module lists its folder, too, so a folder of code is none of them.
+fn looked_through<'f>(found: &'f Found, code: &[&Path], pipeline: &Pipeline, id: StageId) -> Vec<&'f Path> {
+    let stage = &pipeline.stages[id.0];
+    let code: HashSet<&Path> = code.iter().filter_map(|path| path.parent()).collect();
+    let counts = |path: &&Path| {
+        let own = stage.outputs.values().any(|output| path.starts_with(&output.path));
+        !own && !code.contains(path) && is_of_project(path, &pipeline.root) && pipeline.root.join(path).is_dir()
+    };
+    found.listed.iter().map(PathBuf::as_path).filter(counts).collect()
 }
 
 /// Whether a path is no environment, and nothing of Git's.
@@ -124,19 +142,26 @@ impl Folder {
         at.files.insert(PathBuf::from(file.as_os_str()));
     }
 
+    /// Makes room for a folder of which nothing may have been read.
+    fn reach(&mut self, path: &Path) {
+        let mut at = self;
+        for part in path.components() {
+            at = at.folders.entry(PathBuf::from(part.as_os_str())).or_default();
+        }
+    }
+
     fn count(&self) -> usize {
         self.files.len() + self.folders.values().map(Self::count).sum::<usize>()
     }
 
-    /// The paths that stand for the files.
-    fn fold(&self, own: &Path, listed: &BTreeSet<PathBuf>, root: &Path, taken: &[&Path]) -> Vec<PathBuf> {
+    /// The paths that stand for the files and for the folders that were looked through.
+    fn fold(&self, own: &Path, listed: &BTreeSet<&Path>, root: &Path, taken: &[&Path]) -> Vec<PathBuf> {
         let count = self.count();
         let top = own.as_os_str().is_empty();
         // No input may hold what a stage writes.
         let free = !top && !taken.iter().any(|output| output.starts_with(own));
         let most = count > FEW && count * 2 >= files_in(&root.join(own), count * 2 + 1);
-        let looked_through = listed.contains(own) && self.files.len() > 1;
-        if free && (most || looked_through || self.files.len() > MANY) {
+        if free && (most || listed.contains(own) || self.files.len() > MANY) {
             return vec![own.to_owned()];
         }
         let files = self.files.iter().map(|file| own.join(file));
