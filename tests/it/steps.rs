@@ -71,6 +71,19 @@ fn outputs(project: &Project) -> (String, String) {
 }
 
 #[test]
+fn a_line_that_is_half_written_is_not_kept_with_a_state() {
+    let project = project();
+    let line = "echo \"{\\\"step\\\": $step, \\\"loss\\\": $((1000 - sum))}\" >> \"$KILN_METRICS\"";
+    let halves = "printf '{\"step\": %s, ' $step >> \"$KILN_METRICS\"; sleep 0.4; printf '\"loss\": %s}\\n' $((1000 - sum)) >> \"$KILN_METRICS\"";
+    assert!(SCRIPT.contains(line), "{line}");
+    project.write("train.sh", &SCRIPT.replace(line, halves));
+    train(&project, 3, &[]);
+    // The next step had begun its line when this state was kept.
+    assert_eq!(resumed(&train(&project, 2, &[])), Some(2));
+    assert_eq!(outputs(&project), straight(2));
+}
+
+#[test]
 fn a_command_goes_on_for_more_steps_and_for_fewer() {
     let project = project();
     let three = train(&project, 3, &[]);

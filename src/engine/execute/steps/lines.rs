@@ -84,23 +84,31 @@ impl Lines {
 }
 
 /// Copies the lines up to a step, and returns the last numbers of that step; `None` if there is no such line.
+///
+/// What follows the last end of a line may be half of one that is being written: it is taken only if it says something itself.
 pub(super) fn up_to(path: &Path, step: u64, into: &Path) -> io::Result<Option<BTreeMap<String, f64>>> {
-    let reader = match open(path) {
+    let mut reader = match open(path) {
         Ok(file) => BufReader::new(file),
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e),
     };
     let mut out: Option<io::BufWriter<File>> = None;
     let (mut at, mut numbers) = (0, BTreeMap::new());
-    for text in reader.split(b'\n') {
-        let mut text = text?;
-        if let Some(line) = Line::read(&text, at) {
+    loop {
+        let mut text = Vec::new();
+        if reader.read_until(b'\n', &mut text)? == 0 {
+            break;
+        }
+        let is_whole = text.pop_if(|byte| *byte == b'\n').is_some();
+        let line = Line::read(&text, at);
+        let says_nothing = line.is_none();
+        if let Some(line) = line {
             at = line.step;
             if at == step {
                 numbers.extend(line.numbers);
             }
         }
-        if at > step {
+        if at > step || (!is_whole && says_nothing) {
             continue;
         }
         let out = match &mut out {
@@ -163,6 +171,14 @@ mod tests {
         let text = std::fs::read_to_string(&cut).unwrap();
         assert!(text.ends_with("{\"step\": 2, \"loss\": 0.25}\n") && text.starts_with("{\"step\": 1"), "{text}");
         assert_eq!(text.lines().count(), 4, "what is no line of JSON stays where it is");
+        file.write_all(b"{\"step\": 3, \"loss\": 0.1").unwrap();
+        let halved = folder.path().join("halved");
+        up_to(&path, 3, &halved).unwrap();
+        let text = std::fs::read_to_string(&halved).unwrap();
+        assert!(text.ends_with("\"in\": {\"a\": 1}}\n"), "half a line is not taken: {text}");
+        file.write_all(b"}").unwrap();
+        let ended = folder.path().join("ended");
+        assert_eq!(up_to(&path, 3, &ended).unwrap().unwrap()["loss"], 0.1, "the last line may lack its end");
         assert_eq!(up_to(&folder.path().join("none"), 2, &folder.path().join("other")).unwrap(), None);
     }
 
