@@ -89,7 +89,10 @@ fn written(
         for segment in name.split('.') {
             let Some(next) = node.step(segment).filter(|_| !matches!(node.content, Content::List(_))) else {
                 if !world.params.is_known_in_part() {
-                    let hint = no_value::known(node, segment, mistakes);
+                    let hint = match &node.content {
+                        Content::List(_) => "items of a list are not taken one by one; take the list".into(),
+                        _ => no_value::known(node, segment, mistakes),
+                    };
                     let mistake = Mistake::new(format!("`{path}` has no `{name}`"))
                         .at(key.place, format!("there is no `{segment}`"));
                     mistakes.add(scope.blame(mistake.hint(hint)));

@@ -170,7 +170,13 @@ struct CommandAttempt<'a> {
 fn cannot_start(program: &OsStr, error: &io::Error) -> Failure {
     Failure::NotStarted {
         program: program.to_string_lossy().into_owned(),
-        why: error.to_string(),
+        why: match error.kind() {
+            io::ErrorKind::ArgumentListTooLong => "what it is handed is too long: of an argument or a variable of the \
+                                                   environment Linux takes 128 KiB; what is in `with` it can read \
+                                                   from the file that KILN_PARAMS names"
+                .into(),
+            _ => error.to_string(),
+        },
         missing: error.kind() == io::ErrorKind::NotFound,
     }
 }

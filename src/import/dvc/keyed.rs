@@ -68,6 +68,11 @@ impl Keyed {
         self.refused.get(path).map(String::as_str)
     }
 
+    /// Whether a key holds a mapping that is not in alphabetical order. A command finds it in that order.
+    pub(super) fn is_put_in_order(&self, path: &str, key: &str) -> bool {
+        self.files.get(path).and_then(|file| params::value(file, key)).is_some_and(|node| !is_in_order(node))
+    }
+
     /// The key as Kiln takes it: of a list, all of it, and of a pattern the key that it means.
     pub(super) fn key(&self, path: &str, key: &str) -> String {
         let Some(mut node) = self.files.get(path) else { return key.to_owned() };
@@ -85,5 +90,15 @@ impl Keyed {
             }
         }
         taken.join(".")
+    }
+}
+
+fn is_in_order(node: &Node) -> bool {
+    match &node.content {
+        Content::Map(entries) => {
+            entries.is_sorted_by(|a, b| a.key <= b.key) && entries.iter().all(|entry| is_in_order(&entry.node))
+        }
+        Content::List(items) => items.iter().all(is_in_order),
+        _ => true,
     }
 }

@@ -167,6 +167,12 @@ impl Import {
             outcome.adopted = matches!(found, Some(Adoption::Adopted | Adoption::Known));
             outcome.executed = found == Some(&Adoption::Executed);
             outcome.why.extend(against);
+            if !outcome.adopted && !outcome.executed && outcome.why.is_empty() {
+                let paths: Vec<&str> = candidate.outs.keys().map(String::as_str).collect();
+                outcome
+                    .why
+                    .push(format!("the pipeline's stage does not write what DVC's does: `{}`", paths.join("`, `")));
+            }
             outcome
         });
         let outcomes: Vec<Outcome> = outcomes.collect();

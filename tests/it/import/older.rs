@@ -170,6 +170,39 @@ fn a_pattern_of_a_parameter_is_the_key_that_it_means() {
 }
 
 #[test]
+fn a_truth_value_of_a_list_elsewhere_is_called_as_in_python() {
+    let project = bare();
+    project.write("params.yaml", "flags: [true]\n").write("o-true", "1\n");
+    project.write(
+        "dvc.yaml",
+        "stages:\n  a:\n    foreach: ${flags}\n    do: {cmd: 'echo 1 > o-${item}', outs: ['o-${item}']}\n",
+    );
+    project.write(
+        "dvc.lock",
+        &format!(
+            "schema: '2.0'\nstages:\n  a@True:\n    cmd: echo 1 > o-true\n    outs:\n    - path: o-true\n      hash: md5\n      \
+             md5: {ONE}\n      size: 2\n"
+        ),
+    );
+    let ran = import(&project, &[]);
+    assert!(ran.stdout.contains("adopted 1 result from DVC"), "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(project.run(&[]).with("executed"), Vec::<String>::new());
+}
+
+#[test]
+fn a_mapping_that_a_command_finds_in_another_order_is_named() {
+    let project = bare();
+    project.write("params.yaml", "net:\n  stem: 32\n  body: 64\nsorted:\n  a: 1\n  b: [2, 1]\n");
+    project.write("dvc.yaml", "stages:\n  a: {cmd: cp params.yaml o, params: [net, sorted], outs: [o]}\n");
+    let ran = import(&project, &[]);
+    let told = "the command finds the mapping `net` of `params.yaml` in alphabetical order";
+    assert!(ran.stderr.contains(told) && !ran.stderr.contains("mapping `sorted`"), "{}", ran.stderr);
+    project.run(&[]);
+    let (body, stem) = (project.read("o").find("body"), project.read("o").find("stem"));
+    assert!(body.is_some() && body < stem, "{}", project.read("o"));
+}
+
+#[test]
 fn data_that_was_not_pulled_is_named_with_its_file() {
     let project = bare();
     project.write("data/raw.dvc", &format!("outs:\n- md5: {ONE}\n  path: raw\n"));

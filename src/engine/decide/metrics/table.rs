@@ -4,6 +4,11 @@ use csv::StringRecord;
 
 use super::{Found, is_meant_as_number, quoted};
 use crate::series::separator;
+use crate::show::names::escaped;
+
+/// The titles of a table with a row a metric.
+const NAME: &str = "metric";
+const VALUE: &str = "value";
 
 /// Reads the numbers of a table.
 pub(super) fn read(text: &str, found: &mut Found) -> Result<(), String> {
@@ -17,8 +22,18 @@ pub(super) fn read(text: &str, found: &mut Found) -> Result<(), String> {
     // A column without a name is the index of a table that was written with it.
     let named: Vec<usize> = (0..head.len()).filter(|column| !is_index(&head[*column])).collect();
     if let Some((name, value)) = long(&head, &named, &rows) {
+        if rows.is_empty() {
+            return Err("a CSV metrics file has a row a metric under its header, and this one has none".into());
+        }
         rows.iter().for_each(|row| take(row[name].to_owned(), &row[value], true, found));
         return Ok(());
+    }
+    if named.iter().any(|column| is(&head[*column], NAME)) {
+        let titles: Vec<&str> = named.iter().map(|column| &head[*column]).collect();
+        return Err(format!(
+            "a CSV metrics file with a row a metric has the header `metric,value`, and not `{}`",
+            escaped(&titles.join(","))
+        ));
     }
     let [row] = &rows[..] else {
         return Err(format!(
@@ -42,6 +57,10 @@ fn take(name: String, cell: &str, all: bool, found: &mut Found) {
     }
 }
 
+fn is(title: &str, name: &str) -> bool {
+    title.eq_ignore_ascii_case(name)
+}
+
 fn is_index(title: &str) -> bool {
     let numbered = title.strip_prefix("Unnamed:").is_some_and(|rest| rest.trim().parse::<usize>().is_ok());
     title.is_empty() || numbered
@@ -49,12 +68,12 @@ fn is_index(title: &str) -> bool {
 
 /// The columns of names and of values, where there is a row a metric.
 fn long(head: &StringRecord, named: &[usize], rows: &[StringRecord]) -> Option<(usize, usize)> {
-    let is = |column: usize, title: &str| head[column].eq_ignore_ascii_case(title);
-    if let [name, value] = *named
-        && is(name, "metric")
-        && is(value, "value")
-    {
-        return Some((name, value));
+    if let [first, second] = *named {
+        for (name, value) in [(first, second), (second, first)] {
+            if is(&head[name], NAME) && is(&head[value], VALUE) {
+                return Some((name, value));
+            }
+        }
     }
     // A series of pandas: its index has the names. A table with one row and an index of text looks alike but for its title.
     let texts = || rows.iter().all(|row| !row[0].is_empty() && row[0].parse::<f64>().is_err());
