@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use candle_core::{Device, Tensor, Var};
 use stages::ops::bf16::{self, Unit, round, use_unit};
-use stages::ops::{Conv, GradSink, Padding};
+use stages::ops::{Conv, GradSink, Padding, conv2d};
 use stages::rng::Rng;
 
 use super::cases::{assert_close_slices, flat, run, values};
@@ -138,7 +138,7 @@ fn bf16_operands_just_below_the_least_normal_number_are_rounded_up_to_it() {
         (0..len).map(|_| one(&mut rng)).collect()
     };
     let (x, w, g) = (edge(33 * 70), edge(70 * 45), edge(33 * 45));
-    let large = |name: &str, len: usize| wide(name, len, 3).into_iter().map(|x| x * power(100)).collect::<Vec<_>>();
+    let large = |name: &str, len: usize| wide(name, len, 3).into_iter().map(|x| x * power(60)).collect::<Vec<_>>();
     let (large_x, large_w, large_g) = (large("x", 33 * 70), large("w", 70 * 45), large("g", 33 * 45));
     products_are_as_defined(size, [&x, &large_w, &large_g], "small inputs");
     products_are_as_defined(size, [&large_x, &w, &large_g], "small weights");
@@ -280,6 +280,46 @@ fn bf16_units_agree_to_the_bit_on_convolutions() {
                 match &first {
                     Some(first) => assert!(*first == found, "{unit:?} differs: {shape:?}, {window}"),
                     None => first = Some(found),
+                }
+            });
+        }
+    }
+}
+
+/// Small integers have all their bits in bfloat16, and so have their sums in float32: both precisions give the same, however windows lie.
+#[test]
+fn bf16_convolutions_of_small_integers_are_those_of_float32() {
+    let integers = |name: &str, shape: &[usize]| {
+        let mut rng = Rng::new(6, name, shape.iter().product::<usize>() as u64);
+        let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.below(9) as f32 - 4.0).collect();
+        Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    };
+    let shapes = [
+        // A stride beyond the window: as many elements with what is padded on one axis and cut on the other.
+        ([1, 1, 4, 4], (2, 2), 4),
+        ([1, 5, 12, 3], (2, 2), 4),
+        ([2, 4, 6, 8], (3, 1), 3),
+        ([2, 9, 7, 8], (3, 3), 1),
+        ([3, 8, 11, 5], (2, 3), 2),
+        ([2, 6, 35, 4], (3, 2), 1),
+        ([2, 5, 6, 12], (1, 1), 1),
+    ];
+    for (shape, (height, width), stride) in shapes {
+        for padding in [Padding::Same, Padding::Valid] {
+            if padding == Padding::Valid && (shape[1] < height || shape[2] < width) {
+                continue;
+            }
+            let inputs = [integers("x", &shape), integers("w", &[height, width, shape[3], 19]), integers("b", &[19])];
+            let settings = Conv { stride, padding, relu: false };
+            let (y, gradients) = run(&inputs, |t| conv2d(t[0], t[1], Some(t[2]), &settings, None));
+            // What the results are multiplied by to get a gradient is no small integer.
+            let bits = |t: &Tensor| flat(t).into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            each_unit(|unit| {
+                let (found, found_gradients) = run(&inputs, |t| bf16::conv2d(t[0], t[1], Some(t[2]), &settings, None));
+                let what = format!("{unit:?}, {shape:?}, {height} x {width}, {stride}, {padding:?}");
+                assert_eq!(bits(&found), bits(&y), "{what}");
+                for (name, (found, expected)) in ["x", "w", "b"].iter().zip(found_gradients.iter().zip(&gradients)) {
+                    assert_close_slices(&format!("{what}: {name}"), &flat(found), &flat(expected), 0.01);
                 }
             });
         }

@@ -61,9 +61,9 @@ impl Compute for Avx512Bf16 {
     }
 
     #[inline(always)]
-    fn turn(self, lines: &[[f32; MOST]; 4], count: usize, to: &mut [u16], stride: usize) {
+    fn transpose(self, lines: &[[f32; MOST]; 4], count: usize, to: &mut [u16], stride: usize) {
         // SAFETY: the processor has the instructions.
-        unsafe { turn(lines, count, to, stride) }
+        unsafe { transpose(lines, count, to, stride) }
     }
 
     #[inline(always)]
@@ -89,9 +89,9 @@ fn lay(lines: &[[f32; MOST]; 4], to: &mut [u16]) {
     }
 }
 
-/// [`Compute::turn`].
+/// [`Compute::transpose`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16")]
-fn turn(lines: &[[f32; MOST]; 4], count: usize, to: &mut [u16], stride: usize) {
+fn transpose(lines: &[[f32; MOST]; 4], count: usize, to: &mut [u16], stride: usize) {
     // SAFETY: vectors of pairs of words are as long as arrays of them.
     let [even, odd] = unsafe { transmute::<[[__m512i; 2]; 2], [[[u16; 2]; 32]; 2]>(pairs(lines)) };
     for (column, (even, odd)) in even.into_iter().zip(odd).enumerate().take(count) {

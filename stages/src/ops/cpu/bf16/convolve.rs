@@ -1,7 +1,7 @@
 //! Convolutions as products: forward, and the gradients of weights, biases and images.
 //!
-//! Framed images are rounded once. The windows of some positions are then copied out as rows of a left operand, so many that they
-//! stay in the second-level cache. For the gradient of the weights the rows are the window's elements, and the terms of a sum are positions.
+//! Framed images are rounded once. Windows are the rows of a left operand. If the channels are whole groups of terms, they are read where they lie. Else the windows
+//! of some positions are copied out, so many that they stay in the second-level cache. For the gradient of the weights the rows are the window's elements, and the terms of a sum are positions.
 
 use super::super::convolve::{Parameters, Problem, frame_gradient};
 use super::super::frame::Frame;
@@ -11,7 +11,7 @@ use super::round::Element;
 use super::unit::{Compute, GROUP, Kernel, dispatch};
 use crate::ops::window::Window;
 
-/// Elements of windows that are copied out at a time.
+/// Elements of the windows whose sums are computed at a time.
 const WINDOWS: usize = 64 * 1024;
 
 /// Positions over which the gradient of the weights is summed at a time: decides the order of its sums.
@@ -136,7 +136,7 @@ fn round_framed<E: Element>(problem: &Problem, frame: Frame, x: &[f32], buffers:
     let Buffers { images, ordered, .. } = buffers;
     ordered.clear();
     ordered.extend(x.iter().map(|x| E::of(*x)));
-    if frame.image() == ordered.len() {
+    if (frame.height, frame.width) == (rows.input, columns.input) {
         return std::mem::swap(images, ordered);
     }
     images.resize(frame.image(), E::default());
@@ -172,24 +172,24 @@ impl Slide {
             let (i, j) = (position / output.1, position % output.1);
             i * stride.0 * frame.row() + j * stride.1 * frame.channels
         };
-        // Where groups do not reach from one row of a window to the next, windows are read where they lie.
-        let lie = run % GROUP == 0 && frame.channels % GROUP == 0;
-        if lie {
+        // Each row of a window starts at a whole group of the image: groups are arranged once, in the image.
+        let in_place = frame.channels % GROUP == 0;
+        if in_place {
             let groups =
                 (0..window.rows.window).flat_map(|i| (0..run).step_by(GROUP).map(move |k| i * frame.row() + k));
             left.slide::<U>(images, (0..positions).map(start), groups);
         }
         for first in (0..positions).step_by(block) {
             let count = block.min(positions - first);
-            if !lie {
+            if !in_place {
                 left.fill::<U>(count, depth, |row, to| {
                     for (i, to) in to.chunks_exact_mut(run).enumerate() {
                         to.copy_from_slice(&images[start(first + row) + i * frame.row()..][..run]);
                     }
                 });
             }
-            sums.clear::<U>(count, outputs);
-            sums.add(unit, left, (if lie { first } else { 0 }, count), right);
+            sums.begin::<U>(count, outputs);
+            sums.add(unit, left, (if in_place { first } else { 0 }, count), right);
             (0..count).for_each(|row| take(&sums.row(row)[..outputs]));
         }
     }
@@ -212,7 +212,7 @@ fn weigh<U: Compute>(
     let (rows, columns) = (window.rows, window.columns);
     let depth = problem.depth();
     let mut sums = std::mem::take(&mut buffers.sums);
-    sums.clear::<U>(depth, outputs);
+    sums.begin::<U>(depth, outputs);
     for start in (0..images).step_by(chunk) {
         let count = chunk.min(images - start);
         // The channels of each image apart, so that a window's element at one position after the other is a run.
@@ -249,8 +249,8 @@ fn weigh<U: Compute>(
                     }
                 }
             });
-            let range = start * positions + first * columns.output * outputs..;
-            let range = range.start..range.start + lines * columns.output * outputs;
+            let at = start * positions + first * columns.output * outputs;
+            let range = at..at + lines * columns.output * outputs;
             let gy = if problem.relu {
                 buffers.gradients.clear();
                 let passed = gy[range.clone()].iter().zip(&y[range]).map(|(g, y)| if *y > 0.0 { *g } else { 0.0 });

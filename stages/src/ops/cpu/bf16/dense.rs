@@ -42,7 +42,7 @@ impl Kernel for Forward<'_> {
         let mut y = Vec::with_capacity(rows * outputs);
         let mut buffers = U::Element::BUFFERS.take();
         let Buffers { left, right, sums, .. } = &mut buffers;
-        sums.clear::<U>(rows, outputs);
+        sums.begin::<U>(rows, outputs);
         for first in (0..inputs).step_by(DEPTH) {
             let depth = DEPTH.min(inputs - first);
             left.fill::<U>(rows, depth, |row, to| {
@@ -92,7 +92,7 @@ impl Kernel for InputGradient<'_> {
             left.fill::<U>(count, outputs, |row, to| {
                 unit.round(&w[(first + row) * outputs..][..to.len()], to);
             });
-            sums.clear::<U>(count, rows);
+            sums.begin::<U>(count, rows);
             sums.add(unit, left, (0, count), right);
             for (row, dx) in dx.chunks_exact_mut(inputs).enumerate() {
                 let dx = dx[first..first + count].iter_mut().enumerate();
@@ -141,7 +141,7 @@ impl Kernel for Fill<'_> {
     fn run<U: Compute>(self, unit: U) {
         let Self { sizes: Sizes { rows, inputs, outputs }, x, g, stride, to } = self;
         let (left, right) = U::Element::factors_mut(to);
-        left.turn(unit, (rows, inputs), x);
+        left.transpose(unit, (rows, inputs), x);
         right.fill(unit, (rows, outputs), |k, start, to| to.copy_from_slice(&g[k * stride + start..][..to.len()]));
     }
 }
@@ -166,7 +166,7 @@ impl Kernel for Write<'_> {
         let Buffers { sums, .. } = &mut buffers;
         for first in part.clone().step_by(INPUTS) {
             let count = INPUTS.min(part.end - first);
-            sums.clear::<U>(count, outputs);
+            sums.begin::<U>(count, outputs);
             sums.add(unit, left, (first, count), right);
             let to = to[(first - part.start) * outputs..].chunks_exact_mut(outputs);
             for (row, to) in to.take(count).enumerate() {

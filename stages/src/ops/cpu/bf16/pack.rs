@@ -38,7 +38,12 @@ impl<E: Element> Left<E> {
 
     /// Takes `columns` rows from where they lie as columns: `[depth, columns]`, one after the other.
     #[inline(always)]
-    pub(super) fn turn<U: Compute<Element = E>>(&mut self, unit: U, (depth, columns): (usize, usize), from: &[f32]) {
+    pub(super) fn transpose<U: Compute<Element = E>>(
+        &mut self,
+        unit: U,
+        (depth, columns): (usize, usize),
+        from: &[f32],
+    ) {
         assert_eq!(from.len(), depth * columns, "terms");
         let stride = self.follow(columns, depth);
         let mut lines = [[0.0; MOST]; GROUP];
@@ -57,7 +62,7 @@ impl<E: Element> Left<E> {
                         line[..count].copy_from_slice(&from[..count]);
                     }
                 }
-                unit.turn(&lines, count, &mut self.data[start * stride + k..], stride);
+                unit.transpose(&lines, count, &mut self.data[start * stride + k..], stride);
             }
         }
         self.range = E::range(&self.data);
@@ -155,9 +160,9 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    /// All 0, once a product is added.
+    /// Begins new sums. The first product replaces what is there.
     #[inline(always)]
-    pub(super) fn clear<U: Compute>(&mut self, rows: usize, columns: usize) {
+    pub(super) fn begin<U: Compute>(&mut self, rows: usize, columns: usize) {
         self.stride = columns.next_multiple_of(U::WIDTH);
         (self.begins, self.plain) = (true, true);
         self.data.resize(rows * self.stride, 0.0);
@@ -182,7 +187,7 @@ impl Sums {
             "room for the sums"
         );
         if self.begins && b.depth == 0 {
-            // A sum of nothing, which no unit writes.
+            // Without terms no unit writes anything.
             self.data.fill(0.0);
         }
         self.plain &= a.range.is_plain(b.range);

@@ -39,7 +39,7 @@ impl<S: Simd> Compute for Portable<S> {
     }
 
     #[inline(always)]
-    fn turn(self, lines: &[[f32; MOST]; 4], count: usize, to: &mut [f32], stride: usize) {
+    fn transpose(self, lines: &[[f32; MOST]; 4], count: usize, to: &mut [f32], stride: usize) {
         for column in 0..count {
             let to = to[column * stride..][..4].iter_mut();
             to.zip(lines).for_each(|(to, line)| *to = f32::of(line[column]));

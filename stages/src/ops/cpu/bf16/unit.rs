@@ -110,7 +110,7 @@ pub(super) trait Compute: Copy {
 
     /// Rounds four terms of the first `count` lines' columns, at most [`WIDTH`](Self::WIDTH). Each column is a row of the left operand, and they are
     /// `stride` apart: writes them as they are read.
-    fn turn(self, lines: &[[f32; MOST]; 4], count: usize, to: &mut [Self::Element], stride: usize);
+    fn transpose(self, lines: &[[f32; MOST]; 4], count: usize, to: &mut [Self::Element], stride: usize);
 
     /// Adds the product of `a` and the panels `b`, as deep as `a`, to `c` `[rows, panels * WIDTH]`. Of the last panel only vectors that hold some
     /// of the `columns` are computed.
