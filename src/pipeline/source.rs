@@ -78,16 +78,17 @@ fn unreadable(fault: &positions::Fault, origin: u16) -> Mistake {
     mistake.at(Place { origin, start: fault.at, end: fault.at + 1 }, "")
 }
 
-/// Where the line `---` is that another one of them or something else stands before.
+/// The byte at which a second document begins: a line `---` after content, or after another such line.
 fn second_document(text: &str) -> Option<usize> {
-    let is_mark = |line: &str| line.trim_end() == "---" || line.starts_with("--- ");
-    let says = |line: &str| is_mark(line) || !(line.trim().is_empty() || line.starts_with(['#', '%']));
+    let is_mark = |line: &str| line.trim_end() == "---" || line.starts_with("--- ") || line.starts_with("---\t");
+    let is_nothing = |line: &str| line.trim().is_empty() || line.starts_with('%') || line.trim_start().starts_with('#');
     let (mut at, mut said) = (0, false);
     for line in text.split_inclusive('\n') {
-        if said && is_mark(line) {
+        let bare = line.trim_start_matches('\u{feff}');
+        if said && is_mark(bare) {
             return Some(at);
         }
-        said |= says(line);
+        said |= is_mark(bare) || !is_nothing(bare);
         at += line.len();
     }
     None
@@ -97,19 +98,20 @@ const TOO_DEEP: &str = "lists and mappings nest too deeply in this YAML";
 
 /// A parser's complaint with a place, and a hint where it is a slip that pipelines invite.
 fn explain(fault: parse::Fault, text: &str, origin: u16, base: u32) -> Mistake {
+    let is_second = fault.message.contains("more than one document");
     let mut mistake = match fault.message.as_str() {
         "recursion limit exceeded" => Mistake::new(TOO_DEEP),
         "repetition limit exceeded" => Mistake::new("the aliases in this YAML repeat too many values"),
-        message if message.contains("more than one document") => {
+        _ if is_second => {
             Mistake::new("the file holds more than one YAML document").hint("remove the line `---` and what follows it")
         }
         message if fault.refused.is_some() => Mistake::new(message),
         message => Mistake::new(format!("this is not YAML: {message}")),
     }
     .maybe_hint(fault.refused.clone().filter(|hint| !hint.is_empty()));
-    // What is wrong with the text as a whole has no place of its own. A second document begins at a line `---`.
-    let at = fault.at.map(|(line, column)| offset(text, line, column));
-    let at = at.unwrap_or_else(|| second_document(text).unwrap_or(0));
+    let whole = || if is_second { second_document(text) } else { None };
+    // What is wrong with the text as a whole has no place of its own, and is shown at its beginning.
+    let at = fault.at.map_or_else(|| whole().unwrap_or(0), |(line, column)| offset(text, line, column));
     let width = text[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
     let place = |at: usize, width: usize| Place { origin, start: base + at as u32, end: base + (at + width) as u32 };
     mistake = mistake.at(place(at, width), "");

@@ -138,6 +138,9 @@ fn a_folder_that_is_listed_is_an_input_whatever_is_read_of_it() {
           names:
             run: ls imgs | wc -l > out/names
             outputs: {names: out/names}
+          go:
+            run: python3 code/go.py
+            outputs: {go: out/go}
         ",
     );
     project.write(
@@ -149,13 +152,21 @@ fn a_folder_that_is_listed_is_an_input_whatever_is_read_of_it() {
         project.write(&format!("data/{year}/x.csv"), "1\n");
     }
     project.write("imgs/1.png", "").write("imgs/2.png", "");
-    for stage in ["sum", "names"] {
+    // Python lists `code`, `code/models` and `code/models/nets` to import this.
+    project.write("code/go.py", "from models.nets.resnet import f\nopen('out/go', 'w').write(f)\n");
+    project.write("code/models/nets/resnet.py", "f = 'f'\n").write("code/models/notes", "");
+    for stage in ["sum", "names", "go"] {
         let ran = project.kiln(&["run", "--discover", stage, "--write"]);
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     }
     let written = project.read("pipeline.yaml");
     assert!(written.contains("data: data") && !written.contains("x.csv"), "{written}");
     assert!(written.contains("imgs: imgs") && !written.contains("in_1"), "{written}");
+    assert!(
+        written.contains("go: code/go.py\n") && written.contains("resnet: code/models/nets/resnet.py\n"),
+        "{written}"
+    );
+    assert!(!written.contains("models: code/models\n") && !written.contains("code: code\n"), "{written}");
     project.run(&[]);
     assert_eq!(project.read("out/sum"), "3");
     assert!(project.read("out/names").starts_with('2'));

@@ -171,10 +171,11 @@ fn cannot_start(program: &OsStr, error: &io::Error) -> Failure {
     Failure::NotStarted {
         program: program.to_string_lossy().into_owned(),
         why: match error.kind() {
-            io::ErrorKind::ArgumentListTooLong => "what it is handed is too long: of an argument or a variable of the \
-                                                   environment Linux takes 128 KiB; what is in `with` it can read \
-                                                   from the file that KILN_PARAMS names"
-                .into(),
+            io::ErrorKind::ArgumentListTooLong => {
+                "its arguments and environment are too long: Linux takes at most 128 KiB for one of them; a value in `with` can \
+                 be read from the file that KILN_PARAMS names, however long it is"
+                    .into()
+            }
             _ => error.to_string(),
         },
         missing: error.kind() == io::ErrorKind::NotFound,

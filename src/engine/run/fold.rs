@@ -60,13 +60,19 @@ fn outputs_of(pipeline: &Pipeline) -> Vec<&Path> {
     pipeline.stages.iter().flat_map(|stage| stage.outputs.values()).map(|output| output.path.as_path()).collect()
 }
 
-/// The folders that were listed to see what is in them. Who imports a module lists its folder, too, so a folder of code is none of them.
+/// The folders that were listed to see what is in them. Python lists the folders of a module that it imports, and those above them, so these count only
+/// if several files in them were read that are no code.
 fn looked_through<'f>(found: &'f Found, code: &[&Path], pipeline: &Pipeline, id: StageId) -> Vec<&'f Path> {
     let stage = &pipeline.stages[id.0];
-    let code: HashSet<&Path> = code.iter().filter_map(|path| path.parent()).collect();
+    let of_code: HashSet<&Path> = code.iter().flat_map(|path| path.ancestors().skip(1)).collect();
+    let data = |folder: &Path| {
+        found.read.iter().filter(|path| path.parent() == Some(folder) && suffix(path).is_none()).count() > 1
+    };
     let counts = |path: &&Path| {
         let own = stage.outputs.values().any(|output| path.starts_with(&output.path));
-        !own && !code.contains(path) && is_of_project(path, &pipeline.root) && pipeline.root.join(path).is_dir()
+        let place = pipeline.root.join(path);
+        let is_environment = is_toolchain(&place) || !is_of_project(path, &pipeline.root);
+        !own && !is_environment && (!of_code.contains(path) || data(path)) && place.is_dir()
     };
     found.listed.iter().map(PathBuf::as_path).filter(counts).collect()
 }

@@ -51,7 +51,7 @@ pub(super) fn foreach(
     node: &Node,
     notes: &mut Notes,
 ) -> Result<(Axis, Vec<Point>), Refused> {
-    let Data { node: data, name, is_taken } = data(file, context, node, notes)?;
+    let Data { node: data, name, by_reference } = data(file, context, node, notes)?;
     let (values, mapped) = match &data.content {
         Content::Map(entries) => {
             let values = entries.iter().map(|entry| value(&entry.key, &entry.node, name.as_deref(), &entry.key));
@@ -61,7 +61,7 @@ pub(super) fn foreach(
             // One list or mapping among them, and DVC goes by position.
             let positions = items.iter().any(|item| item.shown().is_none());
             let values = items.iter().enumerate().map(|(i, item)| {
-                let dvc = if positions { i.to_string() } else { called(item, is_taken).unwrap_or_default() };
+                let dvc = if positions { i.to_string() } else { name_in_dvc(item, by_reference).unwrap_or_default() };
                 value(&dvc, item, name.as_deref(), &i.to_string())
             });
             (last_of_each(values.collect()), false)
@@ -91,7 +91,7 @@ pub(super) fn matrix(
 ) -> Result<(Vec<Axis>, Vec<Point>), Refused> {
     let (mut axes, mut columns) = (Vec::new(), Vec::new());
     for entry in node.entries() {
-        let Data { node: data, name, is_taken } = data(file, context, &entry.node, notes)?;
+        let Data { node: data, name, by_reference } = data(file, context, &entry.node, notes)?;
         let (items, name): (Vec<Node>, _) = match data.content {
             Content::List(items) => (items, name),
             Content::Map(entries) => {
@@ -106,7 +106,7 @@ pub(super) fn matrix(
             _ => return Err(Refused::new(file, entry.at, format!("the axis `{}` is no list", entry.key))),
         };
         let values = items.iter().enumerate().map(|(i, item)| {
-            let dvc = called(item, is_taken).unwrap_or_else(|| format!("{}{i}", entry.key));
+            let dvc = name_in_dvc(item, by_reference).unwrap_or_else(|| format!("{}{i}", entry.key));
             value(&dvc, item, name.as_deref(), &i.to_string())
         });
         let values = last_of_each(values.collect());
@@ -164,14 +164,14 @@ struct Data {
     node: Node,
     /// The name of it, if that is a parameter.
     name: Option<String>,
-    /// Whether it stands elsewhere, and here is its name.
-    is_taken: bool,
+    /// Whether it is written as `${name}`.
+    by_reference: bool,
 }
 
-/// What DVC calls a member of a group. A truth value of a list that stands elsewhere is called as in Python, `True` (DVC 3.67).
-fn called(item: &Node, is_taken: bool) -> Option<String> {
+/// What DVC calls a member of a group. A truth value of a list that is written as `${name}` is called as in Python, `True` (DVC 3.67).
+fn name_in_dvc(item: &Node, by_reference: bool) -> Option<String> {
     match item.content {
-        Content::Bool(value) if is_taken => Some(if value { "True" } else { "False" }.into()),
+        Content::Bool(value) if by_reference => Some(if value { "True" } else { "False" }.into()),
         _ => item.shown(),
     }
 }
@@ -181,9 +181,9 @@ fn data(file: &Path, context: &Context, node: &Node, notes: &mut Notes) -> Resul
         && let Some(name) = text.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'))
     {
         let found = context.find(name).map_err(|what| Refused::new(file, node.at, what))?;
-        return Ok(Data { node: found.node.clone(), name: found.kiln, is_taken: true });
+        return Ok(Data { node: found.node.clone(), name: found.kiln, by_reference: true });
     }
-    Ok(Data { node: filled(file, context, node, notes)?, name: None, is_taken: false })
+    Ok(Data { node: filled(file, context, node, notes)?, name: None, by_reference: false })
 }
 
 /// A value with the templates in it filled in.

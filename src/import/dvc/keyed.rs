@@ -68,8 +68,8 @@ impl Keyed {
         self.refused.get(path).map(String::as_str)
     }
 
-    /// Whether a key holds a mapping that is not in alphabetical order. A command finds it in that order.
-    pub(super) fn is_put_in_order(&self, path: &str, key: &str) -> bool {
+    /// Whether a command finds a mapping in another order than that of the file: in alphabetical order.
+    pub(super) fn is_reordered(&self, path: &str, key: &str) -> bool {
         self.files.get(path).and_then(|file| params::value(file, key)).is_some_and(|node| !is_in_order(node))
     }
 

@@ -50,14 +50,14 @@ impl<'f> Planner<'_, 'f> {
                 notes.differs(&file.path, params.at, what, "another key that comes to fit has to be added by hand");
             }
             keys.dedup();
-            for key in keys.iter().filter(|key| self.keyed.is_put_in_order(&params.path, key)) {
-                let what = format!("the command finds the mapping `{key}` of `{}` in alphabetical order", params.path);
-                notes.differs(&file.path, params.at, what, "if it goes by the order of the file, make it a list");
-            }
             if let Some(why) = self.keyed.refused(&params.path).filter(|_| !keys.is_empty()) {
                 let what = format!("`{}` counts as a whole, not by `{}`: {why}", params.path, keys.join("`, `"));
                 notes.differs(&file.path, params.at, what, "move what changes often to a YAML file of its own");
                 keys.clear();
+            }
+            for key in keys.iter().filter(|key| self.keyed.is_reordered(&params.path, key)) {
+                let what = format!("the command finds the mapping `{key}` of `{}` in alphabetical order", params.path);
+                notes.differs(&file.path, params.at, what, "if it goes by the order of the file, make it a list");
             }
             if !self.root.join(&params.path).exists() {
                 let what = format!("the file of parameters `{}` is not there", params.path);

@@ -168,10 +168,7 @@ impl Import {
             outcome.executed = found == Some(&Adoption::Executed);
             outcome.why.extend(against);
             if !outcome.adopted && !outcome.executed && outcome.why.is_empty() {
-                let paths: Vec<&str> = candidate.outs.keys().map(String::as_str).collect();
-                outcome
-                    .why
-                    .push(format!("the pipeline's stage does not write what DVC's does: `{}`", paths.join("`, `")));
+                outcome.why.push("the outputs of the pipeline's stage are not those of DVC's".into());
             }
             outcome
         });

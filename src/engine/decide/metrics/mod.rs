@@ -250,6 +250,7 @@ mod tests {
             ("model,acc,loss,ok\nbig,0.5,,True\n", "acc=0.5 ok=1"),
             ("metric,value\nacc,0.5\nacc,0.7\n", "acc=0.7"),
             ("value,metric\n0.5,acc\n", "acc=0.5"),
+            ("metric,k,acc\ncosine,5,0.91\n", "acc=0.91 k=5"),
         ] {
             assert_eq!(numbers("m.csv", text), expected, "{text}");
         }
@@ -284,7 +285,11 @@ mod tests {
             ("m.csv", "step,loss\n1,2\n2,3\n", "one row under its header and not 2"),
             ("m.csv", "a,b\n", "one row under its header and not 0"),
             ("m.csv", "a,b\n1\n", "not a CSV metrics file"),
-            ("m.csv", "metric,value,std\nacc,0.9,0.1\n", "has the header `metric,value`, and not `metric,value,std`"),
+            (
+                "m.csv",
+                "metric,value,std\nacc,0.9,0.1\n",
+                "has the columns `metric` and `value` alone, and not `metric,value,std`",
+            ),
             ("m.csv", "metric,value\n", "and this one has none"),
         ] {
             let error = found(file, text).unwrap_err();

@@ -1,4 +1,4 @@
-//! Metrics in CSV: a row a metric, or a column a metric and one row. As pandas, R, spreadsheets and Python's `csv` write them.
+//! Metrics in CSV: one row per metric, or one column per metric and a single row. As pandas, R, spreadsheets and Python's `csv` write them.
 
 use csv::StringRecord;
 
@@ -6,7 +6,7 @@ use super::{Found, is_meant_as_number, quoted};
 use crate::series::separator;
 use crate::show::names::escaped;
 
-/// The titles of a table with a row a metric.
+/// The titles of a table with one row per metric.
 const NAME: &str = "metric";
 const VALUE: &str = "value";
 
@@ -23,15 +23,16 @@ pub(super) fn read(text: &str, found: &mut Found) -> Result<(), String> {
     let named: Vec<usize> = (0..head.len()).filter(|column| !is_index(&head[*column])).collect();
     if let Some((name, value)) = long(&head, &named, &rows) {
         if rows.is_empty() {
-            return Err("a CSV metrics file has a row a metric under its header, and this one has none".into());
+            return Err("a CSV metrics file has one row per metric under its header, and this one has none".into());
         }
         rows.iter().for_each(|row| take(row[name].to_owned(), &row[value], true, found));
         return Ok(());
     }
-    if named.iter().any(|column| is(&head[*column], NAME)) {
+    let has = |title: &str| named.iter().any(|column| is(&head[*column], title));
+    if has(NAME) && (has(VALUE) || rows.len() != 1) {
         let titles: Vec<&str> = named.iter().map(|column| &head[*column]).collect();
         return Err(format!(
-            "a CSV metrics file with a row a metric has the header `metric,value`, and not `{}`",
+            "a CSV metrics file with one row per metric has the columns `metric` and `value` alone, and not `{}`",
             escaped(&titles.join(","))
         ));
     }
@@ -46,7 +47,7 @@ pub(super) fn read(text: &str, found: &mut Found) -> Result<(), String> {
     Ok(())
 }
 
-/// Takes a cell. In a table with a row a metric each is to be a number; in one with a column a metric there are labels.
+/// Takes a cell. In a table with one row per metric each is to be a number; in one with one column per metric there are labels.
 fn take(name: String, cell: &str, all: bool, found: &mut Found) {
     let truth = [("true", 1.0), ("false", 0.0)].into_iter().find(|(word, _)| cell.eq_ignore_ascii_case(word));
     match cell.parse().ok().or(truth.map(|(_, value)| value)) {
@@ -66,7 +67,7 @@ fn is_index(title: &str) -> bool {
     title.is_empty() || numbered
 }
 
-/// The columns of names and of values, where there is a row a metric.
+/// The columns of names and of values, where there is one row per metric.
 fn long(head: &StringRecord, named: &[usize], rows: &[StringRecord]) -> Option<(usize, usize)> {
     if let [first, second] = *named {
         for (name, value) in [(first, second), (second, first)] {
