@@ -40,9 +40,13 @@ pub(super) fn inputs(found: &Found, pipeline: &Pipeline, id: StageId) -> Vec<(St
             None => other.push(path.as_path()),
         }
     }
-    let listed = looked_through(found, &code, pipeline, id);
-    outputs.extend(listed.iter().filter_map(|path| producer(path, pipeline, id)));
-    let listed: BTreeSet<&Path> = listed.into_iter().filter(|path| producer(path, pipeline, id).is_none()).collect();
+    let mut listed = BTreeSet::new();
+    for path in looked_through(found, &code, pipeline, id) {
+        match producer(path, pipeline, id) {
+            Some(output) => drop(outputs.insert(output)),
+            None => drop(listed.insert(path)),
+        }
+    }
     all.extend(packages(&code, &pipeline.root));
     let taken = outputs_of(pipeline);
     let mut tree = Folder::default();

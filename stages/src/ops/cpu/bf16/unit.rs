@@ -108,8 +108,8 @@ pub(super) trait Compute: Copy {
     /// Rounds four lines of a panel, and writes them as they are read.
     fn lay(self, lines: &[[f32; MOST]; 4], to: &mut [Self::Element]);
 
-    /// Rounds four terms of the first `count` lines' columns, at most [`WIDTH`](Self::WIDTH). Each column is a row of the left operand, and they are
-    /// `stride` apart: writes them as they are read.
+    /// Rounds the first `count` columns of four lines, at most [`WIDTH`](Self::WIDTH), and writes them as they are read. Each column becomes a group
+    /// of a row of the left operand. The rows are `stride` apart.
     fn transpose(self, lines: &[[f32; MOST]; 4], count: usize, to: &mut [Self::Element], stride: usize);
 
     /// Adds the product of `a` and the panels `b`, as deep as `a`, to `c` `[rows, panels * WIDTH]`. Of the last panel only vectors that hold some
