@@ -76,9 +76,14 @@ pub(crate) fn failures(gate: &GateResult) -> Vec<String> {
 
 /// First, last and delta. A gate may turn on a digit that a table does not show, so all are shown.
 fn numbers(metric: &GateMetric) -> [String; 3] {
-    let exact = |value: Option<f64>| value.map_or(NONE.to_owned(), |value| value.to_string());
+    let exact = |value: Option<f64>| value.map_or(NONE.to_owned(), fifteen);
     let scale = [metric.first, metric.last].into_iter().flatten().fold(0.0_f64, |scale, value| scale.max(value.abs()));
     [exact(metric.first), exact(metric.last), metric.delta.map_or(NONE.to_owned(), |delta| difference(delta, scale))]
+}
+
+/// A number to fifteen digits. The sixteenth of a mean is noise: that of 0.924 and 0.925 is 0.9245000000000001 in binary.
+fn fifteen(value: f64) -> String {
+    format!("{value:.14e}").parse::<f64>().map_or_else(|_| value.to_string(), |value| value.to_string())
 }
 
 /// The difference of two numbers of the size `scale`. In binary it is rarely what it is in decimal (0.97 - 0.972 is
@@ -96,6 +101,15 @@ fn difference(delta: f64, scale: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_without_the_noise_of_binary() {
+        assert_eq!(fifteen(0.9245000000000001), "0.9245");
+        assert_eq!(fifteen(0.1 + 0.2), "0.3");
+        assert_eq!(fifteen(0.123_456_789_012_345), "0.123456789012345");
+        assert_eq!([fifteen(f64::NAN), fifteen(f64::INFINITY), fifteen(0.0)], ["NaN", "inf", "0"]);
+        assert_eq!(fifteen(3e300), 3e300.to_string());
+    }
 
     #[test]
     fn differences_without_the_noise_of_binary() {
