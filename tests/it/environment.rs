@@ -207,3 +207,55 @@ fn other_lock_files_name_packages_too() {
     project.write("some.spec", "torch 2.10.0\n");
     assert_eq!(project.run(&[]).outcome("a"), "executed");
 }
+
+#[test]
+fn a_package_may_have_several_lines_and_stand_in_several_files() {
+    let of = |files: &str| {
+        format!("version: 1\nenvironment: {files}\nstages:\n  a: {{run: echo 1 > out/a, outputs: {{x: out/a}}}}\n")
+    };
+    let edits = [
+        // Two platforms, and what begins with the name of a protocol.
+        (
+            "requirements.txt",
+            "numpy==1.26.0; python_version < '3.12'\nnumpy==2.1.0; python_version >= '3.12'\n",
+            "1.26.0",
+        ),
+        ("requirements.txt", "https://host/a-1.whl\nhttps://host/b-1.whl\n", "a-1"),
+        // What is referred to, also by what is referred to.
+        ("requirements.txt", "-r base.txt\ntorch==2.9.1\n", "torch==2.9"),
+    ];
+    for (file, text, from) in edits {
+        let project = Project::new(&of(file));
+        project.write("base.txt", "-c deps/pins.txt\nnumpy==1\n").write("deps/pins.txt", "scipy==1\n");
+        project.write(file, text);
+        project.run(&[]);
+        assert_eq!(project.run(&[]).outcome("a"), "up-to-date");
+        project.write(file, &text.replacen(from, "9.9", 1));
+        assert_eq!(project.run(&[]).outcome("a"), "executed", "{text}");
+    }
+    let project = Project::new(&of("requirements.txt"));
+    project.write("requirements.txt", "-r base.txt\n").write("base.txt", "-c deps/pins.txt\nnumpy==1\n");
+    project.write("deps/pins.txt", "scipy==1\n");
+    project.run(&[]);
+    project.write("deps/pins.txt", "scipy==2\n");
+    assert_eq!(project.run(&[]).reasons("a"), "environment: scipy 1 => 2");
+    // Two files: both count, in their order.
+    let project = Project::new(&of("[requirements.txt, requirements-gpu.txt]"));
+    project.write("requirements.txt", "torch==1\n").write("requirements-gpu.txt", "torch==1\n");
+    project.run(&[]);
+    project.write("requirements.txt", "torch==2\n");
+    assert_eq!(project.run(&[]).reasons("a"), "environment: torch 1 => 2, 1");
+}
+
+#[test]
+fn single_packages_are_found_in_a_file_with_options() {
+    let project = Project::new(
+        "version: 1\nenvironment: {from: requirements.txt, only: [numpy]}\nstages:\n  a: {run: echo 1 > out/a, outputs: {x: out/a}}\n",
+    );
+    project.write("requirements.txt", "--no-binary :all:\nnumpy==1\nscipy==1\n");
+    project.run(&[]);
+    project.write("requirements.txt", "--no-binary :all:\nnumpy==1\nscipy==2\n");
+    assert_eq!(project.run(&[]).outcome("a"), "up-to-date");
+    project.write("requirements.txt", "--no-binary :all:\nnumpy==2\nscipy==2\n");
+    assert_eq!(project.run(&[]).reasons("a"), "environment: numpy 1 => 2");
+}

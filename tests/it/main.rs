@@ -32,6 +32,7 @@ mod hints;
 mod import;
 mod in_place;
 mod init;
+mod interpreters;
 mod kills;
 mod kinds;
 mod leftovers;

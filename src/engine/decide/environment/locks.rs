@@ -1,20 +1,21 @@
 //! Lock files: names and versions of what is to be installed, as far as the format is known; else the file as a whole.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
-use super::python::normal;
-use super::{Listing, short};
+use super::packages::normal;
+use super::{Listing, joined, short};
 use crate::text;
 
-/// What a lock file says.
+/// What a lock file says. `packages` asks for single packages also where the file has options, which only the file as a whole says.
 ///
 /// # Errors
 /// If it cannot be read.
-pub(super) fn read(file: &Path, root: &Path) -> Result<Listing, String> {
+pub(super) fn read(file: &Path, root: &Path, packages: bool) -> Result<Listing, String> {
     let bytes = fs::read(root.join(file))
         .map_err(|e| format!("cannot read {}, which `environment` names: {e}", file.display()))?;
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -22,12 +23,17 @@ pub(super) fn read(file: &Path, root: &Path) -> Result<Listing, String> {
     let listing = match name.as_str() {
         "renv.lock" => renv(text),
         _ if name.ends_with(".lock") => of_tables(text),
-        _ if name.starts_with("requirements") && name.ends_with(".txt") => requirements(text),
+        _ if name.starts_with("requirements") && name.ends_with(".txt") => {
+            return Ok(of_requirements(file, bytes, root, packages));
+        }
         _ => None,
     };
-    Ok(listing
-        .filter(|listing| !listing.is_empty())
-        .unwrap_or_else(|| Listing::from([(file.display().to_string(), short(blake3::hash(&bytes).as_bytes()))])))
+    Ok(listing.filter(|listing| !listing.is_empty()).unwrap_or_else(|| whole(file, &bytes)))
+}
+
+/// A file by its content.
+fn whole(file: &Path, bytes: &[u8]) -> Listing {
+    Listing::from([(file.display().to_string(), short(blake3::hash(bytes).as_bytes()))])
 }
 
 /// `[[package]]` with `name` and `version`, as uv, Poetry and PDM write them. What else a table says counts as well.
@@ -57,32 +63,93 @@ fn extent(heading: std::ops::Range<usize>, text: &str) -> std::ops::Range<usize>
     heading.start..end.max(heading.end)
 }
 
-/// `name==version`, with continued lines.
-fn requirements(text: &str) -> Option<Listing> {
-    let joined = text.replace("\\\n", " ");
-    let mut listing = Listing::new();
-    for line in joined.lines() {
-        let line = line.split(" #").next().unwrap_or_default().trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
+/// A file of requirements, and those that it refers to.
+fn of_requirements(file: &Path, bytes: Vec<u8>, root: &Path, packages: bool) -> Listing {
+    let mut listings = vec![];
+    let (mut open, mut seen) = (vec![(file.to_owned(), bytes)], BTreeSet::from([file.to_owned()]));
+    while let Some((file, bytes)) = open.pop() {
+        let found = Requirements::of(text::of(&bytes).unwrap_or_default());
+        listings.push(match found.packages.is_empty() || (found.has_options && !packages) {
+            true => whole(&file, &bytes),
+            false => found.packages,
+        });
+        for name in found.others {
+            let other = normalised(&file.parent().unwrap_or(Path::new("")).join(&name));
+            if !seen.insert(other.clone()) {
+                continue;
+            }
+            match fs::read(root.join(&other)) {
+                Ok(bytes) => open.push((other, bytes)),
+                Err(_) => listings.push(Listing::from([(other.display().to_string(), "not there".to_owned())])),
+            }
         }
-        let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(line.len());
-        let (name, rest) = line.split_at(end);
-        if name.is_empty() || name.starts_with('-') {
-            // An option, or another file: only the whole says all.
-            return None;
+    }
+    joined(listings)
+}
+
+/// A path without `.` and `..`.
+fn normalised(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if out.file_name().is_some() => {
+                out.pop();
+            }
+            part => out.push(part),
         }
-        let said = rest.split_whitespace().collect::<Vec<_>>().join(" ");
-        let version = said.strip_prefix("==").unwrap_or(&said).to_owned();
-        listing.insert(
-            normal(name),
-            match version.split_once(' ') {
+    }
+    out
+}
+
+/// What a file of requirements says.
+#[derive(Default)]
+struct Requirements {
+    packages: Listing,
+    /// Whether it has lines that name no package.
+    has_options: bool,
+    /// The files that it refers to, relative to its folder.
+    others: Vec<String>,
+}
+
+impl Requirements {
+    /// Lines `name==version`, which may be continued. A package may have several, for several platforms.
+    fn of(text: &str) -> Self {
+        let joined_lines = text.replace("\\\n", " ");
+        let mut found = Self::default();
+        let mut listings = vec![];
+        for line in joined_lines.lines() {
+            let line = line.split(" #").next().unwrap_or_default().trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(line.len());
+            let (name, rest) = line.split_at(end);
+            if name.is_empty() || name.starts_with('-') {
+                // Only the whole says all.
+                found.has_options = true;
+                found.others.extend(referred(line));
+                continue;
+            }
+            let said = rest.split_whitespace().collect::<Vec<_>>().join(" ");
+            let version = said.strip_prefix("==").unwrap_or(&said).to_owned();
+            let version = match version.split_once(' ') {
                 Some((version, more)) => format!("{version} ({})", short(blake3::hash(more.as_bytes()).as_bytes())),
                 None => version,
-            },
-        );
+            };
+            listings.push(Listing::from([(normal(name), version)]));
+        }
+        found.packages = joined(listings);
+        found
     }
-    Some(listing)
+}
+
+/// The file that an option refers to: `-r base.txt`, `-cconstraints.txt`, `--requirement=base.txt`.
+fn referred(line: &str) -> Option<String> {
+    let options = ["--requirement", "--constraint", "-r", "-c"];
+    let rest = options.iter().find_map(|option| line.strip_prefix(option))?;
+    let name = rest.trim_start_matches('=').trim().trim_matches(['"', '\'']);
+    (!name.is_empty() && !name.contains("://")).then(|| name.to_owned())
 }
 
 /// `{"R": {"Version": ...}, "Packages": {"dplyr": {"Version": ..., "Hash": ...}}}`.

@@ -1,7 +1,9 @@
 //! The environment of a command: the programs and packages that it uses and that are no inputs. What is found is a listing, name by name,
 //! which enters the key as a document does, so that `why` can say which package changed.
 
+mod interpreters;
 mod locks;
+mod packages;
 mod python;
 mod tools;
 
@@ -57,21 +59,22 @@ pub(crate) fn listing(
     if !environment.counts {
         return Ok(None);
     }
-    let mut found = Listing::new();
+    let mut listings = vec![];
     let mut names = vec![];
     if environment.from.is_empty() {
-        for interpreter in python::used(command, stage, around.root) {
+        for interpreter in interpreters::used(command, stage, around.root) {
             names.push(interpreter.name(around.root));
             let mut known = around.found.borrow_mut();
             let listing = known.entry(interpreter).or_insert_with_key(|interpreter| interpreter.listing(around));
-            found.extend(listing.clone()?);
+            listings.push(listing.clone()?);
         }
-        found.extend(tools::used(command, stage, around)?);
+        listings.push(tools::used(command, stage, around)?);
     }
     for file in &environment.from {
-        found.extend(locks::read(file, around.root)?);
+        listings.push(locks::read(file, around.root, !environment.only.is_empty())?);
         names.push(file.display().to_string());
     }
+    let mut found = joined(listings);
     if !environment.only.is_empty() {
         found = narrowed(found, &environment.only, &names.join(", "))?;
     }
@@ -80,6 +83,19 @@ pub(crate) fn listing(
     }
     let object = found.into_iter().map(|(name, version)| (name, Value::String(version))).collect();
     Ok(Some(canonical_json(&Value::Object(object)).into_bytes()))
+}
+
+/// One listing of several: of a name in some of them all versions count, in order, unless they are the same.
+fn joined(listings: Vec<Listing>) -> Listing {
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, version) in listings.into_iter().flatten() {
+        all.entry(name).or_default().push(version);
+    }
+    let one = |versions: Vec<String>| match versions.iter().all(|version| *version == versions[0]) {
+        true => versions[0].clone(),
+        false => versions.join(", "),
+    };
+    all.into_iter().map(|(name, versions)| (name, one(versions))).collect()
 }
 
 /// The names of stages that use an environment which is not in their keys, though nobody said that it is not to be; by the environment's
@@ -91,7 +107,7 @@ pub fn uncounted(pipeline: &Pipeline, stages: &BTreeSet<StageId>) -> BTreeMap<St
     for stage in stages.iter().filter_map(|id| pipeline.stages.get(id.0)).filter(|stage| stage.environment.is_none()) {
         let Body::Run(command) = &stage.body else { continue };
         let place = known.entry(&stage.name.stage).or_insert_with(|| {
-            let used = python::used(command, stage, &pipeline.root);
+            let used = interpreters::used(command, stage, &pipeline.root);
             used.first().filter(|found| !found.is_of_the_system()).map(|found| found.name(&pipeline.root))
         });
         if let Some(place) = place {
@@ -107,7 +123,7 @@ fn narrowed(mut found: Listing, only: &[String], place: &str) -> Result<Listing,
     for program in python::PROGRAMS {
         narrow.extend(found.remove_entry(*program));
     }
-    for name in only.iter().map(|name| python::normal(name)) {
+    for name in only.iter().map(|name| packages::normal(name)) {
         let Some((name, version)) = found.get_key_value(&name) else {
             let near = suggest::nearest(&name, found.keys().map(String::as_str));
             let hint = near.map_or_else(String::new, |near| format!("\nhint: did you mean `{near}`?"));
