@@ -11,7 +11,7 @@ pub(crate) struct Series {
     pub(crate) abscissa: String,
     /// The abscissa of each row that has one.
     pub(crate) at: Vec<f64>,
-    /// The other columns that have a finite number: name, and a number for each row; anything else is a gap.
+    /// The other columns that have a finite number: name, and for each row a number, if the row has one. One that is not finite is a gap.
     pub(crate) columns: Vec<(String, Vec<Option<f64>>)>,
     /// The columns that are to hold numbers, none of which is finite.
     pub(crate) blank: Vec<String>,
@@ -105,10 +105,9 @@ impl Column {
 
     fn take(&mut self, cell: &str) {
         let value = number(cell);
-        let finite = value.filter(|value| value.is_finite());
         self.text |= value.is_none();
-        self.drawn |= finite.is_some();
-        self.values.push(finite);
+        self.drawn |= value.is_some_and(f64::is_finite);
+        self.values.push(value.filter(|_| !cell.trim().is_empty()));
     }
 }
 
@@ -139,7 +138,12 @@ mod tests {
         let series = read("epoch,loss,name\n1,0.5,x\n2,NaN,y\n3,-inf,z\n4,,\n");
         assert_eq!(series.abscissa, "epoch");
         assert_eq!(series.at, [1.0, 2.0, 3.0, 4.0]);
-        assert_eq!(series.columns, [("loss".to_owned(), vec![Some(0.5), None, None, None])]);
+        let [(name, values)] = series.columns.as_slice() else { panic!("{:?}", series.columns) };
+        assert_eq!(
+            (name.as_str(), values[0], values[2], values[3]),
+            ("loss", Some(0.5), Some(f64::NEG_INFINITY), None)
+        );
+        assert!(values[1].is_some_and(f64::is_nan), "{values:?}");
         assert_eq!(series.gaps(), Vec::<String>::new());
         for bad in ["", "a,b\nx,1\n", "a,b\n1\n", "a\n1\n", "a;b\n1;2\n"] {
             assert!(Series::read(bad.as_bytes()).is_err(), "{bad}");

@@ -46,13 +46,15 @@ fn style(i: usize) -> String {
     format!("line s{}", i % STYLES)
 }
 
-/// One line of a panel: its name, and its points; a gap ends a stroke.
+/// One line of a panel: its name, and its points; `None` is a gap, which ends a stroke.
 type Line<'a> = (&'a str, Vec<(f64, Option<f64>)>);
 
 fn panel(column: &str, lines: &[(&str, &Series)]) -> Markup {
     let of = |series: &Series| -> Option<Vec<(f64, Option<f64>)>> {
         let (_, values) = series.columns.iter().find(|(name, _)| name == column)?;
-        Some(series.at.iter().copied().zip(values.iter().copied()).collect())
+        // A row without a number says nothing of the line: what is told every tenth step is a line, too.
+        let told = series.at.iter().zip(values).filter_map(|(at, value)| Some((*at, (*value)?)));
+        Some(told.map(|(at, value)| (at, Some(value).filter(|value| value.is_finite()))).collect())
     };
     let lines_here: Vec<(usize, Line<'_>)> =
         lines.iter().enumerate().filter_map(|(i, (name, series))| Some((i, (*name, of(series)?)))).collect();
@@ -298,8 +300,17 @@ mod tests {
     }
 
     #[test]
+    fn rows_without_a_number_do_not_cut_a_line() {
+        // As Lightning's CSVLogger writes: one row for the training, one for the validation.
+        let series = Series::read(b"step,val,loss\n1,,0.5\n1,0.6,\n2,,0.4\n2,0.5,\n3,,0.3\n").unwrap();
+        let page = panels(&[("", &series)]).into_string();
+        assert!(!page.contains("h0") && !page.contains("gap"), "{page}");
+        assert!(page.contains("loss by step: ends at 0.3000"), "{page}");
+    }
+
+    #[test]
     fn what_is_not_drawn_is_said() {
-        let series = Series::read(b"step,loss,acc\n1,nan,0.5\n2,inf,\nnan,1,1\n").unwrap();
+        let series = Series::read(b"step,loss,acc\n1,nan,0.5\n2,inf,nan\nnan,1,1\n").unwrap();
         let page = panels(&[("", &series)]).into_string();
         assert_eq!(page.matches("<figure").count(), 1, "{page}");
         assert!(page.contains("Not drawn: no finite number: `loss`."), "{page}");

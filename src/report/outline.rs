@@ -29,12 +29,28 @@ pub fn outline(run: &RunRecord) -> String {
         text += "## Figures\n\n";
     }
     for (stage, name, output) in shown {
-        let plain: String = names(&output.path).chars().filter(|c| !"[]()\\\"`$*_<>&!|".contains(*c)).collect();
-        let of: String = stage.name.chars().filter(|c| !"\\\"`$*_<>&|".contains(*c)).collect();
+        let plain = written(&names(&output.path), "[]()!");
+        let of = written(&stage.name, "");
         let _ = writeln!(text, "![{plain}](<${{outputs.{}.{name}}}> \"{of}: {plain}\")\n", stage.name);
     }
     if run.stages.iter().any(|stage| !stage.metrics.is_empty()) {
         text += "## Metrics\n\n${table.metrics}\n\n";
     }
     text + "## Parameters\n\n${table.params}\n\n## The run before\n\n${table.previous}\n\n## Every stage\n\n${table.stages}\n"
+}
+
+/// A text as Markdown that shows it; of the characters that mean something there underscores stay, and all else but `more` goes.
+fn written(text: &str, more: &str) -> String {
+    let kept = |c: &char| !"\\\"`$*<>&|".contains(*c) && !more.contains(*c);
+    text.chars().filter(kept).flat_map(|c| if c == '_' { vec!['\\', '_'] } else { vec![c] }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_keep_their_underscores() {
+        assert_eq!(written("a_b[1].svg", "[]()!"), "a\\_b1.svg");
+    }
 }

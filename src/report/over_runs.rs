@@ -37,7 +37,8 @@ fn charts(rows: &[MetricRow]) -> Markup {
 fn chart(stage: &str, rows: &[MetricRow]) -> Markup {
     let series = rows.iter().map(|row| {
         let at: Vec<f64> = (1..=row.values.len()).map(|n| n as f64).collect();
-        let values: Vec<Option<f64>> = row.values.iter().map(|value| value.filter(|value| value.is_finite())).collect();
+        // A run without the number is a gap.
+        let values: Vec<Option<f64>> = row.values.iter().map(|value| Some(value.unwrap_or(f64::NAN))).collect();
         Series::of("run", at, vec![(row.metric.clone(), values)])
     });
     let series: Vec<Series> = series.collect();

@@ -40,10 +40,11 @@ pub(super) fn read(text: &str) -> Result<Series, String> {
                 series.columns.push((name.clone(), vec![None; series.at.len()]));
                 series.columns.len() - 1
             });
-            series.columns[column].1[row] = Some(found).filter(|found| found.is_finite());
+            series.columns[column].1[row] = Some(found);
         }
     }
-    let (drawn, blank) = series.columns.into_iter().partition(|(_, values)| values.iter().any(Option::is_some));
+    let (drawn, blank) =
+        series.columns.into_iter().partition(|(_, values)| values.iter().flatten().any(|value| value.is_finite()));
     let blank: Vec<(String, Vec<Option<f64>>)> = blank;
     series.columns = drawn;
     series.blank = blank.into_iter().map(|(name, _)| name).collect();
@@ -68,7 +69,10 @@ mod tests {
         let series = read(text).unwrap();
         assert_eq!((series.abscissa.as_str(), &series.at[..], series.astray), ("step", &[1.0, 2.0, 3.0][..], 1));
         let column = |name: &str, values: [Option<f64>; 3]| (name.to_owned(), values.to_vec());
-        assert_eq!(series.columns, [column("loss", [Some(0.5), None, None]), column("val", [Some(2.0), None, None])]);
+        assert_eq!(series.columns[1], column("val", [Some(2.0), None, None]));
+        let (name, loss) = &series.columns[0];
+        assert_eq!((name.as_str(), loss[0], loss[2]), ("loss", Some(0.5), None));
+        assert!(loss[1].is_some_and(f64::is_nan), "{loss:?}");
         assert_eq!(series.blank, ["odd"]);
         for bad in ["{\"step\": 1}\n[1]", "{\"step\": 1}\n{\"a\": 1}", "{\"step\": \"x\"}", "{"] {
             assert!(read(bad).is_err(), "{bad}");

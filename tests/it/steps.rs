@@ -308,8 +308,9 @@ fn what_is_no_state_is_told_and_costs_nothing() {
     );
     let record = project.run(&["--set", "epochs=4"]);
     let said = log(&project, &record);
-    // What is wrong with one is mostly wrong with the next: it is told once.
-    assert_eq!(said.matches(" is not kept").count(), 1, "{said}");
+    // What is wrong with one is mostly wrong with the next: it is told once, and so are names.
+    assert_eq!(said.matches(" is not kept").count(), 2, "{said}");
+    assert!(said.contains("`02` in KILN_STATES is not kept"), "{said}");
     assert!(said.contains("epoch 2 is not kept"), "{said}");
     // A state may be a file.
     project.write("train.sh", &project.read("train.sh").replace("echo 1 >", "cat ${KILN_RESUME-/dev/null} >"));
@@ -326,6 +327,25 @@ fn a_script_that_does_not_look_at_its_state_is_told_so() {
     let record = train(&project, 3, &[]);
     let said = log(&project, &record);
     assert!(said.contains("it begins anew, and was handed epoch 2: does it look at KILN_RESUME?"), "{said}");
+}
+
+#[test]
+fn a_state_with_another_name_than_its_number_is_told() {
+    for name in ["00$step", "epoch-$step"] {
+        let project = project();
+        project.edit(
+            "train.sh",
+            "mv \"$KILN_STATES/new\" \"$KILN_STATES/$step\"",
+            &format!("mv \"$KILN_STATES/new\" \"$KILN_STATES/{name}\""),
+        );
+        let record = train(&project, 3, &[]);
+        let said = log(&project, &record);
+        let name = name.replace("$step", "1");
+        let text = format!(
+            "`{name}` in KILN_STATES is not kept: the name of a state is its number and nothing else, such as `1`"
+        );
+        assert_eq!(said.matches(&text).count(), 1, "{said}");
+    }
 }
 
 #[test]

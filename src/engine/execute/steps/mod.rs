@@ -5,7 +5,7 @@
 
 mod lines;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
@@ -19,8 +19,8 @@ use super::capture::stays;
 use super::execution::Execution;
 use super::rehearsal::{Keeping, Rehearsal};
 use crate::engine::decide::checkpoints::{Beside, Checkpoints};
-use crate::engine::executor::Exit;
 use crate::engine::executor::failure::NoResult;
+use crate::engine::executor::{End, Exit};
 use crate::events::Progress;
 use crate::kind::Event;
 use crate::record::Resumed;
@@ -117,7 +117,7 @@ impl<'a> Steps<'a> {
         let mut lines = Lines::new(self.metrics.clone());
         // What was there already is no news.
         lines.follow();
-        Watch { steps: self, left, lines: RefCell::new(lines), seen: RefCell::default() }
+        Watch { steps: self, left, lines: RefCell::new(lines), seen: RefCell::default(), told: Cell::new(false) }
     }
 
     /// Keeps a state. What goes wrong costs a later execution time and is no failure of this one.
@@ -207,6 +207,10 @@ impl<'a> Steps<'a> {
             });
             // What it left last; the thread ends when it has taken that.
             watch.look();
+            // A command that ended by itself has nothing half made.
+            if ran.as_ref().is_ok_and(|exit| exit.end == End::Code(0)) {
+                watch.tell_others(|_| true);
+            }
             ran
         })
     }
@@ -219,9 +223,33 @@ struct Watch<'s> {
     lines: RefCell<Lines>,
     /// The states that were seen.
     seen: RefCell<BTreeSet<u64>>,
+    /// Whether it was told that something has a name that no state has.
+    told: Cell<bool>,
 }
 
 impl Watch<'_> {
+    /// The names of what lies there, in order.
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.steps.folder.join(STATES)).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Tells once that something has a name that is none of a state, of those names that are asked about.
+    fn tell_others(&self, about: impl Fn(&str) -> bool) {
+        if self.told.get() {
+            return;
+        }
+        if let Some(name) = self.names().iter().find(|name| number(name).is_none() && about(name)) {
+            self.told.set(true);
+            self.steps.execution.say(format!(
+                "`{}` in KILN_STATES is not kept: the name of a state is its number and nothing else, such as `1`",
+                name.escape_debug()
+            ));
+        }
+    }
+
     /// Looks how far the command is, and for states that it has left since the last look.
     fn look(&self) {
         let (steps, at) = (self.steps, Instant::now());
@@ -232,9 +260,10 @@ impl Watch<'_> {
             let Progress { done, total, unit, detail } = progress;
             (steps.execution.events)(Event::Progress { done, total, unit, detail });
         }
-        let entries = fs::read_dir(steps.folder.join(STATES)).into_iter().flatten().flatten();
-        let mut found: Vec<u64> = entries.filter_map(|entry| number(entry.file_name().to_str()?)).collect();
+        let mut found: Vec<u64> = self.names().iter().filter_map(|name| number(name)).collect();
         found.sort_unstable();
+        // No name of something that is being made: so whoever waits for hours learns it at once.
+        self.tell_others(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
         let mut seen = self.seen.borrow_mut();
         for step in found {
             if seen.insert(step) {
