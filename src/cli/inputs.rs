@@ -52,7 +52,18 @@ fn remark(found: &Discovered) {
         render::talk(&format!("it failed, so there may be more to find: {failure}\n"));
     }
     if !found.asked.is_empty() {
-        render::talk(&format!("it asked whether these are there, and did not read them: {}\n", list(&found.asked)));
+        render::talk(&format!(
+            "it asked whether these are there, and did not read them: {}\n\
+             hint: where it does something else without one, that is an input as well\n",
+            list(&found.asked)
+        ));
+    }
+    if !found.outside.is_empty() {
+        render::talk(&format!(
+            "it read these outside of the project, and they are in no key: {}\n\
+             hint: the path of an input may begin with `..`, or be a link in the project that leads there\n",
+            list(&found.outside)
+        ));
     }
     if !found.missing.is_empty() {
         render::talk(&format!("it wanted these, and they are not there: {}\n", list(&found.missing)));
@@ -111,6 +122,10 @@ fn value(input: &FoundInput) -> String {
         FoundInput::Path(path) => scalar(&path.to_string_lossy()),
         FoundInput::Suffix(path, suffix) => {
             format!("{{path: {}, only: [\"**/*.{suffix}\"]}}", scalar(&path.to_string_lossy()))
+        }
+        FoundInput::Keys(path, keys) => {
+            let keys: Vec<String> = keys.iter().map(|key| scalar(key)).collect();
+            format!("{{path: {}, keys: [{}]}}", scalar(&path.to_string_lossy()), keys.join(", "))
         }
         FoundInput::From(output) => format!("{{from: {}}}", scalar(output)),
     }

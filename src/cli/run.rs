@@ -1,16 +1,18 @@
 //! `kiln run`.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
 use kiln::catalog::catalog;
 use kiln::engine::{self, Interrupt, Means, Options, Planned, Step};
 use kiln::events::RunEvent;
-use kiln::pipeline::{ExecutorSpec, Pipeline, StageId};
+use kiln::pipeline::{self, ExecutorSpec, From, Input, Pipeline, StageId};
 use kiln::reason::Reason;
 use kiln::record::{Outcome, RunRecord, RunStatus, StageRecord};
 use kiln::store::{Access, Ownership, Project, Store};
+use serde_json::Value;
 
 use super::page::Target;
 use super::select::{Far, ProjectArgs, Select};
@@ -202,6 +204,7 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
         let stages = project::named(&pipeline, &args.check_resume)?;
         return super::check_resume::check(&trials, &stages, args.json);
     }
+    as_it_is(&pipeline, &stages, &args.select);
     let keep = project::named(&pipeline, &args.keep)?;
     let options = Options { stages, force, keep, remote, ..options };
     let record = engine::run(&pipeline, &store, &options, interrupt, reporter.as_mut())?;
@@ -225,6 +228,38 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
     // The process is about to end: taking a large pipeline apart would only take time.
     std::mem::forget((pipeline, record));
     Ok(code)
+}
+
+/// Says which stages take a file of parameters as it is, where `--set` or the profile lays other values over it: they do not get these.
+fn as_it_is(pipeline: &Pipeline, stages: &BTreeSet<StageId>, select: &Select) {
+    if select.set.is_empty() && select.profile.is_none() {
+        return;
+    }
+    for (file, _) in &pipeline.param_files {
+        let mut names: Vec<&str> = Vec::new();
+        for stage in stages.iter().map(|id| &pipeline.stages[id.0]) {
+            let whole =
+                |input: &Input| matches!(&input.from, From::Source(path) if path == file) && input.view.is_none();
+            if stage.inputs.values().flatten().any(whole) && !names.contains(&stage.name.stage.as_str()) {
+                names.push(&stage.name.stage);
+            }
+        }
+        let over = if names.is_empty() { vec![] } else { laid_over(pipeline, file) };
+        if !over.is_empty() {
+            let (file, keys, names) = (file.display(), over.join(", "), names.join(", "));
+            render::talk(&format!(
+                "warning: {names}: the input {file} is the file as it is, and {keys} has another value in this run\n\
+                 hint: the input `{{path: {file}, keys: [{keys}]}}` has the values that are in force\n"
+            ));
+        }
+    }
+}
+
+/// The names in a file of parameters that have other values in force.
+fn laid_over(pipeline: &Pipeline, file: &Path) -> Vec<String> {
+    let Some(Value::Object(values)) = pipeline::file_values(&pipeline.root, file) else { return vec![] };
+    let other = |(name, value): (String, Value)| (pipeline.params.get(&name) != Some(&value)).then_some(name);
+    values.into_iter().filter_map(other).collect()
 }
 
 fn code(record: &RunRecord) -> u8 {

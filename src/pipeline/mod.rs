@@ -76,6 +76,7 @@ pub use executor::{Cluster, Commands, Elsewhere, ExecutorSpec, Scheduler, Wishes
 pub use kept::{Identity, load_kept};
 pub use load::load;
 pub use overrides::Overrides;
+pub use param_file::file_values;
 pub(crate) use part::Part;
 pub(crate) use paths::PROJECT;
 pub use remote::RemoteSpec;

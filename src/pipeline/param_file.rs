@@ -7,11 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeSeed as _;
-use serde_json::Number;
+use serde_json::{Number, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::mistake::{Mistake, Mistakes};
+use super::mistake::{Mistake, Mistakes, Texts};
 use super::node::{Content, Entry, Node, Place};
 use super::spec::ParamsSpec;
 use super::{parse, paths, positions, source, suggest};
@@ -95,17 +95,7 @@ fn file(node: &Node, root: &Path, read: &mut Vec<Read>, mistakes: &mut Mistakes<
         mistakes.add(Mistake::new("too many files of parameters").at(node.place, ""));
         return None;
     };
-    let tree = match ending {
-        "json" => json(&text, origin, mistakes),
-        "toml" => toml(&text, origin, mistakes),
-        _ if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) => {
-            Some(Node::new(Content::Map(vec![])))
-        }
-        _ => source::foreign(&text, origin, mistakes).map(|mut tree| {
-            merge_keys(&mut tree, mistakes);
-            tree
-        }),
-    }?;
+    let tree = tree(ending, &text, origin, mistakes)?;
     match tree.content {
         Content::Map(_) => Some(tree),
         _ => {
@@ -114,6 +104,31 @@ fn file(node: &Node, root: &Path, read: &mut Vec<Read>, mistakes: &mut Mistakes<
             None
         }
     }
+}
+
+/// What a text says whose form is known by the ending of its file.
+fn tree(ending: &str, text: &str, origin: u16, mistakes: &mut Mistakes<'_>) -> Option<Node> {
+    match ending {
+        "json" => json(text, origin, mistakes),
+        "toml" => toml(text, origin, mistakes),
+        _ if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) => {
+            Some(Node::new(Content::Map(vec![])))
+        }
+        _ => source::foreign(text, origin, mistakes).map(|mut tree| {
+            merge_keys(&mut tree, mistakes);
+            tree
+        }),
+    }
+}
+
+/// The values in a file of parameters by themselves, without what lies over them. `None` if it cannot be read.
+pub fn file_values(root: &Path, file: &Path) -> Option<Value> {
+    let bytes = bytes(&root.join(file)).ok()?;
+    let text = text::of(&bytes).ok()?.to_owned();
+    let mut mistakes = Mistakes::new(Texts { file, text: &text, set: &[], files: vec![] });
+    let origin = mistakes.enter(file.to_owned(), text.clone())?;
+    let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    tree(ending, &text, origin, &mut mistakes).filter(|_| mistakes.is_empty()).map(|tree| tree.json())
 }
 
 fn json(text: &str, origin: u16, mistakes: &mut Mistakes<'_>) -> Option<Node> {

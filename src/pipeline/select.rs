@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
 use petgraph::Direction;
+use petgraph::algo::has_path_connecting;
 use petgraph::graph::NodeIndex;
 
 use crate::diagnostic::Diagnostic;
@@ -11,6 +12,13 @@ use crate::stage_name::{fits, matches, parse};
 
 use super::stage::{Pipeline, StageId, StageName};
 use super::suggest;
+
+impl Pipeline {
+    /// Whether a stage depends on another, however far.
+    pub(crate) fn comes_after(&self, stage: StageId, other: StageId) -> bool {
+        has_path_connecting(&self.graph, NodeIndex::new(other.0), NodeIndex::new(stage.0), None)
+    }
+}
 
 /// The stages that targets name, with their ancestors; all stages if there are no targets.
 ///

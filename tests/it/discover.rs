@@ -340,3 +340,102 @@ fn what_one_variant_reads_is_written_for_all() {
     project.run(&[]);
     assert_eq!(project.read("out/sum"), "of a\na\nof all\nof b\nb\nof all\n");
 }
+
+#[test]
+fn a_file_of_parameters_is_found_with_its_keys() {
+    let project = Project::new(
+        "
+        version: 1
+        params: [params.json, {least: 4}]
+        profiles: {hot: {params: {rate: 9}}}
+        stages:
+          train:
+            run: python3 train.py
+            outputs: {result: out/result.txt}
+        ",
+    );
+    project.write("params.json", "{\"rate\": 1, \"other\": {\"a\": 1}}\n");
+    project.write(
+        "train.py",
+        "import json\nopen('out/result.txt', 'w').write(str(json.load(open('params.json'))['rate']))\n",
+    );
+    if !finds() {
+        return;
+    }
+    let ran = project.kiln(&["run", "--discover", "train", "--write"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let pipeline = project.read("pipeline.yaml");
+    assert!(pipeline.contains("params: {path: params.json, keys: [other, rate]}"), "{pipeline}");
+    project.run(&[]);
+    assert_eq!(project.read("out/result.txt"), "1");
+    project.run(&["--set", "rate=5"]);
+    assert_eq!(project.read("out/result.txt"), "5");
+    project.run(&["--profile", "hot"]);
+    assert_eq!(project.read("out/result.txt"), "9");
+    // Who takes the file as it is learns that other values are in force.
+    project.edit("pipeline.yaml", "{path: params.json, keys: [other, rate]}", "params.json");
+    let ran = project.kiln(&["run", "--set", "rate=5"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(
+            "warning: train: the input params.json is the file as it is, and rate has another value in this run"
+        ),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr.contains("hint: the input `{path: params.json, keys: [rate]}` has the values"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!project.kiln(&["run"]).stderr.contains("as it is"));
+}
+
+#[test]
+fn an_output_that_is_asked_for_and_not_made_yet_is_found() {
+    let project = Project::new(
+        "
+        version: 1
+        stages:
+          prepare: {run: echo 1 > data/meta, outputs: {meta: data/meta}}
+          after: {run: cat out/result.txt > out/after, inputs: {x: {from: train.result}}, outputs: {after: out/after}}
+          train:
+            run: python3 train.py
+            inputs: {script: train.py}
+            outputs: {result: out/result.txt}
+        ",
+    );
+    project.write(
+        "train.py",
+        "import os\nfound = open('data/meta').read() if os.path.exists('data/meta') else 'none'\n\
+         os.path.exists('out/after')\nopen('out/result.txt', 'w').write(found)\n",
+    );
+    if !finds() {
+        return;
+    }
+    let ran = project.kiln(&["run", "--discover", "train", "--write"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let pipeline = project.read("pipeline.yaml");
+    assert!(pipeline.contains("meta: {from: prepare.meta}"), "{pipeline}\n{}", ran.stderr);
+    assert!(!pipeline.contains("from: after.after"), "{pipeline}");
+    project.run(&[]);
+    assert_eq!(project.read("out/result.txt"), "1\n");
+}
+
+#[test]
+fn files_outside_of_the_project_are_named() {
+    let project = modules(TRAIN);
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let data = elsewhere.path().join("data.csv");
+    std::fs::write(&data, "1\n").expect("a file");
+    let script = project.read("train.py");
+    project.write("train.py", &format!("open({:?}).read()\n{script}", data.display().to_string()));
+    if !finds() {
+        return;
+    }
+    let ran = project.kiln(&["run", "--discover", "train"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let told: Vec<&str> = ran.stderr.lines().filter(|line| line.contains("outside of the project")).collect();
+    let expected = format!("it read these outside of the project, and they are in no key: {}", data.display());
+    assert_eq!(told, [expected]);
+}

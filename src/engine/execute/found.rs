@@ -15,6 +15,10 @@ pub(crate) struct Found {
     pub(crate) listed: BTreeSet<PathBuf>,
     /// Files that it only asked for whether they are there.
     pub(crate) asked: BTreeSet<PathBuf>,
+    /// What it only asked for whether it is there, and it is not.
+    pub(crate) sought: BTreeSet<PathBuf>,
+    /// Files that it read elsewhere on this machine, absolute: neither of the project nor software.
+    pub(crate) outside: BTreeSet<PathBuf>,
     /// What it wanted to read, and there is not.
     pub(crate) missing: BTreeSet<PathBuf>,
 }

@@ -76,7 +76,14 @@ impl Execution<'_> {
             let kilns = root.join(inside).starts_with(self.store.root());
             (absent && !own && !kilns && !is_library(inside) && !is_left_in(root, inside)).then(|| inside.to_owned())
         };
-        let mut found = Found { missing: seen.read.iter().filter_map(wanted).collect(), ..Found::default() };
+        let inside = |path: &&PathBuf| [&work, root, &real].into_iter().any(|above| path.starts_with(above));
+        let outside = seen.read.iter().filter(|path| !inside(path) && !is_software(path) && path.is_file());
+        let mut found = Found {
+            outside: outside.cloned().collect(),
+            missing: seen.read.iter().filter_map(wanted).collect(),
+            sought: seen.asked.iter().filter_map(wanted).collect(),
+            ..Found::default()
+        };
         for path in seen.read.into_iter().filter_map(of_project) {
             match fs::metadata(root.join(&path)) {
                 Ok(there) if there.is_dir() => found.listed.insert(path),
@@ -93,6 +100,19 @@ impl Execution<'_> {
         found.asked = asked.filter(|path| !found.read.contains(path) && root.join(path).is_file()).collect();
         found
     }
+}
+
+/// Whether a path is of the system, of a tool or its settings, or of an environment, as far as its name tells.
+fn is_software(path: &Path) -> bool {
+    const SYSTEM: [&str; 16] = [
+        "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/proc", "/run", "/sbin", "/snap",
+        "/sys", "/usr", "/var/lib",
+    ];
+    const FOLDERS: [&str; 7] = ["bin", "lib", "lib64", "libexec", "sbin", "site-packages", "dist-packages"];
+    let of_tool = |name: &str| name.starts_with('.') || FOLDERS.contains(&name);
+    SYSTEM.iter().any(|system| path.starts_with(system))
+        || path.components().any(|part| part.as_os_str().to_str().is_some_and(of_tool))
+        || is_library(path)
 }
 
 /// Whether a path names a library. The loader looks for one in many places, and nobody misses it where it is not.

@@ -19,6 +19,8 @@ pub struct Discovered {
     pub asked: Vec<PathBuf>,
     /// Files of the project that it wanted and that are not there.
     pub missing: Vec<PathBuf>,
+    /// Files that it read elsewhere on this machine, absolute: neither of the project nor software.
+    pub outside: Vec<PathBuf>,
     /// How many files of the project it read that are not declared.
     pub files: usize,
     /// Why it failed, if it did: there may be more to find.
@@ -57,11 +59,14 @@ pub fn discover(
         Err(failure) => failure,
     };
     let found = std::mem::take(&mut *trial.found.lock().unwrap_or_else(PoisonError::into_inner));
+    let of_nobody =
+        |path: &PathBuf| fold::producer(path, pipeline, id).is_none() && fold::is_of_project(path, &pipeline.root);
     Ok(Discovered {
         inputs: fold::inputs(&found, pipeline, id),
         files: found.read.len(),
-        asked: found.asked.into_iter().collect(),
-        missing: found.missing.into_iter().filter(|path| fold::producer(path, pipeline, id).is_none()).collect(),
+        outside: found.outside.into_iter().collect(),
+        asked: found.asked.into_iter().filter(of_nobody).collect(),
+        missing: found.missing.into_iter().filter(of_nobody).collect(),
         failure,
     })
 }

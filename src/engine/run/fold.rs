@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::found_input::{FoundInput, for_all, gathered};
+use super::found_input::{FoundInput, by_keys, for_all, gathered};
 use crate::engine::execute::found::Found;
 use crate::engine::executor::toolchain::is_toolchain;
 use crate::pipeline::{Pipeline, StageId};
@@ -30,7 +30,13 @@ pub(super) fn inputs(found: &Found, pipeline: &Pipeline, id: StageId) -> Vec<(St
     let mut outputs = BTreeSet::new();
     // What another stage has yet to make is not there.
     let to_come = found.missing.iter().filter(|path| producer(path, pipeline, id).is_some());
-    for path in found.read.iter().chain(to_come).filter(|path| is_of_project(path, &pipeline.root)) {
+    // Whether an output is there decides what a command does, too; but not that of a stage which comes after it.
+    let asked = found
+        .sought
+        .iter()
+        .chain(&found.asked)
+        .filter(|path| maker(path, pipeline, id).is_some_and(|(other, _)| !pipeline.comes_after(other, id)));
+    for path in found.read.iter().chain(to_come).chain(asked).filter(|path| is_of_project(path, &pipeline.root)) {
         if stage.outputs.values().any(|output| path.starts_with(&output.path)) {
             continue;
         }
@@ -54,7 +60,8 @@ pub(super) fn inputs(found: &Found, pipeline: &Pipeline, id: StageId) -> Vec<(St
     listed.iter().for_each(|path| tree.reach(path));
     all.extend(tree.fold(Path::new(""), &listed, &pipeline.root, &taken).into_iter().map(FoundInput::Path));
     all.extend(gathered(outputs, pipeline).into_iter().map(FoundInput::From));
-    let mut all: Vec<FoundInput> = all.into_iter().map(|input| for_all(input, pipeline, id)).collect();
+    let mut all: Vec<FoundInput> =
+        all.into_iter().map(|input| by_keys(for_all(input, pipeline, id), pipeline)).collect();
     all.dedup();
     let mut names: HashSet<String> = stage.inputs.iter().map(|(name, _)| name.clone()).collect();
     all.into_iter().map(|input| (name(&input, &mut names), input)).collect()
@@ -82,18 +89,24 @@ fn looked_through<'f>(found: &'f Found, code: &[&Path], pipeline: &Pipeline, id:
 }
 
 /// Whether a path is no environment, and nothing of Git's.
-fn is_of_project(path: &Path, root: &Path) -> bool {
+pub(super) fn is_of_project(path: &Path, root: &Path) -> bool {
     let git = path.components().any(|part| part.as_os_str() == ".git");
     !git && !path.ancestors().skip(1).any(|above| !above.as_os_str().is_empty() && is_toolchain(&root.join(above)))
 }
 
 /// The output of another stage that a path is, or lies in.
 pub(super) fn producer(path: &Path, pipeline: &Pipeline, id: StageId) -> Option<String> {
+    let (other, name) = maker(path, pipeline, id)?;
+    Some(format!("{}.{name}", pipeline.stages[other.0].name))
+}
+
+/// The other stage of which a path is an output, or lies in one; and the output's name.
+fn maker<'p>(path: &Path, pipeline: &'p Pipeline, id: StageId) -> Option<(StageId, &'p str)> {
     let others = pipeline.stages.iter().enumerate().filter(|(number, _)| *number != id.0);
-    let mut outputs =
-        others.flat_map(|(_, stage)| stage.outputs.iter().map(move |(name, output)| (stage, name, output)));
-    let (stage, name, _) = outputs.find(|(.., output)| path.starts_with(&output.path))?;
-    Some(format!("{}.{name}", stage.name))
+    let mut outputs = others.flat_map(|(number, stage)| {
+        stage.outputs.iter().map(move |(name, output)| (StageId(number), name.as_str(), output))
+    });
+    outputs.find(|(.., output)| path.starts_with(&output.path)).map(|(other, name, _)| (other, name))
 }
 
 /// The suffix of a file of code.
@@ -201,7 +214,9 @@ fn files_in(folder: &Path, most: usize) -> usize {
 /// A name for an input that no other has.
 fn name(input: &FoundInput, names: &mut HashSet<String>) -> String {
     let own = match input {
-        FoundInput::Path(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        FoundInput::Path(path) | FoundInput::Keys(path, _) => {
+            path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+        }
         FoundInput::Suffix(path, _) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         FoundInput::From(output) => output.rsplit('.').next().unwrap_or_default().to_owned(),
     };

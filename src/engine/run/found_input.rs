@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::pipeline::{Pipeline, Stage, StageId};
+use serde_json::Value;
+
+use crate::pipeline::{self, Pipeline, Stage, StageId};
 
 /// An input to declare.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +15,27 @@ pub enum FoundInput {
     Path(PathBuf),
     /// The files of a folder that end so.
     Suffix(PathBuf, String),
+    /// A file of parameters, and its keys.
+    Keys(PathBuf, Vec<String>),
     /// An output of another stage: `first.x`.
     From(String),
+}
+
+/// A file of parameters with its keys: so the command is handed the values in force, and other keys, comments and their order execute nothing. Anything else
+/// as it is.
+pub(super) fn by_keys(input: FoundInput, pipeline: &Pipeline) -> FoundInput {
+    let FoundInput::Path(path) = &input else { return input };
+    let is_param_file = pipeline.param_files.iter().any(|(file, _)| file == path);
+    if !is_param_file || path.extension().is_some_and(|ending| ending == "toml") {
+        return input;
+    }
+    let is_plain = |key: &String| !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+    match pipeline::file_values(&pipeline.root, path) {
+        Some(Value::Object(values)) if !values.is_empty() && values.keys().all(is_plain) => {
+            FoundInput::Keys(path.clone(), values.into_iter().map(|(key, _)| key).collect())
+        }
+        _ => input,
+    }
 }
 
 /// Coordinates of a variant.
@@ -31,6 +52,7 @@ pub(super) fn for_all(input: FoundInput, pipeline: &Pipeline, id: StageId) -> Fo
     match input {
         FoundInput::Path(found) => FoundInput::Path(path(&found)),
         FoundInput::Suffix(found, suffix) => FoundInput::Suffix(path(&found), suffix),
+        FoundInput::Keys(..) => input,
         FoundInput::From(output) => {
             let is_made = |output: &str| outputs(pipeline).any(|(_, made)| made == output);
             FoundInput::From(template(&output, own, &others, &is_made))
