@@ -209,6 +209,13 @@ fn records(past: &Past, place: &ProjectArgs, args: &Compare) -> Result<Vec<RunRe
         }
         // The last run first: running a commit makes another one.
         [one] => {
+            if past.store.runs(Some(&past.project))?.is_empty() {
+                let text = format!(
+                    "`{one}` is compared with the last run here, and there is none\n\
+                     hint: `kiln run` makes one; `kiln compare --within {one}` shows that run alone"
+                );
+                return Err(Stop::Usage(text));
+            }
             let last = past.find("latest")?;
             Ok(vec![find(one)?, last])
         }
@@ -220,7 +227,11 @@ fn records(past: &Past, place: &ProjectArgs, args: &Compare) -> Result<Vec<RunRe
 fn found(past: &Past, place: &ProjectArgs, args: &Compare, name: &str) -> Result<RunRecord, Stop> {
     match named::find(past, place, &args.far, name)? {
         Named::Run(run) => Ok(*run),
-        Named::Nothing(none) if args.run => at_commit::run(past, place, &none),
+        Named::Nothing(none) | Named::Changed(_, none) if args.run => at_commit::run(past, place, &none),
+        Named::Changed(run, none) if !args.fail_if.is_empty() => {
+            Err(Past::changed_run(&run, &none, &format!("kiln compare --run {name}")))
+        }
+        Named::Changed(run, _) => Ok(*run),
         Named::Nothing(none) => Err(past.no_run_of(&none, &format!("kiln compare --run {name}"))),
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn find(past: &Past, place: &ProjectArgs, far: &Far, name: &str) -> R
     if unfit(name).is_none() {
         names.push(RunName::Tag(name.to_owned()));
     }
-    if let Ok(Named::Nothing(none)) = &near
+    if let Ok(Named::Nothing(none) | Named::Changed(_, none)) = &near
         && let Some(pipeline) = past.path_in_repository()
     {
         names.push(RunName::Commit { id: none.commit.id.clone(), pipeline: pipeline.clone() });
@@ -63,9 +63,9 @@ pub(crate) fn place_for_tags(place: &ProjectArgs, far: &Far) -> Result<Option<Re
 }
 
 /// The other run that has a tag in the remote cache already.
-pub(crate) fn taken(remote: &Remote, name: &str, run: &RunRecord) -> Option<String> {
+pub(crate) fn taken(remote: &Remote, name: &str, run: &str) -> Option<String> {
     let named = remote.who_is(&[RunName::Tag(name.to_owned())]).ok().flatten();
-    named.map(|named| named.run).filter(|other| *other != run.id)
+    named.map(|named| named.run).filter(|other| other != run)
 }
 
 /// Gives a run a tag in the remote cache.
@@ -120,7 +120,7 @@ pub(crate) fn push(remote: &Remote, pipeline: &Pipeline, store: &Store) {
     }
     for tag in store.tags().unwrap_or_default() {
         let Ok(run) = store.find_run(&tag.run, Some(&project)) else { continue };
-        match taken(remote, &tag.name, &run) {
+        match taken(remote, &tag.name, &run.id) {
             Some(other) => render::talk(&format!(
                 "the remote cache has run {other} as `{}`, and this one run {}; it stays so\n\
                  hint: `kiln tag --force {} {}` gives the name to this one there as well\n",

@@ -21,6 +21,8 @@ pub(crate) enum Named {
     Run(Box<RunRecord>),
     /// A commit that has none.
     Nothing(Box<NoRun>),
+    /// A commit of which there is only a run with changes that were not committed.
+    Changed(Box<RunRecord>, Box<NoRun>),
 }
 
 /// A commit without a run, and how it was named.
@@ -63,7 +65,7 @@ impl Past {
     /// for; the beginning of an id; the beginning of a commit's hash.
     pub(crate) fn find(&self, name: &str) -> Result<RunRecord, Stop> {
         match self.look_up(name)? {
-            Named::Run(run) => Ok(*run),
+            Named::Run(run) | Named::Changed(run, _) => Ok(*run),
             Named::Nothing(none) => Err(self.no_run_of(&none, &format!("kiln compare --run {name}"))),
         }
     }
@@ -145,7 +147,11 @@ impl Past {
             commit.subject,
             run.id
         ));
-        Ok(Named::Run(Box::new(run)))
+        let run = Box::new(run);
+        Ok(match git.dirty {
+            Some(true) => Named::Changed(run, Box::new(NoRun { name: name.to_owned(), commit })),
+            _ => Named::Run(run),
+        })
     }
 
     /// The commit that two revisions go back to.
@@ -174,6 +180,19 @@ impl Past {
              hint: `{command}` checks it out into a folder of its own, and runs it{nearest}",
             commit.short(),
             commit.subject
+        ))
+    }
+
+    /// There is only a run of changed files of a commit: says why no gate is held against it.
+    pub(crate) fn changed_run(run: &RunRecord, none: &NoRun, command: &str) -> Stop {
+        let NoRun { name, commit } = none;
+        Stop::Usage(format!(
+            "`{name}` is commit {} ({}), and its only run, {}, had changes that were not committed: a gate would judge other code\n\
+             hint: `{command}` checks the commit out into a folder of its own, and runs it; the name `{}` compares with that run all the same",
+            commit.short(),
+            commit.subject,
+            run.id,
+            run.id
         ))
     }
 

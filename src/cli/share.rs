@@ -58,7 +58,9 @@ pub(crate) fn push(place: &ProjectArgs, args: &Push) -> Result<u8, Stop> {
     if args.again {
         remote.forget(&keys);
     }
+    let known = keys.len();
     keys.retain(|key| !remote.has_sent(key));
+    let known = known - keys.len();
     keys.extend(remote.queued());
     keys.sort_unstable();
     keys.dedup();
@@ -67,6 +69,10 @@ pub(crate) fn push(place: &ProjectArgs, args: &Push) -> Result<u8, Stop> {
     render::remote::news(Some(&remote));
     let left = taken.map_or(keys.len(), |left| left.len());
     render::talk(&format!("{}\n", render::remote::traffic(&Traffic { asked: 0, left, ..remote.traffic() })));
+    if known > 0 && keys.is_empty() {
+        let (what, were) = if known == 1 { ("result", "was") } else { ("results", "were") };
+        render::talk(&format!("{known} {what} {were} sent before; `--again` asks whether they are still there\n"));
+    }
     save(&store);
     Ok(if left == 0 { 0 } else { EXIT_FAILED })
 }

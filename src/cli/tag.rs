@@ -16,8 +16,8 @@ pub(crate) struct Tag {
     run: Option<String>,
     /// Its new name, such as `paper` or `v1.2`.
     name: Option<String>,
-    /// Take the name from the run that has it.
-    #[arg(long, requires = "name")]
+    /// Take the name from the run that has it; with `--delete`, from a run that has it in the remote cache alone.
+    #[arg(long, conflicts_with_all = ["json", "shared"])]
     force: bool,
     /// Drop this name; the run stays, as long as `gc` has no reason to take it.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["run", "name"])]
@@ -35,7 +35,19 @@ pub(crate) struct Tag {
 pub(crate) fn tag(place: &ProjectArgs, args: &Tag) -> Result<u8, Stop> {
     if let Some(name) = &args.delete {
         let past = Past::open_to_write(place)?;
-        let there = named::place_for_tags(place, &args.far)?.is_some_and(|remote| named::take(&remote, name));
+        let remote = named::place_for_tags(place, &args.far)?;
+        let own = past.store.tags()?.into_iter().find(|tag| tag.name == *name);
+        // A colleague may have given the name to another run meanwhile.
+        if let (Some(remote), Some(own), false) = (&remote, own, args.force)
+            && let Some(other) = named::taken(remote, name, &own.run)
+        {
+            return Err(Stop::Usage(format!(
+                "`{name}` is run {} here, and run {other} in {}\nhint: `--offline` drops it here alone, `--force` in both places",
+                own.run,
+                remote.address()
+            )));
+        }
+        let there = remote.is_some_and(|remote| named::take(&remote, name));
         if past.store.untag(name)? || there {
             return Ok(0);
         }
@@ -61,7 +73,7 @@ pub(crate) fn tag(place: &ProjectArgs, args: &Tag) -> Result<u8, Stop> {
     }
     let remote = named::place_for_tags(place, &args.far)?;
     if let Some(remote) = remote.as_ref().filter(|_| !args.force)
-        && let Some(other) = named::taken(remote, name, &run)
+        && let Some(other) = named::taken(remote, name, &run.id)
     {
         return Err(Stop::Usage(format!(
             "run {other} is tagged `{name}` in {} already\nhint: `--force` gives the name to {}",

@@ -64,6 +64,13 @@ impl Repository {
         let objects = self.git.objects.clone().into_arc().map_err(gix::Error::from_error)?;
         let progress = gix::progress::Discard;
         gix::worktree::state::checkout(&mut index, root, objects, &progress, &progress, stop, options)?;
+        // Of a submodule there is an empty folder. Without it, a stage that takes the submodule says that it is missing.
+        for entry in index.entries().iter().filter(|entry| entry.mode == gix::index::entry::Mode::COMMIT) {
+            let folder = gix::path::from_bstr(entry.path(&index))?;
+            if let Err(error) = fs::remove_dir(root.join(folder)) {
+                tracing::debug!("cannot remove the folder of a submodule: {error}");
+            }
+        }
         Ok(())
     }
 }

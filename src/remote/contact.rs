@@ -48,6 +48,9 @@ impl Remote {
     /// The first contact, made once: whether the mark is there. What is wrong turns the remote off.
     pub(super) fn contact(&self) -> Option<&Problem> {
         let look = || {
+            if let Some(problem) = self.shared.health.why() {
+                return Some(problem);
+            }
             let shared = Arc::clone(&self.shared);
             let found = self.wait_for(async move { shared.fetch(&*shared.clients.small, &shared.names.mark()).await });
             let problem = match found.unwrap_or_else(|| Err(Problem::silent("the server does not answer"))) {

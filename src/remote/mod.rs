@@ -128,14 +128,19 @@ impl Remote {
     /// # Errors
     /// As [`Remote::open`].
     pub fn open_for(settings: Settings, store: Option<&Store>) -> Result<Self, Mistake> {
-        let clients = connect::clients(&settings.address)?;
+        let ledger =
+            store.map_or_else(Ledger::nowhere, |store| Ledger::at(&store.remote_file(&settings.address.short())));
+        // A folder that was a cache before is as a server that does not answer.
+        let missing = connect::missing_folder(&settings.address).filter(|_| ledger.number().is_some());
+        let clients = if missing.is_some() { connect::nowhere() } else { connect::clients(&settings.address)? };
         // What nobody accepts is not sent.
         let is_accepted = |key: &SecretKey| settings.accept.contains(&key.public());
         let signs = settings.accept.is_empty() || settings.key.as_ref().is_some_and(is_accepted);
         let writes = settings.access.writes() && signs;
         let shared = Arc::new(Shared::new(settings.address.clone(), clients, settings.accept.clone(), writes));
-        let ledger =
-            store.map_or_else(Ledger::nowhere, |store| Ledger::at(&store.remote_file(&settings.address.short())));
+        if let Some(problem) = missing {
+            shared.health.turn_off(problem);
+        }
         let network = Network::start().map_err(|error| {
             Mistake::new(
                 format!("cannot start a thread for the remote cache: {error}"),

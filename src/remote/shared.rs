@@ -18,7 +18,7 @@ use super::health::Health;
 use super::keys::vouches;
 use super::names::Names;
 use super::problem::{Kind, Problem};
-use crate::address::{Address, PublicKey};
+use crate::address::{Address, Place, PublicKey};
 use crate::hash::{ActionKey, Digest};
 use crate::store::{Object, Pack, Parcel, Wanted};
 
@@ -105,6 +105,21 @@ impl Shared {
         let problem = Problem::of(error, &self.address);
         self.health.failed(&problem);
         problem
+    }
+
+    /// Whether a folder still has its mark. A file system that is no longer mounted leaves an empty folder behind, and what is written
+    /// there is lost.
+    pub(super) fn is_in_place(&self) -> Result<(), Problem> {
+        let Place::Folder(folder) = &self.address.place else { return Ok(()) };
+        if folder.join(self.names.mark().as_ref()).exists() {
+            return Ok(());
+        }
+        let problem = Problem {
+            hint: Some("look whether it is mounted; `kiln push` sends what is left".to_owned()),
+            ..Problem::silent("the folder is gone, or its mark `kiln/format`")
+        };
+        self.health.turn_off(problem.clone());
+        Err(problem)
     }
 
     fn is_bad(&self, name: &Name) -> bool {

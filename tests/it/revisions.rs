@@ -103,6 +103,53 @@ fn a_clean_run_goes_before_one_with_changes_which_is_said_to_have_some() {
 }
 
 #[test]
+fn no_gate_is_held_against_a_run_of_changed_files() {
+    let (project, _) = history();
+    project.edit("pipeline.yaml", "rate: 3", "rate: 5");
+    let four = commit(project.root(), "Four");
+    // Edited and run before it is committed: the one run of the commit is of other files.
+    project.edit("pipeline.yaml", "rate: 5", "rate: 1").run(&[]);
+    let gate = ["--fail-if", "loss < 0"];
+    for command in [&["compare", "HEAD"][..], &["ci", "--base", "HEAD"]] {
+        let ran = project.kiln(&[command, &gate].concat());
+        assert_eq!(ran.code, Some(2), "{command:?}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("had changes that were not committed: a gate would judge other code"),
+            "{}",
+            ran.stderr
+        );
+    }
+    // Without a gate it serves, and that is said.
+    assert_eq!(project.kiln(&["compare", "HEAD"]).code, Some(0));
+    // The commit as it is.
+    let home = tempfile::tempdir().expect("a folder");
+    let ran = kiln(&project, home.path(), &[&["compare", "--run", "HEAD"], &gate[..]].concat());
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("{} (Four): no run yet; it is run now", &four[..9])), "{}", ran.stderr);
+    assert!(ran.stderr.contains("5 => 1 (-4)"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_commit_with_a_submodule_says_that_it_is_missing() {
+    let (project, _) = history();
+    let (other, home) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    git(other.path(), &["init", "-q", "-b", "main", "."]);
+    std::fs::write(other.path().join("s.txt"), "s").expect("a file");
+    commit(other.path(), "S");
+    let url = other.path().display().to_string();
+    git(project.root(), &["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &url, "sub"]);
+    let pipeline = project.read("pipeline.yaml");
+    project.write("pipeline.yaml", &(pipeline + "  count:\n    run: ls sub | wc -l > out/count\n    inputs: {sub: sub/}\n    outputs: {count: out/count}\n"));
+    commit(project.root(), "Four");
+    project.edit("pipeline.yaml", "rate: 3", "rate: 4");
+    commit(project.root(), "Five");
+    project.run(&[]);
+    let ran = kiln(&project, home.path(), &["compare", "--run", "HEAD~1"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`sub` does not exist"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_commit_with_the_same_files_serves_as_well() {
     let (project, [_, _, three]) = history();
     git(project.root(), &["checkout", "-q", "-b", "again", "v1"]);

@@ -108,7 +108,11 @@ fn base(past: &Past, place: &ProjectArgs, args: &Ci) -> Result<Option<RunRecord>
     };
     match named::find(past, place, &args.far, &name)? {
         Named::Run(run) => Ok(Some(*run)),
-        Named::Nothing(none) if args.run_base => at_commit::run(past, place, &none).map(Some),
+        Named::Nothing(none) | Named::Changed(_, none) if args.run_base => at_commit::run(past, place, &none).map(Some),
+        Named::Changed(run, none) if !args.fail_if.is_empty() => {
+            Err(Past::changed_run(&run, &none, "kiln ci --run-base"))
+        }
+        Named::Changed(run, _) => Ok(Some(*run)),
         Named::Nothing(none) => Err(past.no_run_of(&none, "kiln ci --run-base")),
     }
 }

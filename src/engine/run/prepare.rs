@@ -28,8 +28,9 @@ enum Decided {
     UpToDate(StageRecord, Outputs),
     /// The stage is to be restored or executed.
     Open(Box<Pending>),
-    /// An input cannot be read.
-    Failed(StageRecord),
+    /// An input cannot be read, or something is in the way of an output: then the key as well, if a result may come from elsewhere. What lies
+    /// there may be that result.
+    Failed(StageRecord, Option<ActionKey>),
     /// Much has to be read to tell.
     Large,
     /// The user asked to stop.
@@ -39,9 +40,12 @@ enum Decided {
 impl Decided {
     /// The key for which there is no result here, if one would do.
     fn missing(&self) -> Option<ActionKey> {
-        let Self::Open(pending) = self else { return None };
-        match pending.decision.verdict {
-            Verdict::Execute(Missing::Result | Missing::Artifact(_)) => Some(pending.decision.key),
+        match self {
+            Self::Open(pending) => match pending.decision.verdict {
+                Verdict::Execute(Missing::Result | Missing::Artifact(_)) => Some(pending.decision.key),
+                _ => None,
+            },
+            Self::Failed(_, key) => *key,
             _ => None,
         }
     }
@@ -91,7 +95,10 @@ impl Crew<'_, '_> {
         let decision = match decision {
             Err(failed) => {
                 fail(&mut record, failed);
-                return Decided::Failed(record);
+                let forced = self.options.force.contains(&id);
+                let elsewhere = self.deciding.remote.filter(|_| !forced);
+                let manifest = elsewhere.and_then(|_| self.deciding.manifest(id, &outputs).ok());
+                return Decided::Failed(record, manifest.map(|(manifest, _)| manifest.key()));
             }
             Ok(None) => return Decided::Large,
             Ok(Some(decision)) => decision,
@@ -152,7 +159,7 @@ impl Crew<'_, '_> {
                     settled.push((id, record));
                     good.push(id);
                 }
-                Decided::Failed(record) => {
+                Decided::Failed(record, _) => {
                     settled.push((id, record));
                     bad.push(id);
                 }

@@ -12,9 +12,9 @@ mod trust;
 pub(crate) mod weed;
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::project::{Project, Ran, files};
+use crate::project::{Project, Ran, files, mailbox, wait_for};
 
 /// A text, something large from it, and a number from that.
 const STUDY: &str = "\
@@ -180,7 +180,11 @@ fn pushing_and_pulling_execute_nothing() {
     assert!(pushed.stderr.contains("4 results sent"), "{}", pushed.stderr);
     let again = first.kiln(&["push"]);
     assert_eq!(again.code, Some(0), "{}", again.stderr);
-    assert!(!again.stderr.contains("sent"), "{}", again.stderr);
+    assert!(
+        again.stderr.contains("remote cache: nothing to do\n4 results were sent before; `--again` asks"),
+        "{}",
+        again.stderr
+    );
     let again = first.kiln(&["push", "--again", "upper"]);
     assert!(again.stderr.contains("1 result sent"), "{}", again.stderr);
 
@@ -228,6 +232,65 @@ fn what_was_left_to_be_sent_is_sent_by_the_next_run() {
     let (executed, _, ran) = first.run(&[]);
     assert_eq!(executed, ALL);
     assert!(ran.stderr.contains("7 results sent"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_folder_that_goes_away_gets_nothing_and_has_it_later() {
+    let (folder, url) = folder();
+    let first = Checkout::of(&url);
+    first.run(&["--offline", "upper"]);
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let aside = elsewhere.path().join("cache");
+    // As when a file system is no longer mounted: in the middle of a run there is an empty folder.
+    let mail = mailbox();
+    let wait = "touch $MAIL/at; while [ ! -e $MAIL/go ]; do sleep 0.01; done; wc -c <";
+    first.project.edit("pipeline.yaml", "wc -c <", wait);
+    first.project.edit("pipeline.yaml", "    inputs: {model:", "    env: {pass: [MAIL]}\n    inputs: {model:");
+    let mut running = first.command(&["run", "--json"]);
+    let running =
+        running.env("MAIL", mail.path()).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("start kiln");
+    wait_for(&mail.path().join("at"));
+    std::fs::rename(folder.path(), &aside).expect("move it away");
+    std::fs::create_dir(folder.path()).expect("an empty folder");
+    std::fs::write(mail.path().join("go"), "").expect("a file");
+    let ran = Ran::from(running.wait_with_output().expect("wait for kiln"));
+    assert_eq!((ran.code, warnings(&ran)), (Some(0), 1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the folder is gone, or its mark"), "{}", ran.stderr);
+    assert!(files(folder.path()).is_empty(), "{:?}", files(folder.path()));
+    std::fs::remove_dir(folder.path()).expect("nothing was written there");
+    // It is not there at all: one warning.
+    let ran = first.kiln(&["run", "--json"]);
+    assert_eq!((ran.code, warnings(&ran)), (Some(0), 1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot find the folder"), "{}", ran.stderr);
+    let pushed = first.kiln(&["push"]);
+    assert_eq!(pushed.code, Some(1), "{}", pushed.stderr);
+    std::fs::rename(&aside, folder.path()).expect("it is there again");
+    assert_eq!(first.kiln(&["push"]).code, Some(0));
+    let second = Checkout::of(&url);
+    second.project.write("pipeline.yaml", &first.project.read("pipeline.yaml"));
+    let (executed, restored, ran) = second.run(&[]);
+    assert_eq!((executed.len(), restored.len()), (0, 4), "{}", ran.stderr);
+}
+
+#[test]
+fn what_lies_in_place_and_is_the_result_of_the_remote_is_not_in_the_way() {
+    let (_folder, url) = folder();
+    let first = Checkout::of(&url);
+    first.run(&[]);
+    // As in a clone of a repository that has the outputs, too.
+    let second = Checkout::of(&url);
+    for path in ["out/upper.txt", "out/model.bin", "out/count.txt", "out/tree/large", "out/tree/small"] {
+        second.project.write(path, &first.project.read(path));
+    }
+    let (executed, _, ran) = second.run(&[]);
+    assert_eq!(executed, Vec::<String>::new(), "{}", ran.stderr);
+    // What is something else stays.
+    let third = Checkout::of(&url);
+    third.project.write("out/upper.txt", "mine\n");
+    let ran = third.kiln(&["run"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`out/upper.txt` is in the way"), "{}", ran.stderr);
+    assert_eq!(third.project.read("out/upper.txt"), "mine\n");
 }
 
 #[test]

@@ -35,6 +35,8 @@ fn a_tagged_run_can_be_compared_with_in_another_clone() {
     assert!(tagged.stderr.contains(&format!("run {paper} is `paper`, in {url} as well")), "{}", tagged.stderr);
 
     let second = Checkout::of(&url);
+    let alone = second.kiln(&["compare", "paper"]);
+    assert!(alone.stderr.contains("`paper` is compared with the last run here, and there is none"), "{}", alone.stderr);
     second.project.write("words.txt", "other\n");
     let own = id(&second.run(&[]).2);
     let ran = second.kiln(&["compare", "paper", "--json"]);
@@ -55,6 +57,15 @@ fn a_tagged_run_can_be_compared_with_in_another_clone() {
     assert_eq!(second.kiln(&["tag", "latest", "paper", "--offline"]).code, Some(0));
     let pushed = second.kiln(&["push"]);
     assert!(pushed.stderr.contains(&format!("has run {paper} as `paper`")), "{}", pushed.stderr);
+    // Nor is it taken from the other run.
+    let deleted = second.kiln(&["tag", "--delete", "paper"]);
+    assert_eq!(deleted.code, Some(2));
+    assert!(
+        deleted.stderr.contains(&format!("`paper` is run {own} here, and run {paper} in {url}")),
+        "{}",
+        deleted.stderr
+    );
+    assert_eq!(second.kiln(&["tag", "--shared"]).stdout, format!("{paper}  paper\n"));
     assert_eq!(second.kiln(&["tag", "--delete", "paper", "--offline"]).code, Some(0));
 
     // Garbage is collected around what it is of.
