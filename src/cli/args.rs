@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::adopt::Adopt;
 use super::checkout::Checkout;
 use super::ci::Ci;
 use super::compare::Compare;
@@ -79,6 +80,8 @@ pub(crate) enum Command {
     Gc(Gc),
     /// Put a past run's outputs back into the project.
     Checkout(Checkout),
+    /// Take what lies in place for the results of stages: what their commands made before there was a pipeline. Nothing is executed.
+    Adopt(Adopt),
     /// Send results of this cache to the remote cache: of stages, and what runs left to be sent.
     Push(Push),
     /// Fetch outputs of stages from the remote cache and put them in place; nothing is executed.

@@ -227,11 +227,19 @@ fn records(past: &Past, place: &ProjectArgs, args: &Compare) -> Result<Vec<RunRe
 fn found(past: &Past, place: &ProjectArgs, args: &Compare, name: &str) -> Result<RunRecord, Stop> {
     match named::find(past, place, &args.far, name)? {
         Named::Run(run) => Ok(*run),
-        Named::Nothing(none) | Named::Changed(_, none) if args.run => at_commit::run(past, place, &none),
-        Named::Changed(run, none) if !args.fail_if.is_empty() => {
-            Err(Past::changed_run(&run, &none, &format!("kiln compare --run {name}")))
+        Named::Nothing(none) if args.run => at_commit::run(past, place, &none),
+        Named::Changed(run, none, told) => {
+            let judges = !args.fail_if.is_empty();
+            if !(judges || args.run) {
+                render::talk(&told);
+                return Ok(*run);
+            }
+            match named::of_commit(past, place, &args.far, &none)? {
+                Some(run) => Ok(run),
+                None if args.run => at_commit::run(past, place, &none),
+                None => Err(Past::changed_run(&run, &none, &format!("kiln compare --run {name}"))),
+            }
         }
-        Named::Changed(run, _) => Ok(*run),
         Named::Nothing(none) => Err(past.no_run_of(&none, &format!("kiln compare --run {name}"))),
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: reads arguments, calls the engine, hands what there is to say to `render`.
 
+mod adopt;
 mod args;
 mod at_commit;
 mod check_resume;
@@ -119,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Kinds(args) => kinds::kinds(args),
         Command::Gc(args) => gc::gc(&place, args),
         Command::Checkout(args) => checkout::checkout(&place, args),
+        Command::Adopt(args) => adopt::adopt(&place, args),
         Command::Push(args) => share::push(&place, args),
         Command::Pull(args) => share::pull(&place, args),
         Command::Remote(args) => remote::remote(&place, &args.command),

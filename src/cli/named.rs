@@ -5,7 +5,7 @@ use kiln::record::{RunRecord, RunStatus};
 use kiln::remote::{Remote, RunName};
 use kiln::store::{Project, Store};
 
-use super::past::{Named, Past};
+use super::past::{Named, NoRun, Past};
 use super::select::{Far, ProjectArgs};
 use super::{Stop, remote, render};
 
@@ -19,11 +19,11 @@ pub(crate) fn find(past: &Past, place: &ProjectArgs, far: &Far, name: &str) -> R
     if unfit(name).is_none() {
         names.push(RunName::Tag(name.to_owned()));
     }
-    if let Ok(Named::Nothing(none) | Named::Changed(_, none)) = &near
-        && let Some(pipeline) = past.path_in_repository()
-    {
-        names.push(RunName::Commit { id: none.commit.id.clone(), pipeline: pipeline.clone() });
-        names.push(RunName::Files { tree: none.commit.tree.clone(), pipeline });
+    if let Ok(Named::Changed(..)) = &near {
+        return near.map_err(|error| past.told(error));
+    }
+    if let Ok(Named::Nothing(none)) = &near {
+        names.extend(names_of_commit(past, none));
     }
     if !names.is_empty()
         && let Some(remote) = remote::of_project(place, far)?
@@ -32,6 +32,20 @@ pub(crate) fn find(past: &Past, place: &ProjectArgs, far: &Far, name: &str) -> R
         return Ok(Named::Run(Box::new(run)));
     }
     near.map_err(|error| past.told(error))
+}
+
+/// The run of a commit, without changes, that the remote cache has, if there is one.
+pub(crate) fn of_commit(past: &Past, place: &ProjectArgs, far: &Far, none: &NoRun) -> Result<Option<RunRecord>, Stop> {
+    let remote = remote::of_project(place, far)?;
+    Ok(remote.and_then(|remote| there(&remote, &none.name, &names_of_commit(past, none))))
+}
+
+fn names_of_commit(past: &Past, none: &NoRun) -> Vec<RunName> {
+    let Some(pipeline) = past.path_in_repository() else { return vec![] };
+    vec![
+        RunName::Commit { id: none.commit.id.clone(), pipeline: pipeline.clone() },
+        RunName::Files { tree: none.commit.tree.clone(), pipeline },
+    ]
 }
 
 /// The run that a remote cache has under one of these names. What is wrong is said, and is no reason to end: the name may be a wrong one.

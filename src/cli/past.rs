@@ -21,8 +21,8 @@ pub(crate) enum Named {
     Run(Box<RunRecord>),
     /// A commit that has none.
     Nothing(Box<NoRun>),
-    /// A commit of which there is only a run with changes that were not committed.
-    Changed(Box<RunRecord>, Box<NoRun>),
+    /// A commit of which there are only runs with changes that were not committed: the last of these, and what is said of it where it serves.
+    Changed(Box<RunRecord>, Box<NoRun>, String),
 }
 
 /// A commit without a run, and how it was named.
@@ -65,7 +65,11 @@ impl Past {
     /// for; the beginning of an id; the beginning of a commit's hash.
     pub(crate) fn find(&self, name: &str) -> Result<RunRecord, Stop> {
         match self.look_up(name)? {
-            Named::Run(run) | Named::Changed(run, _) => Ok(*run),
+            Named::Run(run) => Ok(*run),
+            Named::Changed(run, _, told) => {
+                render::talk(&told);
+                Ok(*run)
+            }
             Named::Nothing(none) => Err(self.no_run_of(&none, &format!("kiln compare --run {name}"))),
         }
     }
@@ -141,17 +145,13 @@ impl Past {
             Some(false) => "",
             None => ", perhaps with changes that were not committed",
         };
-        render::talk(&format!(
-            "{name} is commit {} ({}): run {}{other}{dirty}\n",
-            commit.short(),
-            commit.subject,
-            run.id
-        ));
+        let told = format!("{name} is commit {} ({}): run {}{other}{dirty}\n", commit.short(), commit.subject, run.id);
         let run = Box::new(run);
-        Ok(match git.dirty {
-            Some(true) => Named::Changed(run, Box::new(NoRun { name: name.to_owned(), commit })),
-            _ => Named::Run(run),
-        })
+        if git.dirty == Some(true) {
+            return Ok(Named::Changed(run, Box::new(NoRun { name: name.to_owned(), commit }), told));
+        }
+        render::talk(&told);
+        Ok(Named::Run(run))
     }
 
     /// The commit that two revisions go back to.
@@ -187,7 +187,7 @@ impl Past {
     pub(crate) fn changed_run(run: &RunRecord, none: &NoRun, command: &str) -> Stop {
         let NoRun { name, commit } = none;
         Stop::Usage(format!(
-            "`{name}` is commit {} ({}), and its only run, {}, had changes that were not committed: a gate would judge other code\n\
+            "`{name}` is commit {} ({}), and every run of it, {} is the last, had changes that were not committed: a gate would judge other code\n\
              hint: `{command}` checks the commit out into a folder of its own, and runs it; the name `{}` compares with that run all the same",
             commit.short(),
             commit.subject,

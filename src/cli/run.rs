@@ -236,24 +236,27 @@ fn as_it_is(pipeline: &Pipeline, stages: &BTreeSet<StageId>, select: &Select) {
         return;
     }
     for (file, _) in &pipeline.param_files {
-        let mut names: Vec<&str> = Vec::new();
-        for stage in stages.iter().map(|id| &pipeline.stages[id.0]) {
-            let whole =
-                |input: &Input| matches!(&input.from, From::Source(path) if path == file) && input.view.is_none();
-            if stage.inputs.values().flatten().any(whole) && !names.contains(&stage.name.stage.as_str()) {
-                names.push(&stage.name.stage);
-            }
-        }
+        let whole = |input: &Input| matches!(&input.from, From::Source(path) if path == file) && input.view.is_none();
+        let takes =
+            stages.iter().map(|id| &pipeline.stages[id.0]).filter(|stage| stage.inputs.values().flatten().any(whole));
+        let names: BTreeSet<&str> = takes.map(|stage| stage.name.stage.as_str()).collect();
         let over = if names.is_empty() { vec![] } else { laid_over(pipeline, file) };
         if !over.is_empty() {
-            let (file, keys, names) = (file.display(), over.join(", "), names.join(", "));
+            let (file, keys) = (file.display(), over.join(", "));
+            let more = names.len().saturating_sub(NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let names: Vec<&str> = names.into_iter().take(NAMED).collect();
             render::talk(&format!(
-                "warning: {names}: the input {file} is the file as it is, and {keys} has another value in this run\n\
-                 hint: the input `{{path: {file}, keys: [{keys}]}}` has the values that are in force\n"
+                "warning: {}{more}: the input {file} is the file as it is, and other values are in force: {keys}\n\
+                 hint: the input `{{path: {file}, keys: [{keys}]}}` has the values that are in force\n",
+                names.join(", ")
             ));
         }
     }
 }
+
+/// So many stages are named.
+const NAMED: usize = 4;
 
 /// The names in a file of parameters that have other values in force.
 fn laid_over(pipeline: &Pipeline, file: &Path) -> Vec<String> {

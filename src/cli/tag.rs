@@ -15,12 +15,13 @@ pub(crate) struct Tag {
     #[arg(requires = "name")]
     run: Option<String>,
     /// Its new name, such as `paper` or `v1.2`.
+    #[arg(group = "named")]
     name: Option<String>,
-    /// Take the name from the run that has it; with `--delete`, from a run that has it in the remote cache alone.
-    #[arg(long, conflicts_with_all = ["json", "shared"])]
+    /// Take the name from the run that has it; with `--delete`, also where it is another run in the remote cache.
+    #[arg(long, requires = "named")]
     force: bool,
     /// Drop this name; the run stays, as long as `gc` has no reason to take it.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["run", "name"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["run", "name"], group = "named")]
     delete: Option<String>,
     /// The list as JSON.
     #[arg(long, conflicts_with_all = ["run", "delete"])]

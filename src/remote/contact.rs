@@ -100,6 +100,9 @@ impl Remote {
     /// # Errors
     /// If there is something else, or nothing can be written.
     pub fn init(&self, force: bool) -> Result<bool, Mistake> {
+        if let Some(problem) = self.shared.health.why() {
+            return Err(self.mistake(&problem));
+        }
         let shared = Arc::clone(&self.shared);
         let (text, number) = mark::new()
             .map_err(|error| Mistake::new(format!("cannot make a number for the cache: {error}"), "try again"))?;

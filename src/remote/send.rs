@@ -29,14 +29,14 @@ impl Shared {
         self.put(&self.names.result(&key), parcel.into()).await?;
         self.health.sent(length);
         // Else it may have been written into nothing, and would pass for sent.
-        self.is_in_place()
+        self.is_in_place().await
     }
 
     pub(super) async fn put(&self, name: &Name, bytes: bytes::Bytes) -> Result<(), Problem> {
         if self.health.is_off() {
             return Err(self.health.why().unwrap_or_else(|| Problem::silent("it is left alone")));
         }
-        self.is_in_place()?;
+        self.is_in_place().await?;
         // Written over whatever is there: that is right however often it happens, with every server.
         let put = self.clients.large.put(name, PutPayload::from(bytes)).await;
         put.map_err(|error| self.problem(&error))?;
@@ -78,7 +78,7 @@ impl Shared {
 
     async fn send_parts(&self, name: &Name, object: &Object, path: &Path) -> Result<(), Problem> {
         let _permit = self.large.acquire().await;
-        self.is_in_place()?;
+        self.is_in_place().await?;
         let mut upload = self.clients.large.put_multipart(name).await.map_err(|error| self.problem(&error))?;
         let sent = self.parts(upload.as_mut(), object, path).await;
         let ended = match sent {

@@ -1,7 +1,7 @@
 //! What the tasks on the network's thread have in common, and what they do: get and put one thing each, and look at what comes.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -109,14 +109,21 @@ impl Shared {
 
     /// Whether a folder still has its mark. A file system that is no longer mounted leaves an empty folder behind, and what is written
     /// there is lost.
-    pub(super) fn is_in_place(&self) -> Result<(), Problem> {
+    pub(super) async fn is_in_place(&self) -> Result<(), Problem> {
         let Place::Folder(folder) = &self.address.place else { return Ok(()) };
-        if folder.join(self.names.mark().as_ref()).exists() {
-            return Ok(());
-        }
+        let mark = folder.join(self.names.mark().as_ref());
+        // A file system that hangs must not keep this thread.
+        let why = match tokio::task::spawn_blocking(move || fs::metadata(mark)).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+                "the folder is gone, or its mark `kiln/format`".to_owned()
+            }
+            Ok(Err(error)) => format!("cannot look at its mark `kiln/format`: {error}"),
+            Err(error) => error.to_string(),
+        };
         let problem = Problem {
             hint: Some("look whether it is mounted; `kiln push` sends what is left".to_owned()),
-            ..Problem::silent("the folder is gone, or its mark `kiln/format`")
+            ..Problem::silent(why)
         };
         self.health.turn_off(problem.clone());
         Err(problem)

@@ -59,8 +59,9 @@ fn panel(column: &str, lines: &[(&str, &Series)]) -> Markup {
     let lines_here: Vec<(usize, Line<'_>)> =
         lines.iter().enumerate().filter_map(|(i, (name, series))| Some((i, (*name, of(series)?)))).collect();
     let points = || lines_here.iter().flat_map(|(_, (_, points))| points);
-    // A gap at the end is seen only if there is room for it.
-    let (x, y) = (Axis::along(points().map(|p| p.0)), Axis::new(points().filter_map(|p| p.1)));
+    // A line that ends early, or with a gap, is seen to do so: the abscissa has room for all rows.
+    let rows = lines_here.iter().flat_map(|(i, _)| lines[*i].1.at.iter().copied());
+    let (x, y) = (Axis::along(rows), Axis::new(points().filter_map(|p| p.1)));
     let abscissa = lines.first().map_or("", |(_, series)| series.abscissa.as_str());
     let widest = y.ticks().map(|tick| y.label(tick).chars().count()).max().unwrap_or_default();
     let left = ROOM[0].max(8.0 + DIGIT * widest as f64);

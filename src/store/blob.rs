@@ -151,7 +151,7 @@ impl Store {
     }
 
     /// What a stored tree holds, verified.
-    pub(super) fn listing(&self, digest: &Digest) -> Result<Listing> {
+    pub(crate) fn listing(&self, digest: &Digest) -> Result<Listing> {
         let path = self.tree_path(digest);
         let bytes = self.read_object(&path, digest, tree::digest_of)?;
         Listing::decode(&bytes).ok_or_else(|| self.damaged(&path, digest))

@@ -378,7 +378,7 @@ fn a_file_of_parameters_is_found_with_its_keys() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(
         ran.stderr.contains(
-            "warning: train: the input params.json is the file as it is, and rate has another value in this run"
+            "warning: train: the input params.json is the file as it is, and other values are in force: rate"
         ),
         "{}",
         ran.stderr
@@ -425,7 +425,8 @@ fn an_output_that_is_asked_for_and_not_made_yet_is_found() {
 #[test]
 fn files_outside_of_the_project_are_named() {
     let project = modules(TRAIN);
-    let elsewhere = tempfile::tempdir().expect("a folder");
+    // What is hidden passes for a tool's.
+    let elsewhere = tempfile::Builder::new().prefix("data").tempdir().expect("a folder");
     let data = elsewhere.path().join("data.csv");
     std::fs::write(&data, "1\n").expect("a file");
     let script = project.read("train.py");

@@ -221,7 +221,7 @@ fn a_package_may_have_several_lines_and_stand_in_several_files() {
             "1.26.0",
         ),
         ("requirements.txt", "https://host/a-1.whl\nhttps://host/b-1.whl\n", "a-1"),
-        // What is referred to, also by what is referred to.
+        // A file with options, and its own lines.
         ("requirements.txt", "-r base.txt\ntorch==2.9.1\n", "torch==2.9"),
     ];
     for (file, text, from) in edits {
@@ -234,11 +234,15 @@ fn a_package_may_have_several_lines_and_stand_in_several_files() {
         assert_eq!(project.run(&[]).outcome("a"), "executed", "{text}");
     }
     let project = Project::new(&of("requirements.txt"));
-    project.write("requirements.txt", "-r base.txt\n").write("base.txt", "-c deps/pins.txt\nnumpy==1\n");
-    project.write("deps/pins.txt", "scipy==1\n");
+    // What is referred to, also by what is referred to; in a circle, too.
+    project.write("requirements.txt", "-r base.txt\n").write("base.txt", "-cdeps/pins.txt\nnumpy==1\n");
+    project.write("deps/pins.txt", "--requirement=../more.txt\n").write("more.txt", "scipy==1\n");
     project.run(&[]);
-    project.write("deps/pins.txt", "scipy==2\n");
+    project.write("more.txt", "scipy==2\n");
     assert_eq!(project.run(&[]).reasons("a"), "environment: scipy 1 => 2");
+    project.write("deps/pins.txt", "-r ../requirements.txt\n-r ../more.txt\n-r gone.txt\n");
+    assert_eq!(project.run(&[]).outcome("a"), "executed");
+    assert_eq!(project.run(&[]).outcome("a"), "up-to-date");
     // Two files: both count, in their order.
     let project = Project::new(&of("[requirements.txt, requirements-gpu.txt]"));
     project.write("requirements.txt", "torch==1\n").write("requirements-gpu.txt", "torch==1\n");

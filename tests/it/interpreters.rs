@@ -11,7 +11,7 @@ use crate::project::{Project, Ran, Record};
 /// A stage that runs `command`, whose input is `t.py` and whose output is `out/a`.
 fn pipeline(command: &str) -> String {
     format!(
-        "version: 1\nenvironment: auto\nstages:\n  a:\n    run: {command}\n    inputs: {{script: t.py}}\n    outputs: {{x: out/a}}\n"
+        "version: 1\nenvironment: auto\nstages:\n  a:\n    run: {command}\n    env: {{PYTHONDONTWRITEBYTECODE: \"1\"}}\n    inputs: {{script: t.py}}\n    outputs: {{x: out/a}}\n"
     )
 }
 
@@ -104,17 +104,40 @@ fn a_command_that_names_another_interpreter_uses_its_packages() {
 #[test]
 fn a_script_uses_the_environment_that_its_first_line_names() {
     let elsewhere = TempDir::new().expect("a folder");
-    let prefix = elsewhere.path().join("env");
-    environment(&prefix);
-    alpha(&site_packages(&prefix), "1");
-    let project = project("./t.py");
+    let (prefix, active) = (elsewhere.path().join("env"), elsewhere.path().join("active"));
+    for prefix in [&prefix, &active] {
+        environment(prefix);
+        alpha(&site_packages(prefix), "1");
+    }
     let script =
         format!("#!{}\nimport alpha\nopen('out/a', 'w').write(alpha.version)\n", prefix.join("bin/python").display());
-    program(&project.root().join("t.py"), &script);
-    assert!(executes(&project, &[]) && !executes(&project, &[]));
-    alpha(&site_packages(&prefix), "2");
-    assert!(executes(&project, &[]));
-    assert_eq!(project.read("out/a"), "2");
+    for (command, uses_active) in [("./t.py", false), ("python3 --version && ./t.py", true)] {
+        let project = project(command);
+        program(&project.root().join("t.py"), &script);
+        let folders = [active.join("bin")];
+        alpha(&site_packages(&prefix), "1");
+        assert!(executes(&project, &folders) && !executes(&project, &folders), "{command}");
+        alpha(&site_packages(&prefix), "2");
+        assert!(executes(&project, &folders), "{command}");
+        assert_eq!(project.read("out/a"), "2");
+        alpha(&site_packages(&active), "3");
+        assert_eq!(executes(&project, &folders), uses_active, "{command}");
+        alpha(&site_packages(&active), "1");
+    }
+}
+
+#[test]
+fn an_interpreter_that_is_not_there_or_does_not_answer_fails_no_stage() {
+    let elsewhere = TempDir::new().expect("a folder");
+    // As Python 2, which does not know `-I`; and one that answers nothing.
+    let old = "#!/bin/sh\n[ \"$1\" = -I ] && exit 2\n[ \"$1\" = -E ] && { echo 2.7.18; echo /nowhere; exit; }\necho old > out/a\n";
+    program(&elsewhere.path().join("python2"), old);
+    program(&elsewhere.path().join("python3.99"), "#!/bin/sh\nexit 127\n");
+    let folders = [elsewhere.path().to_owned()];
+    for command in ["python2 t.py", "python3.99 || echo other > out/a", "python4 || echo other > out/a"] {
+        let project = project(command);
+        assert!(executes(&project, &folders) && !executes(&project, &folders), "{command}");
+    }
 }
 
 #[test]

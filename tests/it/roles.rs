@@ -63,18 +63,34 @@ fn a_wrong_file_costs_its_numbers_and_nothing_else() {
 }
 
 #[test]
-fn a_folder_holds_no_metrics() {
-    let project = Project::new(
-        "
+fn of_a_folder_its_files_of_metrics_count() {
+    let of = |writes: &str| {
+        let project = Project::new(
+            "
             version: 1
             stages:
               score:
-                run: mkdir ${outputs.o}
+                run: sh score.sh
+                inputs: {script: score.sh}
                 outputs: {o: {path: out/m, role: metrics}}
-        ",
-    );
-    let warning = project.run(&[]).stage("score")["warnings"][0].to_string();
-    assert!(warning.contains("has to be a file, and is a folder"), "{warning}");
+            ",
+        );
+        project.write(
+            "score.sh",
+            &format!("mkdir -p out/m/deep\necho '{{\"b\": 9}}' > out/m/deep/other.json\n{writes}\n"),
+        );
+        let record = project.run(&[]);
+        (record.stage("score")["metrics"].clone(), record.stage("score")["warnings"].clone())
+    };
+    let (metrics, warnings) = of("echo x > out/m/a.txt");
+    assert_eq!(metrics, json!({}));
+    assert!(warnings[0].to_string().contains("there is no `metrics.json` in this folder"), "{warnings}");
+    // As DVCLive writes them: one file among others.
+    let (metrics, warnings) = of("echo '{\"acc\": 0.5}' > out/m/metrics.json; echo '[' > out/m/other.json");
+    assert_eq!((metrics, warnings), (json!({"acc": 0.5}), json!([])));
+    let (metrics, _) =
+        of("echo '{\"acc\": 0.5}' > out/m/train.json; printf 'metric,value\nacc,0.25\n' > out/m/test.csv");
+    assert_eq!(metrics, json!({"train.acc": 0.5, "test.acc": 0.25}));
 }
 
 /// A stage that trains for so long that nobody wants it to do so again, and then writes what `given` holds beside its model.

@@ -342,7 +342,7 @@ fn a_state_with_another_name_than_its_number_is_told() {
         let said = log(&project, &record);
         let name = name.replace("$step", "1");
         let text = format!(
-            "`{name}` in KILN_STATES is not kept: the name of a state is its number and nothing else, such as `1`"
+            "`{name}` in KILN_STATES is not kept: a state is named by the number of its step, from 1 and without zeros before it"
         );
         assert_eq!(said.matches(&text).count(), 1, "{said}");
     }

@@ -108,12 +108,20 @@ fn base(past: &Past, place: &ProjectArgs, args: &Ci) -> Result<Option<RunRecord>
     };
     match named::find(past, place, &args.far, &name)? {
         Named::Run(run) => Ok(Some(*run)),
-        Named::Nothing(none) | Named::Changed(_, none) if args.run_base => at_commit::run(past, place, &none).map(Some),
-        Named::Changed(run, none) if !args.fail_if.is_empty() => {
-            Err(Past::changed_run(&run, &none, "kiln ci --run-base"))
-        }
-        Named::Changed(run, _) => Ok(Some(*run)),
+        Named::Nothing(none) if args.run_base => at_commit::run(past, place, &none).map(Some),
         Named::Nothing(none) => Err(past.no_run_of(&none, "kiln ci --run-base")),
+        Named::Changed(run, none, told) => {
+            let judges = !args.fail_if.is_empty();
+            if !(judges || args.run_base) {
+                render::talk(&told);
+                return Ok(Some(*run));
+            }
+            match named::of_commit(past, place, &args.far, &none)? {
+                Some(run) => Ok(Some(run)),
+                None if args.run_base => at_commit::run(past, place, &none).map(Some),
+                None => Err(Past::changed_run(&run, &none, "kiln ci --run-base")),
+            }
+        }
     }
 }
 

@@ -74,7 +74,7 @@ pub(crate) fn failures(gate: &GateResult) -> Vec<String> {
     found
 }
 
-/// First, last and delta. A gate may turn on a digit that a table does not show, so all are shown.
+/// First, last and delta. A gate may turn on a digit that a table does not show, so more are shown.
 fn numbers(metric: &GateMetric) -> [String; 3] {
     let exact = |value: Option<f64>| value.map_or(NONE.to_owned(), fifteen);
     let scale = [metric.first, metric.last].into_iter().flatten().fold(0.0_f64, |scale, value| scale.max(value.abs()));

@@ -95,6 +95,8 @@ pub(super) struct Params {
 pub(super) enum Use {
     Out,
     Metric,
+    /// A folder with a file of metrics in it.
+    Metrics,
     Plot,
 }
 

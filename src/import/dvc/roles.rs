@@ -36,8 +36,12 @@ pub(super) fn top_level(
             }));
             for (path, at, x) in entries {
                 let full = join(&file.folder, &path);
+                let folder = full.rsplit_once('/').map(|(folder, _)| folder).filter(|folder| written.exactly(folder));
+                let is_table = full.ends_with(".json") || full.ends_with(".csv");
                 if written.exactly(&full) {
                     roles.insert(full, (what, x));
+                } else if let Some(folder) = folder.filter(|_| what == Use::Metric && is_table) {
+                    roles.insert(folder.to_owned(), (Use::Metrics, None));
                 } else {
                     let hint = "name the files among the outputs of the stages that write them, with `role: metrics` or `role: series`";
                     notes.lost(&file.path, at, format!("`{path}` under `{key}` is no output of a stage"), hint);
@@ -80,6 +84,7 @@ impl Planner<'_, '_> {
         let ending = Path::new(path).extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
         match (what, ending.as_str()) {
             (Use::Out, _) => None,
+            (Use::Metrics, _) => Some("metrics"),
             (Use::Metric, "json" | "csv") => Some("metrics"),
             (Use::Metric, _) => {
                 let hint = "Kiln reads numbers from JSON and CSV; have the command write one of these";

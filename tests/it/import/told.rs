@@ -68,6 +68,17 @@ fn what_has_no_counterpart_is_lost_aloud() {
 }
 
 #[test]
+fn metrics_in_a_folder_that_a_stage_writes_are_those_of_the_folder() {
+    let (text, told) = checked(
+        "stages:\n  a:\n    cmd: python3 train.py\n    deps: [train.py]\n    outs: [eval, model]\nmetrics:\n  - eval/metrics.json\n  - eval/deep/other.json\n",
+        &[("train.py", "")],
+    );
+    assert!(text.contains("eval: {path: eval, role: metrics}"), "{text}");
+    assert!(!told.contains("`eval/metrics.json`"), "{told}");
+    assert!(told.contains("dvc.yaml:8:5: `eval/deep/other.json` under `metrics` is no output of a stage"), "{told}");
+}
+
+#[test]
 fn mistakes_have_their_places() {
     let project = Project::new("");
     let ran = project.kiln(&["import", "dvc"]);

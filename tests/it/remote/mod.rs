@@ -250,6 +250,10 @@ fn a_folder_that_goes_away_gets_nothing_and_has_it_later() {
     let running =
         running.env("MAIL", mail.path()).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("start kiln");
     wait_for(&mail.path().join("at"));
+    // What is being sent at the moment is not to come between.
+    while files(&folder.path().join("ac")).len() < 2 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
     std::fs::rename(folder.path(), &aside).expect("move it away");
     std::fs::create_dir(folder.path()).expect("an empty folder");
     std::fs::write(mail.path().join("go"), "").expect("a file");
@@ -262,6 +266,8 @@ fn a_folder_that_goes_away_gets_nothing_and_has_it_later() {
     let ran = first.kiln(&["run", "--json"]);
     assert_eq!((ran.code, warnings(&ran)), (Some(0), 1), "{}", ran.stderr);
     assert!(ran.stderr.contains("cannot find the folder"), "{}", ran.stderr);
+    let made = first.kiln(&["remote", "init"]);
+    assert_eq!((made.code, made.stderr.contains("cannot find the folder")), (Some(2), true), "{}", made.stderr);
     let pushed = first.kiln(&["push"]);
     assert_eq!(pushed.code, Some(1), "{}", pushed.stderr);
     std::fs::rename(&aside, folder.path()).expect("it is there again");

@@ -2,26 +2,38 @@
 
 use std::fs;
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::python::{Python, is_environment};
-use super::{path_of, texts, which, words};
+use super::{is_program, path_of, texts, which, words, words_of};
 use crate::engine::executor::toolchain;
 use crate::pipeline::{Command, Stage};
 
-/// The environments that a command uses: those it names by their paths. If there are none, the interpreters that it names or that its scripts ask
-/// for, and the environment that is active, if it starts other programs of it. If there are none of these either and the command speaks of Python, the
+/// The environments that a command uses, in this order: those that it names by their paths; the interpreters that it names, or that scripts ask for
+/// which it starts; the one that is active, if it starts other programs of it; if there are none of these and it speaks of Python, the
 /// system's interpreter.
 pub(super) fn used(command: &Command, stage: &Stage, root: &Path) -> Vec<Python> {
-    let named = named_environments(command, root);
-    if !named.is_empty() {
-        return named;
-    }
+    let mut found = named_environments(command, root);
+    let is_named = !found.is_empty();
     let folders = path_of(stage);
-    let mut found = named_interpreters(command, &folders);
-    if found.is_empty() {
-        found = of_scripts(command, &folders, root);
+    let told: Vec<String> = texts(command).iter().map(|text| filled(text, stage)).collect();
+    for word in told.iter().flat_map(|text| words_of(text)).filter(|word| names_interpreter(word)) {
+        // After `. .venv/bin/activate` a bare name is that of the environment.
+        if let Some(interpreter) = interpreter(word, &folders).filter(|_| word.contains('/') || !is_named) {
+            add(&mut found, Python::of(interpreter, stage));
+        }
+    }
+    let scripts: Vec<&str> =
+        started(command, &told).filter(|word| word.contains('/') && !word.starts_with('/')).collect();
+    let mut scripts_of_python = Vec::new();
+    for script in scripts.into_iter().filter(|script| is_program(&root.join(script))) {
+        if let Some(interpreter) = asked_for(&root.join(script)).and_then(|name| interpreter(&name, &folders)) {
+            add(&mut found, Python::of(interpreter, stage));
+            scripts_of_python.push(script);
+        }
+    }
+    if is_named {
+        return found;
     }
     // `python` may be of an environment that has no `python3`.
     let first = folders.iter().find(|folder| folder.join("python").is_file() || folder.join("python3").is_file());
@@ -29,14 +41,15 @@ pub(super) fn used(command: &Command, stage: &Stage, root: &Path) -> Vec<Python>
     let speaks = || words(command).any(|word| word.ends_with(".py") || word == "pip" || names_interpreter(word));
     match active {
         Some(prefix) => {
-            let mut others = words(command).filter(|word| !names_interpreter(word));
+            let mut others =
+                words(command).filter(|word| !names_interpreter(word) && !scripts_of_python.contains(word));
             if (found.is_empty() && speaks()) || others.any(|word| may_start(word, prefix, root)) {
                 add(&mut found, Python::at(prefix.to_owned()));
             }
         }
         None if found.is_empty() && speaks() => {
             let interpreter = which(&folders, "python3").or_else(|| which(&folders, "python"));
-            found.extend(interpreter.map(Python::of));
+            found.extend(interpreter.map(|interpreter| Python::of(interpreter, stage)));
         }
         None => {}
     }
@@ -67,29 +80,39 @@ fn named_environments(command: &Command, root: &Path) -> Vec<Python> {
     found
 }
 
-/// `python3.10 train.py`, `/opt/python/bin/python3 train.py`.
-fn named_interpreters(command: &Command, folders: &[PathBuf]) -> Vec<Python> {
-    let mut found = Vec::new();
-    for word in words(command).filter(|word| names_interpreter(word)) {
-        if let Some(interpreter) = interpreter(word, folders) {
-            add(&mut found, Python::of(interpreter));
+/// A text with the values of `${...}`, which a script finds in variables.
+fn filled(text: &str, stage: &Stage) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        out.push_str(before);
+        let value = after.split_once('}').and_then(|(name, after)| Some((stage.env.get(name)?, after)));
+        match value {
+            Some((value, after)) => {
+                out.push_str(value);
+                rest = after;
+            }
+            None => {
+                out.push_str("${");
+                rest = after;
+            }
         }
     }
-    found
+    out + rest
 }
 
-/// The interpreters that scripts of the project ask for, where the command starts them by themselves: `./train.py`.
-fn of_scripts(command: &Command, folders: &[PathBuf], root: &Path) -> Vec<Python> {
-    let mut found = Vec::new();
-    for word in words(command).filter(|word| word.contains('/')) {
-        let script = root.join(word);
-        if is_program(&script)
-            && let Some(interpreter) = asked_for(&script).and_then(|name| interpreter(&name, folders))
-        {
-            add(&mut found, Python::of(interpreter));
-        }
-    }
-    found
+/// The programs that a command starts, as far as that can be told: the first word of each command of a script.
+fn started<'t>(command: &Command, told: &'t [String]) -> impl Iterator<Item = &'t str> {
+    const BEFORE: [&str; 14] =
+        ["exec", "time", "nohup", "nice", "env", "if", "then", "else", "elif", "while", "until", "do", "!", "command"];
+    let texts = if matches!(command, Command::Argv(_)) { told.get(..1).unwrap_or_default() } else { told };
+    let is_shell = matches!(command, Command::Shell(_));
+    let commands = texts.iter().flat_map(move |text| text.split(move |c: char| is_shell && ";|&(){}`\n".contains(c)));
+    let quotes = |word: &'t str| word.trim_matches(['"', '\'']);
+    commands.filter_map(move |command| {
+        let mut words = command.split_whitespace().map(quotes);
+        words.find(|word| !BEFORE.contains(word) && !word.contains('='))
+    })
 }
 
 /// The interpreter of Python that the first line of a script names: `#!/opt/env/bin/python`, `#!/usr/bin/env -S python3.10 -u`.
@@ -122,10 +145,6 @@ fn may_start(word: &str, prefix: &Path, root: &Path) -> bool {
         || (word.contains('/') && !word.starts_with('/') && is_program(&root.join(word)))
 }
 
-fn is_program(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-}
-
 /// `python`, `python3`, `/usr/bin/python3.12`.
 fn names_interpreter(word: &str) -> bool {
     let name = word.rsplit('/').next().unwrap_or(word);
@@ -144,6 +163,18 @@ mod tests {
         for name in ["pythonista", "python3-config", "ipython", "python3.py"] {
             assert!(!names_interpreter(name), "{name}");
         }
+    }
+
+    #[test]
+    fn the_programs_that_a_script_starts_are_found() {
+        let started = |text: &str| -> Vec<String> {
+            let told = [text.to_owned()];
+            super::started(&Command::Shell(text.to_owned()), &told).map(str::to_owned).collect()
+        };
+        assert_eq!(
+            started("A=1 ./a.py x.py && exec \"b/c\" | d\nif ./e; then time ./f; fi"),
+            ["./a.py", "b/c", "d", "./e", "./f", "fi"]
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Lock files: names and versions of what is to be installed, as far as the format is known; else the file as a whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -66,8 +66,9 @@ fn extent(heading: std::ops::Range<usize>, text: &str) -> std::ops::Range<usize>
 /// A file of requirements, and those that it refers to.
 fn of_requirements(file: &Path, bytes: Vec<u8>, root: &Path, packages: bool) -> Listing {
     let mut listings = vec![];
-    let (mut open, mut seen) = (vec![(file.to_owned(), bytes)], BTreeSet::from([file.to_owned()]));
-    while let Some((file, bytes)) = open.pop() {
+    let mut seen = BTreeSet::from([normalised(file)]);
+    let mut open = VecDeque::from([(file.to_owned(), bytes)]);
+    while let Some((file, bytes)) = open.pop_front() {
         let found = Requirements::of(text::of(&bytes).unwrap_or_default());
         listings.push(match found.packages.is_empty() || (found.has_options && !packages) {
             true => whole(&file, &bytes),
@@ -79,7 +80,7 @@ fn of_requirements(file: &Path, bytes: Vec<u8>, root: &Path, packages: bool) -> 
                 continue;
             }
             match fs::read(root.join(&other)) {
-                Ok(bytes) => open.push((other, bytes)),
+                Ok(bytes) => open.push_back((other, bytes)),
                 Err(_) => listings.push(Listing::from([(other.display().to_string(), "not there".to_owned())])),
             }
         }

@@ -85,8 +85,13 @@ pub(crate) fn listing(
     Ok(Some(canonical_json(&Value::Object(object)).into_bytes()))
 }
 
-/// One listing of several: of a name in some of them all versions count, in order, unless they are the same.
-fn joined(listings: Vec<Listing>) -> Listing {
+/// One listing of several: of a name in some of them all versions count, in order. Where all are the same it stands once, so a package that is in one
+/// of two environments looks like one that is in both.
+fn joined(mut listings: Vec<Listing>) -> Listing {
+    listings.retain(|listing| !listing.is_empty());
+    if listings.len() < 2 {
+        return listings.pop().unwrap_or_default();
+    }
     let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, version) in listings.into_iter().flatten() {
         all.entry(name).or_default().push(version);
@@ -108,7 +113,7 @@ pub fn uncounted(pipeline: &Pipeline, stages: &BTreeSet<StageId>) -> BTreeMap<St
         let Body::Run(command) = &stage.body else { continue };
         let place = known.entry(&stage.name.stage).or_insert_with(|| {
             let used = interpreters::used(command, stage, &pipeline.root);
-            used.first().filter(|found| !found.is_of_the_system()).map(|found| found.name(&pipeline.root))
+            used.iter().find(|found| !found.is_of_the_system()).map(|found| found.name(&pipeline.root))
         });
         if let Some(place) = place {
             found.entry(place.clone()).or_default().push(stage.name.to_string());
@@ -147,8 +152,12 @@ fn texts(command: &Command) -> &[String] {
 
 /// The words of a command, as far as that can be told without running it.
 fn words(command: &Command) -> impl Iterator<Item = &str> {
+    texts(command).iter().flat_map(|text| words_of(text))
+}
+
+fn words_of(text: &str) -> impl Iterator<Item = &str> {
     let between = |c: char| c.is_whitespace() || "'\"`;|&(){}<>=$".contains(c);
-    texts(command).iter().flat_map(move |text| text.split(between)).filter(|word| !word.is_empty())
+    text.split(between).filter(|word| !word.is_empty())
 }
 
 /// The folders that a command looks for programs in.
@@ -160,11 +169,12 @@ fn path_of(stage: &Stage) -> Vec<PathBuf> {
 
 /// A program in the first of some folders that has it.
 fn which(folders: &[PathBuf], program: &str) -> Option<PathBuf> {
+    folders.iter().map(|folder| folder.join(program)).find(|path| is_program(path))
+}
+
+fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    let is_program = |path: &PathBuf| {
-        std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-    };
-    folders.iter().map(|folder| folder.join(program)).find(is_program)
+    std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 /// The first digits of a digest.

@@ -1,6 +1,5 @@
 //! What is installed in an environment of Python: names, versions, and digests of what the packages hold.
 
-use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -121,26 +120,28 @@ impl Packages {
                 listing.insert(normal(name), format!("{version} ({build})"));
             }
         }
-        let conda: BTreeSet<String> = listing.keys().cloned().collect();
+        let conda = listing.clone();
         for (path, _) in &self.found {
             let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let (name, version) = stem.split_once('-').unwrap_or((&stem, ""));
             // `PyYAML-6.0-py3.11.egg-info`.
             let version = version.split_once("-py").map_or(version, |(version, _)| version);
             let name = normal(name);
-            match editable_from(path) {
-                Some(sources) => editable.push((name, version.to_owned(), sources)),
-                None => match fs::read(path.join("RECORD")) {
-                    Ok(record) => {
-                        listing.insert(name, format!("{version} ({})", digest_of(&record)));
-                    }
-                    // Of a package that conda installed, conda says more.
-                    Err(_) if conda.contains(&name) => {}
-                    Err(_) => {
-                        listing.insert(name, version.to_owned());
-                    }
-                },
+            // The last one counts, whichever sort it is of.
+            editable.retain(|(other, ..): &(String, String, PathBuf)| *other != name);
+            if let Some(sources) = editable_from(path) {
+                listing.remove(&name);
+                editable.push((name, version.to_owned(), sources));
+                continue;
             }
+            let version = match (fs::read(path.join("RECORD")), conda.get(&name)) {
+                (Ok(record), _) => format!("{version} ({})", digest_of(&record)),
+                // Of a package that conda installed, conda says more.
+                (Err(_), Some(said)) if said.split(" (").next() == Some(version) => said.clone(),
+                (Err(_), Some(said)) => format!("{said}, {version}"),
+                (Err(_), None) => version.to_owned(),
+            };
+            listing.insert(name, version);
         }
         (listing, editable)
     }

@@ -1,6 +1,7 @@
 //! An interpreter of Python, or an environment of its own: its version, and where its packages lie.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,8 @@ use std::process::{Command as Program, Stdio};
 
 use super::packages::{Packages, stamp};
 use super::{Listing, Surroundings};
-use crate::pipeline::kept;
+use crate::engine::executor::surroundings;
+use crate::pipeline::{Stage, kept};
 
 /// What interpreters are called in a listing.
 pub(super) const PROGRAMS: &[&str] = &["python"];
@@ -26,6 +28,8 @@ pub(super) struct Python {
     interpreter: PathBuf,
     /// The folder of the environment; `None` for the system's interpreter.
     prefix: Option<PathBuf>,
+    /// What a shim finds in its environment, by which it chooses an interpreter; nothing for any other program.
+    variables: BTreeMap<OsString, OsString>,
 }
 
 /// Whether a folder is an environment.
@@ -43,15 +47,22 @@ impl Python {
     pub(super) fn at(prefix: PathBuf) -> Self {
         let interpreter = ["python3", "python"].map(|name| prefix.join("bin").join(name));
         let interpreter = interpreter.iter().find(|path| path.is_file()).unwrap_or(&interpreter[0]).clone();
-        Self { interpreter, prefix: Some(prefix) }
+        Self { interpreter, prefix: Some(prefix), variables: BTreeMap::new() }
     }
 
-    /// An interpreter, and the environment that it lies in, if there is one.
-    pub(super) fn of(interpreter: PathBuf) -> Self {
-        match interpreter.parent().and_then(Path::parent).filter(|prefix| is_environment(prefix)) {
-            Some(prefix) => Self::at(prefix.to_owned()),
-            None => Self { interpreter, prefix: None },
+    /// An interpreter that a stage uses, and the environment that it lies in, if there is one.
+    pub(super) fn of(interpreter: PathBuf, stage: &Stage) -> Self {
+        if let Some(prefix) = interpreter.parent().and_then(Path::parent).filter(|prefix| is_environment(prefix)) {
+            return Self::at(prefix.to_owned());
         }
+        let mut variables = BTreeMap::new();
+        if is_shim(&interpreter) {
+            let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+            variables = surroundings::variables(stage, 1, false, &home);
+            // What differs from variant to variant says nothing to a shim.
+            variables.retain(|name, _| !name.as_encoded_bytes().starts_with(b"KILN_"));
+        }
+        Self { interpreter, prefix: None, variables }
     }
 
     /// Whether it is no environment of its own.
@@ -75,6 +86,8 @@ impl Python {
         if let Some(prefix) = &self.prefix {
             if !fs::read_to_string(prefix.join("pyvenv.cfg")).is_ok_and(|text| sees_the_system(&text)) {
                 folders.clear();
+            } else if self.interpreter.canonicalize().is_ok_and(|real| real.starts_with("/usr/bin")) {
+                folders.insert(0, DEBIAN.into());
             }
             folders.extend(own_folders(prefix));
         } else {
@@ -93,26 +106,49 @@ impl Python {
         let real = self.interpreter.canonicalize().map_err(|e| cannot(&e))?;
         let metadata = fs::metadata(&real).map_err(|e| cannot(&e))?;
         let name = format!("python {} {}", self.interpreter.display(), stamp(&metadata));
-        let lasts = !is_shim(&self.interpreter);
+        // A shim may have another answer the next time.
+        let lasts = self.variables.is_empty();
         let text = match kept::read_named(&around.kept, &name).filter(|_| lasts) {
             Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            None => {
-                let mut program = Program::new(&self.interpreter);
-                program.args(["-I", "-S", "-c", QUESTION]).stdin(Stdio::null()).stderr(Stdio::null());
-                let output = program.current_dir(around.root).output().map_err(|e| cannot(&e))?;
-                if !output.status.success() {
-                    return Err(cannot(&output.status));
+            None => match self.answer(around) {
+                Ok(answer) => {
+                    if lasts {
+                        around.keep(&name, answer.as_bytes());
+                    }
+                    answer
                 }
-                if lasts {
-                    around.keep(&name, &output.stdout);
-                }
-                String::from_utf8_lossy(&output.stdout).into_owned()
-            }
+                Err(why) if self.prefix.is_some() => return Err(cannot(&why)),
+                // The command may never start it.
+                Err(_) => return Ok(("without an answer".to_owned(), vec![])),
+            },
         };
         let mut lines = text.lines();
         let version = lines.next().filter(|line| !line.is_empty()).ok_or_else(|| cannot(&"it says nothing"))?;
         let folders: BTreeSet<PathBuf> = lines.map(PathBuf::from).collect();
         Ok((version.to_owned(), folders.into_iter().collect()))
+    }
+}
+
+/// What isolates an interpreter from its surroundings: `-I`, which Python 2 does not know.
+const ISOLATED: [&[&str]; 2] = [&["-I", "-S"], &["-E", "-s", "-S"]];
+
+impl Python {
+    /// What it says to the question.
+    fn answer(&self, around: &Surroundings<'_>) -> Result<String, String> {
+        let mut why = String::new();
+        for options in ISOLATED {
+            let mut program = Program::new(&self.interpreter);
+            program.args(options).args(["-c", QUESTION]).stdin(Stdio::null()).stderr(Stdio::null());
+            if !self.variables.is_empty() {
+                program.env_clear().envs(&self.variables);
+            }
+            let output = program.current_dir(around.root).output().map_err(|e| e.to_string())?;
+            if output.status.success() {
+                return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+            }
+            why = output.status.to_string();
+        }
+        Err(why)
     }
 }
 

@@ -7,10 +7,11 @@ mod json;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::diagnostic::with_causes;
 use crate::hash::Artifact;
+use crate::hash::tree::Node;
 use crate::kind::Role;
 use crate::name_map::NameMap;
 use crate::pipeline::{Body, Output, Stage};
@@ -71,13 +72,35 @@ impl Numbers {
         store: &Store,
         prefix: Option<&String>,
     ) -> Result<(), String> {
+        let prefix = prefix.map_or_else(String::new, |name| format!("{name}."));
+        if !artifact.tree {
+            return self.metrics_in(stage, &output.path, artifact, store, &prefix);
+        }
+        let files = metrics_of_folder(artifact, store)?;
+        let several = files.len() > 1;
+        for (file, artifact) in files {
+            let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+            let prefix = if several { format!("{prefix}{stem}.") } else { prefix.clone() };
+            let read = self.metrics_in(stage, &output.path.join(&file), &artifact, store, &prefix);
+            read.map_err(|why| format!("{}: {why}", file.display()))?;
+        }
+        Ok(())
+    }
+
+    fn metrics_in(
+        &mut self,
+        stage: &Stage,
+        path: &Path,
+        artifact: &Artifact,
+        store: &Store,
+        prefix: &str,
+    ) -> Result<(), String> {
         let bytes = bytes(artifact, store, "metrics")?;
         let mut found = Found::default();
-        read(&output.path, &bytes, &mut found)?;
+        read(path, &bytes, &mut found)?;
         // A kind writes null where there is nothing to measure, and means it.
         let all = matches!(stage.body, Body::Run(_));
-        self.remarks.extend(found.remarks(all).map(|remark| format!("{}: {remark}", output.path.display())));
-        let prefix = prefix.map_or_else(String::new, |name| format!("{name}."));
+        self.remarks.extend(found.remarks(all).map(|remark| format!("{}: {remark}", path.display())));
         self.metrics.extend(found.numbers.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
         Ok(())
     }
@@ -95,6 +118,30 @@ pub(crate) fn of_line(text: &str) -> Option<BTreeMap<String, f64>> {
     let mut found = Found::default();
     json::read(text, &mut found).ok()?;
     Some(found.numbers)
+}
+
+/// The files of metrics in a folder: `metrics.json` or `metrics.csv`, else all files of JSON and CSV at its top.
+fn metrics_of_folder(artifact: &Artifact, store: &Store) -> Result<Vec<(PathBuf, Artifact)>, String> {
+    let listing = store.listing(&artifact.digest).map_err(|e| with_causes(&e))?;
+    let is_table = |path: &Path| path.extension().is_some_and(|ending| ending == "json" || ending == "csv");
+    let at_top = |path: &Path| path.parent().is_some_and(|folder| folder.as_os_str().is_empty());
+    let mut files = Vec::new();
+    for (path, node) in &listing.entries {
+        if let Node::File { digest, bytes, executable } = node
+            && at_top(path)
+            && is_table(path)
+        {
+            let file = Artifact { digest: *digest, tree: false, bytes: *bytes, executable: *executable };
+            files.push((path.clone(), file));
+        }
+    }
+    if let Some(main) = files.iter().position(|(path, _)| path.file_stem().is_some_and(|stem| stem == "metrics")) {
+        files = vec![files.swap_remove(main)];
+    }
+    if files.is_empty() {
+        return Err("there is no `metrics.json` in this folder, and no other file of JSON or CSV at its top".into());
+    }
+    Ok(files)
 }
 
 /// Reads a metrics file: CSV by its name, else JSON.

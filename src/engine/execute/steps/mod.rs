@@ -209,7 +209,7 @@ impl<'a> Steps<'a> {
             watch.look();
             // A command that ended by itself has nothing half made.
             if ran.as_ref().is_ok_and(|exit| exit.end == End::Code(0)) {
-                watch.tell_others(|_| true);
+                watch.tell_others(&watch.names(), |_| watch.seen.borrow().is_empty());
             }
             ran
         })
@@ -228,23 +228,21 @@ struct Watch<'s> {
 }
 
 impl Watch<'_> {
-    /// The names of what lies there, in order.
+    /// The names of what lies there.
     fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.steps.folder.join(STATES)).into_iter().flatten().flatten();
-        let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-        names.sort_unstable();
-        names
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 
     /// Tells once that something has a name that is none of a state, of those names that are asked about.
-    fn tell_others(&self, about: impl Fn(&str) -> bool) {
+    fn tell_others(&self, names: &[String], about: impl Fn(&str) -> bool) {
         if self.told.get() {
             return;
         }
-        if let Some(name) = self.names().iter().find(|name| number(name).is_none() && about(name)) {
+        if let Some(name) = names.iter().filter(|name| number(name).is_none() && about(name)).min() {
             self.told.set(true);
             self.steps.execution.say(format!(
-                "`{}` in KILN_STATES is not kept: the name of a state is its number and nothing else, such as `1`",
+                "`{}` in KILN_STATES is not kept: a state is named by the number of its step, from 1 and without zeros before it",
                 name.escape_debug()
             ));
         }
@@ -260,10 +258,11 @@ impl Watch<'_> {
             let Progress { done, total, unit, detail } = progress;
             (steps.execution.events)(Event::Progress { done, total, unit, detail });
         }
-        let mut found: Vec<u64> = self.names().iter().filter_map(|name| number(name)).collect();
+        let names = self.names();
+        let mut found: Vec<u64> = names.iter().filter_map(|name| number(name)).collect();
         found.sort_unstable();
         // No name of something that is being made: so whoever waits for hours learns it at once.
-        self.tell_others(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+        self.tell_others(&names, |name| name.bytes().all(|byte| byte.is_ascii_digit()));
         let mut seen = self.seen.borrow_mut();
         for step in found {
             if seen.insert(step) {
