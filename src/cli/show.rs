@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use kiln::action::ENVIRONMENT;
+use kiln::compare::Evidence as _;
 use kiln::engine::{self, Records, States};
 use kiln::kind::Role;
 use kiln::pipeline::{Body, Command, From, Pipeline, Stage, StageId};
@@ -49,6 +51,9 @@ pub(crate) struct Shown {
     pub(crate) inputs: Vec<InputShown>,
     /// What it gives.
     pub(crate) outputs: Vec<OutputShown>,
+    /// The interpreters, packages and programs in the key of the last result, and their versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) environment: Option<Value>,
     /// The states that its steps have left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) states: Option<States>,
@@ -213,5 +218,9 @@ fn stage(pipeline: &Pipeline, stage: &Stage, past: &Past, records: &mut Records<
     let last = recorded.into_iter().chain(traces.iter().filter_map(of)).max_by_key(|last| last.started);
     let key = last.as_ref().and_then(|last| last.record.key);
     let states = key.and_then(|key| engine::states(stage, &past.store, &key));
-    Shown { uses, params, shell: engine::shell_of(stage), inputs, outputs: outputs.collect(), states, last, name }
+    let manifest = key.and_then(|key| past.store.manifest(&key));
+    let listing = manifest.and_then(|manifest| Some(manifest.inputs.get(ENVIRONMENT)?.first()?.digest));
+    let environment = listing.and_then(|listing| past.evidence().document(&listing));
+    let (shell, outputs) = (engine::shell_of(stage), outputs.collect());
+    Shown { uses, params, shell, inputs, outputs, environment, states, last, name }
 }

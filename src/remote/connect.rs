@@ -14,7 +14,6 @@ use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
-use super::problem::Problem;
 use super::profile;
 use crate::address::{Address, Mistake, Place};
 
@@ -116,16 +115,6 @@ fn options(timeout: Duration) -> ClientOptions {
 fn retries(most: usize, seconds: u64) -> RetryConfig {
     let backoff = BackoffConfig { max_backoff: Duration::from_secs(2), ..BackoffConfig::default() };
     RetryConfig { backoff, max_retries: most, retry_timeout: Duration::from_secs(seconds) }
-}
-
-/// That a folder is not there, if it is so.
-pub(super) fn missing_folder(address: &Address) -> Option<Problem> {
-    let Place::Folder(path) = &address.place else { return None };
-    let error = fs::metadata(path).err()?;
-    Some(Problem {
-        hint: Some("mount it where it is expected; `--offline` runs without it".to_owned()),
-        ..Problem::silent(format!("cannot find the folder {}: {error}", path.display()))
-    })
 }
 
 /// Clients that find nothing, for a remote that is left alone.

@@ -131,7 +131,7 @@ impl Remote {
         let ledger =
             store.map_or_else(Ledger::nowhere, |store| Ledger::at(&store.remote_file(&settings.address.short())));
         // A folder that was a cache before is as a server that does not answer.
-        let missing = connect::missing_folder(&settings.address).filter(|_| ledger.number().is_some());
+        let missing = shared::missing_folder(&settings.address).filter(|_| ledger.number().is_some());
         let clients = if missing.is_some() { connect::nowhere() } else { connect::clients(&settings.address)? };
         // What nobody accepts is not sent.
         let is_accepted = |key: &SecretKey| settings.accept.contains(&key.public());

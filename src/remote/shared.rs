@@ -36,6 +36,16 @@ pub(super) const PART: u64 = 8 << 20;
 /// A result is not asked for again by each user in so many days: then it is put there again, so that its age says when it was last used.
 const FRESH_DAYS: i64 = 30;
 
+/// That a folder is not there, if it is so.
+pub(super) fn missing_folder(address: &Address) -> Option<Problem> {
+    let Place::Folder(path) = &address.place else { return None };
+    let error = fs::metadata(path).err()?;
+    Some(Problem {
+        hint: Some("mount it where it is expected; `--offline` runs without it".to_owned()),
+        ..Problem::silent(format!("cannot find the folder {}: {error}", path.display()))
+    })
+}
+
 pub(super) struct Shared {
     pub(super) address: Address,
     pub(super) clients: Clients,

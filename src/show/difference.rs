@@ -71,15 +71,16 @@ pub fn field(field: &Field) -> String {
     format!("{}{}", field.path, arrow(&field.change.map(canonical_json)))
 }
 
+/// The versions of a package, without the digests of its files that stand behind each.
+pub fn version(said: &str) -> String {
+    let mut parts = said.split(" (");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| all + part.split_once(')').map_or("", |(_, after)| after))
+}
+
 /// A package that is not what it was: `torch 2.9.1 => 2.10.0`.
 pub fn package(field: &Field) -> String {
     let said = |value: &Option<Value>| value.as_ref().map(|value| value.as_str().unwrap_or_default().to_owned());
-    // The digest of its files stands behind each version.
-    let version = |text: &str| {
-        let mut parts = text.split(" (");
-        let first = parts.next().unwrap_or_default().to_owned();
-        parts.fold(first, |all, part| all + part.split_once(')').map_or("", |(_, after)| after))
-    };
     let name = &field.path;
     match (said(&field.change.old), said(&field.change.new)) {
         (Some(old), Some(new)) if version(&old) != version(&new) => {

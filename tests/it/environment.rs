@@ -81,6 +81,13 @@ fn an_upgrade_executes_what_uses_the_package_and_says_so() {
     assert!(status.contains("environment: alpha 1.0 => 2.0"), "{status}");
     let why = project.kiln(&["why", "all"]).stdout;
     assert!(why.contains("alpha 1.0 => 2.0"), "{why}");
+    // What is in the key of the last result can be seen.
+    let shown = project.kiln(&["show", "all"]).stdout;
+    let listed: Vec<&str> = shown.lines().skip_while(|line| !line.contains("environment in the key")).collect();
+    assert!(listed.iter().any(|line| line.split_whitespace().eq(["alpha", "1.0"])), "{shown}");
+    let json = project.kiln(&["show", "all", "--json"]).json();
+    let alpha = json["stages"][0]["environment"]["alpha"].as_str().unwrap_or_default().to_owned();
+    assert!(alpha.starts_with("1.0 ("), "{json}");
     let record = project.run(&[]);
     assert_eq!(record.with("executed"), ["all"]);
     assert_eq!(record.reasons("all"), "environment: alpha 1.0 => 2.0");

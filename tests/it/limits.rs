@@ -38,7 +38,7 @@ fn metrics_that_are_no_file_or_a_large_one_are_not_read() {
     for (script, code, what) in [
         ("mkfifo out/x", 1, "a FIFO"),
         ("ln -s /dev/zero out/x", 1, "a symbolic link"),
-        ("mkdir out/x", 0, "a folder"),
+        ("mkdir out/x", 0, "there is no `metrics.json` in this folder"),
         ("truncate -s 17M out/x", 0, "at most 16777216 are read"),
     ] {
         let project = Project::new(&format!(

@@ -7,6 +7,7 @@ use kiln::hash::Digest;
 use kiln::kind::Role;
 use kiln::reason::Reason;
 use kiln::record::{Git, Outcome, RunRecord, RunStatus, StageRecord};
+use kiln::show::difference::version;
 use kiln::show::reason::past;
 use kiln::show::script::{as_written, written};
 use serde_json::Value;
@@ -45,6 +46,7 @@ fn stage(shown: &Shown, all: bool, look: &Look) -> String {
     let outputs: Vec<[String; 2]> =
         shown.outputs.iter().map(|output| [output.output.clone(), output_text(shown, &output.output)]).collect();
     text += &section("outputs", &outputs, look);
+    text += &section("environment in the key", &environment(shown, all), look);
     text += &section("states", &states(shown), look);
     match &shown.last {
         Some(last) => text += &last_result(last, all, look),
@@ -84,6 +86,20 @@ fn parameters(shown: &Shown) -> Vec<[String; 2]> {
         }
     }
     rows.extend(shown.shell.iter().map(|shell| ["shell".to_owned(), one_line(shell)]));
+    rows
+}
+
+/// Interpreters, packages and programs with their versions, and digests where there are only these.
+fn environment(shown: &Shown, all: bool) -> Vec<[String; 2]> {
+    let Some(Value::Object(listing)) = &shown.environment else { return vec![] };
+    let most = if all { usize::MAX } else { NUMBERS };
+    let version = |said: &Value| one_line(&said.as_str().map_or_else(|| said.to_string(), version));
+    let mut rows: Vec<[String; 2]> =
+        listing.iter().take(most).map(|(name, said)| [escaped(name), version(said)]).collect();
+    let more = listing.len().saturating_sub(most);
+    if more > 0 {
+        rows.push([String::new(), format!("and {more} more; `--all` shows them")]);
+    }
     rows
 }
 
@@ -233,6 +249,7 @@ pub(crate) fn origin(origin: &Origin<'_>, all: bool, look: &Look) -> String {
         shell: None,
         inputs: vec![],
         outputs: vec![],
+        environment: None,
         states: None,
         last: None,
     };

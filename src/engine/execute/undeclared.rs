@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::execution::Execution;
 use super::found::Found;
 use crate::engine::decide::decision::input_path;
+use crate::engine::executor::software::is_library;
 use crate::engine::executor::{Attempt, Seen};
 use crate::hash::is_left_in;
 use crate::pipeline::Input;
@@ -76,10 +77,10 @@ impl Execution<'_> {
             let kilns = root.join(inside).starts_with(self.store.root());
             (absent && !own && !kilns && !is_library(inside) && !is_left_in(root, inside)).then(|| inside.to_owned())
         };
-        let inside = |path: &&PathBuf| [&work, root, &real].into_iter().any(|above| path.starts_with(above));
-        let outside = seen.read.iter().filter(|path| !inside(path) && !is_software(path) && path.is_file());
+        let kilns = |path: &PathBuf| path.starts_with(self.store.root());
+        let outside = seen.outside.into_iter().filter(|path| path.is_file() && !kilns(path));
         let mut found = Found {
-            outside: outside.cloned().collect(),
+            outside: outside.collect(),
             missing: seen.read.iter().filter_map(wanted).collect(),
             sought: seen.asked.iter().filter_map(wanted).collect(),
             ..Found::default()
@@ -100,23 +101,4 @@ impl Execution<'_> {
         found.asked = asked.filter(|path| !found.read.contains(path) && root.join(path).is_file()).collect();
         found
     }
-}
-
-/// Whether a path is of the system, of a tool or its settings, or of an environment, as far as its name tells.
-fn is_software(path: &Path) -> bool {
-    const SYSTEM: [&str; 16] = [
-        "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/proc", "/run", "/sbin", "/snap",
-        "/sys", "/usr", "/var/lib",
-    ];
-    const FOLDERS: [&str; 7] = ["bin", "lib", "lib64", "libexec", "sbin", "site-packages", "dist-packages"];
-    let of_tool = |name: &str| name.starts_with('.') || FOLDERS.contains(&name);
-    SYSTEM.iter().any(|system| path.starts_with(system))
-        || path.components().any(|part| part.as_os_str().to_str().is_some_and(of_tool))
-        || is_library(path)
-}
-
-/// Whether a path names a library. The loader looks for one in many places, and nobody misses it where it is not.
-fn is_library(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.ends_with(".so") || name.contains(".so.")
 }

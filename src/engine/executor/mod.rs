@@ -20,6 +20,7 @@
 pub(super) mod failure;
 pub(super) mod log;
 pub(super) mod script;
+pub(super) mod software;
 pub(super) mod surroundings;
 pub(super) mod tail;
 pub(super) mod toolchain;
@@ -231,12 +232,14 @@ pub(crate) struct Seen {
     pub(crate) listed: BTreeSet<PathBuf>,
     /// What it was asked of whether it is there.
     pub(crate) asked: BTreeSet<PathBuf>,
+    /// What was to be opened for reading elsewhere on the machine, and is no software by its path.
+    pub(crate) outside: BTreeSet<PathBuf>,
 }
 
 impl Seen {
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
-        self.read.is_empty() && self.listed.is_empty() && self.asked.is_empty()
+        [&self.read, &self.listed, &self.asked, &self.outside].into_iter().all(BTreeSet::is_empty)
     }
 }
 

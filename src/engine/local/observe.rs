@@ -11,6 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::engine::executor::Seen;
+use crate::engine::executor::software::is_software;
 
 /// The kind of processor that system calls are numbered for.
 #[cfg(target_arch = "x86_64")]
@@ -137,7 +138,7 @@ impl Observer {
 }
 
 impl Answerer {
-    /// Answers until everybody under the filter has ended or `over` says so, and tells what was seen below these folders.
+    /// Answers until everybody under the filter has ended or `over` says so, and tells what was seen below these folders, and what was read elsewhere.
     pub(super) fn answer(self, roots: &[PathBuf], over: &AtomicBool) -> Seen {
         let mut notes = Notes { roots, seen: Seen::default(), known: HashSet::new() };
         let Some(listener) = receive(self.0.as_raw_fd()) else { return notes.seen };
@@ -168,10 +169,15 @@ impl Notes<'_> {
         let writes = does == Does::Open && (flags & libc::O_ACCMODE == libc::O_WRONLY || flags & libc::O_TRUNC != 0);
         let lists = does == Does::Open && flags & libc::O_DIRECTORY != 0;
         let asks = does == Does::Ask || flags & libc::O_PATH != 0;
-        if writes || !self.roots.iter().any(|root| path.starts_with(root)) {
+        if writes {
+            return;
+        }
+        let is_outside = !self.roots.iter().any(|root| path.starts_with(root));
+        if is_outside && (asks || lists || is_software(&path)) {
             return;
         }
         let (sort, set) = match () {
+            () if is_outside => (3, &mut self.seen.outside),
             () if asks => (0, &mut self.seen.asked),
             () if lists => (1, &mut self.seen.listed),
             () => (2, &mut self.seen.read),
