@@ -127,6 +127,30 @@ fn a_script_uses_the_environment_that_its_first_line_names() {
 }
 
 #[test]
+fn a_script_after_an_activation_uses_that_environment_alone() {
+    let elsewhere = TempDir::new().expect("a folder");
+    let active = elsewhere.path().join("active");
+    environment(&active);
+    alpha(&site_packages(&active), "1");
+    let project = project(". .venv/bin/activate && ./t.py");
+    let prefix = project.root().join(".venv");
+    environment(&prefix);
+    program(&prefix.join("bin/activate"), &format!("PATH={}:$PATH\n", prefix.join("bin").display()));
+    alpha(&site_packages(&prefix), "1");
+    program(
+        &project.root().join("t.py"),
+        "#!/usr/bin/env python3\nimport alpha\nopen('out/a', 'w').write(alpha.version)\n",
+    );
+    let folders = [active.join("bin")];
+    assert!(executes(&project, &folders) && !executes(&project, &folders));
+    alpha(&site_packages(&active), "2");
+    assert!(!executes(&project, &folders));
+    alpha(&site_packages(&prefix), "3");
+    assert!(executes(&project, &folders));
+    assert_eq!(project.read("out/a"), "3");
+}
+
+#[test]
 fn an_interpreter_that_is_not_there_or_does_not_answer_fails_no_stage() {
     let elsewhere = TempDir::new().expect("a folder");
     // As Python 2, which does not know `-I`; and one that answers nothing.

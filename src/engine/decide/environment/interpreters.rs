@@ -17,9 +17,10 @@ pub(super) fn used(command: &Command, stage: &Stage, root: &Path) -> Vec<Python>
     let is_named = !found.is_empty();
     let folders = path_of(stage);
     let told: Vec<String> = texts(command).iter().map(|text| filled(text, stage)).collect();
+    // After `. .venv/bin/activate` a bare name is that of the environment.
+    let elsewhere = |name: &str| interpreter(name, &folders).filter(|_| name.contains('/') || !is_named);
     for word in told.iter().flat_map(|text| words_of(text)).filter(|word| names_interpreter(word)) {
-        // After `. .venv/bin/activate` a bare name is that of the environment.
-        if let Some(interpreter) = interpreter(word, &folders).filter(|_| word.contains('/') || !is_named) {
+        if let Some(interpreter) = elsewhere(word) {
             add(&mut found, Python::of(interpreter, stage));
         }
     }
@@ -27,7 +28,7 @@ pub(super) fn used(command: &Command, stage: &Stage, root: &Path) -> Vec<Python>
         started(command, &told).filter(|word| word.contains('/') && !word.starts_with('/')).collect();
     let mut scripts_of_python = Vec::new();
     for script in scripts.into_iter().filter(|script| is_program(&root.join(script))) {
-        if let Some(interpreter) = asked_for(&root.join(script)).and_then(|name| interpreter(&name, &folders)) {
+        if let Some(interpreter) = asked_for(&root.join(script)).and_then(|name| elsewhere(&name)) {
             add(&mut found, Python::of(interpreter, stage));
             scripts_of_python.push(script);
         }
