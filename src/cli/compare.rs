@@ -9,10 +9,10 @@ use kiln::record::{OutputRecord, RunRecord};
 use serde::Serialize;
 
 use super::page::Target;
-use super::past::{Named, Past};
+use super::past::Past;
 use super::render::look::Look;
 use super::select::{Far, ProjectArgs};
-use super::{EXIT_FAILED, Stop, at_commit, named, render, report};
+use super::{EXIT_FAILED, Stop, named, render, report};
 
 /// Where the page goes in the project, unless it is named.
 const PAGE: &str = "out/compare.html";
@@ -225,23 +225,9 @@ fn records(past: &Past, place: &ProjectArgs, args: &Compare) -> Result<Vec<RunRe
 
 /// The run that a name stands for.
 fn found(past: &Past, place: &ProjectArgs, args: &Compare, name: &str) -> Result<RunRecord, Stop> {
-    match named::find(past, place, &args.far, name)? {
-        Named::Run(run) => Ok(*run),
-        Named::Nothing(none) if args.run => at_commit::run(past, place, &none),
-        Named::Changed(run, none, told) => {
-            let judges = !args.fail_if.is_empty();
-            if !(judges || args.run) {
-                render::talk(&told);
-                return Ok(*run);
-            }
-            match named::of_commit(past, place, &args.far, &none)? {
-                Some(run) => Ok(run),
-                None if args.run => at_commit::run(past, place, &none),
-                None => Err(Past::changed_run(&run, &none, &format!("kiln compare --run {name}"))),
-            }
-        }
-        Named::Nothing(none) => Err(past.no_run_of(&none, &format!("kiln compare --run {name}"))),
-    }
+    let command = format!("kiln compare --run {name}");
+    let asked = named::Asked { name, runs: args.run, judges: !args.fail_if.is_empty(), command: &command };
+    named::compared(past, place, &args.far, &asked)
 }
 
 /// The names in `main..` or `main...HEAD`; any other name is one.

@@ -7,7 +7,7 @@ use kiln::store::{Project, Store};
 
 use super::past::{Named, NoRun, Past};
 use super::select::{Far, ProjectArgs};
-use super::{Stop, remote, render};
+use super::{Stop, at_commit, remote, render};
 
 /// What a name stands for: a run that the local cache has, else one that the remote cache has, if there is one.
 pub(crate) fn find(past: &Past, place: &ProjectArgs, far: &Far, name: &str) -> Result<Named, Stop> {
@@ -34,8 +34,39 @@ pub(crate) fn find(past: &Past, place: &ProjectArgs, far: &Far, name: &str) -> R
     near.map_err(|error| past.told(error))
 }
 
+/// How a run is asked for that another one is held against.
+pub(crate) struct Asked<'a> {
+    /// Its name.
+    pub(crate) name: &'a str,
+    /// Whether a commit that has no run is run.
+    pub(crate) runs: bool,
+    /// Whether gates are held against it.
+    pub(crate) judges: bool,
+    /// The command that would run the commit.
+    pub(crate) command: &'a str,
+}
+
+/// The run that a name stands for, to be compared with. Where gates judge by it, or a commit is to be run as it is, a run of changed files does not
+/// serve.
+pub(crate) fn compared(past: &Past, place: &ProjectArgs, far: &Far, asked: &Asked<'_>) -> Result<RunRecord, Stop> {
+    match find(past, place, far, asked.name)? {
+        Named::Run(run) => Ok(*run),
+        Named::Nothing(none) if asked.runs => at_commit::run(past, place, &none),
+        Named::Nothing(none) => Err(past.no_run_of(&none, asked.command)),
+        Named::Changed(run, _, told) if !(asked.judges || asked.runs) => {
+            render::talk(&told);
+            Ok(*run)
+        }
+        Named::Changed(run, none, _) => match of_commit(past, place, far, &none)? {
+            Some(run) => Ok(run),
+            None if asked.runs => at_commit::run(past, place, &none),
+            None => Err(Past::changed_run(&run, &none, asked.command)),
+        },
+    }
+}
+
 /// The run of a commit, without changes, that the remote cache has, if there is one.
-pub(crate) fn of_commit(past: &Past, place: &ProjectArgs, far: &Far, none: &NoRun) -> Result<Option<RunRecord>, Stop> {
+fn of_commit(past: &Past, place: &ProjectArgs, far: &Far, none: &NoRun) -> Result<Option<RunRecord>, Stop> {
     let remote = remote::of_project(place, far)?;
     Ok(remote.and_then(|remote| there(&remote, &none.name, &names_of_commit(past, none))))
 }

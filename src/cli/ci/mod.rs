@@ -12,9 +12,9 @@ use clap::Args;
 use kiln::compare::{self, Comparison, Gate, GateResult, Over};
 use kiln::record::{RunRecord, RunStatus};
 
-use super::past::{Named, Past};
+use super::past::Past;
 use super::select::{Far, ProjectArgs};
-use super::{EXIT_FAILED, Stop, at_commit, named, render};
+use super::{EXIT_FAILED, Stop, named, render};
 use forge::Forge;
 
 /// Fewer characters than any of the forges takes.
@@ -106,23 +106,9 @@ fn base(past: &Past, place: &ProjectArgs, args: &Ci) -> Result<Option<RunRecord>
             Err(_) => return Ok(None),
         },
     };
-    match named::find(past, place, &args.far, &name)? {
-        Named::Run(run) => Ok(Some(*run)),
-        Named::Nothing(none) if args.run_base => at_commit::run(past, place, &none).map(Some),
-        Named::Nothing(none) => Err(past.no_run_of(&none, "kiln ci --run-base")),
-        Named::Changed(run, none, told) => {
-            let judges = !args.fail_if.is_empty();
-            if !(judges || args.run_base) {
-                render::talk(&told);
-                return Ok(Some(*run));
-            }
-            match named::of_commit(past, place, &args.far, &none)? {
-                Some(run) => Ok(Some(run)),
-                None if args.run_base => at_commit::run(past, place, &none).map(Some),
-                None => Err(Past::changed_run(&run, &none, "kiln ci --run-base")),
-            }
-        }
-    }
+    let judges = !args.fail_if.is_empty();
+    let asked = named::Asked { name: &name, runs: args.run_base, judges, command: "kiln ci --run-base" };
+    named::compared(past, place, &args.far, &asked).map(Some)
 }
 
 fn over(comparison: &Comparison, args: &Ci) -> Result<Option<Over>, Stop> {
