@@ -7,10 +7,10 @@ use std::path::Path;
 
 use clap::Args;
 use kiln::diagnostic::with_causes;
-use kiln::engine::{self, Adoption};
+use kiln::engine::{self, Adoption, Outputs};
 use kiln::hash::Artifact;
 use kiln::name_map::NameMap;
-use kiln::pipeline::{Body, Pipeline, Stage};
+use kiln::pipeline::{Body, From, Pipeline, Stage};
 use kiln::store::{Access, Store};
 
 use super::select::{ProjectArgs, Select};
@@ -39,9 +39,10 @@ pub(crate) fn adopt(place: &ProjectArgs, args: &Adopt) -> Result<u8, Stop> {
     let _claim = claim::wait(&store, &pipeline.root, None, &mut say)?;
     let _hold = store.hold()?;
     let faults = RefCell::new(BTreeMap::new());
-    let adopted = engine::adopt(&pipeline, &store, FROM, &|id| {
+    let adopted = engine::adopt(&pipeline, &store, FROM, &stages, &|id, outputs| {
         let stage = stages.contains(&id).then(|| &pipeline.stages[id.0])?;
-        match in_place(&pipeline, stage, &store) {
+        let made = came_of(&pipeline, stage, &store, outputs).and_then(|()| in_place(&pipeline, stage, &store));
+        match made {
             Ok(artifacts) => Some(artifacts),
             Err(why) => {
                 faults.borrow_mut().insert(id, why);
@@ -55,10 +56,16 @@ pub(crate) fn adopt(place: &ProjectArgs, args: &Adopt) -> Result<u8, Stop> {
         let told = match adoption {
             Adoption::Adopted => format!("{name}: adopted, not executed"),
             Adoption::Known | Adoption::Executed => format!("{name}: it has a result already"),
+            Adoption::Astray => {
+                code = EXIT_FAILED;
+                format!(
+                    "{name}: not adopted: it was executed here, and something else lies in place\nhint: `kiln run --force-overwrite '{name}'` puts the result back"
+                )
+            }
             Adoption::Needs(other) => {
                 code = EXIT_FAILED;
                 format!(
-                    "{name}: not adopted: `{other}`, which it needs, has no result\nhint: name `{other}` as well, or run it first"
+                    "{name}: not adopted: `{other}`, which it needs, has no result\nhint: name `{other}` as well, run it, or `kiln pull` it"
                 )
             }
             Adoption::Broken(why) => {
@@ -99,9 +106,36 @@ fn fit(pipeline: &Pipeline, stage: &Stage) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether what lies in place of other stages' outputs is what the key of a stage will name.
+fn came_of(pipeline: &Pipeline, stage: &Stage, store: &Store, outputs: &Outputs<'_>) -> Result<(), String> {
+    for input in stage.inputs.values().flatten() {
+        let From::Output { stage: producer, output } = &input.from else { continue };
+        let path = &pipeline.stages[producer.0].outputs[output].path;
+        let at = pipeline.root.join(path);
+        let Some(artifact) = outputs(*producer, output).filter(|_| fs::symlink_metadata(&at).is_ok()) else { continue };
+        if !matches!(store.memo().holds(&at, &artifact), Ok(true)) {
+            let (path, name) = (path.display(), &pipeline.stages[producer.0].name);
+            return Err(format!(
+                "it takes `{path}`, and what lies there is not the result of `{name}`\nhint: `kiln run --force-overwrite '{name}'` puts that back"
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Copies of the outputs that lie in place.
 fn in_place(pipeline: &Pipeline, stage: &Stage, store: &Store) -> Result<NameMap<Artifact>, String> {
-    let take = |path: &Path| store.take_copy(path, &|_| None).map_err(|error| with_causes(&error));
-    let outputs = stage.outputs.iter();
-    outputs.map(|(name, output)| Ok((name.clone(), take(&pipeline.root.join(&output.path))?))).collect()
+    let take = |path: &Path| {
+        let at = pipeline.root.join(path);
+        let artifact = store.take_copy(&at, &|_| None).map_err(|error| with_causes(&error))?;
+        // What was written to meanwhile is the state of no moment.
+        match store.memo().holds(&at, &artifact) {
+            Ok(true) => Ok(artifact),
+            _ => Err(format!(
+                "`{}` was changed while it was read\nhint: try again when nothing writes to it",
+                path.display()
+            )),
+        }
+    };
+    stage.outputs.iter().map(|(name, output)| Ok((name.clone(), take(&output.path)?))).collect()
 }

@@ -15,6 +15,9 @@ use super::{Stop, project, render};
 /// So many pipeline files with runs are named.
 const NAMED: usize = 4;
 
+/// So many runs of a commit are looked at.
+const LOOKED_AT: usize = 30;
+
 /// What a name stands for.
 pub(crate) enum Named {
     /// A run.
@@ -128,10 +131,10 @@ impl Past {
         let of_files = |run: &RunSummary, git: &Git| {
             own(run, git) && git.tree.as_ref() == Some(&commit.tree) && git.dirty == Some(false)
         };
-        let found = self.store.run_at(&of_commit).map_err(|error| self.told(error))?;
+        let found = self.alike(&of_commit)?;
         let clean = found.as_ref().is_some_and(|run| run.git.as_ref().and_then(|git| git.dirty) == Some(false));
         // A run of the files as they are tells more of the commit than one of changed files.
-        let same = if clean { None } else { self.store.run_at(&of_files).map_err(|error| self.told(error))? };
+        let same = if clean { None } else { self.alike(&of_files)? };
         let Some(run) = same.or(found) else {
             return Ok(Named::Nothing(Box::new(NoRun { name: name.to_owned(), commit })));
         };
@@ -152,6 +155,22 @@ impl Past {
         }
         render::talk(&told);
         Ok(Named::Run(run))
+    }
+
+    /// The newest run among those that `is` picks that was made with the parameters set of the last run; without one, the newest.
+    fn alike(&self, is: &dyn Fn(&RunSummary, &Git) -> bool) -> Result<Option<RunRecord>, Stop> {
+        let last = self.store.find_run("latest", Some(&self.project)).map(|run| run.set).unwrap_or_default();
+        let mut others: Vec<RunRecord> = Vec::new();
+        while others.len() < LOOKED_AT {
+            let is_new = |run: &RunSummary| others.iter().all(|other| other.id != run.id);
+            let found = self.store.run_at(&|run, git| is(run, git) && is_new(run)).map_err(|error| self.told(error))?;
+            match found {
+                Some(run) if run.set == last => return Ok(Some(run)),
+                Some(run) => others.push(run),
+                None => break,
+            }
+        }
+        Ok(others.into_iter().next())
     }
 
     /// The commit that two revisions go back to.

@@ -21,7 +21,7 @@ pub use executor::script::shell_of;
 pub use executor::tail::last_lines;
 pub use local::watchdog::watch;
 pub use local::worker::serve;
-pub use query::adopt::{Adoption, adopt, own};
+pub use query::adopt::{Adoption, Outputs, adopt, own};
 pub use query::checkout::{Checkout, CheckoutStep};
 pub use query::explain::{Changed, Changes, Explanation, Origin, Part, StageState, explain, explain_past};
 pub use query::plan::{Planned, Step, plan};

@@ -192,7 +192,7 @@ impl Remote {
                 if self.is_off() || self.contact().is_some() {
                     continue;
                 }
-                let Some((parcel, sources)) = self.load(&key, from) else {
+                let Some((parcel, sources, is_said)) = self.load(&key, from) else {
                     // Collected as garbage meanwhile, or damaged: there is nothing to send.
                     self.ledger.forget(&[key]);
                     self.outbox.left.fetch_sub(1, Ordering::Relaxed);
@@ -204,7 +204,7 @@ impl Remote {
                 let (shared, sender) = (Arc::clone(&self.shared), sender.clone());
                 self.network
                     .handle
-                    .spawn(async move { drop(sender.send((key, shared.send(key, parcel, sources).await))) });
+                    .spawn(async move { drop(sender.send((key, shared.send(key, parcel, sources, is_said).await))) });
                 flying += 1;
                 continue;
             }
@@ -241,8 +241,8 @@ impl Remote {
         }
     }
 
-    /// What is to be sent of a result: its bytes, and where its contents lie.
-    fn load(&self, key: &ActionKey, from: &Store) -> Option<(Vec<u8>, Vec<Source>)> {
+    /// What is to be sent of a result: its bytes, and where its contents lie; and whether it was adopted and not executed.
+    fn load(&self, key: &ActionKey, from: &Store) -> Option<(Vec<u8>, Vec<Source>, bool)> {
         // The state of a step that was dropped has nothing to be sent.
         let result = from.result(key).filter(|result| !result.outputs.is_empty())?;
         let parcel = from.parcel(key, &from.manifest(key)?, &result).ok()?;
@@ -259,6 +259,6 @@ impl Remote {
             Some(sign) => parcel.encode(Some(sign)),
             None => parcel.encode(None),
         };
-        Some((bytes, sources))
+        Some((bytes, sources, result.adopted.is_some()))
     }
 }

@@ -18,8 +18,17 @@ use crate::store::{Object, Wanted};
 const PARTS_AT_ONCE: usize = 3;
 
 impl Shared {
-    /// Sends a result: its contents first.
-    pub(super) async fn send(&self, key: ActionKey, parcel: Vec<u8>, sources: Vec<Source>) -> Result<(), Problem> {
+    /// Sends a result: its contents first. One that was only adopted does not take the place of another.
+    pub(super) async fn send(
+        &self,
+        key: ActionKey,
+        parcel: Vec<u8>,
+        sources: Vec<Source>,
+        is_adopted: bool,
+    ) -> Result<(), Problem> {
+        if is_adopted && self.get(&self.names.result(&key)).await?.is_some() {
+            return Ok(());
+        }
         stream::iter(sources.into_iter().map(Ok))
             .try_for_each_concurrent(4, |source| self.send_content(source))
             .await?;

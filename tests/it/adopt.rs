@@ -79,3 +79,37 @@ fn what_cannot_be_adopted_is_told_and_nothing_is_taken() {
     project.write("pipeline.yaml", "version: 1\nstages:\n  f: {uses: copy, outputs: {}}\n");
     assert_eq!(project.kiln(&["adopt", "f"]).code, Some(2));
 }
+
+#[test]
+fn what_was_adopted_gives_way_to_what_is_adopted_or_executed_later() {
+    let project = project();
+    project.kiln(&["adopt", "prepare", "train"]);
+    // Edited by hand.
+    project.write("models/1/weights", "better\n");
+    let ran = project.kiln(&["adopt", "train"]);
+    assert!(ran.stderr.contains("train[seed=1]: adopted, not executed"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("train[seed=2]: it has a result already"), "{}", ran.stderr);
+    assert_eq!(project.run(&[]).with("up-to-date").len(), 3);
+    // What it takes is not what lies there.
+    project.write("data/upper.txt", "WRONG\n").write("models/2/weights", "of something else\n");
+    let ran = project.kiln(&["adopt", "train"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.stderr.contains(
+            "train[seed=2]: not adopted: it takes `data/upper.txt`, and what lies there is not the result of `prepare`"
+        ),
+        "{}",
+        ran.stderr
+    );
+    // What is executed goes before what was said.
+    assert_eq!(project.kiln(&["adopt", "prepare"]).code, Some(0));
+    let ran = project.kiln(&["run", "prepare", "--force", "prepare"]);
+    assert!(ran.stderr.contains("prepare: its outputs are others than those that were adopted"), "{}", ran.stderr);
+    assert_eq!(project.read("data/upper.txt"), "HELLO\n");
+    assert_eq!(project.run(&["prepare"]).with("up-to-date"), ["prepare"]);
+    // And is not adopted away.
+    project.write("data/upper.txt", "WRONG\n");
+    let ran = project.kiln(&["adopt", "prepare"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("it was executed here, and something else lies in place"), "{}", ran.stderr);
+}

@@ -228,6 +228,8 @@ fn a_package_may_have_several_lines_and_stand_in_several_files() {
             "1.26.0",
         ),
         ("requirements.txt", "https://host/a-1.whl\nhttps://host/b-1.whl\n", "a-1"),
+        // A comment is not continued.
+        ("requirements.txt", "numpy==1\n# see C:\\notes\\\ntorch==2\n", "torch==2"),
         // A file with options, and its own lines.
         ("requirements.txt", "-r base.txt\ntorch==2.9.1\n", "torch==2.9"),
     ];

@@ -111,8 +111,13 @@ fn a_script_uses_the_environment_that_its_first_line_names() {
     }
     let script =
         format!("#!{}\nimport alpha\nopen('out/a', 'w').write(alpha.version)\n", prefix.join("bin/python").display());
-    for (command, uses_active) in [("./t.py", false), ("python3 --version && ./t.py", true)] {
-        let project = project(command);
+    for (command, uses_active) in [
+        ("./t.py", false),
+        ("./${inputs.script}", false),
+        (r#"timeout 60 \"$PWD/t.py\""#, false),
+        ("python3 --version && ./t.py", true),
+    ] {
+        let project = project(&format!("\"{command}\""));
         program(&project.root().join("t.py"), &script);
         let folders = [active.join("bin")];
         alpha(&site_packages(&prefix), "1");
@@ -148,6 +153,21 @@ fn a_script_after_an_activation_uses_that_environment_alone() {
     alpha(&site_packages(&prefix), "3");
     assert!(executes(&project, &folders));
     assert_eq!(project.read("out/a"), "3");
+}
+
+#[test]
+fn a_comment_names_no_environment() {
+    let elsewhere = TempDir::new().expect("a folder");
+    let active = elsewhere.path().join("active");
+    environment(&active);
+    alpha(&site_packages(&active), "1");
+    let project = project("\"# was .va/bin/python t.py\\nrm -f out/a; python3 t.py\"");
+    environment(&project.root().join(".va"));
+    let folders = [active.join("bin")];
+    assert!(executes(&project, &folders) && !executes(&project, &folders));
+    alpha(&site_packages(&active), "2");
+    assert!(executes(&project, &folders));
+    assert_eq!(project.read("out/a"), "2");
 }
 
 #[test]

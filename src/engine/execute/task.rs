@@ -195,6 +195,15 @@ impl Task<'_> {
             remote.send(&self.decision.key);
         }
         match published {
+            // What was executed goes before what somebody said.
+            Published::Conflict(existing) if existing.adopted.is_some() => {
+                tell(TaskMessage::Note(format!(
+                    "{}: its outputs are others than those that were adopted; they count from now on",
+                    stage.name
+                )));
+                self.deciding.store.replace(&self.decision.key, &self.decision.manifest, &result)?;
+                Ok(result)
+            }
             Published::Conflict(existing) => {
                 // The same key with other outputs: the stage is not deterministic. The first result stands.
                 let reason = conflict(&existing, &result);

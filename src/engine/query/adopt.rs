@@ -23,6 +23,8 @@ pub enum Adoption {
     Known,
     /// The store has a result that was executed here.
     Executed,
+    /// The store has a result that was executed here, and something else lies in place.
+    Astray,
     /// There is nothing to adopt.
     Nothing,
     /// A stage that it needs has no result.
@@ -31,8 +33,12 @@ pub enum Adoption {
     Broken(String),
 }
 
+/// The artifact of an output, where it is known.
+pub type Outputs<'a> = dyn Fn(StageId, &str) -> Option<Artifact> + 'a;
+
 /// Files results for the stages of a pipeline: each stage's artifacts by the names of its outputs, as `made` gives them, which also
-/// says for each whether it may be filed.
+/// says for each whether it may be filed. It is told what is known of the outputs of stages before it. Of the stages `by_hand` an adopted result gives
+/// way where something else lies in place.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -40,7 +46,8 @@ pub fn adopt(
     pipeline: &Pipeline,
     store: &Store,
     tool: &str,
-    made: &dyn Fn(StageId) -> Option<NameMap<Artifact>>,
+    by_hand: &BTreeSet<StageId>,
+    made: &dyn Fn(StageId, &Outputs<'_>) -> Option<NameMap<Artifact>>,
 ) -> Result<Vec<(StageId, Adoption)>, StoreError> {
     let all: Vec<StageId> = (0..pipeline.stages.len()).map(StageId).collect();
     let sources = Sources::scan(pipeline, &all, &BTreeSet::new(), store.memo());
@@ -65,12 +72,19 @@ pub fn adopt(
                 continue;
             }
         };
-        if let Verdict::UpToDate(result) | Verdict::Restore(result, _) = &decision.verdict {
+        let is_astray = matches!(decision.verdict, Verdict::Restore(..)) && by_hand.contains(&id);
+        if let Verdict::UpToDate(result) | Verdict::Restore(result, _) = &decision.verdict
+            && !(is_astray && result.adopted.is_some())
+        {
+            if is_astray {
+                adopted.push((id, Adoption::Astray));
+                continue;
+            }
             known.insert(id, result.outputs.clone());
             adopted.push((id, if result.adopted.is_some() { Adoption::Known } else { Adoption::Executed }));
             continue;
         }
-        let Some(outputs) = made(id) else {
+        let Some(outputs) = made(id, &outputs) else {
             adopted.push((id, Adoption::Nothing));
             continue;
         };

@@ -1,6 +1,6 @@
 //! A project of DVC's: which files it has, and what an import makes of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -139,7 +139,7 @@ impl Import {
     /// If the store cannot be written.
     pub fn adopt(&self, pipeline: &Pipeline, store: &Store, trust: bool) -> Result<Vec<Outcome>, StoreError> {
         let taken = adopt::take_in(store, pipeline, &self.candidates, &self.taken, trust)?;
-        let done = engine::adopt(pipeline, store, "DVC", &|id| taken.get(&id).cloned())?;
+        let done = engine::adopt(pipeline, store, "DVC", &BTreeSet::new(), &|id, _| taken.get(&id).cloned())?;
         // In the file a stage may have another name; then it is known by what it writes.
         let (mut by_name, mut by_path) = (BTreeMap::new(), BTreeMap::new());
         for (id, adoption) in &done {
@@ -161,7 +161,7 @@ impl Import {
                 Some(Adoption::Adopted | Adoption::Known | Adoption::Executed) => None,
                 Some(Adoption::Needs(stage)) => Some(format!("`{stage}`, which it needs, has no result")),
                 Some(Adoption::Broken(why)) => Some(why.clone()),
-                Some(Adoption::Nothing) => None,
+                Some(Adoption::Nothing | Adoption::Astray) => None,
                 None => Some(format!("the pipeline has no stage `{}` with these outputs", candidate.kiln)),
             };
             outcome.adopted = matches!(found, Some(Adoption::Adopted | Adoption::Known));

@@ -13,21 +13,26 @@ use crate::pipeline::{Command, Stage};
 /// which it starts; the one that is active, if it starts other programs of it; if there are none of these and it speaks of Python, the
 /// system's interpreter.
 pub(super) fn used(command: &Command, stage: &Stage, root: &Path) -> Vec<Python> {
+    let command = &without_comments(command);
     let mut found = named_environments(command, root);
     let is_named = !found.is_empty();
     let folders = path_of(stage);
     let told: Vec<String> = texts(command).iter().map(|text| filled(text, stage)).collect();
-    // After `. .venv/bin/activate` a bare name is that of the environment.
-    let elsewhere = |name: &str| interpreter(name, &folders).filter(|_| name.contains('/') || !is_named);
-    for word in told.iter().flat_map(|text| words_of(text)).filter(|word| names_interpreter(word)) {
+    // After `. .venv/bin/activate` a bare name is that of the environment, and under `uv run`.
+    let is_active = is_named && told.iter().any(|text| text.contains("activate") || text.contains("uv run"));
+    let started: Vec<String> = started(command, &told);
+    // Beside an environment that is named, `python` may be any word.
+    let is_meant = |word: &str| word.contains('/') || !is_named || started.iter().any(|program| program == word);
+    let elsewhere = |name: &str| interpreter(name, &folders).filter(|_| name.contains('/') || !is_active);
+    let words_told = told.iter().flat_map(|text| words_of(text));
+    for word in words_told.filter(|word| names_interpreter(word) && is_meant(word)) {
         if let Some(interpreter) = elsewhere(word) {
             add(&mut found, Python::of(interpreter, stage));
         }
     }
-    let scripts: Vec<&str> =
-        started(command, &told).filter(|word| word.contains('/') && !word.starts_with('/')).collect();
+    let scripts = started.iter().map(String::as_str).filter(|word| word.contains('/') && !word.starts_with('/'));
     let mut scripts_of_python = Vec::new();
-    for script in scripts.into_iter().filter(|script| is_program(&root.join(script))) {
+    for script in scripts.filter(|script| is_program(&root.join(script))) {
         if let Some(interpreter) = asked_for(&root.join(script)).and_then(|name| elsewhere(&name)) {
             add(&mut found, Python::of(interpreter, stage));
             scripts_of_python.push(script);
@@ -81,20 +86,37 @@ fn named_environments(command: &Command, root: &Path) -> Vec<Python> {
     found
 }
 
-/// A text with the values of `${...}`, which a script finds in variables.
+/// A command without the lines of its script that are comments.
+fn without_comments(command: &Command) -> Command {
+    match command {
+        Command::Shell(script) => {
+            let lines: Vec<&str> = script.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+            Command::Shell(lines.join("\n"))
+        }
+        Command::Argv(argv) => Command::Argv(argv.clone()),
+    }
+}
+
+/// A text with the values of variables that the stage sets, `$NAME` and `${NAME}`; among them those of `${...}` of the pipeline.
 fn filled(text: &str, stage: &Stage) -> String {
     let mut out = String::new();
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
+    while let Some((before, after)) = rest.split_once('$') {
         out.push_str(before);
-        let value = after.split_once('}').and_then(|(name, after)| Some((stage.env.get(name)?, after)));
-        match value {
-            Some((value, after)) => {
-                out.push_str(value);
-                rest = after;
+        let inside = after.strip_prefix('{').and_then(|after| after.split_once('}'));
+        let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(after.len());
+        let (name, behind) = inside.unwrap_or_else(|| after.split_at(end));
+        match (name, stage.env.get(name)) {
+            ("PWD", _) => {
+                out.push('.');
+                rest = behind;
             }
-            None => {
-                out.push_str("${");
+            (_, Some(value)) => {
+                out.push_str(value);
+                rest = behind;
+            }
+            (_, None) => {
+                out.push('$');
                 rest = after;
             }
         }
@@ -102,18 +124,27 @@ fn filled(text: &str, stage: &Stage) -> String {
     out + rest
 }
 
-/// The programs that a command starts, as far as that can be told: the first word of each command of a script.
-fn started<'t>(command: &Command, told: &'t [String]) -> impl Iterator<Item = &'t str> {
-    const BEFORE: [&str; 14] =
-        ["exec", "time", "nohup", "nice", "env", "if", "then", "else", "elif", "while", "until", "do", "!", "command"];
-    let texts = if matches!(command, Command::Argv(_)) { told.get(..1).unwrap_or_default() } else { told };
+/// The programs that a command starts, as far as that can be told: the first word of each command of a script, without quotes.
+fn started(command: &Command, told: &[String]) -> Vec<String> {
+    const BEFORE: [&str; 15] = [
+        "exec", "time", "nohup", "nice", "env", "if", "then", "else", "elif", "while", "until", "do", "!", "command",
+        "timeout",
+    ];
     let is_shell = matches!(command, Command::Shell(_));
-    let commands = texts.iter().flat_map(move |text| text.split(move |c: char| is_shell && ";|&(){}`\n".contains(c)));
-    let quotes = |word: &'t str| word.trim_matches(['"', '\'']);
-    commands.filter_map(move |command| {
-        let mut words = command.split_whitespace().map(quotes);
-        words.find(|word| !BEFORE.contains(word) && !word.contains('='))
-    })
+    let texts = if is_shell { told } else { told.get(..1).unwrap_or_default() };
+    let commands = texts.iter().flat_map(|text| text.split(|c: char| is_shell && ";|&(){}`\n".contains(c)));
+    let program = |command: &str| {
+        let mut words = command.split_whitespace().map(|word| word.replace(['"', '\''], ""));
+        // `timeout 10`, `nice -n 19`, `A=1`.
+        let is_before = |word: &str| {
+            BEFORE.contains(&word)
+                || word.contains('=')
+                || word.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+                || word.is_empty()
+        };
+        words.find(|word| !is_before(word))
+    };
+    commands.filter_map(program).collect()
 }
 
 /// The interpreter of Python that the first line of a script names: `#!/opt/env/bin/python`, `#!/usr/bin/env -S python3.10 -u`.
@@ -170,10 +201,10 @@ mod tests {
     fn the_programs_that_a_script_starts_are_found() {
         let started = |text: &str| -> Vec<String> {
             let told = [text.to_owned()];
-            super::started(&Command::Shell(text.to_owned()), &told).map(str::to_owned).collect()
+            super::started(&Command::Shell(text.to_owned()), &told)
         };
         assert_eq!(
-            started("A=1 ./a.py x.py && exec \"b/c\" | d\nif ./e; then time ./f; fi"),
+            started("A=1 ./a.py x.py && exec \"b/c\" | d\nif ./e; then timeout 10 ./\"f\"; fi"),
             ["./a.py", "b/c", "d", "./e", "./f", "fi"]
         );
     }

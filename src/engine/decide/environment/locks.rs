@@ -116,7 +116,10 @@ struct Requirements {
 impl Requirements {
     /// Lines `name==version`, which may be continued. A package may have several, for several platforms.
     fn of(text: &str) -> Self {
-        let joined_lines = text.replace("\\\n", " ");
+        // A comment is not continued.
+        let is_comment = |line: &&str| line.trim_start().starts_with('#');
+        let lines: Vec<&str> = text.lines().filter(|line| !is_comment(line)).collect();
+        let joined_lines = lines.join("\n").replace("\\\n", " ");
         let mut found = Self::default();
         let mut listings = vec![];
         for line in joined_lines.lines() {

@@ -77,10 +77,9 @@ impl Numbers {
             return self.metrics_in(stage, &output.path, artifact, store, &prefix);
         }
         let files = metrics_of_folder(artifact, store)?;
-        let several = files.len() > 1;
         for (file, artifact) in files {
             let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-            let prefix = if several { format!("{prefix}{stem}.") } else { prefix.clone() };
+            let prefix = if stem == MAIN { prefix.clone() } else { format!("{prefix}{stem}.") };
             let read = self.metrics_in(stage, &output.path.join(&file), &artifact, store, &prefix);
             read.map_err(|why| format!("{}: {why}", file.display()))?;
         }
@@ -101,7 +100,17 @@ impl Numbers {
         // A kind writes null where there is nothing to measure, and means it.
         let all = matches!(stage.body, Body::Run(_));
         self.remarks.extend(found.remarks(all).map(|remark| format!("{}: {remark}", path.display())));
-        self.metrics.extend(found.numbers.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
+        for (key, value) in found.numbers {
+            let name = format!("{prefix}{key}");
+            if self.metrics.contains_key(&name) {
+                self.remarks.push(format!(
+                    "{}: another file has the name `{}` as well",
+                    path.display(),
+                    escaped(&name)
+                ));
+            }
+            self.metrics.insert(name, value);
+        }
         Ok(())
     }
 
@@ -120,6 +129,9 @@ pub(crate) fn of_line(text: &str) -> Option<BTreeMap<String, f64>> {
     Some(found.numbers)
 }
 
+/// The file of metrics in a folder that counts alone.
+const MAIN: &str = "metrics";
+
 /// The files of metrics in a folder: `metrics.json` or `metrics.csv`, else all files of JSON and CSV at its top.
 fn metrics_of_folder(artifact: &Artifact, store: &Store) -> Result<Vec<(PathBuf, Artifact)>, String> {
     let listing = store.listing(&artifact.digest).map_err(|e| with_causes(&e))?;
@@ -135,7 +147,8 @@ fn metrics_of_folder(artifact: &Artifact, store: &Store) -> Result<Vec<(PathBuf,
             files.push((path.clone(), file));
         }
     }
-    if let Some(main) = files.iter().position(|(path, _)| path.file_stem().is_some_and(|stem| stem == "metrics")) {
+    let named = |name: &str| files.iter().position(|(path, _)| path == Path::new(name));
+    if let Some(main) = named("metrics.json").or_else(|| named("metrics.csv")) {
         files = vec![files.swap_remove(main)];
     }
     if files.is_empty() {
