@@ -63,7 +63,7 @@ fn what_cannot_be_adopted_is_told_and_nothing_is_taken() {
         "{}",
         ran.stderr
     );
-    assert!(ran.stderr.contains("hint: name `prepare` as well, or run it first"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: name `prepare` as well, run it, or `kiln pull` it"), "{}", ran.stderr);
     std::fs::remove_file(project.root().join("models/2.json")).expect("remove it");
     let ran = project.kiln(&["adopt", "prepare", "train"]);
     assert_eq!(ran.code, Some(2));
