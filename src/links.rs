@@ -20,6 +20,19 @@ pub struct Lead {
     pub end: PathBuf,
 }
 
+/// A path without `.` and without what `..` undoes; `..` stays where it leads out of the folder that the path is relative to. Links are not looked at.
+pub(crate) fn without_dots(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir if out.file_name().is_some() => drop(out.pop()),
+            Component::CurDir => {}
+            other => out.push(other),
+        }
+    }
+    out
+}
+
 /// Follows an absolute path.
 ///
 /// # Errors

@@ -53,31 +53,26 @@ pub(crate) fn adopt(place: &ProjectArgs, args: &Adopt) -> Result<u8, Stop> {
     let mut code = 0;
     for (id, adoption) in adopted.into_iter().filter(|(id, _)| stages.contains(id)) {
         let name = &pipeline.stages[id.0].name;
-        let told = match adoption {
-            Adoption::Adopted => format!("{name}: adopted, not executed"),
-            Adoption::Known | Adoption::Executed => format!("{name}: it has a result already"),
-            Adoption::Astray => {
-                code = EXIT_FAILED;
-                format!(
-                    "{name}: not adopted: it was executed here, and something else lies in place\nhint: `kiln run --force-overwrite '{name}'` puts the result back"
-                )
+        let why = match adoption {
+            Adoption::Adopted => {
+                render::talk(&format!("{name}: adopted, not executed\n"));
+                continue;
             }
-            Adoption::Needs(other) => {
-                code = EXIT_FAILED;
-                format!(
-                    "{name}: not adopted: `{other}`, which it needs, has no result\nhint: name `{other}` as well, run it, or `kiln pull` it"
-                )
+            Adoption::Known | Adoption::Executed => {
+                render::talk(&format!("{name}: it has a result already\n"));
+                continue;
             }
-            Adoption::Broken(why) => {
-                code = EXIT_FAILED;
-                format!("{name}: not adopted: {why}")
-            }
-            Adoption::Nothing => {
-                code = EXIT_FAILED;
-                format!("{name}: not adopted: {}", faults.borrow().get(&id).map_or("", String::as_str))
-            }
+            Adoption::Astray => format!(
+                "it was executed here, and something else lies in place\nhint: `kiln run --force-overwrite '{name}'` puts the result back"
+            ),
+            Adoption::Needs(other) => format!(
+                "`{other}`, which it needs, has no result\nhint: name `{other}` as well, run it, or `kiln pull` it"
+            ),
+            Adoption::Broken(why) => why,
+            Adoption::Nothing => faults.borrow_mut().remove(&id).unwrap_or_default(),
         };
-        render::talk(&format!("{told}\n"));
+        code = EXIT_FAILED;
+        render::talk(&format!("{name}: not adopted: {why}\n"));
     }
     store.memo().save()?;
     Ok(code)

@@ -15,9 +15,6 @@ use super::{Stop, project, render};
 /// So many pipeline files with runs are named.
 const NAMED: usize = 4;
 
-/// So many runs of a commit are looked at.
-const LOOKED_AT: usize = 30;
-
 /// What a name stands for.
 pub(crate) enum Named {
     /// A run.
@@ -131,10 +128,15 @@ impl Past {
         let of_files = |run: &RunSummary, git: &Git| {
             own(run, git) && git.tree.as_ref() == Some(&commit.tree) && git.dirty == Some(false)
         };
-        let found = self.alike(&of_commit)?;
+        // Runs with other parameters set tell less of what the last one is compared with.
+        let set = self.store.find_run("latest", Some(&self.project)).map(|run| run.set).unwrap_or_default();
+        let run_at = |is: &dyn Fn(&RunSummary, &Git) -> bool| {
+            self.store.run_at(is, &|run| run.set == set).map_err(|error| self.told(error))
+        };
+        let found = run_at(&of_commit)?;
         let clean = found.as_ref().is_some_and(|run| run.git.as_ref().and_then(|git| git.dirty) == Some(false));
         // A run of the files as they are tells more of the commit than one of changed files.
-        let same = if clean { None } else { self.alike(&of_files)? };
+        let same = if clean { None } else { run_at(&of_files)? };
         let Some(run) = same.or(found) else {
             return Ok(Named::Nothing(Box::new(NoRun { name: name.to_owned(), commit })));
         };
@@ -155,22 +157,6 @@ impl Past {
         }
         render::talk(&told);
         Ok(Named::Run(run))
-    }
-
-    /// The newest run among those that `is` picks that was made with the parameters set of the last run; without one, the newest.
-    fn alike(&self, is: &dyn Fn(&RunSummary, &Git) -> bool) -> Result<Option<RunRecord>, Stop> {
-        let last = self.store.find_run("latest", Some(&self.project)).map(|run| run.set).unwrap_or_default();
-        let mut others: Vec<RunRecord> = Vec::new();
-        while others.len() < LOOKED_AT {
-            let is_new = |run: &RunSummary| others.iter().all(|other| other.id != run.id);
-            let found = self.store.run_at(&|run, git| is(run, git) && is_new(run)).map_err(|error| self.told(error))?;
-            match found {
-                Some(run) if run.set == last => return Ok(Some(run)),
-                Some(run) => others.push(run),
-                None => break,
-            }
-        }
-        Ok(others.into_iter().next())
     }
 
     /// The commit that two revisions go back to.

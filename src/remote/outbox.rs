@@ -192,7 +192,7 @@ impl Remote {
                 if self.is_off() || self.contact().is_some() {
                     continue;
                 }
-                let Some((parcel, sources, is_said)) = self.load(&key, from) else {
+                let Some((parcel, sources, is_adopted)) = self.load(&key, from) else {
                     // Collected as garbage meanwhile, or damaged: there is nothing to send.
                     self.ledger.forget(&[key]);
                     self.outbox.left.fetch_sub(1, Ordering::Relaxed);
@@ -202,9 +202,9 @@ impl Remote {
                     patience = Patience::of(&self.shared.health, SENDING);
                 }
                 let (shared, sender) = (Arc::clone(&self.shared), sender.clone());
-                self.network
-                    .handle
-                    .spawn(async move { drop(sender.send((key, shared.send(key, parcel, sources, is_said).await))) });
+                self.network.handle.spawn(async move {
+                    drop(sender.send((key, shared.send(key, parcel, sources, is_adopted).await)))
+                });
                 flying += 1;
                 continue;
             }

@@ -30,6 +30,9 @@ pub enum Belongs {
     OtherProject,
 }
 
+/// So many runs of a commit are looked at.
+const LOOKED_AT: usize = 30;
+
 impl Store {
     /// The recorded runs of a pipeline file, or of all that share the store, newest first. Damaged records are left out.
     ///
@@ -122,23 +125,32 @@ impl Store {
     }
 
     /// The newest run of a commit that tells most of it, among those that `is` picks by what the record says of Git: one that ended well
-    /// before others, one of the commit as it is before one with changes.
+    /// before others, one of the commit as it is before one with changes. In this order the first one that `suits` is taken, and without one the
+    /// first.
     ///
     /// # Errors
-    /// If the records cannot be listed, or the one found is damaged.
+    /// If the records cannot be listed, or one that is looked at is damaged.
     pub fn run_at(
         &self,
         is: &dyn Fn(&RunSummary, &Git) -> bool,
+        suits: &dyn Fn(&RunRecord) -> bool,
     ) -> std::result::Result<Option<RunRecord>, RunLookupError> {
-        let all = self.summaries()?.into_iter();
-        let found = all.filter(|(run, _)| run.git.as_ref().is_some_and(|git| is(run, git)));
-        // The first of the best is the newest.
-        let worth = |run: &RunSummary| {
+        let mut found = self.summaries()?;
+        found.retain(|(run, _)| run.git.as_ref().is_some_and(|git| is(run, git)));
+        // The first of the best is the newest: those of the same worth stay in order.
+        found.sort_by_key(|(run, _)| {
             let dirty = run.git.as_ref().and_then(|git| git.dirty) != Some(false);
             (run.status != RunStatus::Ok, dirty)
-        };
-        let best = found.min_by_key(|(run, _)| worth(run));
-        best.map(|(_, path)| self.read_record(&path)).transpose()
+        });
+        let mut first = None;
+        for (_, path) in found.iter().take(LOOKED_AT) {
+            let run = self.read_record(path)?;
+            if suits(&run) {
+                return Ok(Some(run));
+            }
+            first.get_or_insert(run);
+        }
+        Ok(first)
     }
 
     /// Every run with its record's file, and how it stands to a pipeline file; newest first.

@@ -191,20 +191,23 @@ impl Task<'_> {
         }
         documents::keep(self.deciding, stage, &self.decision)?;
         let published = self.deciding.store.publish(&self.decision.key, &self.decision.manifest, &result)?;
+        // What was executed goes before what somebody said, also where that was sent.
+        let goes_before = matches!(&published, Published::Conflict(existing) if existing.adopted.is_some());
+        if goes_before {
+            tell(TaskMessage::Note(format!(
+                "{}: its outputs are others than those that were adopted; they count from now on",
+                stage.name
+            )));
+            self.deciding.store.replace(&self.decision.key, &self.decision.manifest, &result)?;
+        }
         if let Some(remote) = self.deciding.remote {
+            if goes_before {
+                remote.forget(&[self.decision.key]);
+            }
             remote.send(&self.decision.key);
         }
         match published {
-            // What was executed goes before what somebody said.
-            Published::Conflict(existing) if existing.adopted.is_some() => {
-                tell(TaskMessage::Note(format!(
-                    "{}: its outputs are others than those that were adopted; they count from now on",
-                    stage.name
-                )));
-                self.deciding.store.replace(&self.decision.key, &self.decision.manifest, &result)?;
-                Ok(result)
-            }
-            Published::Conflict(existing) => {
+            Published::Conflict(existing) if !goes_before => {
                 // The same key with other outputs: the stage is not deterministic. The first result stands.
                 let reason = conflict(&existing, &result);
                 tell(TaskMessage::Note(format!("{} is {}", stage.name, show::reason::words(&reason))));

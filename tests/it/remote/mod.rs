@@ -300,6 +300,27 @@ fn what_lies_in_place_and_is_the_result_of_the_remote_is_not_in_the_way() {
 }
 
 #[test]
+fn an_execution_takes_the_place_of_an_adopted_result_and_not_the_other_way_round() {
+    let (_folder, url) = folder();
+    let first = Checkout::of(&url);
+    first.project.write("out/upper.txt", "SAID\n");
+    assert_eq!(first.kiln(&["adopt", "upper"]).code, Some(0));
+    assert!(first.kiln(&["push", "upper"]).stderr.contains("1 result sent"), "it is the only one");
+    let ran = first.kiln(&["run", "upper", "--force", "upper"]);
+    assert!(ran.stderr.contains("upper: its outputs are others than those that were adopted"), "{}", ran.stderr);
+    let restored = |checkout: &Checkout| {
+        assert_eq!(checkout.kiln(&["run", "upper"]).code, Some(0));
+        checkout.project.read("out/upper.txt")
+    };
+    assert_eq!(restored(&Checkout::of(&url)), "HELLO\n");
+    let second = Checkout::of(&url);
+    second.project.write("out/upper.txt", "SAID\n");
+    assert_eq!(second.kiln(&["adopt", "upper"]).code, Some(0));
+    assert_eq!(second.kiln(&["push", "upper"]).code, Some(0));
+    assert_eq!(restored(&Checkout::of(&url)), "HELLO\n");
+}
+
+#[test]
 fn why_a_result_could_not_be_sent_is_told() {
     let (folder, url) = folder();
     let first = Checkout::of(&url);

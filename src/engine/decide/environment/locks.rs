@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
 use super::packages::normal;
 use super::{Listing, joined, short};
+use crate::links::without_dots;
 use crate::text;
 
 /// What a lock file says. `packages` asks for single packages also where the file has options, which only the file as a whole says.
@@ -66,7 +67,7 @@ fn extent(heading: std::ops::Range<usize>, text: &str) -> std::ops::Range<usize>
 /// A file of requirements, and those that it refers to.
 fn of_requirements(file: &Path, bytes: Vec<u8>, root: &Path, packages: bool) -> Listing {
     let mut listings = vec![];
-    let mut seen = BTreeSet::from([normalised(file)]);
+    let mut seen = BTreeSet::from([without_dots(file)]);
     let mut open = VecDeque::from([(file.to_owned(), bytes)]);
     while let Some((file, bytes)) = open.pop_front() {
         let found = Requirements::of(text::of(&bytes).unwrap_or_default());
@@ -75,7 +76,7 @@ fn of_requirements(file: &Path, bytes: Vec<u8>, root: &Path, packages: bool) -> 
             false => found.packages,
         });
         for name in found.others {
-            let other = normalised(&file.parent().unwrap_or(Path::new("")).join(&name));
+            let other = without_dots(&file.parent().unwrap_or(Path::new("")).join(&name));
             if !seen.insert(other.clone()) {
                 continue;
             }
@@ -86,21 +87,6 @@ fn of_requirements(file: &Path, bytes: Vec<u8>, root: &Path, packages: bool) -> 
         }
     }
     joined(listings)
-}
-
-/// A path without `.` and `..`.
-fn normalised(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if out.file_name().is_some() => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out
 }
 
 /// What a file of requirements says.

@@ -14,6 +14,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::engine::decide::decision::input_path;
 use crate::engine::executor::toolchain::is_toolchain;
+use crate::links::without_dots;
 use crate::pipeline::{Pipeline, Stage};
 
 /// Where a command ran, and how it ended.
@@ -115,14 +116,7 @@ impl CommandEnd<'_> {
 
 /// A relative path, without what is undone in it, if it leads out of the folder that it is relative to: `../a/y`.
 fn beside(name: &str) -> Option<PathBuf> {
-    let mut out = PathBuf::new();
-    for component in Path::new(name).components() {
-        match component {
-            Component::ParentDir if out.file_name().is_some() => drop(out.pop()),
-            Component::CurDir => {}
-            other => out.push(other),
-        }
-    }
+    let out = without_dots(Path::new(name));
     out.starts_with("..").then_some(out)
 }
 
