@@ -192,11 +192,10 @@ impl Past {
     pub(crate) fn changed_run(run: &RunRecord, none: &NoRun, command: &str) -> Stop {
         let NoRun { name, commit } = none;
         Stop::Usage(format!(
-            "`{name}` is commit {} ({}), and every run of it, {} is the last, had changes that were not committed: a gate would judge other code\n\
-             hint: `{command}` checks the commit out into a folder of its own, and runs it; the name `{}` compares with that run all the same",
+            "`{name}` is commit {} ({}), and all its runs had changes that were not committed: a gate would judge other code\n\
+             hint: `{command}` checks the commit out into a folder of its own, and runs it; to compare with the last of these runs all the same, name it: `{}`",
             commit.short(),
             commit.subject,
-            run.id,
             run.id
         ))
     }
