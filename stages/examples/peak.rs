@@ -51,6 +51,8 @@ mod loops {
     use std::arch::x86_64::*;
     use std::hint::black_box;
 
+    use stages::ops::bf16::Unit;
+
     use super::Loop;
 
     /// Sums that do not wait for each other: more than the latency of an instruction times how many begin in a cycle.
@@ -84,13 +86,11 @@ mod loops {
 
     /// Tiles of 16 x 32 times 32 x 16 bfloat16, if the processor has them and Linux lets this process use them.
     pub(super) fn tiles() -> Option<Loop> {
-        const BF16_AND_TILES: u32 = 1 << 22 | 1 << 24;
         let run = |rounds| {
             // SAFETY: the processor has AMX and the system lets this process use it.
             unsafe { dot_tiles(rounds) }
         };
-        let has = __cpuid_count(7, 0).edx & BF16_AND_TILES == BF16_AND_TILES && tiles_are_allowed();
-        has.then_some(Loop { run, operations: 4 * 2 * 16 * 16 * 32 })
+        Unit::all().contains(&Unit::Amx).then_some(Loop { run, operations: 4 * 2 * 16 * 16 * 32 })
     }
 
     #[target_feature(enable = "avx512f")]
@@ -128,23 +128,6 @@ mod loops {
             }
         }
         black_box(sums);
-    }
-
-    /// Asks Linux for the state of tiles, as it wants to be asked once by every process that uses them.
-    fn tiles_are_allowed() -> bool {
-        const ARCH_PRCTL: i64 = 158;
-        const ARCH_REQ_XCOMP_PERM: i64 = 0x1023;
-        const TILE_DATA: i64 = 18;
-        if !cfg!(target_os = "linux") {
-            return false;
-        }
-        let mut answer = ARCH_PRCTL;
-        // SAFETY: a system call that changes only which registers the process may use.
-        unsafe {
-            asm!("syscall", inlateout("rax") answer, in("rdi") ARCH_REQ_XCOMP_PERM, in("rsi") TILE_DATA,
-                lateout("rcx") _, lateout("r11") _, options(nostack));
-        }
-        answer == 0
     }
 
     /// Four tiles of sums, one of each factor.

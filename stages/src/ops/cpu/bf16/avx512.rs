@@ -12,8 +12,9 @@ use pulp::x86::V4;
 use super::super::tile::{ROWS, split_by, with_one_of, with_rows};
 use super::BLOCK;
 use super::pack::MOST;
-use super::round::{Element, round};
+use super::round::round;
 use super::unit::{Compute, GROUP, Sum, Terms};
+use super::words::{self, Order, SMALL};
 
 /// The product on pairs of words. Who has one may use the instruction.
 #[derive(Clone, Copy, Debug)]
@@ -32,38 +33,36 @@ impl Avx512Bf16 {
     }
 }
 
-/// The class of numbers below the least normal one, but for 0.
-const SMALL: i32 = 1 << 5;
+/// Of each pair the earlier term is in the upper word.
+const ORDER: Order = [2, 0, 3, 1];
 
 impl Compute for Avx512Bf16 {
     type Element = u16;
 
-    const WIDTH: usize = 32;
+    const WIDTH: usize = words::WIDTH;
+    const DEPTH: usize = GROUP;
 
     #[inline(always)]
     fn round(self, from: &[f32], to: &mut [u16]) {
         // SAFETY: the processor has the instructions.
-        unsafe { round_run(from, to) }
+        unsafe { words::round_run(from, to) }
     }
 
     #[inline(always)]
     fn arrange(terms: &mut [u16]) {
-        for four in terms.as_chunks_mut().0 {
-            let [k0, k1, k2, k3] = *four;
-            *four = [k2, k0, k3, k1];
-        }
+        words::arrange(ORDER, terms);
     }
 
     #[inline(always)]
     fn lay(self, lines: &[[f32; MOST]; 4], to: &mut [u16]) {
         // SAFETY: the processor has the instructions.
-        unsafe { lay(lines, to) }
+        unsafe { words::lay(ORDER, lines, to) }
     }
 
     #[inline(always)]
     fn transpose(self, lines: &[[f32; MOST]; 4], count: usize, to: &mut [u16], stride: usize) {
         // SAFETY: the processor has the instructions.
-        unsafe { transpose(lines, count, to, stride) }
+        unsafe { words::transpose(ORDER, lines, count, to, stride) }
     }
 
     #[inline(always)]
@@ -73,101 +72,6 @@ impl Compute for Avx512Bf16 {
         unsafe {
             if sum.plain { tiles::<true>(a, b, columns, c, begins) } else { tiles::<false>(a, b, columns, c, begins) }
         }
-    }
-}
-
-/// [`Compute::lay`].
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16")]
-fn lay(lines: &[[f32; MOST]; 4], to: &mut [u16]) {
-    assert_eq!(to.len(), 4 * 32, "room for four lines");
-    let to = to.as_mut_ptr().cast::<[__m512i; 2]>();
-    let [even, odd] = pairs(lines);
-    // SAFETY: there is room for four vectors of words.
-    unsafe {
-        to.write_unaligned(even);
-        to.add(1).write_unaligned(odd);
-    }
-}
-
-/// [`Compute::transpose`].
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16")]
-fn transpose(lines: &[[f32; MOST]; 4], count: usize, to: &mut [u16], stride: usize) {
-    // SAFETY: vectors of pairs of words are as long as arrays of them.
-    let [even, odd] = unsafe { transmute::<[[__m512i; 2]; 2], [[[u16; 2]; 32]; 2]>(pairs(lines)) };
-    for (column, (even, odd)) in even.into_iter().zip(odd).enumerate().take(count) {
-        let to = &mut to[column * stride..][..4];
-        to[..2].copy_from_slice(&even);
-        to[2..].copy_from_slice(&odd);
-    }
-}
-
-/// The words of the first 32 columns of four lines: pairs of the first and the third line, and of the others. The earlier line is in the upper word.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16")]
-fn pairs(lines: &[[f32; MOST]; 4]) -> [[__m512i; 2]; 2] {
-    // Words 32 to 63 are the second operand's.
-    const ORDER: [[u16; 32]; 2] = {
-        let mut order = [[0; 32]; 2];
-        let mut i = 0;
-        while i < 32 {
-            (order[i / 16][i % 16 * 2], order[i / 16][i % 16 * 2 + 1]) = (32 + i as u16, i as u16);
-            i += 1;
-        }
-        order
-    };
-    // SAFETY: a line has two vectors and more; arrays of 32 words are vectors.
-    unsafe {
-        let line = |k: usize| lines[k].as_ptr().cast::<[__m512; 2]>().read_unaligned();
-        let [left, right] = transmute::<[[u16; 32]; 2], [__m512i; 2]>(ORDER);
-        let [k0, k1, k2, k3] = [words(line(0)), words(line(1)), words(line(2)), words(line(3))];
-        [
-            [_mm512_permutex2var_epi16(k0, left, k2), _mm512_permutex2var_epi16(k0, right, k2)],
-            [_mm512_permutex2var_epi16(k1, left, k3), _mm512_permutex2var_epi16(k1, right, k3)],
-        ]
-    }
-}
-
-/// [`Compute::round`].
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16")]
-fn round_run(from: &[f32], to: &mut [u16]) {
-    assert_eq!(from.len(), to.len(), "room for as many words");
-    let whole = from.len() / 32 * 32;
-    for i in (0..whole).step_by(32) {
-        // SAFETY: 32 numbers from i on are there, and room for their words.
-        unsafe {
-            let from = from.as_ptr().add(i).cast::<[__m512; 2]>().read_unaligned();
-            to.as_mut_ptr().add(i).cast::<__m512i>().write_unaligned(words(from));
-        }
-    }
-    to[whole..].iter_mut().zip(&from[whole..]).for_each(|(to, x)| *to = u16::of(*x));
-}
-
-/// Rounds as [`Element::of`] does.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16")]
-fn words([lower, upper]: [__m512; 2]) -> __m512i {
-    // SAFETY: both are 512 bits.
-    let words = unsafe { transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(upper, lower)) };
-    // The instruction takes such numbers as 0 of their sign. The greatest of them are nearest to the least normal one.
-    let small = [_mm512_fpclass_ps_mask::<SMALL>(lower), _mm512_fpclass_ps_mask::<SMALL>(upper)];
-    if small == [0, 0] { words } else { with_small(words, [lower, upper]) }
-}
-
-/// The words with those of the numbers that are rounded up to the least normal one.
-#[cold]
-#[inline(never)]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn with_small(words: __m512i, numbers: [__m512; 2]) -> __m512i {
-    // SAFETY: all are as long as what they are made from.
-    unsafe {
-        let numbers = transmute::<[__m512; 2], [f32; 32]>(numbers);
-        let mut words = transmute::<__m512i, [u16; 32]>(words);
-        for (word, x) in words.iter_mut().zip(numbers) {
-            if x.is_subnormal() {
-                *word = u16::of(x);
-            }
-        }
-        transmute::<[u16; 32], __m512i>(words)
     }
 }
 

@@ -13,9 +13,11 @@
 //! Where terms come in parts, as the positions of many images do, each part has blocks of its own. The order is that of AMX's TDPBF16PS, and what is
 //! rounded and becomes 0 is as in AVX512-BF16's VDPBF16PS.
 //!
-//! `round.rs` rounds; `pack.rs` lays the operands out; `portable.rs` computes products on any processor, and `avx512.rs` by VDPBF16PS; `unit.rs`
-//! chooses who computes; `convolve.rs` and `dense.rs` bring layers into the form of products.
+//! `round.rs` rounds; `pack.rs` lays the operands out; `portable.rs` computes products on any processor, `avx512.rs` by VDPBF16PS, and `amx.rs` by TDPBF16PS;
+//! the last two share `words.rs`. `unit.rs` chooses who computes; `convolve.rs` and `dense.rs` bring layers into the form of products.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod convolve;
@@ -24,6 +26,8 @@ mod pack;
 mod portable;
 mod round;
 mod unit;
+#[cfg(target_arch = "x86_64")]
+mod words;
 
 pub(super) use convolve::{backward, forward};
 pub(crate) use dense::Factors;

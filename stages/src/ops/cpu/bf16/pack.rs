@@ -116,7 +116,7 @@ impl<E: Element> Right<E> {
         (depth, columns): (usize, usize),
         mut fill: impl FnMut(usize, usize, &mut [f32]),
     ) {
-        let padded = depth.next_multiple_of(GROUP);
+        let padded = depth.next_multiple_of(U::DEPTH);
         self.depth = padded;
         self.columns = columns;
         let panels = columns.div_ceil(U::WIDTH);
@@ -180,7 +180,7 @@ impl Sums {
         let starts = &a.starts[first..first + rows];
         let last = starts.iter().max().zip(a.groups.iter().max());
         assert!(last.is_none_or(|(start, group)| start + group + GROUP <= a.data.len()), "rows of the left operand");
-        assert_eq!(a.groups.len() * GROUP, b.depth, "the operands' depth");
+        assert_eq!((a.groups.len() * GROUP).next_multiple_of(U::DEPTH), b.depth, "the operands' depth");
         assert_eq!(b.data.len(), self.stride * b.depth, "the right operand");
         assert!(
             b.columns.next_multiple_of(U::WIDTH) == self.stride && rows * self.stride <= self.data.len(),

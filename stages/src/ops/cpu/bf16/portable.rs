@@ -22,6 +22,7 @@ impl<S: Simd> Compute for Portable<S> {
     type Element = f32;
 
     const WIDTH: usize = 2 * S::F32_LANES;
+    const DEPTH: usize = GROUP;
 
     #[inline(always)]
     fn round(self, from: &[f32], to: &mut [f32]) {

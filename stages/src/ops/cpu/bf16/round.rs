@@ -18,7 +18,7 @@ pub fn round(x: f32) -> u16 {
 
 /// The same, with 0 for what is below the least normal number, as the processors' products take it.
 #[inline(always)]
-fn operand(x: f32) -> u16 {
+pub(super) fn operand(x: f32) -> u16 {
     let bits = round(x);
     if bits & 0x7f80 == 0 { bits & 0x8000 } else { bits }
 }

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use pulp::{Simd, WithSimd};
 
 #[cfg(target_arch = "x86_64")]
+use super::amx::Amx;
+#[cfg(target_arch = "x86_64")]
 use super::avx512::Avx512Bf16;
 use super::pack::MOST;
 use super::portable::Portable;
@@ -22,6 +24,9 @@ pub enum Unit {
     /// The instruction VDPBF16PS of processors with AVX512-BF16.
     #[cfg(target_arch = "x86_64")]
     Avx512Bf16,
+    /// The instruction TDPBF16PS of processors with AMX, whose registers are tiles.
+    #[cfg(target_arch = "x86_64")]
+    Amx,
 }
 
 impl Unit {
@@ -30,6 +35,8 @@ impl Unit {
         let mut all = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
         all.extend(Avx512Bf16::new().map(|_| Self::Avx512Bf16));
+        #[cfg(target_arch = "x86_64")]
+        all.extend(Amx::new().map(|_| Self::Amx));
         all
     }
 }
@@ -48,7 +55,8 @@ pub fn use_unit(unit: Option<Unit>) {
 
 /// The unit that computes products.
 ///
-/// Where nothing is forced, AVX512-BF16 is used on AMD's processors alone. Zen 4 begins as many of its instructions in a cycle as of
+/// Where nothing is forced, it is AMX where there is AMX: an instruction has sixteen times as many products as one of float32's for vectors, and begins every
+/// 16 cycles where two of those begin in each. AVX512-BF16 is used on AMD's processors alone. Zen 4 begins as many of its instructions in a cycle as of
 /// float32's multiply-adds, and each has twice the products (measured on family 25, model 17). Intel's begin a quarter as many (family 6, model
 /// 207), so there the float32 unit is the faster one.
 pub fn unit() -> Unit {
@@ -56,16 +64,24 @@ pub fn unit() -> Unit {
         0 => fastest(),
         #[cfg(target_arch = "x86_64")]
         forced if forced == Unit::Avx512Bf16 as u8 + 1 => Unit::Avx512Bf16,
+        #[cfg(target_arch = "x86_64")]
+        forced if forced == Unit::Amx as u8 + 1 => Unit::Amx,
         _ => Unit::Portable,
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 fn fastest() -> Unit {
-    static IS_FAST: OnceLock<bool> = OnceLock::new();
+    static FASTEST: OnceLock<Unit> = OnceLock::new();
     // Where portable vectors are asked for, nothing is to be used that only some processors have.
-    let is_fast = || *IS_FAST.get_or_init(|| is_amd() && Avx512Bf16::new().is_some());
-    if simd::vectors() != "portable" && is_fast() { Unit::Avx512Bf16 } else { Unit::Portable }
+    if simd::vectors() == "portable" {
+        return Unit::Portable;
+    }
+    *FASTEST.get_or_init(|| match () {
+        () if Amx::new().is_some() => Unit::Amx,
+        () if is_amd() && Avx512Bf16::new().is_some() => Unit::Avx512Bf16,
+        () => Unit::Portable,
+    })
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -98,6 +114,9 @@ pub(super) trait Compute: Copy {
 
     /// Columns of a panel of the right operand, at most [`MOST`].
     const WIDTH: usize;
+
+    /// Panels are filled up with lines of 0 to a multiple of this.
+    const DEPTH: usize;
 
     /// Rounds a run of numbers to as many elements.
     fn round(self, from: &[f32], to: &mut [Self::Element]);
@@ -160,10 +179,20 @@ pub(super) trait Kernel {
 #[inline]
 pub(super) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
-    if unit() == Unit::Avx512Bf16
-        && let (Some(simd), Some(unit)) = (pulp::x86::V4::try_new(), Avx512Bf16::new())
-    {
-        return Simd::vectorize(simd, OnWords(kernel, unit));
+    if let Some(simd) = pulp::x86::V4::try_new() {
+        match unit() {
+            Unit::Amx => {
+                if let Some(unit) = Amx::new() {
+                    return Simd::vectorize(simd, OnWords(kernel, unit));
+                }
+            }
+            Unit::Avx512Bf16 => {
+                if let Some(unit) = Avx512Bf16::new() {
+                    return Simd::vectorize(simd, OnWords(kernel, unit));
+                }
+            }
+            Unit::Portable => {}
+        }
     }
     simd::dispatch(OnFloats(kernel))
 }
@@ -181,10 +210,10 @@ impl<K: Kernel> WithSimd for OnFloats<K> {
 
 /// A kernel whose products are computed by an instruction. What else it does, as the rounding of operands, is compiled for vectors as well.
 #[cfg(target_arch = "x86_64")]
-struct OnWords<K>(K, Avx512Bf16);
+struct OnWords<K, U>(K, U);
 
 #[cfg(target_arch = "x86_64")]
-impl<K: Kernel> WithSimd for OnWords<K> {
+impl<K: Kernel, U: Compute> WithSimd for OnWords<K, U> {
     type Output = K::Output;
 
     #[inline(always)]
