@@ -1,9 +1,11 @@
 //! `kiln gc`.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use kiln::git::Repository;
 use kiln::store::{Alone, Keep, Store};
 
 use super::past::Past;
@@ -41,8 +43,9 @@ pub(crate) struct Gc {
 
 pub(crate) fn gc(place: &ProjectArgs, args: &Gc) -> Result<u8, Stop> {
     let past = if args.delete { Past::open_to_write(place)? } else { Past::open(place)? };
-    let runs: Vec<_> = args.keep.iter().map(|name| Ok(past.find(name)?.id)).collect::<Result<_, Stop>>()?;
+    let mut runs: Vec<_> = args.keep.iter().map(|name| Ok(past.find(name)?.id)).collect::<Result<_, Stop>>()?;
     let store = past.store;
+    runs.extend(store.runs_of_commits(&tips_at)?);
     let keep = Keep {
         last: args.keep_last,
         runs,
@@ -71,6 +74,11 @@ pub(crate) fn gc(place: &ProjectArgs, args: &Gc) -> Result<u8, Stop> {
         render::data(&render::gc::text(&garbage, deleted, &Look::stdout()))?;
     }
     Ok(0)
+}
+
+/// The commits that are checked out, or that a branch or a tag names, in the repository of a project. A project that is gone, or cannot be read, has none.
+fn tips_at(project: &Path) -> HashSet<String> {
+    Repository::of(project).ok().flatten().map(|repository| repository.tips()).unwrap_or_default()
 }
 
 /// Waits until no run uses the store.

@@ -1,5 +1,7 @@
 //! Names of commits: branches, tags, hashes and what Git makes of them (`HEAD~3`, `v1.2^`), and ranges.
 
+use std::collections::HashSet;
+
 use gix::bstr::ByteSlice as _;
 
 use super::{GitError, Repository};
@@ -75,6 +77,20 @@ impl Repository {
             true => self.git.try_find_reference(name).is_ok_and(|found| found.is_some()),
             false => self.commit(name).is_ok(),
         }
+    }
+
+    /// The commits that are checked out, or that a branch or a tag names.
+    pub fn tips(&self) -> HashSet<String> {
+        let named = ["refs/heads/", "refs/tags/"].into_iter().flat_map(|prefix| {
+            let references = self.git.references().ok();
+            let found = references.and_then(|all| Some(all.prefixed(prefix).ok()?.flatten().collect::<Vec<_>>()));
+            found.unwrap_or_default()
+        });
+        // A tag of something else names no commit.
+        let mut tips: HashSet<String> =
+            named.filter_map(|mut named| Some(named.peel_to_commit().ok()?.id.to_string())).collect();
+        tips.extend(self.git.head_id().ok().map(|id| id.to_string()));
+        tips
     }
 
     /// Where two commits go back to.

@@ -116,6 +116,7 @@ impl Remote {
             }
             let put = shared.clients.small.put(&name, text.into_bytes().into()).await;
             put.map_err(|error| shared.problem(&error))?;
+            shared.share(&name);
             Ok(Some(true))
         });
         match made {
@@ -153,7 +154,10 @@ impl Remote {
             let ended = self.wait_for(async move {
                 let store = &shared.clients.small;
                 let tried: Result<bool, object_store::Error> = match what {
-                    "write" => store.put(&name, bytes.into()).await.map(|_| true),
+                    "write" => store.put(&name, bytes.into()).await.map(|_| {
+                        shared.share(&name);
+                        true
+                    }),
                     "read" => match store.get(&name).await {
                         Ok(got) => got.bytes().await.map(|got| got == bytes),
                         Err(error) => Err(error),

@@ -69,7 +69,9 @@ impl Post {
         let (name, shared) = (self.names.message(folder, name), self.shared());
         self.ask(async move {
             let put = shared.clients.large.put(&name, PutPayload::from(message)).await;
-            put.map(drop).map_err(|error| Problem::of(&error, &shared.address).text)
+            put.map_err(|error| Problem::of(&error, &shared.address).text)?;
+            shared.share(&name);
+            Ok(())
         })
     }
 
@@ -88,12 +90,16 @@ impl Post {
             let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
             match large.put_opts(&path, PutPayload::from(bytes.clone()), options).await {
                 // A put of one's own that was answered late is denied when it is tried again.
-                Ok(_) | Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                Ok(_) => {
+                    shared.share(&path);
                     Ok(())
                 }
+                Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(()),
                 Err(object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. }) => {
                     let put = large.put(&path, PutPayload::from(bytes)).await;
-                    put.map(drop).map_err(|error| Problem::of(&error, &shared.address).text)
+                    put.map_err(|error| Problem::of(&error, &shared.address).text)?;
+                    shared.share(&path);
+                    Ok(())
                 }
                 Err(error) => Err(Problem::of(&error, &shared.address).text),
             }

@@ -108,7 +108,8 @@ impl Problem {
 fn rights(place: &Place) -> &'static str {
     match place {
         Place::Folder(_) => {
-            "whoever shares the folder needs the right to read it, and to write to it if results are to be sent"
+            "whoever shares the folder needs the right to read it, and to write to it if results are to be sent; \
+             after `chgrp -R GROUP FOLDER`, `chmod -R g+rwX FOLDER` and `find FOLDER -type d -exec chmod g+s {} +` by its owner the group has both, and Kiln keeps it so"
         }
         _ => "the credentials need the right to get, put, list and delete objects of this bucket",
     }

@@ -49,6 +49,7 @@ impl Shared {
         // Written over whatever is there: that is right however often it happens, with every server.
         let put = self.clients.large.put(name, PutPayload::from(bytes)).await;
         put.map_err(|error| self.problem(&error))?;
+        self.share(name);
         self.health.answered();
         Ok(())
     }
@@ -89,12 +90,17 @@ impl Shared {
         let _permit = self.large.acquire().await;
         self.is_in_place().await?;
         let mut upload = self.clients.large.put_multipart(name).await.map_err(|error| self.problem(&error))?;
+        // Others may put something beside it while this takes its time.
+        self.share(name);
         let sent = self.parts(upload.as_mut(), object, path).await;
         let ended = match sent {
             Ok(()) => upload.complete().await.map(drop).map_err(|error| self.problem(&error)),
             Err(problem) => Err(problem),
         };
-        let Err(problem) = ended else { return Ok(()) };
+        let Err(problem) = ended else {
+            self.share(name);
+            return Ok(());
+        };
         let _ = upload.abort().await;
         // Somebody else may have sent the same meanwhile, and with some servers that ends this one.
         match self.clients.small.head(name).await {

@@ -20,7 +20,7 @@ use super::names::Names;
 use super::problem::{Kind, Problem};
 use crate::address::{Address, Place, PublicKey};
 use crate::hash::{ActionKey, Digest};
-use crate::store::{Object, Pack, Parcel, Wanted};
+use crate::store::{Object, Pack, Parcel, Wanted, share_below};
 
 /// So many small things are under way at once.
 pub(super) const SMALL_AT_ONCE: usize = 32;
@@ -139,6 +139,13 @@ impl Shared {
         Err(problem)
     }
 
+    /// Gives what was put into a folder that a group shares to that group, whatever the umask.
+    pub(super) fn share(&self, name: &Name) {
+        if let Place::Folder(folder) = &self.address.place {
+            share_below(folder, &folder.join(name.as_ref()));
+        }
+    }
+
     fn is_bad(&self, name: &Name) -> bool {
         self.bad.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
     }
@@ -204,7 +211,10 @@ impl Shared {
             }
             if self.writes && age_in_days(&meta) > FRESH_DAYS {
                 let (shared, name) = (Arc::clone(self), name.clone());
-                tokio::spawn(async move { shared.clients.small.put(&name, bytes.into()).await });
+                tokio::spawn(async move {
+                    let put = shared.clients.small.put(&name, bytes.into()).await;
+                    put.map(|_| shared.share(&name))
+                });
             }
             return Answer::Found(Box::new(parcel));
         }

@@ -20,6 +20,13 @@ pub(crate) fn share(root: &Path, path: &Path) {
     }
 }
 
+/// Gives a new file, and the folders in which it lies, to the group that shares the folder above all of them, if one does.
+pub(crate) fn share_below(root: &Path, path: &Path) {
+    if is_shared(root) {
+        path.ancestors().take_while(|above| *above != root && above.starts_with(root)).for_each(grant);
+    }
+}
+
 /// Gives the group of a new file or folder the rights of its owner; what is made in a folder then belongs to that group as well. What is
 /// somebody else's was made by a Kiln that did this.
 pub(super) fn grant(path: &Path) {

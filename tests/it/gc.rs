@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use crate::git::{commit, git};
 use crate::project::{Project, Ran, wait_for};
 
 const WORD: &str = "\
@@ -258,4 +259,62 @@ fn what_has_no_name_of_kilns_stays() {
     for file in theirs.map(str::to_owned).into_iter().chain((0..40).map(|n| format!("cache/pipelines/{n}.yaml"))) {
         assert_eq!(project.read(&file), "theirs\n", "{file}");
     }
+}
+
+#[test]
+fn what_stands_for_a_branch_or_a_tag_of_git_is_kept() {
+    let project = crate::git::project(WORD);
+    let root = project.root().to_owned();
+    commit(&root, "First");
+    project.run(&[]);
+    git(&root, &["tag", "v1"]);
+    project.edit("pipeline.yaml", "word: one", "word: two");
+    commit(&root, "Second");
+    project.run(&[]);
+    project.edit("pipeline.yaml", "word: two", "word: three");
+    commit(&root, "Third");
+    project.run(&[]);
+    // Of each of these only a part, or something else.
+    project.run(&["say"]);
+    for word in ["four", "five", "six", "seven"] {
+        project.run(&["--set", &format!("params.word={word}")]);
+    }
+    git(&root, &["checkout", "-q", "v1"]);
+    let garbage = gc(&project, &["--keep-last", "1", "--delete"]);
+    // Four, five and six, of no name: two results each; and so the second commit, which nobody names.
+    assert_eq!(count(&garbage, "results"), 8, "{garbage}");
+    is_sound(&project);
+    std::fs::remove_dir_all(root.join("out")).expect("remove");
+    assert_eq!(project.run(&[]).with("restored"), ["say", "twice"]);
+    git(&root, &["checkout", "-q", "main"]);
+    assert_eq!(project.run(&[]).with("restored"), ["say", "twice"]);
+    assert_eq!(project.read("out/said.txt"), "three\n");
+    git(&root, &["checkout", "-q", "main~1"]);
+    assert_eq!(project.run(&[]).with("executed"), ["say", "twice"]);
+}
+
+#[test]
+fn a_project_that_was_moved_keeps_what_its_tags_name() {
+    let above = tempfile::tempdir().expect("a temporary folder");
+    let (old, new) = (above.path().join("old"), above.path().join("new"));
+    let kiln = |folder: &Path, args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kiln"));
+        let ran =
+            Ran::from(command.current_dir(folder).args(args).env_remove("KILN_CACHE").output().expect("start kiln"));
+        assert_eq!(ran.code, Some(0), "{args:?}: {}", ran.stderr);
+        ran
+    };
+    std::fs::create_dir(&old).expect("create folder");
+    std::fs::write(old.join("pipeline.yaml"), WORD).expect("write");
+    std::fs::write(old.join(".gitignore"), "/cache/\n/out/\n").expect("write");
+    git(&old, &["init", "-q", "-b", "main"]);
+    commit(&old, "First");
+    kiln(&old, &["run"]);
+    for word in ["two", "three"] {
+        kiln(&old, &["run", "--set", &format!("params.word={word}")]);
+    }
+    std::fs::rename(&old, &new).expect("move");
+    kiln(&new, &["gc", "--keep-last", "1", "--unrecorded", "0", "--delete"]);
+    std::fs::remove_dir_all(new.join("out")).expect("remove");
+    assert_eq!(kiln(&new, &["run", "--json"]).record().with("restored"), ["say", "twice"]);
 }

@@ -133,6 +133,39 @@ fn what_one_checkout_executed_another_restores() {
 }
 
 #[test]
+fn what_is_put_into_a_folder_of_a_group_is_the_groups() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mode = |path: &Path| std::fs::metadata(path).expect("look").permissions().mode() & 0o7777;
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o2770)).expect("chmod");
+    let checkout = Checkout::of(&format!("file://{}", folder.path().display()));
+    // Large enough for an upload in parts.
+    checkout.project.edit("pipeline.yaml", "head -c 200000", "head -c 20000000");
+    for args in [&["remote", "init"][..], &["run"], &["tag", "latest", "paper"], &["remote", "check"]] {
+        let command = checkout.command(args);
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "umask 077; exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
+        shell.current_dir(checkout.project.root());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        let ran = Ran::from(shell.output().expect("start kiln"));
+        assert_eq!(ran.code, Some(0), "{args:?}: {}", ran.stderr);
+    }
+    let all = files(folder.path());
+    assert!(all.len() > 8, "{all:?}");
+    for file in all {
+        assert_eq!(mode(&file) & 0o060, 0o060, "{}", file.display());
+        for above in file.ancestors().skip(1).take_while(|above| *above != folder.path()) {
+            assert_eq!(mode(above) & 0o2070, 0o2070, "{}", above.display());
+        }
+    }
+}
+
+#[test]
 fn a_lazy_run_fetches_what_a_changed_stage_needs_and_nothing_else() {
     let (_folder, url) = folder();
     Checkout::of(&url).run(&[]);
