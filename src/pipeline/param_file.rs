@@ -157,14 +157,39 @@ fn json(text: &str, origin: u16, mistakes: &mut Mistakes<'_>) -> Option<Node> {
     let marks = positions::scan(text, 0);
     let top = Place { origin, start: 0, end: 0 };
     match marks {
-        Ok(marks) => marks.place(&mut node, origin, &mut |first, entry| {
-            if entry.key != "<<" {
-                mistakes.add(source::twice(first, entry));
-            }
-        }),
+        Ok(marks) => {
+            marks.place(&mut node, origin, &mut |first, entry| {
+                if entry.key != "<<" {
+                    mistakes.add(source::twice(first, entry));
+                }
+            });
+            hold_integers(&mut node, text, mistakes);
+        }
         Err(_) => whole(&mut node, top),
     }
     Some(node)
+}
+
+/// Integers that the reader of JSON took for floats: those of more than 64 bits are mistakes, and `-0` is 0.
+fn hold_integers(node: &mut Node, text: &str, mistakes: &mut Mistakes<'_>) {
+    let place = node.place;
+    match &mut node.content {
+        Content::Number(number) if number.is_f64() => {
+            let written = text.get(place.start as usize..place.end as usize).unwrap_or_default();
+            if written.is_empty() || written.contains(['.', 'e', 'E']) {
+                return;
+            }
+            if written == "-0" {
+                *number = Number::from(0);
+            } else {
+                let mistake = Mistake::new(format!("the number {written} does not fit in 64 bits"));
+                mistakes.add(mistake.at(place, "").maybe_hint(Some("quote it if it is text".to_owned())));
+            }
+        }
+        Content::List(items) => items.iter_mut().for_each(|item| hold_integers(item, text, mistakes)),
+        Content::Map(entries) => entries.iter_mut().for_each(|entry| hold_integers(&mut entry.node, text, mistakes)),
+        _ => {}
+    }
 }
 
 /// Gives every value the same place.
@@ -252,6 +277,11 @@ fn merge_keys(node: &mut Node, mistakes: &mut Mistakes<'_>) {
             entries.iter_mut().for_each(|entry| merge_keys(&mut entry.node, mistakes));
             let Some(at) = entries.iter().position(|entry| entry.key == "<<") else { return };
             let merged = entries.remove(at);
+            if let Some(again) = entries.iter().find(|entry| entry.key == "<<") {
+                let mistake =
+                    Mistake::new("`<<` stands twice in one mapping").hint("write one list: `<<: [*first, *second]`");
+                mistakes.add(mistake.at(again.place, ""));
+            }
             let layers = match merged.node.content {
                 Content::List(items) => items,
                 content => vec![Node { place: merged.node.place, content }],

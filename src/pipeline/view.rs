@@ -16,7 +16,7 @@ pub enum View {
 }
 
 /// The file of patterns that no input folder of the project takes.
-pub(super) const IGNORE: &str = ".kilnignore";
+pub(crate) const IGNORE: &str = ".kilnignore";
 
 /// The patterns of the project, from the lines of [`IGNORE`].
 pub(super) fn project(root: &Path, mistakes: &mut Mistakes<'_>) -> Vec<String> {
@@ -81,23 +81,52 @@ pub(super) fn write(out: &mut String, node: &Node, yaml: bool, mistakes: &Mistak
             let raw = if yaml { plain(mistakes, node.place) } else { None };
             out.push_str(&raw.unwrap_or_else(|| match content {
                 Content::Text(text) => quoted(text),
+                Content::Number(_) if yaml => with_a_point(node.json().to_string()),
                 _ => node.json().to_string(),
             }));
         }
     }
 }
 
+/// A text as JSON has it. What YAML takes for the end of a line, or does not take at all, is escaped.
 fn quoted(text: &str) -> String {
-    serde_json::Value::String(text.to_owned()).to_string()
+    let json = serde_json::Value::String(text.to_owned()).to_string();
+    let escaped = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}');
+    if !json.contains(escaped) {
+        return json;
+    }
+    json.chars().map(|c| if escaped(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() }).collect()
 }
 
-/// A plain scalar of YAML as it is written.
+/// A number with an exponent as YAML 1.1 wants it: with a point before it and a sign in it. It takes others for text.
+fn with_a_point(number: String) -> String {
+    let Some((digits, exponent)) = number.split_once('e') else { return number };
+    let point = if digits.contains('.') { "" } else { ".0" };
+    let sign = if exponent.starts_with(['-', '+']) { "" } else { "+" };
+    format!("{digits}{point}e{sign}{exponent}")
+}
+
+/// A plain scalar of YAML as it is written, without its anchor.
 fn plain(mistakes: &Mistakes<'_>, place: Place) -> Option<String> {
     let raw = mistakes.source(place).filter(|_| is_other_file(place.origin))?;
+    let raw = match raw.strip_prefix('&') {
+        Some(anchored) => anchored.split_once(' ')?.1.trim_start(),
+        None => raw,
+    };
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '+' | '-' | '/');
     let simple = raw.chars().all(word)
         && raw.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.' | '_'));
-    (simple && !raw.starts_with("---") && raw != "-").then(|| raw.to_owned())
+    (simple && !raw.starts_with("---") && raw != "-" || is_time(raw)).then(|| raw.to_owned())
+}
+
+/// Whether a plain scalar is a time, or a number of base 60, to YAML 1.1: digits with colons between them.
+fn is_time(raw: &str) -> bool {
+    let may = |c: char| c.is_ascii_digit() || matches!(c, ':' | '.' | '_' | '+' | '-' | ' ' | 'T' | 't' | 'Z');
+    raw.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+'))
+        && raw.contains(':')
+        && !raw.contains(": ")
+        && !raw.ends_with(':')
+        && raw.chars().all(may)
 }
 
 /// What [`write`] wrote, where a scalar that stands there plain is the text that it was written with, unless JSON has just that.
@@ -153,9 +182,13 @@ fn read_value(rest: &mut &str, depth: usize) -> Option<serde_json::Value> {
         })?;
         within + 2
     } else {
-        rest.find([',', ':', '}', ']', ' ']).unwrap_or(rest.len())
+        let ends = [rest.find([',', '}', ']']), rest.find(": ")];
+        ends.into_iter().flatten().min().unwrap_or(rest.len())
     };
     let (raw, after) = rest.split_at_checked(end).filter(|(raw, _)| !raw.is_empty())?;
+    if !raw.starts_with('"') && raw.contains([' ', ':']) && !is_time(raw) {
+        return None;
+    }
     *rest = after;
     let plain = || Value::String(raw.to_owned());
     Some(
@@ -177,6 +210,9 @@ mod tests {
         let expected =
             json!({"lr": "1e-3", "a b": [1, "yes", "0.60", "x: {\"}"], "empty": {}, "n": {"m": null, "l": []}});
         assert_eq!(read_written(text), Some(expected));
+        let times = "{at: 12:30:45, day: 2026-12-01 10:00:00, all: [1:30]}";
+        let expected = json!({"at": "12:30:45", "day": "2026-12-01 10:00:00", "all": ["1:30"]});
+        assert_eq!(read_written(times), Some(expected));
         for broken in ["", "{", "{a}", "[1 2]", "{a: 1} x", "\"x"] {
             assert_eq!(read_written(broken), None, "{broken}");
         }

@@ -116,3 +116,79 @@ fn many_stages_notice_a_changed_file() {
     project.edit("p.yaml", "0, 1,", "0,");
     assert_eq!(project.run_plainly(&[]).0["stages"].as_array().expect("stages").len(), 300);
 }
+
+#[test]
+fn numbers_of_json_files_are_taken_as_they_are_or_not_at_all() {
+    let pipeline = "version: 1\nparams: p.json\nstages:\n  a: {run: 'echo ${params.n} > out/a', outputs: {x: out/a}}\n";
+    let project = Project::new(pipeline);
+    for (number, expected) in [
+        ("18446744073709551615", "18446744073709551615"),
+        ("-9223372036854775808", "-9223372036854775808"),
+        ("-0", "0"),
+        ("0.10", "0.1"),
+    ] {
+        project.write("p.json", &format!("{{\"n\": {number}}}\n"));
+        project.run(&[]);
+        assert_eq!(project.read("out/a"), format!("{expected}\n"));
+    }
+    for number in ["18446744073709551616", "-9223372036854775809", "123456789012345678901234567890"] {
+        project.write("p.json", &format!("{{\"n\": {number}}}\n"));
+        let ran = project.kiln(&["run"]);
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        assert!(ran.stderr.contains(number) && ran.stderr.contains("64 bits"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("p.json:1:7"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn what_is_laid_out_by_keys_is_the_same_to_a_reader_of_yaml_1_1() {
+    let project = Project::new(
+        "
+        version: 1
+        params: params.yaml
+        stages:
+          a:
+            run: cat params.yaml > out/a
+            inputs: {p: {path: params.yaml, keys: [lr, at, day, flag, name, url]}}
+            outputs: {x: out/a}
+        ",
+    );
+    let file = "lr: 1.0e-3\nat: 12:30:45\nday: 2026-12-01 10:00:00\nflag: &flag yes\nname: \"a\\x7fb\\x85c\"\nurl: http://x/y\n";
+    project.write("params.yaml", file);
+    let expected = |lr: &str| {
+        format!(
+            "{{at: 12:30:45, day: 2026-12-01 10:00:00, flag: yes, lr: {lr}, name: \"a\\u007fb\\u0085c\", url: \"http://x/y\"}}\n"
+        )
+    };
+    project.run(&[]);
+    assert_eq!(project.read("out/a"), expected("1.0e-3"));
+    for (set, written) in [("true", "flag: true"), ("false", "flag: false"), ("no", "flag: \"no\"")] {
+        project.run(&["--set", &format!("flag={set}")]);
+        assert!(project.read("out/a").contains(&format!("{written},")), "{}", project.read("out/a"));
+    }
+    // What changed is told by its key, times included.
+    project.run(&[]);
+    project.edit("params.yaml", "12:30:45", "12:30:46");
+    let status = project.kiln(&["status"]).stdout;
+    assert!(status.contains("12:30:45") && status.contains("12:30:46"), "{status}");
+    project.edit("params.yaml", "12:30:46", "12:30:45");
+    // PyYAML takes `1e-6` and `1.0e20` for texts.
+    for (set, written) in [("1e-6", "1.0e-6"), ("1.5e-7", "1.5e-7"), ("1e20", "1.0e+20"), ("0.5", "0.5"), ("3", "3")] {
+        project.run(&["--set", &format!("lr={set}")]);
+        assert_eq!(project.read("out/a"), expected(written));
+    }
+}
+
+#[test]
+fn a_mapping_is_merged_from_one_place() {
+    let pipeline =
+        "version: 1\nparams: p.yaml\nstages:\n  a: {run: 'echo ${params.c.lr} > out/a', outputs: {x: out/a}}\n";
+    let project = Project::new(pipeline);
+    project.write("p.yaml", "a: &a {lr: 1}\nb: &b {lr: 2}\nc:\n  <<: *a\n  <<: *b\n");
+    let ran = project.kiln(&["run"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`<<` stands twice in one mapping"), "{}", ran.stderr);
+    project.write("p.yaml", "a: &a {lr: 1}\nb: &b {lr: 2}\nc:\n  <<: [*b, *a]\n");
+    project.run(&[]);
+    assert_eq!(project.read("out/a"), "2\n");
+}
