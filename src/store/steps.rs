@@ -24,6 +24,15 @@ pub(crate) struct Needed {
 }
 
 impl Store {
+    /// The states of all chains that are in the store, with their keys.
+    pub(crate) fn states(&self) -> Vec<(ActionKey, Checkpoint)> {
+        self.follow();
+        let results = self.all_results().into_iter();
+        // One that was dropped has no content.
+        let there = results.filter(|(_, result)| result.outputs.contains_key(Checkpoint::STATE));
+        there.filter_map(|(key, _)| Some((key, Checkpoint::read(self.manifest(&key)?)?))).collect()
+    }
+
     /// The states that are to be kept with the kept results: of each chain the last, and those that a rule names. Only what no run
     /// record names can be one.
     pub(super) fn kept_states<'r>(

@@ -209,6 +209,79 @@ fn what_is_left_after_ctrl_c_is_kept() {
 }
 
 #[test]
+fn after_ctrl_c_nobody_waits_for_all_states_that_were_left() {
+    let mail = mailbox();
+    let project = Project::new(
+        "
+        version: 1
+        stages:
+          train:
+            run: sh train.sh
+            with: {steps: 401}
+            steps: {parameter: steps}
+            env: {pass: [MAIL]}
+            inputs: {script: train.sh}
+            outputs: {model: out/model}
+        ",
+    );
+    // States that take no time to make, and some to read.
+    let script =
+        "for step in $(seq 400); do truncate -s 256M $KILN_STATES/new; mv $KILN_STATES/new $KILN_STATES/$step; done
+        touch $MAIL/ready; sleep 600\n";
+    project.write("train.sh", script);
+    let mut command = project.command(&["run"]);
+    let stderr = std::fs::File::create(project.root().join("stderr")).expect("create file");
+    command.env("KILN_LOG", "kiln=debug").env("MAIL", mail.path()).stdout(Stdio::null()).stderr(stderr);
+    let mut child = command.spawn().expect("start kiln");
+    wait_for(&mail.path().join("ready"));
+    assert_eq!(kill(&mut child, Signal::INT), Some(130));
+    let said = project.read("stderr");
+    assert!(said.contains("step 400 is in the cache; the next run goes on from it"), "{said}");
+    let kept = (1..=400).filter(|step| said.contains(&format!("step {step} is in the cache"))).count();
+    assert!(kept < 400, "{kept}");
+}
+
+#[test]
+fn a_state_after_millions_of_steps_is_gone_on_from() {
+    let project = Project::new(
+        "
+        version: 1
+        params: {steps: 9000000}
+        stages:
+          walk:
+            run: sh walk.sh
+            with: {steps: \"${params.steps}\"}
+            steps: {parameter: steps}
+            inputs: {script: walk.sh}
+            outputs: {place: out/place}
+        ",
+    );
+    project.write(
+        "walk.sh",
+        "echo from $KILN_STEP
+        for step in 2500000 5000000 7500000; do
+            if [ $step -gt $KILN_STEP ]; then echo $step > $KILN_STATES/new; mv $KILN_STATES/new $KILN_STATES/$step; fi
+        done
+        cat ${KILN_RESUME-/dev/null} > out/place
+        [ $KILN_STEP -gt 0 ] || exit 3\n",
+    );
+    let ran = project.kiln(&["run"]);
+    assert!(ran.stderr.contains("step 7500000 is in the cache; the next run goes on from it"), "{}", ran.stderr);
+    let plan = project.kiln(&["run", "--dry-run"]).stdout;
+    assert!(plan.contains("goes on from step 7500000"), "{plan}");
+    let record = project.run(&["--set", "steps=7000000"]);
+    assert_eq!(
+        (record.stage("walk")["resumed"]["step"].as_u64(), project.read("out/place")),
+        (Some(5_000_000), "5000000\n".into())
+    );
+    let record = project.run(&[]);
+    assert_eq!(
+        (record.stage("walk")["resumed"]["step"].as_u64(), project.read("out/place")),
+        (Some(7_500_000), "7500000\n".into())
+    );
+}
+
+#[test]
 fn a_second_attempt_goes_on() {
     let (project, mail) = (project(), mailbox());
     project.edit("pipeline.yaml", "    env:", "    retries: 1\n    env:");

@@ -1,7 +1,7 @@
 //! The checkpoints of a stage: the states after its steps, kept as action results of their own, from which a later
 //! execution goes on.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,8 +15,8 @@ use crate::reason::Reason;
 use crate::record::Resumed;
 use crate::store::{ActionResult, Needed, Placement, Published, Store, StoreError};
 
-/// Steps beyond this one are kept but not looked for: each costs a look into the index.
-const REACH: u64 = 100_000;
+/// Each of so many steps is looked for in the index. Where there are more, the states that are in the store are looked through.
+const FEW: u64 = 100_000;
 
 /// So many steps before the last are asked for in the remote cache.
 const ASKED: u64 = 200;
@@ -103,7 +103,7 @@ impl<'a> Checkpoints<'a> {
     /// The latest step up to `most` that is in the store, or can be had.
     fn latest(&self, most: u64) -> Option<(u64, ActionResult)> {
         let mut state = self.state(0);
-        (1..=most.min(REACH)).rev().find_map(|step| {
+        possible(self.store, &self.state(0), most).find_map(|step| {
             state.set_step(step);
             let key = state.manifest().key();
             // One that was dropped here may be there.
@@ -238,14 +238,13 @@ impl<'a> Checkpoints<'a> {
 
     /// Looks for all states up to the last one wanted.
     fn look(&self) -> Known {
-        let mut known =
-            Known { states: states_of(self.store, &self.decision.manifest, &self.chain), ..Known::default() };
+        let states = states_of(self.store, &self.decision.manifest, &self.chain);
         let mut state = self.state(0);
-        for step in 1..=self.chain.goal.min(REACH) {
+        let keys = possible(self.store, &self.state(0), self.chain.goal).map(|step| {
             state.set_step(step);
-            known.keys.insert(state.manifest().key());
-        }
-        known
+            state.manifest().key()
+        });
+        Known { keys: keys.collect(), states, ..Known::default() }
     }
 
     fn known(&self) -> MutexGuard<'_, Option<Known>> {
@@ -263,10 +262,26 @@ fn state_of(action: &Manifest, chain: &Chain, step: u64) -> Checkpoint {
     Checkpoint::of(action, &chain.params, chain.whole.as_ref().map(|_| chain.goal), step)
 }
 
+/// The steps up to `most` of which there may be a state, from the last one. `state` is any of their chain.
+fn possible(store: &Store, state: &Checkpoint, most: u64) -> Box<dyn Iterator<Item = u64>> {
+    if most <= FEW {
+        return Box::new((1..=most).rev());
+    }
+    let mut state = state.clone();
+    let mut steps: BTreeSet<u64> = (most - ASKED..=most).collect();
+    for (key, found) in store.states() {
+        state.set_step(found.step());
+        if found.step() <= most && state.manifest().key() == key {
+            steps.insert(found.step());
+        }
+    }
+    Box::new(steps.into_iter().rev())
+}
+
 /// The states of a chain that are in the store, up to the last one wanted.
 pub(crate) fn states_of(store: &Store, action: &Manifest, chain: &Chain) -> BTreeMap<u64, ActionResult> {
     let mut state = state_of(action, chain, 0);
-    let found = (1..=chain.goal.min(REACH)).filter_map(|step| {
+    let found = possible(store, &state.clone(), chain.goal).filter_map(|step| {
         state.set_step(step);
         let result = store.result(&state.manifest().key())?;
         result.outputs.contains_key(Checkpoint::STATE).then_some((step, result))

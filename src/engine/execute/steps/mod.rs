@@ -9,10 +9,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
 
 use self::lines::Lines;
 use super::capture::stays;
@@ -34,6 +35,9 @@ const RESUME: &str = "resume";
 
 /// The file of metrics, unless it is an output.
 const METRICS: &str = "metrics.jsonl";
+
+/// So long after Ctrl-C states are kept that are not the last.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A state that a command has left, and when it was seen.
 struct LeftState {
@@ -120,6 +124,29 @@ impl<'a> Steps<'a> {
         Watch { steps: self, left, lines: RefCell::new(lines), seen: RefCell::default(), told: Cell::new(false) }
     }
 
+    /// Keeps the states that a command leaves. After Ctrl-C the last comes first, and those before it are kept only for as long as somebody is
+    /// ready to wait.
+    fn keep_all(&self, left: &Receiver<LeftState>) {
+        let mut stopped: Option<Instant> = None;
+        while let Ok(state) = left.recv() {
+            if !self.execution.interrupt.is_set() {
+                self.keep(&state);
+                continue;
+            }
+            let stopped = stopped.get_or_insert_with(Instant::now);
+            let states: Vec<LeftState> = iter::once(state).chain(left.try_iter()).collect();
+            for state in states.iter().rev() {
+                // What is wrong with one is mostly wrong with those before it.
+                let may_be_last = state.step > self.kept.load(Ordering::Relaxed) && !self.told.load(Ordering::Relaxed);
+                if may_be_last || stopped.elapsed() < PATIENCE {
+                    self.keep(state);
+                } else {
+                    discard(&state.path);
+                }
+            }
+        }
+    }
+
     /// Keeps a state. What goes wrong costs a later execution time and is no failure of this one.
     fn keep(&self, left: &LeftState) {
         let name = self.checkpoints.name(left.step);
@@ -199,7 +226,7 @@ impl<'a> Steps<'a> {
     ) -> Result<Exit, NoResult> {
         std::thread::scope(|scope| {
             let (send, left) = channel();
-            scope.spawn(move || left.into_iter().for_each(|left| self.keep(&left)));
+            scope.spawn(move || self.keep_all(&left));
             let watch = self.watch(send);
             let ran = run(&|| {
                 watch.look();
