@@ -181,7 +181,12 @@ impl Looking<'_, '_> {
             for key in &file.keys {
                 let value = params::value(now, key).ok_or_else(|| format!("`{}` has no `{key}`", file.path))?;
                 match known.and_then(|known| known.get(key)) {
-                    Some(before) if before.same(value) => {}
+                    Some(before) if before.same(value) => {
+                        if !before.is_alike(value) {
+                            let text = "is of another type than it was: DVC takes 1, 1.0 and true for one value";
+                            doubts.push(format!("the parameter `{key}` of `{}` {text}", file.path));
+                        }
+                    }
                     _ => return Err(changed(key)),
                 }
             }

@@ -170,6 +170,28 @@ fn a_pattern_of_a_parameter_is_the_key_that_it_means() {
 }
 
 #[test]
+fn a_parameter_of_another_type_is_taken_only_if_that_is_trusted() {
+    let project = bare();
+    project.write("params.yaml", "n: 1\n").write("o", "1\n");
+    project.write("dvc.yaml", "stages:\n  a: {cmd: echo 1 > o, params: [n], outs: [o]}\n");
+    // As DVC leaves the lock when `true` is edited to `1`: to it nothing has changed.
+    project.write(
+        "dvc.lock",
+        &format!(
+            "schema: '2.0'\nstages:\n  a:\n    cmd: echo 1 > o\n    params:\n      params.yaml:\n        n: true\n    \
+             outs:\n    - path: o\n      hash: md5\n      md5: {ONE}\n      size: 2\n"
+        ),
+    );
+    let ran = import(&project, &[]);
+    let told =
+        "the parameter `n` of `params.yaml` is of another type than it was: DVC takes 1, 1.0 and true for one value";
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(said.contains(told) && !said.contains("adopted 1 result"), "{said}");
+    let ran = import(&project, &["--trust", "--force-overwrite"]);
+    assert!(ran.stdout.contains("adopted 1 result from DVC"), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
 fn a_truth_value_of_a_list_elsewhere_is_called_as_in_python() {
     let project = bare();
     project.write("params.yaml", "flags: [true]\n").write("o-true", "1\n");

@@ -209,5 +209,8 @@ mod tests {
         let same = |a: &str, b: &str| read(a).unwrap().same(&read(b).unwrap());
         assert!(same("1", "1.0") && same("1", "true") && same("{a: 1, b: 2}", "{b: 2, a: 1}"));
         assert!(!same("1", "'1'") && !same("[1]", "[1, 2]") && !same(".nan", ".nan"));
+        let alike = |a: &str, b: &str| read(a).unwrap().is_alike(&read(b).unwrap());
+        assert!(alike("1", "1") && alike("{a: [1, x]}", "{a: [1, x]}"));
+        assert!(!alike("1", "1.0") && !alike("1", "true") && !alike("{a: [1]}", "{a: [1.0]}"));
     }
 }

@@ -108,6 +108,17 @@ impl Node {
         }
     }
 
+    /// Whether values that are the same are of the same types as well, so that a program is told the same.
+    pub(in crate::import::dvc) fn is_alike(&self, other: &Node) -> bool {
+        match (&self.content, &other.content) {
+            (Content::List(a), Content::List(b)) => a.iter().zip(b).all(|(a, b)| a.is_alike(b)),
+            (Content::Map(a), Content::Map(_)) => {
+                a.iter().all(|e| other.get(&e.key).is_some_and(|node| e.node.is_alike(node)))
+            }
+            (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+        }
+    }
+
     fn number(&self) -> Option<f64> {
         match self.content {
             Content::Bool(value) => Some(f64::from(u8::from(value))),
