@@ -423,6 +423,44 @@ fn an_output_that_is_asked_for_and_not_made_yet_is_found() {
 }
 
 #[test]
+fn the_mark_of_a_project_is_an_input_of_who_looks_for_it() {
+    let project = Project::new(
+        "
+        version: 1
+        stages:
+          train:
+            run: python3 src/train.py
+            inputs: {script: src/train.py}
+            outputs: {result: out/result.txt}
+        ",
+    );
+    // As rootutils looks for it, and hydra's template uses that.
+    project.write(".project-root", "# the root of the project\n").write("setup.cfg", "[metadata]\n").write(
+        "src/train.py",
+        "import pathlib, sys\n\
+         for folder in pathlib.Path(__file__).resolve().parents:\n    \
+             if any((folder / mark).exists() for mark in ['.project-root', 'setup.cfg']):\n        break\n\
+         else:\n    \
+             raise FileNotFoundError(\"Project root directory not found. Indicators: ['.project-root', 'setup.cfg']\")\n\
+         open('out/result.txt', 'w').write(folder.name)\n",
+    );
+    if !finds() {
+        return;
+    }
+    // Not declared, it is looked for above the folder of the stage, and found where nothing can be read.
+    project.run(&[]);
+    let above = project.root().file_name().expect("a name").to_string_lossy().into_owned();
+    assert_eq!(project.read("out/result.txt"), above);
+    let ran = project.kiln(&["run", "--discover", "train", "--write"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let pipeline = project.read("pipeline.yaml");
+    assert!(pipeline.contains("project-root: \".project-root\""), "{pipeline}\n{}", ran.stderr);
+    assert!(!ran.stderr.contains("did not read them: .project-root"), "{}", ran.stderr);
+    project.run(&[]);
+    assert_ne!(project.read("out/result.txt"), above);
+}
+
+#[test]
 fn files_outside_of_the_project_are_named() {
     let project = modules(TRAIN);
     // What is hidden passes for a tool's.

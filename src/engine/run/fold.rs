@@ -13,6 +13,9 @@ use crate::pipeline::{Pipeline, StageId};
 /// What programs import of each other.
 const CODE: [&str; 6] = ["py", "R", "r", "jl", "lua", "pl"];
 
+/// Files that do nothing but mark the root of a project, for rootutils and pyprojroot.
+pub(super) const MARKS: [&str; 2] = [".project-root", ".here"];
+
 /// So many files of a folder are named one by one; more are its folder, if they are half of it.
 const FEW: usize = 3;
 
@@ -36,7 +39,10 @@ pub(super) fn inputs(found: &Found, pipeline: &Pipeline, id: StageId) -> Vec<(St
         .iter()
         .chain(&found.asked)
         .filter(|path| maker(path, pipeline, id).is_some_and(|(other, _)| !pipeline.comes_after(other, id)));
-    for path in found.read.iter().chain(to_come).chain(asked).filter(|path| is_of_project(path, &pipeline.root)) {
+    // So does whether the mark of a project is there: its root is looked for from the script upwards.
+    let marks = found.asked.iter().filter(|path| MARKS.iter().any(|mark| path.as_os_str() == *mark));
+    let paths = found.read.iter().chain(to_come).chain(asked).chain(marks);
+    for path in paths.filter(|path| is_of_project(path, &pipeline.root)) {
         if stage.outputs.values().any(|output| path.starts_with(&output.path)) {
             continue;
         }
