@@ -85,9 +85,18 @@ const EXIT_FAULT: i32 = 101;
 /// Stopped by the user.
 pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 
+/// Keeps the open files that this process was started with from the processes that it starts, but for the first three. A command would read by them what it
+/// does not declare, and hold a lock of whoever called Kiln.
+fn keep_descriptors() {
+    // Older C libraries have no function for it, and older kernels refuse it.
+    // SAFETY: a system call that marks open files, and closes none.
+    unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+}
+
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     end_at_a_fault();
+    keep_descriptors();
     let cli = Cli::parse_from(follow::written_out(std::env::args_os()));
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_env("KILN_LOG"))

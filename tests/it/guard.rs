@@ -329,3 +329,12 @@ fn what_is_unpacked_belongs_to_who_unpacks_it() {
     }
     succeeds(&project);
 }
+
+#[test]
+fn what_the_caller_has_open_is_not_handed_on() {
+    let project = stage("if { cat <&9; } 2> error; then exit 9; fi", "");
+    let mut shell = std::process::Command::new("sh");
+    shell.current_dir(project.root()).args(["-c", "exec 9< secret.txt; exec \"$0\" run", env!("CARGO_BIN_EXE_kiln")]);
+    let ran = Ran::from(shell.env_remove("KILN_CACHE").output().expect("start a shell"));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
