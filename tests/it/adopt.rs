@@ -31,6 +31,21 @@ fn project() -> Project {
 }
 
 #[test]
+fn what_lies_there_before_the_first_run_may_be_adopted() {
+    let project = Project::new("version: 1\nstages:\n  a: {run: 'echo 1 > out/a', outputs: {x: out/a}}\n");
+    project.write("out/a", "by hand\n");
+    let ran = project.kiln(&["run"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let hint = "hint: if that is what `a` gives, `kiln adopt 'a'` takes it for its result";
+    assert!(ran.stderr.contains(hint), "{}", ran.stderr);
+    assert_eq!(project.kiln(&["adopt", "a"]).code, Some(0));
+    assert_eq!(
+        (project.run(&[]).with("up-to-date"), project.read("out/a")),
+        (vec!["a".to_owned()], "by hand\n".into())
+    );
+}
+
+#[test]
 fn what_lies_in_place_is_taken_for_the_results_of_its_stages() {
     let project = project();
     let ran = project.kiln(&["adopt", "prepare", "train"]);

@@ -67,6 +67,27 @@ fn the_folder_of_a_failure_is_kept_if_that_is_asked_for() {
     assert!(ran.stdout.contains("1 salvaged folders") && !kept.exists(), "{}", ran.stdout);
 }
 
+#[test]
+fn the_folder_of_a_stage_that_was_stopped_is_kept_too() {
+    let mail = crate::project::mailbox();
+    let ready = mail.path().join("ready");
+    let project = Project::new(&format!(
+        "version: 1\nstages:\n  train: {{run: 'echo half > out/model; touch {}; sleep 600', outputs: {{m: out/model}}}}\n",
+        ready.display()
+    ));
+    let mut command = project.command(&["run", "--keep", "train"]);
+    let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn();
+    let child = child.expect("start kiln");
+    crate::project::wait_for(&ready);
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT)
+        .expect("signal");
+    let output = child.wait_with_output().expect("wait for kiln");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let text = said.split("its folder is kept in ").nth(1).unwrap_or_else(|| panic!("{said}"));
+    let kept = PathBuf::from(text.split(" for a week").next().expect("a path"));
+    assert_eq!(std::fs::read_to_string(kept.join("project/out/model")).expect("the model"), "half\n");
+}
+
 /// What is said on a terminal where a program is started and lines are typed; with its code. Nothing where there is no way to make a terminal.
 fn typed(project: &Project, line: &str, lines: &str) -> Option<(String, Option<i32>)> {
     if std::process::Command::new("script").arg("--version").output().is_err() {

@@ -135,7 +135,7 @@ fn the_reason_after_a_failure_is_what_changed_since_the_last_good_run() {
     project.edit("pipeline.yaml", "printf %s ${params.suffix}", "exit 3; printf %s ${params.suffix}");
     assert_eq!(project.kiln(&["run", "apart"]).code, Some(1));
     let failed = project.kiln(&["status", "apart"]).stdout;
-    assert!(failed.contains("its last execution gave no result"), "{failed}");
+    assert!(failed.contains("its last execution gave no result; command, line 1"), "{failed}");
     project.edit("pipeline.yaml", "exit 3; printf %s", "printf '%s\\n'");
     let mended = project.kiln(&["status", "apart"]).stdout;
     assert!(mended.contains("command, line 1") && !mended.contains("exit 3"), "{mended}");

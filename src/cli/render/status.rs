@@ -97,13 +97,16 @@ fn line(group: &[&Planned]) -> Line {
     (State::of(&group[0].step), collapsed(&names), reason)
 }
 
-/// The first reason, and how many more there are.
+/// The first reason, and how many more there are. Of two both are shown, unless the first takes most of the room.
 fn first(planned: &Planned) -> String {
+    let cut = |reason: &str| console::truncate_str(reason, REASON, "...").into_owned();
     let reason = planned.reasons.first().map_or_else(String::new, words);
-    let reason = console::truncate_str(&reason, REASON, "...");
-    match planned.reasons.len() {
-        0 | 1 => reason.into_owned(),
-        n => format!("{reason}; {} more", n - 1),
+    match &planned.reasons[..] {
+        [] | [_] => cut(&reason),
+        [_, second] if console::measure_text_width(&reason) <= REASON / 2 => {
+            cut(&format!("{reason}; {}", words(second)))
+        }
+        [_, rest @ ..] => format!("{}; {} more", cut(&reason), rest.len()),
     }
 }
 

@@ -352,6 +352,10 @@ impl Attempt for ClusterAttempt<'_> {
         self.cluster.here.is_guarded()
     }
 
+    fn is_left(&self) -> bool {
+        self.left.get()
+    }
+
     fn run(&self, prepared: &Prepared<'_>, listener: &Listener<'_>, interrupt: &Interrupt) -> Result<Exit, NoResult> {
         let identity = prepared.identity.as_deref();
         let outdated = self.contact.earlier().take_outdated(&self.stage, identity);

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::hash::{ActionKey, Allowance, Artifact, Digest, Memo};
 use crate::kind::{Arity, Role};
 use crate::name_map::NameMap;
-use crate::pipeline::{Body, From, Input, Pipeline, Source, Stage, StageId};
+use crate::pipeline::{Body, From, Input, Output, Pipeline, Source, Stage, StageId};
 use crate::remote::Remote;
 use crate::store::{ActionResult, Ownership, Store, StoreError};
 
@@ -181,7 +181,10 @@ impl Deciding<'_> {
         let clear = match &verdict {
             Verdict::UpToDate(_) => true,
             Verdict::Restore(_, astray) => self.is_clear(astray.iter(), allowance)?,
-            Verdict::Execute(_) => self.is_clear(stage.outputs.values().map(|output| &output.path), allowance)?,
+            Verdict::Execute(why) => {
+                let clear = self.is_clear(stage.outputs.values().map(|output| &output.path), allowance);
+                clear.map_err(|failed| self.or_adopted(stage, why, failed))?
+            }
         };
         Ok(clear.then_some(Decision { key, under, manifest, documents, verdict }))
     }
@@ -213,6 +216,17 @@ impl Deciding<'_> {
             }
         }
         Ok(true)
+    }
+
+    /// Adds to what is in the way that it may be the result: of a command that has none, and all of whose outputs are there.
+    fn or_adopted(&self, stage: &Stage, why: &Missing, failed: Failed) -> Failed {
+        let is_there = |output: &Output| self.pipeline.root.join(&output.path).exists();
+        let may_be = matches!(why, Missing::Result) && matches!(stage.body, Body::Run(_));
+        if !may_be || !stage.outputs.values().all(is_there) {
+            return failed;
+        }
+        let name = &stage.name;
+        failed.and(format!("hint: if that is what `{name}` gives, `kiln adopt '{name}'` takes it for its result"))
     }
 
     /// Files the result of a decision under its key, if it has another yet.

@@ -107,7 +107,8 @@ impl Execution<'_> {
             result.complaints.extend(complaint.map(|complaint| names.put_into(complaint)));
             self.tell_of_changes(in_place);
         }
-        let result = result.map(|(result, _)| result).map_err(|why| self.left(why, folder, last));
+        let result =
+            result.map(|(result, _)| result).map_err(|why| self.left(why, attempt.as_ref(), last, began.elapsed()));
         attempt.end();
         result
     }

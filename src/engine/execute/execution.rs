@@ -15,7 +15,7 @@ use crate::engine::decide::sources::Sources;
 use crate::engine::executor::failure::{Failed, NoResult};
 use crate::engine::executor::log::Log;
 use crate::engine::executor::tail::last_lines;
-use crate::engine::executor::{End, Executor, Exit, Ports, Prepared, Reach, Work};
+use crate::engine::executor::{Attempt, End, Executor, Exit, Ports, Prepared, Reach, Work};
 use crate::failure::Failure;
 use crate::hash::{Artifact, Digest, Memo};
 use crate::interrupt::Interrupt;
@@ -205,15 +205,27 @@ impl Execution<'_> {
         })
     }
 
-    /// A failure, and where the folder of the attempt is kept, if it is to be.
-    pub(crate) fn left(&self, why: NoResult, folder: &Path, last: bool) -> NoResult {
-        if !self.leaves_folder || !last || !matches!(why, NoResult::Failed(_)) {
+    /// An end without a result, and where the folder of the attempt is kept, if it is to be. After Ctrl-C there is nothing to add that to, and it
+    /// is told.
+    pub(crate) fn left(&self, why: NoResult, attempt: &dyn Attempt, last: bool, took: Duration) -> NoResult {
+        let stopped = matches!(why, NoResult::Interrupted);
+        if attempt.is_left() || !stopped && !(last && matches!(why, NoResult::Failed(_))) {
             return why;
         }
-        why.map(|failed| match self.store.salvage(folder, &self.stage.name.to_string()) {
-            Ok(place) => failed.and(format!("its folder is kept in {} for a week", place.display())),
-            Err(error) => failed.and(format!("its folder cannot be kept: {}", with_causes(&error))),
-        })
+        let name = self.stage.name.to_string();
+        let has_states = self.stage.steps.is_some() || matches!(self.stage.body, Body::Uses { .. });
+        let text = match () {
+            () if !self.leaves_folder && (took < LONG || has_states) => return why,
+            () if !self.leaves_folder => format!("hint: with `--keep '{name}'` what it has written would be kept"),
+            () => match self.store.salvage(attempt.folder(), &name) {
+                Ok(place) => format!("its folder is kept in {} for a week", place.display()),
+                Err(error) => format!("its folder cannot be kept: {}", with_causes(&error)),
+            },
+        };
+        if stopped {
+            (self.events)(Event::Message { text: text.clone() });
+        }
+        why.map(|failed| failed.and(text))
     }
 
     pub(crate) fn say_where(&self, folder: &Path) {
@@ -232,6 +244,9 @@ impl Execution<'_> {
     }
 }
 
+/// Whoever waited longer is told how to keep what there is.
+const LONG: Duration = Duration::from_secs(60);
+
 /// So many lines at the end of a log are told with a failure.
 const TAIL_LINES: usize = 12;
 
@@ -244,7 +259,10 @@ pub(crate) fn on_full_disk(why: NoResult, folder: &Path) -> NoResult {
         }
         let Failed { failure, beside } = failed;
         let failure = Failure::DiskFull { folder: folder.to_owned(), failure: Box::new(failure) };
-        Failed { failure, beside }.and(format!("hint: No space left on the disk of {}", folder.display()))
+        Failed { failure, beside }.and(format!(
+            "hint: No space left on the disk of {}; `kiln gc` says what of the cache nobody needs",
+            folder.display()
+        ))
     })
 }
 

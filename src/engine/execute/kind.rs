@@ -45,7 +45,7 @@ impl Execution<'_> {
     ) -> Result<ActionResult, NoResult> {
         let attempt = self.executor.attempt(self.stage, &std::collections::BTreeSet::new())?;
         let result = self.try_kind(kind, params, began, attempt.as_ref());
-        let result = result.map_err(|why| self.left(why, attempt.folder(), last));
+        let result = result.map_err(|why| self.left(why, attempt.as_ref(), last, began.elapsed()));
         attempt.end();
         result
     }

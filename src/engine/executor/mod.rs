@@ -92,6 +92,11 @@ pub(crate) trait Attempt {
     /// If it cannot be run. However a stage that ran has ended is no error here.
     fn run(&self, prepared: &Prepared<'_>, listener: &Listener<'_>, interrupt: &Interrupt) -> Result<Exit, NoResult>;
 
+    /// Whether it goes on though nobody waits for it any more: its folder stays what it is.
+    fn is_left(&self) -> bool {
+        false
+    }
+
     /// Ends it: nobody needs what lies in its folder any more. An attempt that is dropped without that leaves nothing, too; it may
     /// have gone wrong.
     fn end(self: Box<Self>);

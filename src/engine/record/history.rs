@@ -93,8 +93,14 @@ impl<'a> History<'a> {
                 if !changes.is_empty() {
                     return changes;
                 }
-                let good = self.known().last(&deciding.name(id)).and_then(|last| last.good);
-                vec![if good == Some(decision.key) { Reason::ResultGone } else { Reason::NoResult }]
+                let good = self.known().good(&deciding.name(id));
+                if good == Some(decision.key) {
+                    return vec![Reason::ResultGone];
+                }
+                // It failed as it is. What had changed since it last gave a result has not been taken up.
+                let mut reasons = vec![Reason::NoResult];
+                reasons.extend(good.into_iter().flat_map(|good| self.since(deciding, id, decision, good)));
+                reasons
             }
         }
     }
@@ -110,6 +116,11 @@ impl<'a> History<'a> {
         if good == decision.key {
             return vec![];
         }
+        self.since(deciding, id, decision, good)
+    }
+
+    /// What changed in a stage's manifest since a run that gave it outputs.
+    fn since(&self, deciding: &Deciding<'_>, id: StageId, decision: &Decision, good: ActionKey) -> Vec<Reason> {
         // A result that was taken without its contents is where it was promised.
         let promised = || self.store.promised(&good)?.manifest();
         let Some(old) = self.store.manifest(&good).or_else(promised) else { return vec![Reason::ResultGone] };
