@@ -42,10 +42,13 @@ pub enum Reason {
         /// Where they belong, relative to the project.
         paths: Vec<PathBuf>,
     },
-    /// The same action gave other outputs than before; the first result is kept.
+    /// The same action gave other outputs than before.
     NotDeterministic {
         /// The outputs that differ.
         outputs: Vec<Differing>,
+        /// Whether the new outputs count: the first ones are damaged. Otherwise the first result is kept.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        replaced: bool,
     },
     /// It goes on from a step that earlier executions left.
     GoesOn {

@@ -122,7 +122,7 @@ fn came_of(pipeline: &Pipeline, stage: &Stage, store: &Store, outputs: &Outputs<
 fn in_place(pipeline: &Pipeline, stage: &Stage, store: &Store) -> Result<NameMap<Artifact>, String> {
     let take = |path: &Path| {
         let at = pipeline.root.join(path);
-        let artifact = store.take_copy(&at, &|_| None).map_err(|error| with_causes(&error))?;
+        let artifact = store.take_output(&at).map_err(|error| with_causes(&error))?;
         // What was written to meanwhile is the state of no moment.
         match store.memo().holds(&at, &artifact) {
             Ok(true) => Ok(artifact),

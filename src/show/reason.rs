@@ -17,8 +17,9 @@ pub fn words(reason: &Reason) -> String {
         Reason::OutputGone { output } => format!("output `{output}` is no longer in the cache"),
         Reason::ResultDamaged { finding } => finding.clone(),
         Reason::NotInPlace { paths } => format!("not in place: {}", listed(paths)),
-        Reason::NotDeterministic { outputs } => {
-            format!("not deterministic: {}; the first result is kept", differing(outputs))
+        Reason::NotDeterministic { outputs, replaced } => {
+            let what = if *replaced { "damaged, so this one counts" } else { "kept" };
+            format!("not deterministic: {}; the first result is {what}", differing(outputs))
         }
         Reason::GoesOn { unit, step, last: false } => format!("goes on from {unit} {step}"),
         Reason::GoesOn { unit, step, last: true } => format!("{unit} {step} is in the cache already"),

@@ -11,7 +11,7 @@ use super::blob::{LARGE, SEALED, copy_hashing, seal};
 use super::{Result, Store, StoreError, writers};
 use crate::hash::tree::{Listing, Node};
 use crate::hash::walk::{Extent, Found, walk};
-use crate::hash::{Artifact, ContentError, Digest, Stamp, hash_file, open_regular};
+use crate::hash::{Artifact, ContentError, Digest, Placeholders, Stamp, hash_file, open_regular};
 use crate::interrupt::Interrupt;
 
 impl Store {
@@ -67,6 +67,23 @@ impl Store {
     /// # Errors
     /// As [`Self::capture`].
     pub fn take_copy(&self, path: &Path, taken: &(dyn Fn(&Metadata) -> Option<Artifact> + Sync)) -> Result<Artifact> {
+        self.take_part(path, Extent::Everything, taken)
+    }
+
+    /// The same of an output that lies in somebody's folder: without what keeps the folder in a repository, and what programs have left in it.
+    ///
+    /// # Errors
+    /// As [`Self::take_copy`].
+    pub fn take_output(&self, path: &Path) -> Result<Artifact> {
+        self.take_part(path, Extent::Output(Placeholders::ALL), &|_| None)
+    }
+
+    fn take_part(
+        &self,
+        path: &Path,
+        extent: Extent<'_>,
+        taken: &(dyn Fn(&Metadata) -> Option<Artifact> + Sync),
+    ) -> Result<Artifact> {
         let file = |path: &Path, metadata: &Metadata| {
             let executable = metadata.permissions().mode() & 0o100 != 0;
             match taken(metadata) {
@@ -78,7 +95,7 @@ impl Store {
         if !metadata.is_dir() {
             return file(path, &metadata);
         }
-        let entries: Result<Vec<(PathBuf, Node)>> = walk(path, Extent::Everything)?
+        let entries: Result<Vec<(PathBuf, Node)>> = walk(path, extent)?
             .into_par_iter()
             .map(|(relative, found)| {
                 let node = match found {

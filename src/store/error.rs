@@ -91,7 +91,7 @@ impl StoreError {
                     .into(),
             ),
             Self::IntoStore { .. } => Some("what is there is Kiln's own; choose another path".into()),
-            Self::InTheWay { .. } => Some("move it aside, or let Kiln replace it with `--force-overwrite`".into()),
+            Self::InTheWay { .. } => Some("move it aside; with `--force-overwrite` Kiln moves it into the cache".into()),
             Self::Io { path, source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 super::sharing::advice(path)
             }

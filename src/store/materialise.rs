@@ -14,7 +14,7 @@ use super::ownership::There;
 use super::scratch::{beside, remove};
 use super::{Result, Store, StoreError};
 use crate::hash::tree::Node;
-use crate::hash::{Artifact, Digest, Stamp, hash_file};
+use crate::hash::{Artifact, Digest, PLACEHOLDERS, Stamp, hash_file};
 
 /// How an artifact is put at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,17 +77,18 @@ impl Store {
                 .and_then(|()| fs::metadata(parent))
                 .map_err(StoreError::io("create the folder", parent))?,
         };
+        let kept = if artifact.tree { placeholders(path) } else { vec![] };
         // Built where a sweep would find it, if that can be moved from there; beside the path otherwise.
         let staged = self.staging()?.fresh();
         // Bind mounts can make this a mistake that the rename will notice.
         let placed = if there.dev() == self.device()? {
-            self.build_and_swap(artifact, &staged, path, how, may)
+            self.build_and_swap(artifact, &staged, path, how, (may, &kept))
         } else {
             Err(StoreError::io("move", path)(io::ErrorKind::CrossesDevices.into()))
         };
         let (files, left) = match placed {
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::CrossesDevices => {
-                self.build_and_swap(artifact, &beside(parent)?.fresh(), path, how, may)?
+                self.build_and_swap(artifact, &beside(parent)?.fresh(), path, how, (may, &kept))?
             }
             other => other?,
         };
@@ -107,9 +108,15 @@ impl Store {
         staged: &Path,
         path: &Path,
         how: Placement,
-        may: May<'_>,
+        (may, placeholders): (May<'_>, &[(&str, Vec<u8>)]),
     ) -> Result<(Vec<Built>, bool)> {
         let built = self.build(artifact, staged, how).and_then(|files| {
+            for (name, bytes) in placeholders {
+                let to = staged.join(name);
+                if fs::symlink_metadata(&to).is_err() {
+                    fs::write(&to, bytes).map_err(StoreError::io("write", &to))?;
+                }
+            }
             let left = match may()? {
                 There::Nothing if move_to_nothing(staged, path).is_ok() => false,
                 There::Ours if exchange(staged, path).is_ok() => true,
@@ -247,6 +254,16 @@ impl Store {
         }
         copy_hashing(source, length, target, &mut |_| {}, self.interrupt()).map(|(digest, _)| digest)
     }
+}
+
+/// What keeps a folder in a repository: it is taken over into the one that takes its place, unless that has its own.
+fn placeholders(folder: &Path) -> Vec<(&'static str, Vec<u8>)> {
+    let is = |path: &Path, what: fn(&Metadata) -> bool| fs::symlink_metadata(path).is_ok_and(|found| what(&found));
+    if !is(folder, Metadata::is_dir) {
+        return vec![];
+    }
+    let there = PLACEHOLDERS.into_iter().filter(|name| is(&folder.join(name), Metadata::is_file));
+    there.filter_map(|name| Some((name, fs::read(folder.join(name)).ok()?))).collect()
 }
 
 /// Moves what was built to a path where nothing is.

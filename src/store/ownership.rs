@@ -17,7 +17,7 @@ use super::{Placement, Result, Store, StoreError};
 use crate::diagnostic::with_causes;
 use crate::hash::tree::{Listing, Node};
 use crate::hash::walk::{Extent, Found, walk};
-use crate::hash::{ActionKey, Allowance, Artifact, Digest, is_left_in};
+use crate::hash::{ActionKey, Allowance, Artifact, Digest, PLACEHOLDERS, is_left_in, is_placeholder};
 
 /// What is said of a link in the place of an output.
 const LINK: &str = "it is a symbolic link, which Kiln did not make";
@@ -47,6 +47,8 @@ pub struct Ownership<'s> {
     unwritten: WriteBack,
     /// What was found to be Kiln's at a path. It stays so: nothing is taken out of the store meanwhile.
     found: Mutex<HashMap<PathBuf, Digest>>,
+    /// What the user should know of what was replaced.
+    notes: Mutex<Vec<String>>,
 }
 
 /// What may be replaced.
@@ -59,7 +61,7 @@ pub(super) enum There {
 }
 
 impl<'s> Ownership<'s> {
-    /// For the project at `root`; with `overwrite` everything may be replaced.
+    /// For the project at `root`; with `overwrite` everything may be replaced, and what is not Kiln's is put aside.
     pub fn new(store: &'s Store, root: &'s Path, overwrite: bool) -> Self {
         Self {
             store,
@@ -70,6 +72,7 @@ impl<'s> Ownership<'s> {
             recorded: OnceLock::new(),
             unwritten: WriteBack::default(),
             found: Mutex::default(),
+            notes: Mutex::default(),
         }
     }
 
@@ -78,7 +81,7 @@ impl<'s> Ownership<'s> {
         Self { how, ..self }
     }
 
-    /// Makes sure that what lies at a path of the project, if anything, may be replaced.
+    /// Makes sure that what lies at a path of the project, if anything, may be replaced or put aside.
     ///
     /// # Errors
     /// [`StoreError::InTheWay`] if it may not.
@@ -172,11 +175,61 @@ impl<'s> Ownership<'s> {
         if !is_link && matches!(self.store.memo().holds(&at, artifact), Ok(true)) {
             return Ok(());
         }
-        let may = || if self.overwrite { Ok(There::Nothing) } else { self.look(path) };
+        let look = || self.look(path).and_then(|there| self.clash(artifact, path).map_or(Ok(there), Err));
+        let may = || match look() {
+            Err(StoreError::InTheWay { .. }) if self.overwrite => self.put_aside(path).map(|()| There::Nothing),
+            there => there,
+        };
         if self.store.materialise_if(artifact, &at, self.how, &may)? {
             self.unwritten.add(at);
         }
         Ok(())
+    }
+
+    /// What keeps a folder in a repository, is somebody's, and would be lost: where the output is a file, or has one of its own by that name.
+    fn clash(&self, artifact: &Artifact, path: &Path) -> Option<StoreError> {
+        let own = match artifact.tree {
+            true => self.store.listing(&artifact.digest).map(|listing| listing.entries).unwrap_or_default(),
+            false => vec![],
+        };
+        let lost = self.placeholders(path).into_iter().filter(|name| {
+            let there = self.store.memo().artifact(&self.root.join(path).join(name)).ok().flatten();
+            let same = |node: &Node| matches!(node, Node::File { digest, .. } if there.as_ref().is_some_and(|there| there.digest == *digest));
+            let own = own.iter().find(|(own, _)| own == name);
+            own.map_or(!artifact.tree, |(_, node)| !same(node))
+        });
+        let lost: Vec<PathBuf> = lost.collect();
+        (!lost.is_empty()).then(|| StoreError::InTheWay { path: path.to_owned(), what: not_kilns(path, &lost) })
+    }
+
+    /// What keeps a folder at a path in a repository and no stage made.
+    fn placeholders(&self, path: &Path) -> Vec<PathBuf> {
+        let at = self.root.join(path);
+        let is_there = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
+        let there: Vec<PathBuf> =
+            PLACEHOLDERS.map(PathBuf::from).into_iter().filter(|name| is_there(&at.join(name))).collect();
+        if there.is_empty() {
+            return there;
+        }
+        let trees = self.trees_around(path);
+        there.into_iter().filter(|name| !was_made(&path.join(name), &trees)).collect()
+    }
+
+    /// Moves what somebody has at a path to where it is kept, and notes that.
+    fn put_aside(&self, path: &Path) -> Result<()> {
+        let place = self.store.save_replaced(&self.root.join(path))?;
+        let stays = match place.starts_with(self.store.root()) {
+            true => "and stays there for a week at least",
+            false => "for the cache is on another disk; delete it when nobody needs it",
+        };
+        let note = format!("`{}` was not Kiln's: it is in `{}` now, {stays}", path.display(), place.display());
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+        Ok(())
+    }
+
+    /// What the user should know of what was replaced since this was asked last.
+    pub fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Has what was put in place of something else written to the disk, when there is time for it.
@@ -184,18 +237,28 @@ impl<'s> Ownership<'s> {
         self.unwritten.begin();
     }
 
-    /// Deletes what lies at a path of the project.
+    /// Deletes what lies at a path of the project. What keeps a folder in a repository stays, and with it the folder.
     ///
     /// # Errors
     /// [`StoreError::InTheWay`] if it is not Kiln's, or what the system refuses.
     pub fn remove(&self, path: &Path) -> Result<()> {
         self.check(path)?;
         let at = self.root.join(path);
-        remove(&at).map_err(StoreError::io("remove", &at))
+        let stays = self.placeholders(path);
+        if stays.is_empty() {
+            return remove(&at).map_err(StoreError::io("remove", &at));
+        }
+        for entry in fs::read_dir(&at).map_err(StoreError::io("list", &at))? {
+            let entry = entry.map_err(StoreError::io("list", &at))?;
+            if !stays.iter().any(|name| *name == entry.file_name()) {
+                remove(&entry.path()).map_err(StoreError::io("remove", &at))?;
+            }
+        }
+        Ok(())
     }
 
     /// What is not Kiln's in a folder: files and links, by their paths in it. Empty folders, and what programs leave behind, are nobody's:
-    /// compiled modules of a script that was run there by hand are no reason to refuse.
+    /// compiled modules of a script that was run there by hand are no reason to refuse. What keeps the folder in a repository stays there.
     fn others(&self, path: &Path, listing: &Listing) -> Vec<PathBuf> {
         let trees = self.trees_around(path);
         let is_kilns = |relative: &Path, node: &Node| {
@@ -205,7 +268,9 @@ impl<'s> Ownership<'s> {
                 Node::File { digest, .. } => self.is_known(&place, digest),
                 Node::Link { .. } => false,
             };
-            whole || is_part(&place, node, &trees) || is_left_in(&self.root.join(path), relative)
+            // One that a stage made is a part of its output, and may have been edited.
+            let keeps_folder = || is_placeholder(relative) && !was_made(&place, &trees);
+            whole || is_part(&place, node, &trees) || is_left_in(&self.root.join(path), relative) || keeps_folder()
         };
         let entries = listing.entries.iter().filter(|(relative, node)| !is_kilns(relative, node));
         entries.map(|(relative, _)| relative.clone()).collect()
@@ -259,9 +324,11 @@ impl<'s> Ownership<'s> {
     /// Whether it can be told without reading that nothing at a path is Kiln's: no run is recorded to have put anything there, in it or
     /// around it, and no result has an output of that size. What lies there may be all of somebody's data.
     fn is_strange(&self, path: &Path, there: &Metadata) -> bool {
-        let Some(bytes) = size(&self.root.join(path), there) else { return false };
+        let Some((bytes, placeholders)) = size(&self.root.join(path), there) else { return false };
         let meets = |known: &PathBuf| known.starts_with(path) || path.starts_with(known);
-        bytes > 0 && !self.results().sizes.contains(&bytes) && !self.recorded().keys().any(meets)
+        let sizes = &self.results().sizes;
+        let is_known = sizes.contains(&bytes) || sizes.contains(&(bytes + placeholders));
+        bytes > 0 && !is_known && !self.recorded().keys().any(meets)
     }
 
     fn results(&self) -> &Known {
@@ -297,6 +364,14 @@ fn is_part(path: &Path, node: &Node, trees: &[(PathBuf, Listing)]) -> bool {
     })
 }
 
+/// Whether something was put at a path in one of these folders, whatever it was.
+fn was_made(path: &Path, trees: &[(PathBuf, Listing)]) -> bool {
+    trees.iter().any(|(root, listing)| {
+        let inner = path.strip_prefix(root).ok();
+        inner.is_some_and(|inner| listing.entries.iter().any(|(path, _)| path == inner))
+    })
+}
+
 /// Makes sure that a file may be replaced which proves by its content that it is Kiln's. `is_kilns` tells whether it does, `other` what it
 /// is if it does not.
 ///
@@ -328,24 +403,27 @@ fn not_kilns(path: &Path, files: &[PathBuf]) -> String {
 /// The files in a folder, in order.
 fn files_in(folder: &Path) -> Vec<PathBuf> {
     let found = walk(folder, Extent::Everything).unwrap_or_default().into_iter();
-    let found = found.filter(|(relative, found)| !matches!(found, Found::Folder) && !is_left_in(folder, relative));
+    let found = found.filter(|(relative, found)| {
+        !matches!(found, Found::Folder) && !is_left_in(folder, relative) && !is_placeholder(relative)
+    });
     let mut files: Vec<PathBuf> = found.map(|(relative, _)| relative).collect();
     files.sort();
     files
 }
 
-/// The bytes of a file, or of all in a folder but what programs leave behind.
-fn size(path: &Path, metadata: &Metadata) -> Option<u64> {
+/// The bytes of a file, or of all in a folder but what programs leave behind; and beside it those of what keeps the folder in a repository.
+fn size(path: &Path, metadata: &Metadata) -> Option<(u64, u64)> {
     if !metadata.is_dir() {
-        return metadata.is_file().then_some(metadata.len());
+        return metadata.is_file().then_some((metadata.len(), 0));
     }
-    let mut sum = 0;
+    let (mut sum, mut placeholders) = (0, 0);
     for (relative, found) in walk(path, Extent::Everything).ok()? {
         if matches!(found, Found::File(())) && !is_left_in(path, &relative) {
-            sum += fs::symlink_metadata(path.join(relative)).ok()?.len();
+            let bytes = fs::symlink_metadata(path.join(&relative)).ok()?.len();
+            *(if is_placeholder(&relative) { &mut placeholders } else { &mut sum }) += bytes;
         }
     }
-    Some(sum)
+    Some((sum, placeholders))
 }
 
 /// Whether two things in a folder are the same but for who may execute them.

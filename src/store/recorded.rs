@@ -299,7 +299,8 @@ impl Store {
         }
         let look = |(path, candidates): (PathBuf, Vec<(Digest, usize)>)| {
             // What cannot be read is no output of Kiln's.
-            let artifact = self.memo().artifact(&path).ok().flatten()?;
+            let is_one = |there: &Artifact| candidates.iter().any(|(digest, _)| *digest == there.digest);
+            let (artifact, _) = self.memo().output_at(&path, &is_one).ok().flatten()?;
             let same = candidates.into_iter().filter(|(digest, _)| *digest == artifact.digest);
             let made: Vec<usize> = same.map(|(_, position)| position).collect();
             (!made.is_empty()).then_some(InPlace { made, path, artifact })

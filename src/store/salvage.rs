@@ -1,7 +1,8 @@
-//! Salvage: what a stage left that ended well and gave no result all the same. Somebody may have waited a day for it, so it is kept
-//! where it can be fetched from, until `gc` finds it old.
+//! Salvage: what a stage left that ended well and gave no result all the same, and what somebody had where an output was to go. It may have
+//! taken a day to make, so it is kept where it can be fetched from, until `gc` finds it old.
 
 use std::fs::{self, Permissions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -23,6 +24,26 @@ impl Store {
         let _ = fs::set_permissions(folder, Permissions::from_mode(0o755));
         fs::rename(folder, &place).map_err(StoreError::io("move", folder))?;
         Ok(place)
+    }
+
+    /// Moves a file, link or folder of somebody's to where it is kept, in a folder of its own and by its own name. If that is another file
+    /// system, it stays beside its path under another name.
+    ///
+    /// # Errors
+    /// What the system refuses; then it is where it was.
+    pub(super) fn save_replaced(&self, at: &Path) -> Result<PathBuf> {
+        let name = at.file_name().unwrap_or_default();
+        let folder = fresh_name(&self.folder(SALVAGED)?, &name.to_string_lossy());
+        fs::create_dir(&folder).map_err(StoreError::io("create the folder", &folder))?;
+        let place = folder.join(name);
+        let Err(error) = fs::rename(at, &place) else { return Ok(place) };
+        let _ = fs::remove_dir(&folder);
+        if error.kind() != ErrorKind::CrossesDevices {
+            return Err(StoreError::io("move", at)(error));
+        }
+        let beside = at.with_file_name(folder.file_name().unwrap_or_default());
+        fs::rename(at, &beside).map_err(StoreError::io("move", at))?;
+        Ok(beside)
     }
 
     /// Puts an artifact that was taken in, and belongs to no result, back where it was: as a copy, or under another name of the stored

@@ -13,7 +13,6 @@ use super::garbage::Amount;
 use super::inventory::{BLOBS, TREES};
 use super::recorded::{InPlace, Recorded};
 use super::{ActionResult, Result, Store, StoreError, names};
-use crate::hash::walk::Extent;
 use crate::hash::{ActionKey, Artifact, Digest, hash_file, open_regular};
 
 /// What verifying a store found.
@@ -198,7 +197,9 @@ impl Store {
         let found = lying.get(&artifact.digest).filter(|found| found.artifact == *artifact).ok_or_else(missing)?;
         let scratch = self.scratch("mend")?;
         let taken = scratch.path().join("artifact");
-        copy(&found.path, &taken, Extent::Everything, self.interrupt())?;
+        let lies = self.memo().output_at(&found.path, &|there| there == artifact);
+        let (_, extent) = lies.ok().flatten().ok_or_else(missing)?;
+        copy(&found.path, &taken, extent, self.interrupt())?;
         if self.capture(&taken)? == *artifact && self.has(artifact) { Ok(()) } else { Err(missing()) }
     }
 }

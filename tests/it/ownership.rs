@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use crate::project::{Project, Ran, mailbox, wait_for};
+use crate::project::{Project, Ran, Record, mailbox, wait_for};
 
 /// A pipeline of one command with one output.
 fn one(run: &str, output: &str) -> String {
@@ -59,8 +59,43 @@ fn a_folder_of_the_users_is_not_replaced_and_the_stage_does_not_run() {
     refuses(&project, &[], "src");
     let ran = project.kiln(&["run", "--dry-run", "--force-overwrite"]);
     assert_eq!((ran.code, ran.stdout.contains("restore")), (Some(0), true), "{}", ran.stdout);
-    assert_eq!(project.run(&["--force-overwrite"]).with("restored"), ["make"]);
+    let ran = project.kiln(&["run", "--json", "--force-overwrite"]);
+    assert_eq!(ran.record().with("restored"), ["make"]);
     assert!(!project.root().join("src/main.rs").exists());
+    // Nothing of it is lost.
+    let kept = kept_aside(&ran, "src");
+    assert!(kept.starts_with(project.root().join("cache").canonicalize().expect("cache")), "{kept:?}");
+    assert_eq!(std::fs::read_to_string(kept.join("main.rs")).expect("kept"), "precious\n");
+    assert_eq!(std::fs::read_to_string(kept.join("a")).expect("kept"), "one\n");
+}
+
+/// Where a run says that it moved what was in the way at a path.
+fn kept_aside(ran: &Ran, path: &str) -> PathBuf {
+    let (_, rest) = ran.stderr.split_once(&format!("`{path}` was not Kiln's: it is in `")).expect(&ran.stderr);
+    PathBuf::from(rest.split_once('`').expect("a quoted path").0)
+}
+
+#[test]
+fn of_what_is_replaced_each_file_and_link_is_kept_and_what_is_kilns_is_not() {
+    let project = Project::new(&one(FILE, "out/labels.csv"));
+    project.write("labels/mine.csv", "mine\n");
+    std::fs::create_dir(project.root().join("out")).expect("create folder");
+    symlink("../labels/mine.csv", project.root().join("out/labels.csv")).expect("link");
+    let ran = project.kiln(&["run", "--json", "--force-overwrite"]);
+    assert_eq!(ran.record().with("executed"), ["make"]);
+    let kept = kept_aside(&ran, "out/labels.csv");
+    assert_eq!(std::fs::read_link(&kept).expect("a link"), Path::new("../labels/mine.csv"));
+    assert_eq!(project.read("labels/mine.csv"), "mine\n");
+    // A result of Kiln's is replaced without a word, and so is one that was edited, but that one is kept.
+    let ran = project.kiln(&["run", "--json", "--force-overwrite", "--set", "word=two"]);
+    assert_eq!(
+        (ran.record().with("executed"), ran.stderr.contains("was not Kiln's")),
+        (vec!["make".to_owned()], false)
+    );
+    project.write("out/labels.csv", "corrected by hand\n");
+    let ran = project.kiln(&["run", "--json", "--force-overwrite", "--set", "word=two"]);
+    assert_eq!(std::fs::read_to_string(kept_aside(&ran, "out/labels.csv")).expect("kept"), "corrected by hand\n");
+    assert_eq!(project.read("out/labels.csv"), "two\n");
 }
 
 #[test]
@@ -358,4 +393,105 @@ fn a_page_takes_the_place_of_a_page_of_kilns_only() {
     assert_eq!(project.kiln(&["report", "--force-overwrite"]).code, Some(0));
     assert_eq!(project.kiln(&["compare", "--html"]).code, Some(0));
     assert_eq!(project.kiln(&["compare", "--html"]).code, Some(0), "a page of Kiln's");
+}
+
+#[test]
+fn what_keeps_an_output_folder_in_a_repository_is_in_nobodys_way_and_stays() {
+    let project = Project::new(&one(FOLDER, "models"));
+    let kept = || (project.read("models/.gitkeep"), project.read("models/.gitignore"));
+    let there = (String::new(), "*\n!.gitkeep\n".to_owned());
+    project.write("models/.gitkeep", "").write("models/.gitignore", &there.1);
+    assert_eq!(project.run(&[]).with("executed"), ["make"]);
+    assert_eq!(kept(), there);
+    assert_eq!(project.run(&[]).with("up-to-date"), ["make"]);
+    assert_eq!(project.run(SET).with("executed"), ["make"]);
+    assert_eq!((project.read("models/a"), kept()), ("two\n".into(), there.clone()));
+    assert_eq!(project.run(&[]).with("restored"), ["make"]);
+    assert_eq!((project.read("models/a"), kept()), ("one\n".into(), there.clone()));
+    // As `git clean` and `git checkout` leave it.
+    std::fs::remove_dir_all(project.root().join("models")).expect("remove");
+    project.write("models/.gitkeep", "").write("models/.gitignore", &there.1);
+    assert_eq!(project.kiln(&["status"]).stdout.lines().next(), Some("restorable  make  not in place: models"));
+    assert_eq!(project.run(&[]).with("restored"), ["make"]);
+    assert_eq!(kept(), there);
+    assert_eq!(project.kiln(&["checkout", "latest"]).code, Some(0));
+    // They come and go, and nothing happens; what else is there is somebody's.
+    std::fs::remove_file(project.root().join("models/.gitkeep")).expect("remove");
+    assert_eq!(project.run(&[]).with("up-to-date"), ["make"]);
+    project.write("models/sub/.gitkeep", "");
+    refuses(&project, SET, "models");
+}
+
+#[test]
+fn a_placeholder_that_a_stage_made_is_its_output() {
+    let project = Project::new(&one(
+        "mkdir ${outputs.o}; echo ${params.word} > ${outputs.o}/.gitignore; echo x > ${outputs.o}/a",
+        "out/site",
+    ));
+    project.run(&[]);
+    assert_eq!(project.read("out/site/.gitignore"), "one\n");
+    project.run(SET);
+    assert_eq!(project.read("out/site/.gitignore"), "two\n");
+    project.write("out/site/.gitignore", "mine\n");
+    let ran = refuses(&project, &[], "out/site");
+    assert!(ran.stderr.contains("`out/site/.gitignore`"), "{}", ran.stderr);
+    assert_eq!(project.read("out/site/.gitignore"), "mine\n");
+}
+
+#[test]
+fn a_placeholder_of_somebodys_is_not_lost_to_an_output() {
+    let own = "mkdir -p ${outputs.o}; echo '*' > ${outputs.o}/.gitignore; echo ${params.word} > ${outputs.o}/a";
+    // The output gets one of its own, where somebody has another.
+    let project = Project::new(&one(FOLDER, "models"));
+    project.write("models/.gitignore", "mine\n");
+    project.run(&[]);
+    project.write("pipeline.yaml", &one(own, "models"));
+    let ran = project.kiln(&["run"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    is_told(&ran.stderr, "models");
+    assert!(ran.stderr.contains("models/.gitignore"), "{}", ran.stderr);
+    assert_eq!(project.read("models/.gitignore"), "mine\n");
+    let ran = project.kiln(&["run", "--force-overwrite", "--json"]);
+    assert_eq!(std::fs::read_to_string(kept_aside(&ran, "models").join(".gitignore")).expect("kept"), "mine\n");
+    assert_eq!(project.read("models/.gitignore"), "*\n");
+    // One of its own and one of somebody's.
+    project.write("models/.gitkeep", "");
+    assert_eq!(project.run(&[]).with("up-to-date"), ["make"]);
+    assert_eq!(project.run(SET).with("executed"), ["make"]);
+    assert_eq!((project.read("models/.gitkeep"), project.read("models/a")), (String::new(), "two\n".into()));
+    assert_eq!(project.run(SET).with("up-to-date"), ["make"]);
+
+    // The output becomes a file.
+    let project = Project::new(&one(FOLDER, "models"));
+    project.write("models/.gitkeep", "");
+    project.run(&[]);
+    project.write("pipeline.yaml", &one(FILE, "models"));
+    assert!(project.kiln(&["run"]).stderr.contains("`models/.gitkeep`"));
+    assert!(project.root().join("models/.gitkeep").exists());
+
+    // A stage that is gone leaves the folder as it was.
+    project.write("pipeline.yaml", &one(FILE, "other"));
+    assert_eq!(project.kiln(&["outputs", "--stale", "--delete"]).code, Some(0));
+    let left: Vec<_> = std::fs::read_dir(project.root().join("models")).expect("list").flatten().collect();
+    assert_eq!(left.iter().map(std::fs::DirEntry::file_name).collect::<Vec<_>>(), [".gitkeep"]);
+}
+
+#[test]
+fn what_lies_beside_a_placeholder_is_adopted_kept_and_mended_as_what_it_is() {
+    let project = Project::new(&one(FOLDER, "models"));
+    let digest = |record: &Record| record.stage("make")["outputs"]["o"].clone();
+    let expected = digest(&project.run(&[]));
+    let project = Project::new(&one(FOLDER, "models"));
+    project.write("models/.gitkeep", "").write("models/a", "one\n").write("models/b", "oneb\n");
+    assert_eq!(project.kiln(&["adopt", "make"]).code, Some(0));
+    assert_eq!(digest(&project.run(&[])), expected);
+    // Of the last run only: what lies in place stays.
+    let garbage = project.kiln(&["gc", "--keep-last", "0", "--unrecorded", "0", "--delete"]);
+    assert_eq!(garbage.code, Some(0), "{}", garbage.stderr);
+    assert_eq!(project.run(&[]).with("up-to-date"), ["make"]);
+    std::fs::remove_dir_all(project.root().join("cache/objects")).expect("remove");
+    let verified = project.kiln(&["verify"]);
+    assert!(project.run(&[]).with("executed").is_empty(), "{}{}", verified.stdout, verified.stderr);
+    std::fs::remove_file(project.root().join("models/a")).expect("remove");
+    assert_eq!(project.run(&[]).with("restored"), ["make"], "{}{}", verified.stdout, verified.stderr);
 }

@@ -14,7 +14,6 @@ use crate::engine::decide::decision::input_path;
 use crate::engine::decide::sources::{Sources, extent};
 use crate::engine::executor::failure::NoResult;
 use crate::failure::Failure;
-use crate::hash::walk::Extent;
 use crate::hash::{Artifact, ContentError, SourceStamps};
 use crate::kind::Event;
 use crate::pipeline::{From, Input, Source, View};
@@ -131,8 +130,8 @@ impl Execution<'_> {
         let copy = scratch.path().join("artifact");
         let place = self.pipeline.root.join(path);
         // As it was made, or without what programs have left in it since.
-        let whole = self.memo.artifact(&place)?.as_ref() == Some(artifact);
-        store::copy(&place, &copy, if whole { Extent::Everything } else { Extent::Source }, self.interrupt)?;
+        let (_, extent) = self.memo.output_at(&place, &|there| there == artifact)?.ok_or_else(|| changed(path))?;
+        store::copy(&place, &copy, extent, self.interrupt)?;
         if self.store.capture(&copy)? == *artifact { Ok(()) } else { Err(changed(path)) }
     }
 }

@@ -95,7 +95,7 @@ impl Task<'_> {
         let stage = &self.deciding.pipeline.stages[self.id.0];
         if let Verdict::Restore(result, astray) = &self.decision.verdict {
             self.bring(stage, result, astray);
-            match self.put_in_place(stage, result, astray) {
+            match self.put_in_place(stage, result, astray, tell) {
                 Ok(()) => return Ok((Outcome::Restored, result.clone())),
                 Err(Damage::Other(failed)) => return Err(NoResult::Failed(failed)),
                 Err(Damage::Blob(finding)) => reasons.push(told_damage(stage, &finding, tell)),
@@ -113,7 +113,7 @@ impl Task<'_> {
             };
             if let Some((result, astray)) = found {
                 self.bring(stage, &result, &astray);
-                match self.put_in_place(stage, &result, &astray) {
+                match self.put_in_place(stage, &result, &astray, tell) {
                     Ok(()) => return Ok((Outcome::Restored, result)),
                     Err(Damage::Other(failed)) => return Err(NoResult::Failed(failed)),
                     Err(Damage::Blob(finding)) => reasons.push(told_damage(stage, &finding, tell)),
@@ -124,7 +124,7 @@ impl Task<'_> {
         let result = self.execute(stage, log, queued, reasons, tell)?;
         drop(lock);
         let everything: Vec<PathBuf> = stage.outputs.values().map(|o| o.path.clone()).collect();
-        match self.put_in_place(stage, &result, &everything) {
+        match self.put_in_place(stage, &result, &everything, tell) {
             Ok(()) => Ok((Outcome::Executed, result)),
             Err(Damage::Blob(failed) | Damage::Other(failed)) => Err(NoResult::Failed(failed)),
         }
@@ -208,15 +208,16 @@ impl Task<'_> {
         }
         match published {
             Published::Conflict(existing) if !goes_before => {
-                // The same key with other outputs: the stage is not deterministic. The first result stands.
-                let reason = conflict(&existing, &result);
+                // The same key with other outputs: the stage is not deterministic. The first result stands, unless it is damaged.
+                let is_whole = self.deciding.store.is_whole(&existing);
+                let reason = conflict(&existing, &result, !is_whole);
                 tell(TaskMessage::Note(format!("{} is {}", stage.name, show::reason::words(&reason))));
                 if compiled::alone_differs(self.deciding.store, &existing, &result) {
                     tell(TaskMessage::Note(compiled::words(&stage.name)));
                 }
                 reasons.push(reason);
                 let existing = self.deciding.with_numbers(stage, *existing);
-                if self.deciding.store.is_whole(&existing) {
+                if is_whole {
                     return Ok(existing);
                 }
                 self.deciding.store.replace(&self.decision.key, &self.decision.manifest, &result)?;
@@ -235,14 +236,22 @@ impl Task<'_> {
         }
     }
 
-    fn put_in_place(&self, stage: &Stage, result: &ActionResult, paths: &[PathBuf]) -> Result<(), Damage> {
+    fn put_in_place(
+        &self,
+        stage: &Stage,
+        result: &ActionResult,
+        paths: &[PathBuf],
+        tell: Tell<'_>,
+    ) -> Result<(), Damage> {
         for (name, output) in stage.outputs.iter().filter(|(_, output)| paths.contains(&output.path)) {
             let Some(artifact) = result.outputs.get(name) else {
                 let why = format!("its recorded result lacks output `{name}`");
                 return Err(Damage::Blob(Failure::Other { why }.into()));
             };
             let Some(ownership) = self.deciding.ownership else { continue };
-            ownership.put(artifact, &output.path).map_err(|error| {
+            let put = ownership.put(artifact, &output.path);
+            ownership.take_notes().into_iter().for_each(|note| tell(TaskMessage::Note(note)));
+            put.map_err(|error| {
                 let why = with_causes(&error);
                 let failure = Failure::NotPutInPlace { output: name.clone(), path: output.path.clone(), why };
                 let hint = error.hint().map(|hint| format!("hint: {hint}"));
@@ -270,12 +279,12 @@ fn told_damage(stage: &Stage, finding: &Failed, tell: Tell<'_>) -> Reason {
     Reason::ResultDamaged { finding }
 }
 
-fn conflict(kept: &ActionResult, found: &ActionResult) -> Reason {
+fn conflict(kept: &ActionResult, found: &ActionResult, replaced: bool) -> Reason {
     let differing = found.outputs.iter().filter(|(name, artifact)| kept.outputs.get(name) != Some(artifact));
     let outputs = differing.map(|(name, artifact)| Differing {
         output: name.clone(),
         kept: kept.outputs.get(name).map(|a| a.digest),
         found: artifact.digest,
     });
-    Reason::NotDeterministic { outputs: outputs.collect() }
+    Reason::NotDeterministic { outputs: outputs.collect(), replaced }
 }

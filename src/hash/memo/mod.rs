@@ -17,6 +17,7 @@ use std::sync::{LazyLock, Mutex, OnceLock, PoisonError, RwLock};
 
 use super::allowance::Allowance;
 use super::grain;
+use super::leftovers::Placeholders;
 use super::stamp::{self, Nanos};
 use super::table::{Known, Table};
 use super::tree::Listing;
@@ -135,6 +136,19 @@ impl Memo {
         Ok(self.look(path, extent, &Allowance::boundless())?)
     }
 
+    /// The same if no more has to be read than is allowed; takes off the allowance what it reads. `None` if it would be more.
+    pub(crate) fn source_within(
+        &self,
+        path: &Path,
+        extent: Extent<'_>,
+        allowance: &Allowance,
+    ) -> Option<io::Result<Option<Artifact>>> {
+        match self.look(path, extent, allowance) {
+            Err(ContentError::TooMuch) => None,
+            found => Some(found.map_err(io::Error::from)),
+        }
+    }
+
     /// What an input folder holds.
     ///
     /// # Errors
@@ -143,7 +157,8 @@ impl Memo {
         Ok(self.listing_within(folder, extent, &Allowance::boundless())?)
     }
 
-    /// Whether an output is in place, unchanged. What programs have left in a folder since does not count.
+    /// Whether an output is in place, unchanged. What programs have left in a folder since does not count, nor what keeps the folder in a
+    /// repository.
     ///
     /// # Errors
     /// As [`Self::artifact`].
@@ -165,12 +180,46 @@ impl Memo {
     }
 
     fn is_at(&self, path: &Path, output: &Artifact, allowance: &Allowance) -> Result<bool, ContentError> {
-        let is = |extent| Ok(self.look(path, extent, allowance)?.as_ref() == Some(output));
-        match is(Extent::Everything) {
+        Ok(self.find(path, &|there| there == output, allowance)?.is_some())
+    }
+
+    /// The output that lies at a path, if `is` takes it for one, and as much of what lies there as that is.
+    ///
+    /// # Errors
+    /// As [`Self::artifact`].
+    pub(crate) fn output_at(
+        &self,
+        path: &Path,
+        is: &dyn Fn(&Artifact) -> bool,
+    ) -> io::Result<Option<(Artifact, Extent<'static>)>> {
+        Ok(self.find(path, is, &Allowance::boundless())?)
+    }
+
+    fn find(
+        &self,
+        path: &Path,
+        is: &dyn Fn(&Artifact) -> bool,
+        allowance: &Allowance,
+    ) -> Result<Option<(Artifact, Extent<'static>)>, ContentError> {
+        let look = |extent| {
+            let found = self.look(path, extent, allowance)?.filter(is);
+            Ok::<_, ContentError>(found.map(|found| (found, extent)))
+        };
+        match look(Extent::Everything) {
             // Another tool may have put its links there, to files that are what the output is.
-            Ok(false) | Err(ContentError::LinkLeaves { .. }) if output.tree => is(Extent::Source),
-            found => found,
+            Ok(None) | Err(ContentError::LinkLeaves { .. }) if path.is_dir() => {}
+            found => return found,
         }
+        if let Some(found) = look(Extent::Source)? {
+            return Ok(Some(found));
+        }
+        // Some of what keeps the folder in a repository may be the output's own.
+        for left_out in Placeholders::at(path).parts() {
+            if let Some(found) = look(Extent::Output(left_out))? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     fn look(&self, path: &Path, extent: Extent<'_>, allowance: &Allowance) -> Result<Option<Artifact>, ContentError> {

@@ -20,7 +20,7 @@ use names::Names;
 use walked::{Below, Inside, Link};
 
 use super::ContentError;
-use super::leftovers::is_called_so;
+use super::leftovers::{Placeholders, is_called_so};
 use super::picks::Picks;
 use crate::links;
 
@@ -44,7 +44,9 @@ pub(crate) enum Extent<'p> {
     Everything,
     /// What is not left over by programs; a link that leaves the folder counts as what it leads to. So is an input folder taken.
     Source,
-    /// As much of that as patterns name. Folders in which nothing is left do not count.
+    /// The same without some of what keeps the folder itself in a repository. So is an output looked at that lies in a folder of somebody's.
+    Output(Placeholders),
+    /// As much of a source as patterns name. Folders in which nothing is left do not count.
     Picked(&'p Picks),
 }
 
@@ -54,6 +56,9 @@ impl Extent<'_> {
         match self {
             Self::Everything => false,
             Self::Source => is_called_so(name, is_folder, beside),
+            Self::Output(left_out) => {
+                is_called_so(name, is_folder, beside) || !is_folder && left_out.has(&folder.join(name))
+            }
             Self::Picked(picks) => {
                 is_called_so(name, is_folder, beside) || picks.leaves_out(&folder.join(name), is_folder)
             }
