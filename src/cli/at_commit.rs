@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use kiln::engine::{self, Interrupt, Options};
+use kiln::engine::{self, Interrupt, Options, RecordedKeys};
 use kiln::git::Commit;
 use kiln::record::{Git, RunRecord, RunStatus};
 use kiln::store::Access;
@@ -95,6 +95,7 @@ fn execute(
         worker: env::current_exe()?,
         set: select.set.clone(),
         git: Some(git),
+        absent: RecordedKeys::new(),
         identity: None,
         remote: None,
     };

@@ -44,7 +44,7 @@ pub(crate) fn checkout(place: &ProjectArgs, args: &Checkout) -> Result<u8, Stop>
         }
     };
     // How outputs are put in place is the pipeline file's to say; one with mistakes says nothing.
-    let put_as = project::load(place, &place.file, &Select::default()).map_or(PutAs::default(), |now| now.put_as);
+    let put_as = project::load_settings(place, &Select::default()).map_or(PutAs::default(), |now| now.put_as);
     let ownership = Ownership::new(&store, &root, args.force).placing(put_as.placement());
     let mut plan = Entry::plan(&store, &root, &run, &wanted, &ownership);
     let refused = plan.iter().any(|entry| entry.step == CheckoutStep::Refuse);
@@ -54,7 +54,9 @@ pub(crate) fn checkout(place: &ProjectArgs, args: &Checkout) -> Result<u8, Stop>
     }
     if write {
         for entry in &mut plan {
-            entry.carry_out(&ownership)?;
+            let done = entry.carry_out(&ownership);
+            ownership.take_notes().iter().for_each(|note| render::talk(&format!("{note}\n")));
+            done?;
         }
         store.memo().save()?;
     }

@@ -87,7 +87,13 @@ pub(crate) fn compare(place: &ProjectArgs, args: &Compare) -> Result<u8, Stop> {
     let gates: Vec<Gate> = args.fail_if.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(usage)?;
     let past = Past::open(place)?;
     let results = match (&args.within, &args.by) {
-        (None, None) => between(&records(&past, place, args)?, args, &gates, &past)?,
+        (None, None) => {
+            let runs = records(&past, place, args)?;
+            if let [base, .., last] = runs.as_slice() {
+                named::are_two(base, last, !gates.is_empty())?;
+            }
+            between(&runs, args, &gates, &past)?
+        }
         (run, _) => within(&found(&past, place, args, run.as_deref().unwrap_or("latest"))?, args, &gates)?,
     };
     for failure in results.iter().flat_map(render::gates::failures) {

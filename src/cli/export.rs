@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use clap::Args;
-use kiln::engine::{self, Step};
+use kiln::engine::{self, RecordedKeys, Step};
 use kiln::import::dvc::export;
 use kiln::show::number;
 use kiln::store::Ownership;
@@ -28,7 +28,7 @@ pub(crate) fn dvc(place: &ProjectArgs, args: &ExportDvc) -> Result<u8, Stop> {
     let store = project::store(place, &root)?;
     let ownership = Ownership::new(&store, &root, false);
     let all = project::selected(&pipeline, &[])?;
-    let plan = engine::plan(&pipeline, &store, &all, &BTreeSet::new(), &ownership, None);
+    let plan = engine::plan(&pipeline, &store, &all, &BTreeSet::new(), &ownership, None, &RecordedKeys::new());
     let done: BTreeSet<String> = plan
         .iter()
         .filter(|planned| planned.step == Step::UpToDate)

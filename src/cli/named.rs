@@ -1,11 +1,12 @@
 //! Names of runs in the remote cache: looking one up, giving one, and telling there which run is of a commit.
 
+use kiln::engine::RecordedKeys;
 use kiln::pipeline::Pipeline;
 use kiln::record::{RunRecord, RunStatus};
 use kiln::remote::{Remote, RunName};
 use kiln::store::{Project, Store};
 
-use super::past::{Named, NoRun, Past};
+use super::past::{Named, NoRun, Past, of_git};
 use super::select::{Far, ProjectArgs};
 use super::{Stop, at_commit, remote, render};
 
@@ -63,6 +64,61 @@ pub(crate) fn compared(past: &Past, place: &ProjectArgs, far: &Far, asked: &Aske
             None => Err(Past::changed_run(&run, &none, asked.command)),
         },
     }
+}
+
+/// The keys that stages had in the run of the commit that is checked out, which the local cache has or the remote one; without such a run, in the
+/// last run here. It is told which run that is. None if there is no run either.
+pub(crate) fn keys_of_head(place: &ProjectArgs, far: &Far) -> Result<RecordedKeys, Stop> {
+    let past = Past::open(place)?;
+    let has_head = past.in_repository().is_ok_and(|repository| repository.commit("HEAD").is_ok());
+    let of_head = if has_head { find(&past, place, far, "HEAD").ok() } else { None };
+    let (run, whose) = match of_head {
+        Some(Named::Run(run)) => (*run, "the run of this commit"),
+        _ => match past.find("latest") {
+            Ok(run) => (run, "the last run here; of this commit there is none"),
+            Err(_) => return Ok(RecordedKeys::new()),
+        },
+    };
+    render::talk(&format!("note: what is not here is taken to be what it was in run {}, {whose}\n", run.id));
+    Ok(run.stages.iter().filter_map(|stage| Some((stage.name.clone(), stage.key?))).collect())
+}
+
+/// Makes sure that a run is compared with another one. A gate between a run and itself holds whatever the project has become.
+pub(crate) fn are_two(base: &RunRecord, last: &RunRecord, judges: bool) -> Result<(), Stop> {
+    if base.id != last.id {
+        return Ok(());
+    }
+    let text = format!("run {} is compared with itself", last.id);
+    let hint = "`kiln run` makes a run of the project as it is";
+    if judges {
+        return Err(Stop::Usage(format!("{text}: no gate can fail\nhint: {hint}")));
+    }
+    render::talk(&format!("note: {text}; {hint}\n"));
+    Ok(())
+}
+
+/// Makes sure that the last run is of the commit that is checked out. A gate is not held against a run of another commit; of changed files, which
+/// may have been committed since, it is told only.
+pub(crate) fn is_of_head(past: &Past, last: &RunRecord, judges: bool) -> Result<(), Stop> {
+    let (Ok(head), Some(git)) = (past.in_repository().and_then(|it| it.commit("HEAD").map_err(of_git)), &last.git)
+    else {
+        return Ok(());
+    };
+    let Some(commit) = git.commit.as_deref().filter(|commit| *commit != head.id) else { return Ok(()) };
+    if git.tree.as_ref() == Some(&head.tree) && git.dirty == Some(false) {
+        return Ok(());
+    }
+    let commit = commit.get(..9).unwrap_or(commit);
+    let text = format!("the last run, {}, is of commit {commit}, and {} is checked out", last.id, head.short());
+    if judges && git.dirty == Some(false) {
+        let hint = format!(
+            "`kiln run` makes one of this commit, and executes nothing if nothing was changed; to judge that run all the same, name it: `{}`",
+            last.id
+        );
+        return Err(Stop::Usage(format!("{text}: a gate would judge other code\nhint: {hint}")));
+    }
+    render::talk(&format!("note: {text}\n"));
+    Ok(())
 }
 
 /// The run of a commit, without changes, that the remote cache has, if there is one.

@@ -86,7 +86,7 @@ fn stale(place: &ProjectArgs, args: &Outputs) -> Result<u8, Stop> {
     for (profile, set) in &places.overrides {
         let select = Select { profile: profile.clone(), set: set.clone() };
         // Overrides that the pipeline no longer knows have no outputs.
-        pipelines.extend(project::load(place, &place.file, &select).ok());
+        pipelines.extend(project::load_settings(place, &select).ok());
     }
     let ownership = Ownership::new(&store, &root, false);
     let mut stale = engine::stale(&store, &root, &places, &pipelines, &ownership);

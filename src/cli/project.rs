@@ -13,10 +13,49 @@ use super::{Stop, render};
 
 /// The pipeline with its overrides, for who only looks.
 pub(crate) fn load(place: &ProjectArgs, file: &Path, select: &Select) -> Result<Pipeline, Stop> {
+    load_whole(place, file, select).or_else(|stop| {
+        let (pipeline, absent) = without_sources(place, file, select, stop)?;
+        tell_absent(&absent);
+        Ok(pipeline)
+    })
+}
+
+/// The same for who wants nothing that depends on sources: it is not told that some are not here.
+pub(crate) fn load_settings(place: &ProjectArgs, select: &Select) -> Result<Pipeline, Stop> {
+    load_whole(place, &place.file, select).or_else(|stop| Ok(without_sources(place, &place.file, select, stop)?.0))
+}
+
+/// The same for who executes its stages: all sources have to be there.
+pub(crate) fn load_whole(place: &ProjectArgs, file: &Path, select: &Select) -> Result<Pipeline, Stop> {
     store::recognise(&cache(place, folder_of(file)))?;
     let (identity, _) = identity(place, file, select)?;
     let (pipeline, known) = checked(place, &identity, select)?;
     keep(place, &identity, select, pipeline, known, Access::Look)
+}
+
+/// The pipeline where nothing is wrong but that sources are not there, as in a clone of a project without its data, and these. Otherwise what
+/// stopped who wanted all of it.
+fn without_sources(
+    place: &ProjectArgs,
+    file: &Path,
+    select: &Select,
+    stop: Stop,
+) -> Result<(Pipeline, Vec<String>), Stop> {
+    let Stop::Mistakes(mistakes) = stop else { return Err(stop) };
+    pipeline::load_without_sources(file, &catalog(), &overrides(place, select)).map_err(|_| Stop::Mistakes(mistakes))
+}
+
+fn tell_absent(absent: &[String]) {
+    const NAMED: usize = 3;
+    let named: Vec<String> = absent.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
+    let more = absent.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let verb = if absent.len() == 1 { "is" } else { "are" };
+    let named = named.join(", ");
+    render::talk(&format!(
+        "warning: {named}{more} {verb} not here, so nothing is known of what depends on that\n\
+         hint: `kiln pull` and `kiln run --allow-missing` go by the run of this commit\n"
+    ));
 }
 
 /// What a pipeline is known by in its cache, and that.
@@ -47,6 +86,25 @@ pub(crate) fn open(
         None => open()?,
     };
     Ok((keep(place, identity, select, pipeline, known, access)?, store))
+}
+
+/// The same as [`open`] for who executes nothing: sources need not be there. Those that are not come beside, and are told.
+pub(crate) fn open_without_sources(
+    place: &ProjectArgs,
+    file: &Path,
+    select: &Select,
+    access: Access,
+) -> Result<(Pipeline, Store, Vec<String>), Stop> {
+    let (identity, cache) = identity(place, file, select)?;
+    match open(place, &identity, &cache, select, access) {
+        Ok((pipeline, store)) => Ok((pipeline, store, vec![])),
+        Err(stop) => {
+            let (pipeline, absent) = without_sources(place, file, select, stop)?;
+            tell_absent(&absent);
+            let store = if access == Access::Look { Store::look(&cache)? } else { Store::open(&cache)? };
+            Ok((pipeline, store, absent))
+        }
+    }
 }
 
 /// The pipeline, and whether it is the one that is kept.

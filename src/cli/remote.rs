@@ -84,7 +84,7 @@ pub(crate) fn of_project(place: &ProjectArgs, far: &Far) -> Result<Option<Remote
     if far.offline {
         return Ok(None);
     }
-    let Ok(pipeline) = project::load(place, &place.file, &Select::default()) else { return Ok(None) };
+    let Ok(pipeline) = project::load_settings(place, &Select::default()) else { return Ok(None) };
     let opened = settings(pipeline.remote.as_ref(), far, false)
         .and_then(|settings| settings.map(|settings| Remote::open_for(settings, None)).transpose());
     opened.map_err(|mistake| told(&mistake, &pipeline, far))
@@ -189,8 +189,7 @@ fn named(place: &ProjectArgs, url: Option<&str>) -> Result<Remote, Stop> {
         Some(_) => (None, None),
         None => {
             let root = project::root(&place.file)?;
-            let pipeline = project::load(place, &place.file, &Select::default())?;
-            (pipeline.remote, Some(root))
+            (project::load_settings(place, &Select::default())?.remote, Some(root))
         }
     };
     let none = || {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use kiln::catalog::catalog;
-use kiln::engine::{self, Interrupt, Means, Options, Planned, Step};
+use kiln::engine::{self, Interrupt, Means, Options, Planned, RecordedKeys, Step};
 use kiln::events::RunEvent;
 use kiln::pipeline::{self, ExecutorSpec, From, Input, Pipeline, StageId};
 use kiln::reason::Reason;
@@ -37,6 +37,10 @@ pub(crate) struct Run {
     /// Execute this stage twice and compare the outputs; publish nothing. May be repeated.
     #[arg(long, value_name = "STAGE", conflicts_with_all = ["force", "dry_run", "keep_going"])]
     pub(crate) check_determinism: Vec<String>,
+    /// Take sources that are not here to be what they were in the run of the commit that is checked out, which this cache has or the remote one;
+    /// without such a run, in the last run here. What depends on them comes from the caches, if it is as it was.
+    #[arg(long, conflicts_with_all = ["watch", "detach", "discover", "check_determinism", "check_resume"])]
+    pub(crate) allow_missing: bool,
     #[command(flatten)]
     pub(crate) far: Far,
     /// Leave outputs in the remote cache that nothing which is executed needs [default: `lazy` of the pipeline file].
@@ -46,7 +50,7 @@ pub(crate) struct Run {
     /// the tensor; publish nothing. May be repeated.
     #[arg(long, value_name = "STAGE", conflicts_with_all = ["force", "dry_run", "keep_going", "check_determinism"])]
     pub(crate) check_resume: Vec<String>,
-    /// If this stage fails, keep the folder that it ran in, and say where. May be repeated.
+    /// If this stage fails or is stopped, keep the folder that it ran in for a week, and say where. May be repeated.
     #[arg(long, value_name = "STAGE", conflicts_with = "dry_run")]
     pub(crate) keep: Vec<String>,
     /// Execute this stage once with all of the project open to it, and say which inputs it has to declare; publish nothing.
@@ -116,10 +120,12 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
         worker: std::env::current_exe()?,
         set: args.select.set.clone(),
         git: None,
-        identity: Some(identity.clone()),
+        absent: RecordedKeys::new(),
+        identity: Some(identity.clone()).filter(|_| !args.allow_missing),
         remote: None,
     };
-    let whole = targets.is_empty()
+    let whole = !args.allow_missing
+        && targets.is_empty()
         && args.force.is_empty()
         && args.check_determinism.is_empty()
         && args.check_resume.is_empty()
@@ -147,7 +153,13 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
         return Ok(code);
     }
     let access = if args.dry_run { Access::Look } else { Access::Write };
-    let (pipeline, store) = project::open(place, &identity, &cache, &args.select, access)?;
+    let (pipeline, store, absent) = if args.allow_missing {
+        project::open_without_sources(place, &file, &args.select, access)?
+    } else {
+        let (pipeline, store) = project::open(place, &identity, &cache, &args.select, access)?;
+        (pipeline, store, vec![])
+    };
+    let absent = if absent.is_empty() { RecordedKeys::new() } else { named::keys_of_head(place, &args.far)? };
     for (checked, option) in [(&args.check_determinism, "--check-determinism"), (&args.check_resume, "--check-resume")]
     {
         if !checked.is_empty() {
@@ -159,8 +171,15 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
     if args.dry_run {
         let ownership = Ownership::new(&store, &pipeline.root, args.force_overwrite);
         let remote = remote::open(&pipeline, &store, &args.far, args.lazy)?;
-        let plan =
-            engine::plan(&pipeline, &store, &stages, &force, &ownership, remote.as_ref().map(|remote| (remote, true)));
+        let plan = engine::plan(
+            &pipeline,
+            &store,
+            &stages,
+            &force,
+            &ownership,
+            remote.as_ref().map(|remote| (remote, true)),
+            &absent,
+        );
         render::remote::news(remote.as_ref());
         if args.json {
             render::json(&super::status::report(&pipeline, &plan, &[]))?;
@@ -206,7 +225,7 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
     }
     as_it_is(&pipeline, &stages, &args.select);
     let keep = project::named(&pipeline, &args.keep)?;
-    let options = Options { stages, force, keep, remote, ..options };
+    let options = Options { stages, force, keep, remote, absent, ..options };
     let record = engine::run(&pipeline, &store, &options, interrupt, reporter.as_mut())?;
     drop(reporter);
     if let Some(remote) = options.remote.as_deref() {

@@ -4,7 +4,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use clap::Args;
-use kiln::engine::{self, Interrupt};
+use kiln::engine::{self, Interrupt, RecordedKeys};
 use kiln::remote::{Remote, Traffic};
 use kiln::store::{Access, Ownership, Tier};
 
@@ -45,7 +45,7 @@ const EVERY: Duration = Duration::from_secs(2);
 
 /// `kiln push`.
 pub(crate) fn push(place: &ProjectArgs, args: &Push) -> Result<u8, Stop> {
-    let (pipeline, store) = opened(place, &args.select)?;
+    let (pipeline, store, _) = project::open_without_sources(place, &place.file, &args.select, Access::Write)?;
     let remote = wanted(&pipeline, &store, &args.far)?;
     if let Some((why, hint)) = remote.why_silent() {
         return Err(Stop::Usage(format!("nothing is sent to {}: {why}\nhint: {hint}", remote.address())));
@@ -79,7 +79,7 @@ pub(crate) fn push(place: &ProjectArgs, args: &Push) -> Result<u8, Stop> {
 
 /// `kiln pull`.
 pub(crate) fn pull(place: &ProjectArgs, args: &Pull) -> Result<u8, Stop> {
-    let (pipeline, store) = opened(place, &args.select)?;
+    let (pipeline, store, absent) = project::open_without_sources(place, &place.file, &args.select, Access::Write)?;
     let remote = wanted(&pipeline, &store, &args.far)?;
     remote.check().map_err(|mistake| Stop::Usage(format!("{}\nhint: {}", mistake.message, mistake.hint)))?;
     let needed = project::selected(&pipeline, &args.stages)?;
@@ -91,17 +91,14 @@ pub(crate) fn pull(place: &ProjectArgs, args: &Pull) -> Result<u8, Stop> {
     };
     let _hold = store.hold()?;
     let ownership = Ownership::new(&store, &pipeline.root, args.force_overwrite).placing(pipeline.put_as.placement());
-    let pulled = beside(&remote, || engine::pull(&pipeline, &store, &remote, &stages, &needed, &ownership));
+    let keys = if absent.is_empty() { RecordedKeys::new() } else { named::keys_of_head(place, &args.far)? };
+    let pulled = beside(&remote, || engine::pull(&pipeline, &store, &remote, &stages, &needed, &ownership, &keys));
+    ownership.take_notes().iter().for_each(|note| render::talk(&format!("{note}\n")));
     render::remote::news(Some(&remote));
     save(&store);
     render::talk(&render::remote::pulled(&pulled, &Look::stderr()));
     render::talk(&format!("{}\n", render::remote::traffic(&remote.traffic())));
     Ok(if pulled.missing.is_empty() && pulled.failed.is_empty() { 0 } else { EXIT_FAILED })
-}
-
-fn opened(place: &ProjectArgs, select: &Select) -> Result<(kiln::pipeline::Pipeline, kiln::store::Store), Stop> {
-    let (identity, cache) = project::identity(place, &place.file, select)?;
-    project::open(place, &identity, &cache, select, Access::Write)
 }
 
 fn wanted(pipeline: &kiln::pipeline::Pipeline, store: &kiln::store::Store, far: &Far) -> Result<Remote, Stop> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
-use kiln::engine::{self, Planned, Step};
+use kiln::engine::{self, Planned, RecordedKeys, Step};
 use kiln::pipeline::Pipeline;
 use kiln::reason::Reason;
 use kiln::show::reason::words;
@@ -96,10 +96,7 @@ struct Line<'a> {
 
 pub(crate) fn status(place: &ProjectArgs, args: &Status) -> Result<u8, Stop> {
     let (file, targets) = project::pipeline_and_targets(&place.file, &args.targets);
-    let (pipeline, store) = {
-        let (identity, cache) = project::identity(place, &file, &args.select)?;
-        project::open(place, &identity, &cache, &args.select, Access::Look)?
-    };
+    let (pipeline, store, _) = project::open_without_sources(place, &file, &args.select, Access::Look)?;
     let stages = project::selected(&pipeline, &targets)?;
     // Who asks while a run goes on wants to know how it goes, and that at once.
     let runs: Vec<Traced> =
@@ -117,6 +114,7 @@ pub(crate) fn status(place: &ProjectArgs, args: &Status) -> Result<u8, Stop> {
         &BTreeSet::new(),
         &ownership,
         remote.as_ref().map(|remote| (remote, false)),
+        &RecordedKeys::new(),
     );
     if args.json {
         render::json(&report(&pipeline, &plan, &runs))?;

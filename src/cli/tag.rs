@@ -6,8 +6,8 @@ use serde_json::json;
 use super::named::{self, Given};
 use super::past::Past;
 use super::render::look::Look;
-use super::select::{Far, ProjectArgs};
-use super::{Stop, remote, render};
+use super::select::{Far, ProjectArgs, Select};
+use super::{Stop, project, remote, render};
 
 #[derive(Args, Debug)]
 pub(crate) struct Tag {
@@ -95,7 +95,9 @@ pub(crate) fn tag(place: &ProjectArgs, args: &Tag) -> Result<u8, Stop> {
 fn shared(place: &ProjectArgs, args: &Tag) -> Result<u8, Stop> {
     let none = || {
         let hint = "write `remote: s3://bucket/prefix` into the pipeline file, or name one with `--remote`";
-        Stop::Usage(format!("no remote cache is named\nhint: {hint}"))
+        let stop = Stop::Usage(format!("no remote cache is named\nhint: {hint}"));
+        // A pipeline file that cannot be read may name one.
+        project::load_settings(place, &Select::default()).err().unwrap_or(stop)
     };
     let remote = remote::of_project(place, &args.far)?.ok_or_else(none)?;
     let tags =

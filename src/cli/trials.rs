@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kiln::engine::{self, Means, Options, Step};
+use kiln::engine::{self, Means, Options, RecordedKeys, Step};
 use kiln::pipeline::{self, Pipeline, StageId};
 use kiln::record::RunStatus;
 use kiln::store::{Ownership, Store};
@@ -58,7 +58,7 @@ impl Trials<'_> {
         needed.remove(&id);
         let ownership = Ownership::new(store, &pipeline.root, self.overwrite);
         let remote = means.remote.map(|remote| (remote.as_ref(), true));
-        let plan = engine::plan(pipeline, store, &needed, &BTreeSet::new(), &ownership, remote);
+        let plan = engine::plan(pipeline, store, &needed, &BTreeSet::new(), &ownership, remote, &RecordedKeys::new());
         // What can be restored need not be in place.
         if plan.iter().all(|planned| matches!(planned.step, Step::UpToDate | Step::Restore)) {
             return Ok(());
@@ -76,6 +76,7 @@ impl Trials<'_> {
             worker: means.worker.to_owned(),
             set: self.select.set.clone(),
             git: None,
+            absent: RecordedKeys::new(),
             identity: None,
             remote: means.remote.map(Arc::clone),
         };

@@ -41,7 +41,7 @@ pub(crate) fn watch(place: &ProjectArgs, args: &Run) -> Result<u8, Stop> {
             render::talk(&text)
         }
     };
-    let mut pipeline = project::load(place, &file, &args.select)?;
+    let mut pipeline = project::load_whole(place, &file, &args.select)?;
     let mut force = true;
     loop {
         // Looked at before the run: what changes while it goes on is seen after it.
@@ -67,7 +67,7 @@ pub(crate) fn watch(place: &ProjectArgs, args: &Run) -> Result<u8, Stop> {
 fn loaded(place: &ProjectArgs, file: &Path, args: &Run, interrupt: &Interrupt) -> Result<Option<Pipeline>, Stop> {
     let mut told = Vec::new();
     while !interrupt.is_set() {
-        match project::load(place, file, &args.select) {
+        match project::load_whole(place, file, &args.select) {
             Ok(pipeline) => return Ok(Some(pipeline)),
             Err(Stop::Mistakes(mistakes)) => {
                 let messages: Vec<String> = mistakes.iter().map(|mistake| format!("{mistake:?}")).collect();

@@ -16,6 +16,7 @@ mod run;
 
 pub use crate::interrupt::Interrupt;
 pub use cluster::{job, job_away};
+pub use decide::absent::RecordedKeys;
 pub use decide::environment::uncounted;
 pub use executor::script::shell_of;
 pub use executor::tail::last_lines;

@@ -77,7 +77,13 @@ pub(super) fn sources(
         let before = known.get(source.path.as_str()).copied();
         let fine = before.unwrap_or_else(|| state(&source.path, disk).is_ok());
         if !fine && let Err(fault) = state(&source.path, disk) {
-            mistakes.add(explain(world, source, written, disk, fault, mistakes));
+            let missing = matches!(fault, Fault::Missing | Fault::MissingFolder(_));
+            let mistake = explain(world, source, written, disk, fault, mistakes);
+            // Where another name is near, this one was written wrongly.
+            let may_lack = missing && (source.path.starts_with("../") || !mistake.has_hint());
+            if !(may_lack && mistakes.lacks(&source.path)) {
+                mistakes.add(mistake);
+            }
         }
         known.insert(&source.path, fine);
         good.push(fine);

@@ -47,6 +47,28 @@ pub fn load(file: &Path, catalog: &Catalog, overrides: &Overrides) -> Result<Pip
     check(file, root, &text, catalog, overrides)
 }
 
+/// The same for who only looks, or takes results from elsewhere: sources need not be there. Those that are not come with the pipeline, relative to
+/// the project.
+///
+/// # Errors
+/// All other mistakes.
+pub fn load_without_sources(
+    file: &Path,
+    catalog: &Catalog,
+    overrides: &Overrides,
+) -> Result<(Pipeline, Vec<String>), Vec<Diagnostic>> {
+    let text = bytes_of(file).and_then(|bytes| text_of(file, bytes)).map_err(|d| vec![d])?;
+    let root = root_of(file).map_err(|d| vec![d])?;
+    let name = PathBuf::from(file.file_name().unwrap_or_default());
+    let texts = Texts { file: &name, text: &text, set: &overrides.set, files: vec![] };
+    let mut mistakes = Mistakes::but_for_sources(texts);
+    let pipeline = expand(root, &name, &text, catalog, overrides, &mut mistakes);
+    match pipeline {
+        Some(pipeline) if mistakes.is_empty() => Ok((pipeline, mistakes.absent())),
+        _ => Err(mistakes.finish()),
+    }
+}
+
 /// Checks the text of a pipeline file.
 pub(super) fn check(
     file: &Path,

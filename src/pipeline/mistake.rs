@@ -60,6 +60,11 @@ impl Mistake {
         self
     }
 
+    /// Whether it says what to do about it.
+    pub(super) fn has_hint(&self) -> bool {
+        self.hint.is_some()
+    }
+
     /// Adds what to do about it.
     #[must_use]
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -161,12 +166,33 @@ pub(super) struct Mistakes<'a> {
     seen: HashSet<(String, Option<Spot>)>,
     foreign: HashSet<(String, Option<(PathBuf, Span)>)>,
     effort: Cell<usize>,
+    /// The sources that are not there, where that is no mistake.
+    absent: Option<Vec<String>>,
 }
 
 impl<'a> Mistakes<'a> {
     /// None yet.
     pub(super) fn new(texts: Texts<'a>) -> Self {
-        Self { texts, list: vec![], seen: HashSet::new(), foreign: HashSet::new(), effort: Cell::new(0) }
+        let (list, effort) = (vec![], Cell::new(0));
+        Self { texts, list, seen: HashSet::new(), foreign: HashSet::new(), effort, absent: None }
+    }
+
+    /// None yet, and a source that is not there will be none.
+    pub(super) fn but_for_sources(texts: Texts<'a>) -> Self {
+        Self { absent: Some(vec![]), ..Self::new(texts) }
+    }
+
+    /// Takes in that a source is not there; `false` if that is a mistake.
+    pub(super) fn lacks(&mut self, source: &str) -> bool {
+        self.absent.as_mut().map(|absent| absent.push(source.to_owned())).is_some()
+    }
+
+    /// The sources that are not there.
+    pub(super) fn absent(&mut self) -> Vec<String> {
+        let mut absent = self.absent.take().unwrap_or_default();
+        absent.sort();
+        absent.dedup();
+        absent
     }
 
     /// Takes in the text of another file, relative to the project, and gives the origin of its places.

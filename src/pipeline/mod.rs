@@ -74,7 +74,7 @@ pub use cache::PutAs;
 pub use duration::parse as duration;
 pub use executor::{Cluster, Commands, Elsewhere, ExecutorSpec, Scheduler, Wishes};
 pub use kept::{Identity, load_kept};
-pub use load::load;
+pub use load::{load, load_without_sources};
 pub use overrides::Overrides;
 pub use param_file::file_values;
 pub(crate) use part::Part;
@@ -89,4 +89,5 @@ pub use stage::{
     StageName, coordinates,
 };
 pub use steps::{Best, Keep, Steps};
+pub(crate) use view::IGNORE as IGNORE_FILE;
 pub use view::{View, read_written};

@@ -373,3 +373,31 @@ fn a_base_without_a_run_is_run_if_that_is_asked_for() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stdout.contains("9.00 ± 4.00 (3)"), "{}", ran.stdout);
 }
+
+#[test]
+fn a_gate_does_not_judge_the_run_of_another_commit() {
+    let project = changed(2);
+    let gate = ["--base", "HEAD~1", "--fail-if", "loss < -100"];
+    assert_eq!(job(&project, &gate, &[]).code, Some(0));
+    // Committed and not run.
+    project.edit("pipeline.yaml", "offset: 2", "offset: 900");
+    commit(project.root(), "Worse");
+    let gate = ["--base", "HEAD~2", "--fail-if", "loss < -100"];
+    let ran = job(&project, &gate, &[]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    for part in
+        ["the last run, ", " is checked out: a gate would judge other code", "`kiln run` makes one of this commit"]
+    {
+        assert!(ran.stderr.contains(part), "{}", ran.stderr);
+    }
+    let id = project.kiln(&["show", "latest", "--json"]).json()["id"].as_str().expect("an id").to_owned();
+    let named = job(&project, &[&[id.as_str()][..], &gate].concat(), &[]);
+    assert_eq!(named.code, Some(0), "{}", named.stderr);
+    // Without a gate it is told.
+    let ran = job(&project, &["--base", "HEAD~2"], &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("note: the last run, "), "{}", ran.stderr);
+    // Once it is run, it is judged.
+    project.run(&[]);
+    assert_eq!(job(&project, &["--base", "HEAD~2", "--fail-if", "loss > 0"], &[]).code, Some(1));
+}

@@ -283,3 +283,30 @@ fn forcing_a_stage_reads_its_sources_whatever_their_stamps_say() {
         assert_eq!(project.read("out/x"), "1", "{source}");
     }
 }
+
+#[test]
+fn a_source_of_a_stage_that_is_up_to_date_is_told_if_it_changed_meanwhile() {
+    let mail = mailbox();
+    let (one, two) = (mail.path().join("one"), mail.path().join("two"));
+    let project = Project::new(&format!(
+        "version: 1\nparams: {{n: 1}}\nstages:\n  slow:\n    run: touch {0}; while ! test -e {1}; do sleep 0.01; done; echo ${{params.n}} > out/slow\n    \
+         outputs: {{x: out/slow}}\n  copy:\n    run: cp in out/copy\n    inputs: {{i: in}}\n    outputs: {{x: out/copy}}\n",
+        one.display(),
+        two.display()
+    ));
+    project.write("in", "old");
+    touch(&two);
+    project.run(&[]);
+    std::fs::remove_file(&one).and(std::fs::remove_file(&two)).expect("remove");
+    let kiln = project.command(&["run", "--set", "n=2"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    wait_for(&one);
+    // Long after the other stage was found up to date.
+    std::thread::sleep(std::time::Duration::from_millis(1200));
+    project.write("in", "new");
+    touch(&two);
+    let ran = end(kiln.expect("start kiln"));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`in` changed after the run had looked; run again to take that up"), "{}", ran.stderr);
+    let record = project.run(&["--set", "n=2"]);
+    assert_eq!((record.with("executed"), project.read("out/copy")), (vec!["copy".to_owned()], "new".to_owned()));
+}

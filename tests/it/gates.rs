@@ -164,3 +164,22 @@ fn history_follows_a_metric_over_the_runs() {
         assert!(ran.stderr.contains(hint), "{}", ran.stderr);
     }
 }
+
+#[test]
+fn a_run_is_not_judged_by_itself() {
+    let project = Project::new(SCORE);
+    project.run(&[]);
+    let gate = ["--fail-if", "accuracy < 0"];
+    let ran = project.kiln(&[&["compare", "latest", "latest"][..], &gate].concat());
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    for part in ["is compared with itself: no gate can fail", "`kiln run` makes a run of the project as it is"] {
+        assert!(ran.stderr.contains(part), "{}", ran.stderr);
+    }
+    let ran = project.kiln(&["compare", "latest", "latest"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("note: run ") && ran.stderr.contains("is compared with itself"), "{}", ran.stderr);
+    // A second run of the same is another one.
+    project.run(&[]);
+    let ran = project.kiln(&[&["compare"][..], &gate].concat());
+    assert_eq!((ran.code, ran.stderr.contains("itself")), (Some(0), false), "{}", ran.stderr);
+}

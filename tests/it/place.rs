@@ -258,7 +258,7 @@ fn what_is_meant_by_a_path_that_is_not_there() {
         "version: 1\nstages: {s: {run: 'true', inputs: {a: \"données.csv\", b: \"data/*.csv\", c: \"*/x.csv\"}, outputs: {o: out/o}}}\n",
     );
     project.write("donne\u{301}es.csv", "").write("data/a.csv", "").write("data/b.csv", "");
-    let ran = project.kiln(&["list"]);
+    let ran = project.kiln(&["run"]);
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     for says in [
         "the same letters in other characters: there `donne\\u{301}es.csv`, here `donn\\u{e9}es.csv`",

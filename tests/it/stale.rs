@@ -75,3 +75,33 @@ fn another_pipeline_files_outputs_are_not_stale_as_long_as_it_is_there() {
     assert_eq!(stale(&project, &["-y"]).len(), 2);
     assert!(!project.root().join("out").exists(), "a folder that is empty then goes too");
 }
+
+#[test]
+fn what_the_pipeline_needs_in_another_way_stays() {
+    // What stages once made, and the pipeline takes otherwise now: a program, parameters, patterns, and the target of a link.
+    let project = Project::new(
+        "
+        version: 1
+        stages:
+          make:
+            run: |
+              mkdir -p bin conf store
+              echo 'cat in > \"$1\"' > bin/tool.sh; echo 'n: 1' > conf/p.yaml; echo '*.tmp' > .kilnignore; echo d > store/data; echo > rest
+            outputs: {tool: bin/tool.sh, conf: conf/p.yaml, ignore: .kilnignore, data: store/data, rest: rest}
+        ",
+    );
+    project.run(&[]);
+    std::os::unix::fs::symlink("store/data", project.root().join("in")).expect("link");
+    project.write(
+        "pipeline.yaml",
+        "version: 1\nparams: conf/p.yaml\nstages:\n  use: {run: sh bin/tool.sh out/copy, inputs: {in: in}, guard: warn, outputs: {x: out/copy}}\n",
+    );
+    let listed = stale(&project, &["--delete"]);
+    let deleted: Vec<&str> = listed.iter().filter(|(_, _, deleted)| *deleted).map(|(path, ..)| path.as_str()).collect();
+    assert_eq!(deleted, ["rest"], "{listed:?}");
+    for path in ["bin/tool.sh", "conf/p.yaml", ".kilnignore", "store/data"] {
+        assert!(project.root().join(path).exists(), "{path}");
+    }
+    let text = project.kiln(&["outputs", "--stale"]).stdout;
+    assert!(text.contains("bin/tool.sh") && text.contains("stays: `pipeline.yaml` names it"), "{text}");
+}

@@ -67,7 +67,14 @@ pub(crate) fn ci(place: &ProjectArgs, args: &Ci) -> Result<u8, Stop> {
         args.fail_if.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(super::compare::usage)?;
     let past = Past::open(place)?;
     let last = past.find(&args.run)?;
+    let judges = !gates.is_empty();
+    if args.run == "latest" {
+        named::is_of_head(&past, &last, judges)?;
+    }
     let base = base(&past, place, args)?;
+    if let Some(base) = &base {
+        named::are_two(base, &last, judges)?;
+    }
     let runs: Vec<RunRecord> = base.into_iter().chain([last]).collect();
     let comparison = compare::diff(&runs).look_into(&runs, &past.evidence());
     let over = over(&comparison, args)?;

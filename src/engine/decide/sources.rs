@@ -1,6 +1,6 @@
 //! The state of every raw file and document a run reads, taken once before the first stage is decided.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::hash::picks::Picks;
 use crate::hash::tree;
 use crate::hash::walk::Extent;
-use crate::hash::{Artifact, ContentError, Digest, Memo};
+use crate::hash::{Allowance, Artifact, ContentError, Digest, Memo};
 use crate::pipeline::{Body, Input, Pipeline, Source, StageId, View};
 
 /// What is wrong with a source, all of it, with paths as the pipeline has them.
@@ -35,6 +35,8 @@ pub(crate) struct Sources {
     digests: HashMap<PathBuf, Vec<Part>>,
     /// The environments of commands that have theirs in the key.
     environments: HashMap<StageId, Result<Listing, String>>,
+    /// The sources that are not here, and are taken to be what they were.
+    taken: HashSet<PathBuf>,
 }
 
 /// How much of a source counts.
@@ -74,7 +76,7 @@ impl Sources {
                 environments.insert(*id, found.map(|found| found.map(Arc::from)));
             }
         }
-        Self { digests, environments }
+        Self { digests, environments, taken: HashSet::new() }
     }
 
     /// A source's artifact as it was when the run began.
@@ -82,6 +84,31 @@ impl Sources {
         let mut parts = self.digests.get(source.path).into_iter().flatten();
         let found = parts.find(|(view, _)| view.as_ref() == source.view).map(|(_, found)| found.clone());
         found.unwrap_or_else(|| Err(unreadable(format!("{} was not looked at", source.path.display()))))
+    }
+
+    /// Whether a source is no longer what it was, as far as can be told by reading no more than is allowed. One that was not looked at is not.
+    pub(crate) fn is_changed(
+        &self,
+        pipeline: &Pipeline,
+        source: Source<'_>,
+        memo: &Memo,
+        allowance: &Allowance,
+    ) -> bool {
+        let written = matches!(source.view.map(|view| &**view), Some(View::Written(_)));
+        let Some(known) = self.get(source).ok().filter(|_| !written && !self.taken.contains(source.path)) else {
+            return false;
+        };
+        let now = memo.source_within(&pipeline.root.join(source.path), extent(source), allowance);
+        now.is_none_or(|now| now.ok().flatten() != Some(known))
+    }
+
+    /// Takes a source that could not be looked at to be something.
+    pub(super) fn take(&mut self, source: Source<'_>, artifact: Artifact) {
+        let mut parts = self.digests.get_mut(source.path).into_iter().flatten();
+        if let Some((_, found)) = parts.find(|(view, _)| view.as_ref() == source.view) {
+            *found = Ok(artifact);
+            self.taken.insert(source.path.to_owned());
+        }
     }
 
     /// The environment of a stage, if it counts and there is one.

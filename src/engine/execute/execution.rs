@@ -209,7 +209,7 @@ impl Execution<'_> {
     /// is told.
     pub(crate) fn left(&self, why: NoResult, attempt: &dyn Attempt, last: bool, took: Duration) -> NoResult {
         let stopped = matches!(why, NoResult::Interrupted);
-        if attempt.is_left() || !stopped && !(last && matches!(why, NoResult::Failed(_))) {
+        if attempt.is_left() || !(stopped || last && matches!(why, NoResult::Failed(_))) {
             return why;
         }
         let name = self.stage.name.to_string();

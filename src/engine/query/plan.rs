@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 
+use crate::engine::decide::absent::{RecordedKeys, supply};
 use crate::engine::decide::checkpoints::Checkpoints;
 use crate::engine::decide::decision::{Deciding, Decision, Verdict};
 use crate::engine::decide::sources::Sources;
@@ -49,6 +50,7 @@ pub struct Planned {
 }
 
 /// Plans a run of the given stages, in topological order. A remote cache is asked if it is to be; what it promised before counts in any case.
+/// Sources that are not here are what they were by the keys `absent`.
 pub fn plan(
     pipeline: &Pipeline,
     store: &Store,
@@ -56,9 +58,11 @@ pub fn plan(
     force: &BTreeSet<StageId>,
     ownership: &Ownership<'_>,
     remote: Option<(&Remote, bool)>,
+    absent: &RecordedKeys,
 ) -> Vec<Planned> {
     let order: Vec<StageId> = stages.iter().copied().filter(|s| s.0 < pipeline.stages.len()).collect();
-    let sources = Sources::scan(pipeline, &order, force, store.memo());
+    let mut sources = Sources::scan(pipeline, &order, force, store.memo());
+    supply(&mut sources, pipeline, &order, absent, store, remote.filter(|(_, asked)| *asked).map(|(remote, _)| remote));
     let deciding = Deciding {
         pipeline,
         store,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diagnostic::with_causes;
+use crate::engine::decide::absent::{RecordedKeys, supply};
 use crate::engine::decide::decision::Deciding;
 use crate::engine::decide::sources::Sources;
 use crate::engine::decide::tiers::{Foreseen, Nothing};
@@ -34,7 +35,7 @@ pub fn results(pipeline: &Pipeline, store: &Store, stages: &BTreeSet<StageId>) -
 }
 
 /// Fetches the outputs of stages from a remote cache and puts them in place; executes nothing. `needed` are all stages that these need:
-/// of those the results are asked for, and nothing else.
+/// of those the results are asked for, and nothing else. Sources that are not here are what they were by the keys `absent`.
 pub fn pull(
     pipeline: &Pipeline,
     store: &Store,
@@ -42,9 +43,11 @@ pub fn pull(
     stages: &BTreeSet<StageId>,
     needed: &BTreeSet<StageId>,
     ownership: &Ownership<'_>,
+    absent: &RecordedKeys,
 ) -> Pulled {
     let order: Vec<StageId> = needed.iter().copied().collect();
-    let sources = Sources::scan(pipeline, &order, &BTreeSet::new(), store.memo());
+    let mut sources = Sources::scan(pipeline, &order, &BTreeSet::new(), store.memo());
+    supply(&mut sources, pipeline, &order, absent, store, Some(remote));
     let deciding = Deciding {
         pipeline,
         store,

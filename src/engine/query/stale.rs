@@ -1,12 +1,14 @@
 //! Stale outputs: what stages that are no longer there, or put their outputs elsewhere now, left in a project.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::checkout::forbidden;
 use crate::hash::{Artifact, Digest};
-use crate::pipeline::{From, Pipeline};
+use crate::pipeline::{From, IGNORE_FILE, Pipeline};
 use crate::store::{Ownership, RecordedPlaces, Store, StoreError};
 
 /// An output that no stage gives any more.
@@ -36,18 +38,25 @@ pub fn stale(
     ownership: &Ownership<'_>,
 ) -> Vec<Stale> {
     let used: Vec<&Path> = pipelines.iter().flat_map(paths).collect();
+    let real = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let behind: Vec<PathBuf> = used.iter().filter_map(|path| behind_links(&real, path)).collect();
     let others =
         |file: &PathBuf| pipelines.iter().all(|p| p.file.file_name() != file.file_name()) && root.join(file).is_file();
+    let recorded = places.outputs.values().flat_map(|place| &place.pipelines);
+    let files: BTreeSet<&PathBuf> = recorded.chain(pipelines.iter().map(|pipeline| &pipeline.file)).collect();
+    let texts: Vec<(&PathBuf, String)> =
+        files.into_iter().filter_map(|file| Some((file, fs::read_to_string(root.join(file)).ok()?))).collect();
     let mut found = Vec::new();
     for (path, place) in &places.outputs {
-        let overlaps = used.iter().any(|used| used.starts_with(path) || path.starts_with(used));
+        let meets = |used: &Path| used.starts_with(path) || path.starts_with(used);
+        let overlaps = used.iter().any(|used| meets(used)) || behind.iter().any(|used| meets(used));
         if overlaps || place.pipelines.iter().any(others) || root.join(path).symlink_metadata().is_err() {
             continue;
         }
         let there: Option<Artifact> = store.memo().artifact(&root.join(path)).ok().flatten();
         let changed = match ownership.check(path) {
             Err(StoreError::InTheWay { what, .. }) => Some(what),
-            _ => forbidden(store, root, path),
+            _ => forbidden(store, root, path).or_else(|| needed(path, &texts)),
         };
         found.push(Stale {
             path: path.clone(),
@@ -59,6 +68,33 @@ pub fn stale(
         });
     }
     found
+}
+
+/// Where a path of the project at `root` leads by its links, if that is another one of the project.
+fn behind_links(root: &Path, path: &Path) -> Option<PathBuf> {
+    let place = root.join(path).canonicalize().ok()?;
+    let place = place.strip_prefix(root).ok()?;
+    (place != path).then(|| place.to_owned())
+}
+
+/// Why something that no stage gives or takes may be needed all the same: the text of a pipeline file names it, as a file of parameters or a program of a
+/// command. What a command names in parts is not seen.
+fn needed(path: &Path, texts: &[(&PathBuf, String)]) -> Option<String> {
+    if path.file_name().is_some_and(|name| name == IGNORE_FILE) {
+        return Some("it says what is left out of inputs".into());
+    }
+    let name = path.to_str()?;
+    let (file, _) = texts.iter().find(|(_, text)| names(text, name))?;
+    Some(format!("`{}` names it", file.display()))
+}
+
+/// Whether a text holds a path, or one in it, and not as a part of a longer name.
+fn names(text: &str, path: &str) -> bool {
+    let goes_on = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    text.match_indices(path).any(|(at, _)| {
+        let (before, after) = (text[..at].chars().next_back(), text[at + path.len()..].chars().next());
+        !before.is_some_and(goes_on) && !after.is_some_and(goes_on)
+    })
 }
 
 /// What a pipeline gives, and takes from the project.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::event::Reporter;
 use crate::engine::cluster::Cluster;
+use crate::engine::decide::absent::RecordedKeys;
 use crate::engine::executor::Executor;
 use crate::engine::local::Local;
 use crate::engine::record::host::host;
@@ -47,6 +48,8 @@ pub struct Options {
     pub set: Vec<String>,
     /// What the record says of Git, where that is known; else it is looked up.
     pub git: Option<Git>,
+    /// The keys of a run in which sources that are not here were what they are taken to be.
+    pub absent: RecordedKeys,
     /// What the pipeline is known by, if the next run may be told what has changed.
     pub identity: Option<Identity>,
     /// The remote cache, if there is one.

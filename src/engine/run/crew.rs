@@ -79,6 +79,9 @@ const REST: Duration = Duration::from_millis(30);
 /// How often the owner looks up where there are no messages.
 const IDLE: Duration = Duration::from_millis(200);
 
+/// In a run that took longer somebody may have changed a source.
+const LONG: Duration = Duration::from_secs(1);
+
 /// A stage that took no longer is followed by the next without waking a thread.
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -140,6 +143,9 @@ pub(crate) fn bring_up_to_date(
         }
         listen(&inbox, &mut owner, interrupt, executor, options.remote.as_deref());
     });
+    if began.at.elapsed() > LONG && owner.has_executed() && !interrupt.is_set() {
+        owner.tell_of_changes(sources, store.memo(), interrupt);
+    }
     owner.end(&if interrupt.is_set() { Reason::Interrupted } else { Reason::AnotherFailed })
 }
 

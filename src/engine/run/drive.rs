@@ -7,6 +7,7 @@ use super::crew::{RunContext, bring_up_to_date};
 use super::event::Reporter;
 use super::rerun;
 use super::uploads::beside;
+use crate::engine::decide::absent::supply;
 use crate::engine::decide::sources::Sources;
 use crate::engine::record::history::History;
 use crate::events::RunEvent;
@@ -41,7 +42,8 @@ pub fn run(
     let order: Vec<StageId> = (0..pipeline.stages.len()).map(StageId).filter(|s| options.stages.contains(s)).collect();
     let (mut trace, event) = began.trace(pipeline, store, options, order.len());
     reporter.tell(&event);
-    let sources = Sources::scan(pipeline, &order, &options.force, store.memo());
+    let mut sources = Sources::scan(pipeline, &order, &options.force, store.memo());
+    supply(&mut sources, pipeline, &order, &options.absent, store, options.remote.as_deref());
     let history = History::new(store, &began.project);
     let stages = beside(options, store, interrupt, reporter, &mut trace, began.at, |reporter, trace| {
         let executor = options.executor(pipeline, store, interrupt);

@@ -1,13 +1,19 @@
 //! What the owner of a run does with what it is told: it keeps the records, passes events on to the reporter, and writes them to
 //! the run's trace.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
+
+use rayon::prelude::*;
 
 use super::event::Reporter;
 use super::message::Message;
+use crate::engine::decide::sources::Sources;
 use crate::engine::record::stage_record::record;
 use crate::events::RunEvent;
-use crate::pipeline::{Pipeline, StageId};
+use crate::hash::{Allowance, Memo};
+use crate::interrupt::Interrupt;
+use crate::pipeline::{Input, Pipeline, Source, StageId};
 use crate::reason::Reason;
 use crate::record::{Outcome, StageRecord};
 use crate::store::Trace;
@@ -78,6 +84,31 @@ impl<'a> Owner<'a> {
         }
     }
 
+    /// Whether a stage was executed.
+    pub(crate) fn has_executed(&self) -> bool {
+        let mut records = self.records.iter().filter_map(|(_, record)| record.as_ref());
+        records.any(|record| record.outcome == Outcome::Executed)
+    }
+
+    /// Says which sources of stages that were not executed are no longer what these were decided by. Stages that were executed have said it of
+    /// theirs. Little is read for that: what would take long to read counts as changed.
+    pub(crate) fn tell_of_changes(&mut self, sources: &Sources, memo: &Memo, interrupt: &Interrupt) {
+        let kept = |record: &StageRecord| matches!(record.outcome, Outcome::UpToDate | Outcome::Restored);
+        let stages = self.pipeline.stages.iter().zip(&self.records);
+        let stages = stages.filter(|(_, (_, record))| record.as_ref().is_some_and(kept)).map(|(stage, _)| stage);
+        let inputs = stages.flat_map(|stage| stage.inputs.values().flatten());
+        let mut looked: Vec<Source<'_>> = inputs.filter_map(Input::source).collect();
+        looked.sort_unstable();
+        looked.dedup();
+        let allowance = Allowance::of(LITTLE);
+        let is_changed = |source: &Source<'_>| sources.is_changed(self.pipeline, *source, memo, &allowance);
+        let changed: BTreeSet<String> =
+            looked.into_par_iter().filter(is_changed).map(|source| source.path.display().to_string()).collect();
+        if let Some(text) = and_more(&changed).filter(|_| !interrupt.is_set()) {
+            self.note(&format!("{text} changed after the run had looked; run again to take that up"));
+        }
+    }
+
     /// Writes what was noted in the trace.
     pub(crate) fn flush(&mut self) {
         if let Some(trace) = self.trace {
@@ -97,4 +128,16 @@ impl<'a> Owner<'a> {
         self.flush();
         self.records.into_iter().filter_map(|(_, record)| record).collect()
     }
+}
+
+/// So many bytes are read at the end of a run to see what has changed.
+const LITTLE: u64 = 256 << 20;
+
+/// The first of some paths, and how many more there are.
+fn and_more(paths: &BTreeSet<String>) -> Option<String> {
+    const SHOWN: usize = 3;
+    let shown: Vec<String> = paths.iter().take(SHOWN).map(|path| format!("`{path}`")).collect();
+    let more = paths.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!shown.is_empty()).then(|| shown.join(", ") + &more)
 }

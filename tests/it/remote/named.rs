@@ -164,3 +164,72 @@ fn a_run_of_a_commit_is_found_by_the_commit_in_another_clone() {
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("there is no run of commit"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_clone_without_the_data_has_the_results_of_its_commit() {
+    let (_folder, url) = folder();
+    let first = Checkout::of(&url);
+    let root = first.project.root();
+    // The data are in no repository.
+    first.project.write(".gitignore", "/cache/\n/out/\n/words.txt\n");
+    git(root, &["init", "-q", "-b", "main"]);
+    let made = commit(root, "First");
+    let run = id(&first.run(&[]).2);
+    assert_eq!(first.kiln(&["tag", "latest", "paper"]).code, Some(0));
+
+    let second = Checkout::of(&url);
+    for file in ["pipeline.yaml", "words.txt"] {
+        fs::remove_file(second.project.root().join(file)).expect("remove");
+    }
+    git(second.project.root(), &["clone", "-q", &root.display().to_string(), "."]);
+    let said = "warning: `words.txt` is not here, so nothing is known of what depends on that";
+    for args in [&["status"][..], &["list"], &["outputs"], &["graph"], &["push"]] {
+        let ran = second.kiln(args);
+        assert_eq!(ran.code, Some(0), "{args:?}: {}", ran.stderr);
+        assert_eq!(ran.stderr.matches(said).count(), 1, "{args:?}: {}", ran.stderr);
+    }
+    for args in [&["remote", "check"][..], &["tag", "--shared"], &["compare", "paper", "paper"]] {
+        let ran = second.kiln(args);
+        assert_eq!((ran.code, ran.stderr.contains("words.txt")), (Some(0), false), "{args:?}: {}", ran.stderr);
+    }
+    let status = second.kiln(&["status"]).stdout;
+    assert!(status.contains("upper") && status.contains("words.txt"), "{status}");
+    let ran = second.kiln(&["run"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`words.txt` does not exist"), "{}", ran.stderr);
+
+    let pulled = second.kiln(&["pull"]);
+    assert_eq!(pulled.code, Some(0), "{}", pulled.stderr);
+    assert!(pulled.stderr.contains(&format!("HEAD is run {run} in {url}")), "{}", pulled.stderr);
+    assert!(pulled.stderr.contains("4 stages put in place"), "{}", pulled.stderr);
+    second.is_right();
+    // What depends on the results only is known by its key: an edit has no result.
+    second.project.edit("pipeline.yaml", "wc -c < out/model.bin", "wc -c  < out/model.bin");
+    let pulled = second.kiln(&["pull"]);
+    assert_eq!(pulled.code, Some(1), "{}", pulled.stderr);
+    assert!(pulled.stderr.contains("count: no result there"), "{}", pulled.stderr);
+    assert!(pulled.stderr.contains("0 stages put in place, 3 there already"), "{}", pulled.stderr);
+    // A run takes the data to be what they were, and executes what changed.
+    let record = second.kiln(&["run", "--allow-missing", "--json"]).record();
+    assert_eq!((record.with("executed"), record.with("up-to-date").len()), (vec!["count".to_owned()], 3));
+    let third = second.kiln(&["run", "--allow-missing", "--dry-run"]);
+    assert_eq!((third.code, third.stdout.contains("execute")), (Some(0), false), "{}", third.stdout);
+    // Whose command is another cannot do without them.
+    second.project.edit("pipeline.yaml", "tr a-z A-Z", "tr a-y A-Y");
+    let ran = second.kiln(&["run", "--allow-missing", "--json"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.record().stage("upper")["error"].as_str().expect("an error").contains("words.txt"), "{}", ran.stderr);
+    // Nor is another path what that one was.
+    second.project.edit("pipeline.yaml", "tr a-y A-Y < words.txt", "tr a-z A-Z < words.txt");
+    second.project.edit("pipeline.yaml", "{words: words.txt}", "{words: others.txt}");
+    let ran = second.kiln(&["run", "--allow-missing", "--json"]);
+    assert_eq!((ran.code, ran.record().outcome("upper")), (Some(1), "failed"), "{}", ran.stderr);
+    second.project.edit("pipeline.yaml", "{words: others.txt}", "{words: words.txt}");
+    // With the data everything is as ever.
+    second
+        .project
+        .edit("pipeline.yaml", "wc -c  < out/model.bin", "wc -c < out/model.bin")
+        .write("words.txt", "hello\n");
+    assert_eq!(second.run(&[]).0, Vec::<String>::new());
+    assert_eq!(git(second.project.root(), &["rev-parse", "HEAD"]), made);
+}

@@ -55,8 +55,8 @@ pub fn use_unit(unit: Option<Unit>) {
 
 /// The unit that computes products.
 ///
-/// Where nothing is forced, it is AMX where there is AMX: an instruction has sixteen times as many products as one of float32's for vectors, and begins every
-/// 16 cycles where two of those begin in each. AVX512-BF16 is used on AMD's processors alone. Zen 4 begins as many of its instructions in a cycle as of
+/// Where nothing is forced, it is AMX where there is AMX: an instruction makes 8,192 products where one of float32's for vectors makes 16, and one begins
+/// every 16 cycles where two of those begin in each: that is 16 times as many. AVX512-BF16 is used on AMD's processors alone. Zen 4 begins as many of its instructions in a cycle as of
 /// float32's multiply-adds, and each has twice the products (measured on family 25, model 17). Intel's begin a quarter as many (family 6, model
 /// 207), so there the float32 unit is the faster one.
 pub fn unit() -> Unit {
