@@ -10,7 +10,7 @@
 #   Normal and LogNormal with covariance_type="diag" take their variance for the standard deviation when they sample: 225 in place of
 #   15. StudentT takes its mean for the degrees of freedom and its variance for the mean, so samples lie around 4 in place of 50.
 #   HalfNormal that is fitted to 100,000 numbers with a variance parameter of 4 has 1.46, and half of its density in two dimensions.
-# Seen: pomegranate 1.1.2, torch 2.9.1, scipy 1.17.1, numpy 2.4.6, Python 3.11 on Debian 12, x86-64, in November 2026.
+# Seen: pomegranate 1.1.2, torch 2.9.1, scipy 1.17.1, numpy 2.4.6, Python 3.11 on Debian 12, x86-64, in December 2026.
 # Matters: Mixtures, hidden Markov models and Bayes classifiers of distributions of different kinds are what the library is for, and durations,
 #   sizes and prices are log-normal. Classes that are all log-normal are right. Nothing is logged.
 # Cause: LogNormal.log_probability does not subtract the sum of log x. sample gives covs to torch.distributions as the scale, and StudentT.sample

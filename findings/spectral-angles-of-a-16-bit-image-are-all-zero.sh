@@ -8,7 +8,7 @@
 #   of 100. noise_from_diffs finds noise of about 23,000 in place of 29, so no component of the MNF transform has a signal-to-noise
 #   ratio above 10, in place of two. smacc takes another pixel than the brightest as the first endmember. load(), which makes floats of the
 #   same file, gives the right results. Nothing is printed.
-# Seen: spectral 0.25, numpy 2.4.6, scipy 1.17.1, Python 3.11 on Debian 12, x86-64, in November 2026.
+# Seen: spectral 0.25, numpy 2.4.6, scipy 1.17.1, Python 3.11 on Debian 12, x86-64, in December 2026.
 # Matters: Most hyperspectral images are files of 16-bit numbers, and open_memmap and slices are the ways to read a part of a large one. The
 #   angles are numbers in the right range, and the map has a valid class everywhere.
 # Cause: spectral_angles and smacc take the sum of squares by einsum in the type of the data, and noise_from_diffs subtracts the pixels in it.

@@ -8,7 +8,7 @@
 #   by transpose are scrambled. lesser_frequency, equal_frequency, greater_frequency and rank compare the reference layer with
 #   other cells: in 236 of 600 cells some year is above the reference, although in each cell all years are below it. The shape is right,
 #   and nothing is printed. A copy of the same numbers in the usual order has the right results.
-# Seen: xarray-spatial 0.5.3, xarray 2026.9.0, numpy 2.4.6, Python 3.11 on Debian 12, x86-64, in November 2026.
+# Seen: xarray-spatial 0.5.3, xarray 2026.9.0, numpy 2.4.6, Python 3.11 on Debian 12, x86-64, in December 2026.
 # Matters: Climate files often have latitudes from south to north or longitude first, and the first step is to turn them. The results have no
 #   coordinates, so they get those of the data set, and the map is plausible and wrong.
 # Cause: The functions use numpy.nditer, which goes through memory in the order that is fastest, and put the values into an array row by row.
