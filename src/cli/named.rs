@@ -8,7 +8,7 @@ use kiln::store::{Project, Store};
 
 use super::past::{Named, NoRun, Past, of_git};
 use super::select::{Far, ProjectArgs};
-use super::{Stop, at_commit, remote, render};
+use super::{Stop, at_commit, project, remote, render};
 
 /// What a name stands for: a run that the local cache has, else one that the remote cache has, if there is one.
 pub(crate) fn find(past: &Past, place: &ProjectArgs, far: &Far, name: &str) -> Result<Named, Stop> {
@@ -66,20 +66,28 @@ pub(crate) fn compared(past: &Past, place: &ProjectArgs, far: &Far, asked: &Aske
     }
 }
 
-/// The keys that stages had in the run of the commit that is checked out, which the local cache has or the remote one; without such a run, in the
-/// last run here. It is told which run that is. None if there is no run either.
-pub(crate) fn keys_of_head(place: &ProjectArgs, far: &Far) -> Result<RecordedKeys, Stop> {
+/// The keys by which sources that are not here are told: those of the run of the commit that is checked out, which the local cache has or the remote one;
+/// without such a run, of the last run here. It is told which run that is. None if there is no run either, or all sources are here.
+pub(crate) fn keys_without(absent: &[String], place: &ProjectArgs, far: &Far) -> Result<RecordedKeys, Stop> {
+    if absent.is_empty() {
+        return Ok(RecordedKeys::new());
+    }
     let past = Past::open(place)?;
     let has_head = past.in_repository().is_ok_and(|repository| repository.commit("HEAD").is_ok());
     let of_head = if has_head { find(&past, place, far, "HEAD").ok() } else { None };
     let (run, whose) = match of_head {
-        Some(Named::Run(run)) => (*run, "the run of this commit"),
-        _ => match past.find("latest") {
-            Ok(run) => (run, "the last run here; of this commit there is none"),
-            Err(_) => return Ok(RecordedKeys::new()),
+        Some(Named::Run(run)) => (*run, "that of this commit"),
+        other => match past.find("latest") {
+            Ok(run) if other.is_some() => (run, "the last one here, for there is none of this commit"),
+            Ok(run) => (run, "the last one here"),
+            Err(_) => {
+                project::tell_absent(absent);
+                return Ok(RecordedKeys::new());
+            }
         },
     };
-    render::talk(&format!("note: what is not here is taken to be what it was in run {}, {whose}\n", run.id));
+    let what = project::not_here(absent);
+    render::talk(&format!("note: {what}, and taken to be what it was in run {}, {whose}\n", run.id));
     Ok(run.stages.iter().filter_map(|stage| Some((stage.name.clone(), stage.key?))).collect())
 }
 

@@ -45,17 +45,25 @@ fn without_sources(
     pipeline::load_without_sources(file, &catalog(), &overrides(place, select)).map_err(|_| Stop::Mistakes(mistakes))
 }
 
-fn tell_absent(absent: &[String]) {
+/// Says which sources are not here, if any.
+pub(crate) fn tell_absent(absent: &[String]) {
+    if !absent.is_empty() {
+        render::talk(&format!(
+            "warning: {}, so nothing is known of what depends on that\n\
+             hint: `kiln pull` and `kiln run --allow-missing` go by an earlier run\n",
+            not_here(absent)
+        ));
+    }
+}
+
+/// `raw/a.csv` and 3 more are not here.
+pub(crate) fn not_here(absent: &[String]) -> String {
     const NAMED: usize = 3;
     let named: Vec<String> = absent.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
     let more = absent.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let verb = if absent.len() == 1 { "is" } else { "are" };
-    let named = named.join(", ");
-    render::talk(&format!(
-        "warning: {named}{more} {verb} not here, so nothing is known of what depends on that\n\
-         hint: `kiln pull` and `kiln run --allow-missing` go by the run of this commit\n"
-    ));
+    format!("{}{more} {verb} not here", named.join(", "))
 }
 
 /// What a pipeline is known by in its cache, and that.
@@ -88,7 +96,7 @@ pub(crate) fn open(
     Ok((keep(place, identity, select, pipeline, known, access)?, store))
 }
 
-/// The same as [`open`] for who executes nothing: sources need not be there. Those that are not come beside, and are told.
+/// The same as [`open`] for who executes nothing: sources need not be there. Those that are not come beside.
 pub(crate) fn open_without_sources(
     place: &ProjectArgs,
     file: &Path,
@@ -100,7 +108,6 @@ pub(crate) fn open_without_sources(
         Ok((pipeline, store)) => Ok((pipeline, store, vec![])),
         Err(stop) => {
             let (pipeline, absent) = without_sources(place, file, select, stop)?;
-            tell_absent(&absent);
             let store = if access == Access::Look { Store::look(&cache)? } else { Store::open(&cache)? };
             Ok((pipeline, store, absent))
         }

@@ -159,7 +159,7 @@ pub(crate) fn once(place: &ProjectArgs, args: &Run, interrupt: &Interrupt, force
         let (pipeline, store) = project::open(place, &identity, &cache, &args.select, access)?;
         (pipeline, store, vec![])
     };
-    let absent = if absent.is_empty() { RecordedKeys::new() } else { named::keys_of_head(place, &args.far)? };
+    let absent = named::keys_without(&absent, place, &args.far)?;
     for (checked, option) in [(&args.check_determinism, "--check-determinism"), (&args.check_resume, "--check-resume")]
     {
         if !checked.is_empty() {

@@ -4,7 +4,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use clap::Args;
-use kiln::engine::{self, Interrupt, RecordedKeys};
+use kiln::engine::{self, Interrupt};
 use kiln::remote::{Remote, Traffic};
 use kiln::store::{Access, Ownership, Tier};
 
@@ -45,7 +45,8 @@ const EVERY: Duration = Duration::from_secs(2);
 
 /// `kiln push`.
 pub(crate) fn push(place: &ProjectArgs, args: &Push) -> Result<u8, Stop> {
-    let (pipeline, store, _) = project::open_without_sources(place, &place.file, &args.select, Access::Write)?;
+    let (pipeline, store, absent) = project::open_without_sources(place, &place.file, &args.select, Access::Write)?;
+    project::tell_absent(&absent);
     let remote = wanted(&pipeline, &store, &args.far)?;
     if let Some((why, hint)) = remote.why_silent() {
         return Err(Stop::Usage(format!("nothing is sent to {}: {why}\nhint: {hint}", remote.address())));
@@ -91,7 +92,7 @@ pub(crate) fn pull(place: &ProjectArgs, args: &Pull) -> Result<u8, Stop> {
     };
     let _hold = store.hold()?;
     let ownership = Ownership::new(&store, &pipeline.root, args.force_overwrite).placing(pipeline.put_as.placement());
-    let keys = if absent.is_empty() { RecordedKeys::new() } else { named::keys_of_head(place, &args.far)? };
+    let keys = named::keys_without(&absent, place, &args.far)?;
     let pulled = beside(&remote, || engine::pull(&pipeline, &store, &remote, &stages, &needed, &ownership, &keys));
     ownership.take_notes().iter().for_each(|note| render::talk(&format!("{note}\n")));
     render::remote::news(Some(&remote));

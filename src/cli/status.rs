@@ -96,7 +96,8 @@ struct Line<'a> {
 
 pub(crate) fn status(place: &ProjectArgs, args: &Status) -> Result<u8, Stop> {
     let (file, targets) = project::pipeline_and_targets(&place.file, &args.targets);
-    let (pipeline, store, _) = project::open_without_sources(place, &file, &args.select, Access::Look)?;
+    let (pipeline, store, absent) = project::open_without_sources(place, &file, &args.select, Access::Look)?;
+    project::tell_absent(&absent);
     let stages = project::selected(&pipeline, &targets)?;
     // Who asks while a run goes on wants to know how it goes, and that at once.
     let runs: Vec<Traced> =

@@ -95,11 +95,16 @@ impl Sources {
         allowance: &Allowance,
     ) -> bool {
         let written = matches!(source.view.map(|view| &**view), Some(View::Written(_)));
-        let Some(known) = self.get(source).ok().filter(|_| !written && !self.taken.contains(source.path)) else {
+        let Some(known) = self.get(source).ok().filter(|_| !written && !self.is_taken(source)) else {
             return false;
         };
         let now = memo.source_within(&pipeline.root.join(source.path), extent(source), allowance);
         now.is_none_or(|now| now.ok().flatten() != Some(known))
+    }
+
+    /// Whether a source is not here, and taken to be what it was.
+    pub(crate) fn is_taken(&self, source: Source<'_>) -> bool {
+        self.taken.contains(source.path)
     }
 
     /// Takes a source that could not be looked at to be something.

@@ -31,6 +31,10 @@ impl Execution<'_> {
             file.write_all(text.as_bytes())?;
             return Ok(file.set_modified(fs::metadata(&absolute)?.modified()?)?);
         }
+        if self.sources.is_taken(source) {
+            let why = format!("`{}` is not here, and the stage has to be executed", source.path.display());
+            return Err(Failure::Unreadable { why }.into());
+        }
         let before = self.decided(source)?;
         let copied = store::copy(&absolute, path, extent(source), self.interrupt);
         copied.map_err(|error| self.not_copied(source.path, &error))?;
