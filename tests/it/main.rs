@@ -1,6 +1,7 @@
 //! Behaviour of the `kiln` binary on real files: what ran, which bytes came out, what was said.
 #![allow(clippy::print_stderr, reason = "a test that this machine cannot run says so")]
 
+mod absent;
 mod adopt;
 mod arrows;
 mod beside;

@@ -119,7 +119,7 @@ fn ctrl_c_cancels_and_leave_jobs_leaves() {
     assert!(!jobs.iter().any(|job| job.contains("|RUNNING|") || job.contains("|PENDING|")), "{job}: {jobs:?}");
 
     for (number, (args, name)) in
-        [(&["run", "--leave-jobs"][..], "-INT"), (&["run"][..], "-HUP"), (&["run"][..], "-TERM")]
+        [(&["run", "--leave-jobs", "--keep", "stopped"][..], "-INT"), (&["run"][..], "-HUP"), (&["run"][..], "-TERM")]
             .into_iter()
             .enumerate()
     {
@@ -131,6 +131,8 @@ fn ctrl_c_cancels_and_leave_jobs_leaves() {
         let ran = end(kiln);
         assert_eq!(ran.code, Some(130), "{}", ran.stderr);
         assert!(ran.stderr.contains("jobs go on"), "{name}: {}", ran.stderr);
+        // The folder is the job's.
+        assert!(!ran.stderr.contains("is kept in"), "{name}: {}", ran.stderr);
         assert_eq!(cluster.jobs("stopped").len(), 2, "{number}");
     }
     fs::write(outside.path().join("go"), "").expect("a file");
