@@ -6,6 +6,7 @@ use std::path::Path;
 use kiln::catalog::catalog;
 use kiln::engine::{self, Discovered, FoundInput};
 use kiln::pipeline::{self, StageId};
+use kiln::show::names::first_of;
 use kiln::show::number;
 
 use super::select::ProjectArgs;
@@ -43,11 +44,7 @@ fn one(stages: &BTreeSet<StageId>, name: &str) -> Result<StageId, Stop> {
 
 /// What there is to say beside the inputs.
 fn remark(found: &Discovered) {
-    let list = |paths: &[std::path::PathBuf]| {
-        let shown: Vec<String> = paths.iter().take(NAMED).map(|path| path.display().to_string()).collect();
-        let more = paths.len().saturating_sub(NAMED);
-        if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
-    };
+    let list = |paths: &[std::path::PathBuf]| first_of(paths.iter().map(|path| path.display().to_string()), NAMED);
     if let Some(failure) = &found.failure {
         render::talk(&format!("it failed, so there may be more to find: {failure}\n"));
     }

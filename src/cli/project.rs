@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use kiln::catalog::catalog;
 use kiln::pipeline::{self, Identity, Overrides, Pipeline, StageId, StageName};
 use kiln::record::RunRecord;
+use kiln::show::names::first_of;
 use kiln::store::{self, Access, Store};
 
 use super::select::{ProjectArgs, Select};
@@ -59,11 +60,9 @@ pub(crate) fn tell_absent(absent: &[String]) {
 /// `raw/a.csv` and 3 more are not here.
 pub(crate) fn not_here(absent: &[String]) -> String {
     const NAMED: usize = 3;
-    let named: Vec<String> = absent.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
-    let more = absent.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let named = first_of(absent.iter().map(|path| format!("`{path}`")), NAMED);
     let verb = if absent.len() == 1 { "is" } else { "are" };
-    format!("{}{more} {verb} not here", named.join(", "))
+    format!("{named} {verb} not here")
 }
 
 /// What a pipeline is known by in its cache, and that.

@@ -16,7 +16,7 @@ const FOLDERS: [&[u8]; 6] =
 const FILES: [&[u8]; 3] = [b".DS_Store", b"Thumbs.db", b"desktop.ini"];
 
 /// Files that keep an empty folder in a repository, or its contents out of it. They are no part of the output that is put into that folder.
-pub const PLACEHOLDERS: [&str; 3] = [".gitkeep", ".keep", ".gitignore"];
+const PLACEHOLDERS: [&str; 3] = [".gitkeep", ".keep", ".gitignore"];
 
 /// Some of these files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Placeholders {
     pub(crate) const ALL: Self = Self((1 << PLACEHOLDERS.len()) - 1);
 
     /// Those that lie in a folder.
-    pub(super) fn at(folder: &Path) -> Self {
+    pub(crate) fn at(folder: &Path) -> Self {
         let is_there = |name: &&str| fs::symlink_metadata(folder.join(name)).is_ok_and(|found| found.is_file());
         let there = PLACEHOLDERS.iter().enumerate().filter(|(_, name)| is_there(name));
         Self(there.map(|(bit, _)| 1 << bit).sum())
@@ -38,15 +38,16 @@ impl Placeholders {
         (1..=self.0).rev().filter(move |part| part & !self.0 == 0).map(Self)
     }
 
-    /// Whether what lies at a path relative to a folder is one of them.
-    pub(super) fn has(self, relative: &Path) -> bool {
-        PLACEHOLDERS.iter().enumerate().any(|(bit, name)| self.0 & (1 << bit) != 0 && relative.as_os_str() == *name)
+    /// Their names.
+    pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
+        let all = PLACEHOLDERS.into_iter().enumerate();
+        all.filter(move |(bit, _)| self.0 & (1 << bit) != 0).map(|(_, name)| name)
     }
-}
 
-/// Whether what lies at a path relative to an output folder is such a file.
-pub fn is_placeholder(relative: &Path) -> bool {
-    PLACEHOLDERS.iter().any(|name| relative.as_os_str() == *name)
+    /// Whether what lies at a path relative to a folder is one of them.
+    pub(crate) fn has(self, relative: &Path) -> bool {
+        self.names().any(|name| relative.as_os_str() == name)
+    }
 }
 
 /// Whether what lies at a path in a folder is left over.

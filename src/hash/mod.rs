@@ -26,7 +26,7 @@ pub use content::ContentError;
 pub(crate) use content::{hash_file, hash_showing, open_regular};
 pub use digest::{ActionKey, Digest};
 pub(crate) use leftovers::Placeholders;
-pub use leftovers::{PLACEHOLDERS, is_left_in, is_leftover, is_placeholder};
+pub use leftovers::{is_left_in, is_leftover};
 pub use memo::Memo;
 pub use parts::parts;
 pub(crate) use quick::QuickMap;

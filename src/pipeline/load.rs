@@ -59,14 +59,7 @@ pub fn load_without_sources(
 ) -> Result<(Pipeline, Vec<String>), Vec<Diagnostic>> {
     let text = bytes_of(file).and_then(|bytes| text_of(file, bytes)).map_err(|d| vec![d])?;
     let root = root_of(file).map_err(|d| vec![d])?;
-    let name = PathBuf::from(file.file_name().unwrap_or_default());
-    let texts = Texts { file: &name, text: &text, set: &overrides.set, files: vec![] };
-    let mut mistakes = Mistakes::but_for_sources(texts);
-    let pipeline = expand(root, &name, &text, catalog, overrides, &mut mistakes);
-    match pipeline {
-        Some(pipeline) if mistakes.is_empty() => Ok((pipeline, mistakes.absent())),
-        _ => Err(mistakes.finish()),
-    }
+    check_with(Mistakes::but_for_sources, file, root, &text, catalog, overrides)
 }
 
 /// Checks the text of a pipeline file.
@@ -77,11 +70,22 @@ pub(super) fn check(
     catalog: &Catalog,
     overrides: &Overrides,
 ) -> Result<Pipeline, Vec<Diagnostic>> {
-    let name = PathBuf::from(file.file_name().unwrap_or_default());
-    let mut mistakes = Mistakes::new(Texts { file: &name, text, set: &overrides.set, files: vec![] });
-    let pipeline = expand(root, &name, text, catalog, overrides, &mut mistakes);
-    match pipeline {
-        Some(pipeline) if mistakes.is_empty() => Ok(pipeline),
+    check_with(Mistakes::new, file, root, text, catalog, overrides).map(|(pipeline, _)| pipeline)
+}
+
+/// The same with what counts as a mistake; the sources that are not there and need not be come beside.
+fn check_with<'a>(
+    mistakes: fn(Texts<'a>) -> Mistakes<'a>,
+    file: &'a Path,
+    root: PathBuf,
+    text: &'a str,
+    catalog: &Catalog,
+    overrides: &'a Overrides,
+) -> Result<(Pipeline, Vec<String>), Vec<Diagnostic>> {
+    let name = Path::new(file.file_name().unwrap_or_default());
+    let mut mistakes = mistakes(Texts { file: name, text, set: &overrides.set, files: vec![] });
+    match expand(root, name, text, catalog, overrides, &mut mistakes) {
+        Some(pipeline) if mistakes.is_empty() => Ok((pipeline, mistakes.absent())),
         _ => Err(mistakes.finish()),
     }
 }

@@ -114,9 +114,8 @@ impl Remote {
             {
                 return Ok(matches!(mark::read(bytes), Mark::Good(_)).then_some(false));
             }
-            let put = shared.clients.small.put(&name, text.into_bytes().into()).await;
+            let put = shared.write(&*shared.clients.small, &name, text.into_bytes().into()).await;
             put.map_err(|error| shared.problem(&error))?;
-            shared.share(&name);
             Ok(Some(true))
         });
         match made {
@@ -154,10 +153,7 @@ impl Remote {
             let ended = self.wait_for(async move {
                 let store = &shared.clients.small;
                 let tried: Result<bool, object_store::Error> = match what {
-                    "write" => store.put(&name, bytes.into()).await.map(|_| {
-                        shared.share(&name);
-                        true
-                    }),
+                    "write" => shared.write(&**store, &name, bytes.into()).await.map(|()| true),
                     "read" => match store.get(&name).await {
                         Ok(got) => got.bytes().await.map(|got| got == bytes),
                         Err(error) => Err(error),

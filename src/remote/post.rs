@@ -68,10 +68,8 @@ impl Post {
     pub(crate) fn put(&self, folder: &str, name: &str, message: Vec<u8>) -> Result<(), Trouble> {
         let (name, shared) = (self.names.message(folder, name), self.shared());
         self.ask(async move {
-            let put = shared.clients.large.put(&name, PutPayload::from(message)).await;
-            put.map_err(|error| Problem::of(&error, &shared.address).text)?;
-            shared.share(&name);
-            Ok(())
+            let put = shared.write(&*shared.clients.large, &name, message.into()).await;
+            put.map_err(|error| Problem::of(&error, &shared.address).text)
         })
     }
 
@@ -96,10 +94,8 @@ impl Post {
                 }
                 Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(()),
                 Err(object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. }) => {
-                    let put = large.put(&path, PutPayload::from(bytes)).await;
-                    put.map_err(|error| Problem::of(&error, &shared.address).text)?;
-                    shared.share(&path);
-                    Ok(())
+                    let put = shared.write(&**large, &path, bytes.into()).await;
+                    put.map_err(|error| Problem::of(&error, &shared.address).text)
                 }
                 Err(error) => Err(Problem::of(&error, &shared.address).text),
             }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path as Name;
-use object_store::{MultipartUpload, ObjectStoreExt as _, PutPayload};
+use object_store::{MultipartUpload, ObjectStoreExt as _};
 
 use super::problem::{Kind, Problem};
 use super::shared::{KIB_AT_ONCE, PART, Shared, Source, is_right};
@@ -47,9 +47,8 @@ impl Shared {
         }
         self.is_in_place().await?;
         // Written over whatever is there: that is right however often it happens, with every server.
-        let put = self.clients.large.put(name, PutPayload::from(bytes)).await;
+        let put = self.write(&*self.clients.large, name, bytes.into()).await;
         put.map_err(|error| self.problem(&error))?;
-        self.share(name);
         self.health.answered();
         Ok(())
     }

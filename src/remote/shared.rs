@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::TryStreamExt as _;
 use object_store::path::Path as Name;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutPayload};
 use tokio::sync::Semaphore;
 
 use super::connect::Clients;
@@ -139,6 +139,18 @@ impl Shared {
         Err(problem)
     }
 
+    /// Puts an object there with a client of either kind, whatever lies there. In a folder it is the group's that shares the folder.
+    pub(super) async fn write(
+        &self,
+        store: &dyn ObjectStore,
+        name: &Name,
+        object: PutPayload,
+    ) -> object_store::Result<()> {
+        store.put(name, object).await?;
+        self.share(name);
+        Ok(())
+    }
+
     /// Gives what was put into a folder that a group shares to that group, whatever the umask.
     pub(super) fn share(&self, name: &Name) {
         if let Place::Folder(folder) = &self.address.place {
@@ -211,10 +223,7 @@ impl Shared {
             }
             if self.writes && age_in_days(&meta) > FRESH_DAYS {
                 let (shared, name) = (Arc::clone(self), name.clone());
-                tokio::spawn(async move {
-                    let put = shared.clients.small.put(&name, bytes.into()).await;
-                    put.map(|_| shared.share(&name))
-                });
+                tokio::spawn(async move { shared.write(&*shared.clients.small, &name, bytes.into()).await });
             }
             return Answer::Found(Box::new(parcel));
         }

@@ -53,6 +53,13 @@ fn values(all: Vec<&str>) -> String {
     format!("{}{more}", distinct.join("|"))
 }
 
+/// The first of some names, and how many more there are: `a, b and 3 more`.
+pub fn first_of(names: impl ExactSizeIterator<Item = String>, most: usize) -> String {
+    let more = names.len().saturating_sub(most);
+    let shown = names.take(most).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

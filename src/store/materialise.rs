@@ -14,7 +14,7 @@ use super::ownership::There;
 use super::scratch::{beside, remove};
 use super::{Result, Store, StoreError};
 use crate::hash::tree::Node;
-use crate::hash::{Artifact, Digest, PLACEHOLDERS, Stamp, hash_file};
+use crate::hash::{Artifact, Digest, Placeholders, Stamp, hash_file};
 
 /// How an artifact is put at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,12 +258,11 @@ impl Store {
 
 /// What keeps a folder in a repository: it is taken over into the one that takes its place, unless that has its own.
 fn placeholders(folder: &Path) -> Vec<(&'static str, Vec<u8>)> {
-    let is = |path: &Path, what: fn(&Metadata) -> bool| fs::symlink_metadata(path).is_ok_and(|found| what(&found));
-    if !is(folder, Metadata::is_dir) {
+    // Behind a link they are the other folder's.
+    if !fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir()) {
         return vec![];
     }
-    let there = PLACEHOLDERS.into_iter().filter(|name| is(&folder.join(name), Metadata::is_file));
-    there.filter_map(|name| Some((name, fs::read(folder.join(name)).ok()?))).collect()
+    Placeholders::at(folder).names().filter_map(|name| Some((name, fs::read(folder.join(name)).ok()?))).collect()
 }
 
 /// Moves what was built to a path where nothing is.

@@ -17,7 +17,7 @@ use super::{Placement, Result, Store, StoreError};
 use crate::diagnostic::with_causes;
 use crate::hash::tree::{Listing, Node};
 use crate::hash::walk::{Extent, Found, walk};
-use crate::hash::{ActionKey, Allowance, Artifact, Digest, PLACEHOLDERS, is_left_in, is_placeholder};
+use crate::hash::{ActionKey, Allowance, Artifact, Digest, Placeholders, is_left_in};
 
 /// What is said of a link in the place of an output.
 const LINK: &str = "it is a symbolic link, which Kiln did not make";
@@ -204,10 +204,7 @@ impl<'s> Ownership<'s> {
 
     /// What keeps a folder at a path in a repository and no stage made.
     fn placeholders(&self, path: &Path) -> Vec<PathBuf> {
-        let at = self.root.join(path);
-        let is_there = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
-        let there: Vec<PathBuf> =
-            PLACEHOLDERS.map(PathBuf::from).into_iter().filter(|name| is_there(&at.join(name))).collect();
+        let there: Vec<PathBuf> = Placeholders::at(&self.root.join(path)).names().map(PathBuf::from).collect();
         if there.is_empty() {
             return there;
         }
@@ -269,7 +266,7 @@ impl<'s> Ownership<'s> {
                 Node::Link { .. } => false,
             };
             // One that a stage made is a part of its output, and may have been edited.
-            let keeps_folder = || is_placeholder(relative) && !was_made(&place, &trees);
+            let keeps_folder = || Placeholders::ALL.has(relative) && !was_made(&place, &trees);
             whole || is_part(&place, node, &trees) || is_left_in(&self.root.join(path), relative) || keeps_folder()
         };
         let entries = listing.entries.iter().filter(|(relative, node)| !is_kilns(relative, node));
@@ -404,7 +401,7 @@ fn not_kilns(path: &Path, files: &[PathBuf]) -> String {
 fn files_in(folder: &Path) -> Vec<PathBuf> {
     let found = walk(folder, Extent::Everything).unwrap_or_default().into_iter();
     let found = found.filter(|(relative, found)| {
-        !matches!(found, Found::Folder) && !is_left_in(folder, relative) && !is_placeholder(relative)
+        !matches!(found, Found::Folder) && !is_left_in(folder, relative) && !Placeholders::ALL.has(relative)
     });
     let mut files: Vec<PathBuf> = found.map(|(relative, _)| relative).collect();
     files.sort();
@@ -420,7 +417,7 @@ fn size(path: &Path, metadata: &Metadata) -> Option<(u64, u64)> {
     for (relative, found) in walk(path, Extent::Everything).ok()? {
         if matches!(found, Found::File(())) && !is_left_in(path, &relative) {
             let bytes = fs::symlink_metadata(path.join(&relative)).ok()?.len();
-            *(if is_placeholder(&relative) { &mut placeholders } else { &mut sum }) += bytes;
+            *(if Placeholders::ALL.has(&relative) { &mut placeholders } else { &mut sum }) += bytes;
         }
     }
     Some((sum, placeholders))

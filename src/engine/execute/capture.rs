@@ -158,9 +158,7 @@ impl Execution<'_> {
             return None;
         }
         files.sort();
-        let named: Vec<String> = files.iter().take(NAMED).map(|file| file.display().to_string()).collect();
-        let more = if files.len() > NAMED { format!(" and {} more", files.len() - NAMED) } else { String::new() };
-        let named = format!("{}{more}", named.join(", "));
+        let named = show::names::first_of(files.iter().map(|file| file.display().to_string()), NAMED);
         match self.store.salvage(folder, &self.stage.name.to_string()) {
             Ok(place) => Some(format!("what it wrote is kept in {} for a week: {named}", place.display())),
             Err(error) => Some(format!("what it wrote is lost ({named}): {}", with_causes(&error))),

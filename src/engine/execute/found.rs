@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use crate::show::names::first_of;
+
 /// So many files are named in a text.
 const NAMED: usize = 5;
 
@@ -29,11 +31,7 @@ impl Found {
         if self.read.is_empty() {
             return None;
         }
-        let named: Vec<String> = self.read.iter().take(NAMED).map(|path| path.display().to_string()).collect();
-        let more = match self.read.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        Some(format!("not hermetic: it read what its stage does not declare: {}{more}", named.join(", ")))
+        let named = first_of(self.read.iter().map(|path| path.display().to_string()), NAMED);
+        Some(format!("not hermetic: it read what its stage does not declare: {named}"))
     }
 }

@@ -61,12 +61,11 @@ pub fn discover(
     let found = std::mem::take(&mut *trial.found.lock().unwrap_or_else(PoisonError::into_inner));
     let of_nobody =
         |path: &PathBuf| fold::producer(path, pipeline, id).is_none() && fold::is_of_project(path, &pipeline.root);
-    let is_mark = |path: &PathBuf| fold::MARKS.iter().any(|mark| path.as_os_str() == *mark);
     Ok(Discovered {
         inputs: fold::inputs(&found, pipeline, id),
         files: found.read.len(),
         outside: found.outside.into_iter().collect(),
-        asked: found.asked.into_iter().filter(of_nobody).filter(|path| !is_mark(path)).collect(),
+        asked: found.asked.into_iter().filter(of_nobody).filter(|path| !fold::is_mark(path)).collect(),
         missing: found.missing.into_iter().filter(of_nobody).collect(),
         failure,
     })

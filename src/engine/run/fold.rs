@@ -14,7 +14,7 @@ use crate::pipeline::{Pipeline, StageId};
 const CODE: [&str; 6] = ["py", "R", "r", "jl", "lua", "pl"];
 
 /// Files that do nothing but mark the root of a project, for rootutils and pyprojroot.
-pub(super) const MARKS: [&str; 2] = [".project-root", ".here"];
+const MARKS: [&str; 2] = [".project-root", ".here"];
 
 /// So many files of a folder are named one by one; more are its folder, if they are half of it.
 const FEW: usize = 3;
@@ -40,7 +40,7 @@ pub(super) fn inputs(found: &Found, pipeline: &Pipeline, id: StageId) -> Vec<(St
         .chain(&found.asked)
         .filter(|path| maker(path, pipeline, id).is_some_and(|(other, _)| !pipeline.comes_after(other, id)));
     // So does whether the mark of a project is there: its root is looked for from the script upwards.
-    let marks = found.asked.iter().filter(|path| MARKS.iter().any(|mark| path.as_os_str() == *mark));
+    let marks = found.asked.iter().filter(|path| is_mark(path));
     let paths = found.read.iter().chain(to_come).chain(asked).chain(marks);
     for path in paths.filter(|path| is_of_project(path, &pipeline.root)) {
         if stage.outputs.values().any(|output| path.starts_with(&output.path)) {
@@ -92,6 +92,11 @@ fn looked_through<'f>(found: &'f Found, code: &[&Path], pipeline: &Pipeline, id:
         !own && !is_environment && (!of_code.contains(path) || data(path)) && place.is_dir()
     };
     found.listed.iter().map(PathBuf::as_path).filter(counts).collect()
+}
+
+/// Whether a path of the project is such a file, at its top.
+pub(super) fn is_mark(path: &Path) -> bool {
+    MARKS.iter().any(|mark| path.as_os_str() == *mark)
 }
 
 /// Whether a path is no environment, and nothing of Git's.

@@ -16,6 +16,7 @@ use crate::interrupt::Interrupt;
 use crate::pipeline::{Input, Pipeline, Source, StageId};
 use crate::reason::Reason;
 use crate::record::{Outcome, StageRecord};
+use crate::show::names::first_of;
 use crate::store::Trace;
 
 /// The owner of a run.
@@ -103,9 +104,10 @@ impl<'a> Owner<'a> {
         let allowance = Allowance::of(LITTLE);
         let is_changed = |source: &Source<'_>| sources.is_changed(self.pipeline, *source, memo, &allowance);
         let changed: BTreeSet<String> =
-            looked.into_par_iter().filter(is_changed).map(|source| source.path.display().to_string()).collect();
-        if let Some(text) = and_more(&changed).filter(|_| !interrupt.is_set()) {
-            self.note(&format!("{text} changed after the run had looked; run again to take that up"));
+            looked.into_par_iter().filter(is_changed).map(|source| format!("`{}`", source.path.display())).collect();
+        if !changed.is_empty() && !interrupt.is_set() {
+            let named = first_of(changed.into_iter(), NAMED);
+            self.note(&format!("{named} changed after the run had looked; run again to take that up"));
         }
     }
 
@@ -130,14 +132,8 @@ impl<'a> Owner<'a> {
     }
 }
 
+/// So many sources that changed are named.
+const NAMED: usize = 3;
+
 /// So many bytes are read at the end of a run to see what has changed.
 const LITTLE: u64 = 256 << 20;
-
-/// The first of some paths, and how many more there are.
-fn and_more(paths: &BTreeSet<String>) -> Option<String> {
-    const SHOWN: usize = 3;
-    let shown: Vec<String> = paths.iter().take(SHOWN).map(|path| format!("`{path}`")).collect();
-    let more = paths.len().saturating_sub(SHOWN);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    (!shown.is_empty()).then(|| shown.join(", ") + &more)
-}

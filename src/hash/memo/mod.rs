@@ -117,10 +117,7 @@ impl Memo {
 
     /// The same if no more has to be read than is allowed; takes off the allowance what it reads. `None` if it would be more.
     pub(crate) fn artifact_within(&self, path: &Path, allowance: &Allowance) -> Option<io::Result<Option<Artifact>>> {
-        match self.look(path, Extent::Everything, allowance) {
-            Err(ContentError::TooMuch) => None,
-            found => Some(found.map_err(io::Error::from)),
-        }
+        self.source_within(path, Extent::Everything, allowance)
     }
 
     /// The same of an input: of a folder without what programs leave in it, and with what links in it lead to that leave it.
